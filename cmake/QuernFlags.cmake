@@ -1,0 +1,23 @@
+# Flags of every target. One instruction-set level for the whole program: per-file -march would let inline
+# functions of a wide file be picked by the linker for a narrow one.
+add_library(quern_flags INTERFACE)
+target_compile_options(quern_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wimplicit-fallthrough -ffp-contract=off)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(quern_flags INTERFACE -march=x86-64-v3)
+endif()
+option(QUERN_WERROR "Warnings are errors" OFF)
+if(QUERN_WERROR)
+  target_compile_options(quern_flags INTERFACE -Werror)
+endif()
+
+set(QUERN_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
+if(QUERN_SANITIZE)
+  target_compile_options(quern_flags INTERFACE -fsanitize=${QUERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(quern_flags INTERFACE -fsanitize=${QUERN_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()

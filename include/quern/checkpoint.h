@@ -1,0 +1,128 @@
+// A model file or folder: a validated table of tensors whose bytes are read on demand, and its writing counterpart.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quern/json.h"
+#include "quern/metadata.h"
+#include "quern/tensor.h"
+
+namespace quern {
+
+// A run of bytes in one of the checkpoint's files.
+struct TensorPart {
+  std::uint32_t file = 0;  // index into Checkpoint::files()
+  std::uint64_t offset = 0, bytes = 0;
+};
+
+struct TensorEntry {
+  std::string name;
+  Shape shape;
+  std::string encoding;           // name of a codec ("bf16", "q4_k"), or of a stored type without one ("i64", "iq2_xxs")
+  std::vector<TensorPart> parts;  // one a plane of the codec, in the codec's order
+
+  std::uint64_t bytes() const {
+    std::uint64_t sum = 0;
+    for (const TensorPart& part : parts) sum += part.bytes;
+    return sum;
+  }
+};
+
+struct SourceFile {
+  enum class Role { kWeights, kConfig, kTokenizer };
+  std::filesystem::path path;
+  std::uint64_t bytes = 0;
+  Role role = Role::kWeights;
+};
+
+class Checkpoint {
+ public:
+  // What an opener hands over: `tensors` validated (every part inside its file, sizes as the encoding and shape demand).
+  struct Contents {
+    std::string format;                // name in the table of formats
+    std::filesystem::path path;        // as the user gave it
+    std::vector<SourceFile> files;     // everything a runtime needs
+    std::vector<TensorEntry> tensors;  // sorted here
+    Json config;                       // config.json, or null
+    Metadata metadata;                 // GGUF pairs; for safetensors the strings of __metadata__
+  };
+  explicit Checkpoint(Contents contents);
+  Checkpoint(Checkpoint&&) noexcept;
+  ~Checkpoint();
+
+  const std::string& format() const noexcept { return contents_.format; }
+  const std::filesystem::path& path() const noexcept { return contents_.path; }
+  const std::vector<SourceFile>& files() const noexcept { return contents_.files; }
+  const Json& config() const noexcept { return contents_.config; }
+  const Metadata& metadata() const noexcept { return contents_.metadata; }
+
+  // Sorted by name.
+  const std::vector<TensorEntry>& tensors() const noexcept { return contents_.tensors; }
+  const TensorEntry* find(std::string_view name) const;
+  // Error(kInput) that names the file and the tensor when it is absent.
+  const TensorEntry& at(std::string_view name) const;
+
+  // Reads out.size() bytes of one part, from `offset` within it. Safe from several threads.
+  void read(const TensorEntry& entry, std::size_t part, std::uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  struct Handles;
+  Contents contents_;
+  std::unique_ptr<Handles> handles_;
+};
+
+// Opens a folder or file of any known format. Error(kInput) when none recognises it.
+Checkpoint open_checkpoint(const std::filesystem::path& path);
+
+// A tensor to be written.
+struct TensorSpec {
+  std::string name;
+  Shape shape;
+  std::string encoding;
+  std::vector<std::uint64_t> part_bytes;  // one a plane of the codec
+};
+
+// Everything about a file that must be known before the first weight is written.
+struct CheckpointHead {
+  std::string stem = "model";  // file name without number and extension
+  Metadata metadata;
+  Json config;                          // becomes config.json where the format has one
+  std::vector<TensorSpec> tensors;      // in file order
+  std::uint64_t max_file_bytes = 0;     // 0: one file
+};
+
+// Files of the final size with a complete header; tensor bytes arrive in any order.
+class CheckpointWriter {
+ public:
+  virtual ~CheckpointWriter() = default;
+  // Writes part `part` of tensor `tensor` (index in the head) at `offset` within the part. Safe from several threads.
+  virtual void write(std::size_t tensor, std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  // Syncs. Error(kInternal) when fewer or more bytes than announced were written.
+  virtual void finish() = 0;
+};
+
+// A container format. Rows of the table in src/format/formats.cpp.
+struct Format {
+  const char* name;
+  const char* summary;
+  // Whether the path looks like this format, by name and first bytes.
+  bool (*probe)(const std::filesystem::path&);
+  Checkpoint (*open)(const std::filesystem::path&);
+  // Whether tensors of this encoding can be stored.
+  bool (*holds)(std::string_view encoding);
+  // Creates the files in an existing folder.
+  std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
+};
+
+std::span<const Format* const> formats();
+// Error(kUsage) with the nearest names when there is none of that name.
+const Format& find_format(std::string_view name);
+
+}  // namespace quern

@@ -1,0 +1,14 @@
+// What the processor can do.
+#pragma once
+
+#include <string>
+
+namespace quern {
+
+// "x86-64-v3", with "+avx512", "+avx512_bf16", "+amx" appended where present; "armv8" on Arm.
+std::string instruction_set();
+
+// Whether matrix products of bfloat16 are native (AVX-512 BF16 or AMX).
+bool has_bf16_products();
+
+}  // namespace quern

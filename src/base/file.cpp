@@ -1,0 +1,159 @@
+// POSIX files and the publish-by-rename folder.
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace fs = std::filesystem;
+namespace {
+
+std::string reason() { return std::strerror(errno); }
+
+void sync_folder(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+bool is_empty_or_absent(const fs::path& path) {
+  std::error_code ec;
+  if (!fs::exists(path, ec)) return true;
+  return fs::is_directory(path, ec) && fs::is_empty(path, ec);
+}
+
+fs::path with_suffix(fs::path path, const char* suffix) {
+  if (!path.has_filename()) path = path.parent_path();  // "out/" names the folder "out"
+  path += suffix;
+  return path;
+}
+
+}  // namespace
+
+File::File(fs::path path) : path_(std::move(path)) {
+  fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd_ < 0) fail(ErrorCode::kInput, "cannot open {}: {}", path_.string(), reason());
+  struct stat info {};
+  if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(fd_);
+    fail(ErrorCode::kInput, "{} is not a regular file", path_.string());
+  }
+  size_ = static_cast<std::uint64_t>(info.st_size);
+}
+
+File::File(File&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+
+File& File::operator=(File&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+File::~File() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void File::read(std::uint64_t offset, std::span<std::byte> out) const {
+  std::size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(ErrorCode::kInput, "cannot read {}: {}", path_.string(), reason());
+    if (n == 0) {
+      fail(ErrorCode::kInput, "{} ends at byte {}, but {} bytes at {} were expected", path_.string(), size_, out.size(), offset);
+    }
+    done += static_cast<std::size_t>(n);
+  }
+}
+
+std::string read_text(const fs::path& path, std::uint64_t max_bytes) {
+  const File file(path);
+  if (file.size() > max_bytes) fail(ErrorCode::kInput, "{} has {} bytes, more than the {} that are accepted", path.string(), file.size(), max_bytes);
+  std::string text(file.size(), '\0');
+  file.read(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+OutputFile::OutputFile(fs::path path) : path_(std::move(path)) {
+  fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), position_(other.position_) {}
+
+OutputFile::~OutputFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void OutputFile::write(ByteSpan bytes) {
+  write_at(position_, bytes);
+  position_ += bytes.size();
+}
+
+void OutputFile::write_at(std::uint64_t offset, ByteSpan bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+    done += static_cast<std::size_t>(n);
+  }
+}
+
+void OutputFile::finish() {
+  const int synced = ::fsync(fd_);
+  const int closed = ::close(std::exchange(fd_, -1));
+  if (synced != 0 || closed != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+}
+
+OutputFolder::OutputFolder(fs::path target, Existing existing) : target_(with_suffix(std::move(target), "")), partial_(with_suffix(target_, ".partial")) {
+  if (existing == Existing::kRefuse && !is_empty_or_absent(target_)) {
+    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force", target_.string());
+  }
+  std::error_code ec;
+  fs::remove_all(partial_, ec);
+  fs::create_directories(partial_, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", partial_.string(), ec.message());
+}
+
+OutputFolder::~OutputFolder() {
+  std::error_code ec;
+  if (!done_) fs::remove_all(partial_, ec);
+}
+
+void OutputFolder::write_file(const std::string& name, std::string_view content) const {
+  OutputFile file(partial_ / name);
+  file.write(content);
+  file.finish();
+}
+
+void OutputFolder::publish(const fs::path& elsewhere) {
+  const fs::path to = elsewhere.empty() ? target_ : elsewhere;
+  const fs::path old = with_suffix(to, ".old");
+  std::error_code ec;
+  sync_folder(partial_);
+  fs::remove_all(old, ec);
+  const bool had_old = fs::exists(to);
+  if (had_old) fs::rename(to, old, ec);
+  if (!ec) fs::rename(partial_, to, ec);
+  if (ec) {
+    std::error_code undo;
+    if (had_old && !fs::exists(to)) fs::rename(old, to, undo);
+    fail(ErrorCode::kResource, "cannot rename {} to {}: {}", partial_.string(), to.string(), ec.message());
+  }
+  done_ = true;
+  fs::remove_all(old, ec);
+  sync_folder(to.has_parent_path() ? to.parent_path() : fs::path("."));
+}
+
+}  // namespace quern

@@ -1,0 +1,208 @@
+// Json over nlohmann's SAX parser: duplicate keys and deep nesting are refused while reading.
+#include "quern/json.h"
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+constexpr std::size_t kMaxDepth = 64;
+
+class Builder : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  bool null() override { return add(Json()); }
+  bool boolean(bool v) override { return add(Json(v)); }
+  bool number_integer(std::int64_t v) override { return add(Json(v)); }
+  bool number_unsigned(std::uint64_t v) override {
+    if (v <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return add(Json(static_cast<std::int64_t>(v)));
+    return add(Json(v));
+  }
+  bool number_float(double v, const std::string&) override { return add(Json(v)); }
+  bool string(std::string& v) override { return add(Json(std::move(v))); }
+  bool binary(nlohmann::json::binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+  bool key(std::string& name) override {
+    if (!levels_.back().keys.insert(name).second) fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", name);
+    levels_.back().key = std::move(name);
+    return true;
+  }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
+    fail(ErrorCode::kInput, "not valid JSON at byte {}: {}", position, error.what());
+  }
+  Json take() { return std::move(root_); }
+
+ private:
+  struct Level {
+    Json value;
+    std::string key;
+    std::unordered_set<std::string> keys;
+  };
+
+  bool open(Json value) {
+    if (levels_.size() >= kMaxDepth) fail(ErrorCode::kInput, "JSON nested deeper than {} levels", kMaxDepth);
+    levels_.push_back({std::move(value), {}, {}});
+    return true;
+  }
+  bool close() {
+    Json done = std::move(levels_.back().value);
+    levels_.pop_back();
+    return add(std::move(done));
+  }
+  bool add(Json value) {
+    if (levels_.empty()) {
+      root_ = std::move(value);
+    } else if (levels_.back().value.is_array()) {
+      levels_.back().value.as_array().push_back(std::move(value));
+    } else {
+      levels_.back().value.as_object().emplace_back(std::move(levels_.back().key), std::move(value));
+    }
+    return true;
+  }
+
+  Json root_;
+  std::vector<Level> levels_;
+};
+
+[[noreturn]] void wrong_kind(const Json& value, std::string_view wanted) {
+  std::string shown = value.is_object() || value.is_array() ? (value.is_object() ? "an object" : "an array") : dump_json(value);
+  fail(ErrorCode::kInput, "expected {}, found {}", wanted, shown);
+}
+
+void write_double(std::string& out, double v) {
+  ensure(std::isfinite(v), "a value that is not finite cannot be written as JSON");
+  out += nlohmann::json(v).dump();
+}
+
+void write(std::string& out, const Json& value, int indent, int depth);
+
+template <typename Items, typename One>
+void write_items(std::string& out, const Items& items, char open, char close, int indent, int depth, One&& one) {
+  out += open;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (i) out += ',';
+    if (indent >= 0) out.append("\n").append(static_cast<std::size_t>(indent) * (depth + 1), ' ');
+    one(items[i]);
+  }
+  if (indent >= 0 && !items.empty()) out.append("\n").append(static_cast<std::size_t>(indent) * depth, ' ');
+  out += close;
+}
+
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void write(std::string& out, const Json& value, int indent, int depth) {
+  if (value.is_null()) {
+    out += "null";
+  } else if (value.is_bool()) {
+    out += value.as_bool() ? "true" : "false";
+  } else if (value.is_string()) {
+    out += quoted(value.as_string());
+  } else if (value.is_array()) {
+    write_items(out, value.as_array(), '[', ']', indent, depth, [&](const Json& v) { write(out, v, indent, depth + 1); });
+  } else if (value.is_object()) {
+    write_items(out, value.as_object(), '{', '}', indent, depth, [&](const Json::Member& m) {
+      out += quoted(m.first);
+      out += indent >= 0 ? ": " : ":";
+      write(out, m.second, indent, depth + 1);
+    });
+  } else if (!value.is_integer()) {
+    write_double(out, value.as_double());
+  } else if (value.as_double() < 0) {
+    out += std::to_string(value.as_int64());
+  } else {
+    out += std::to_string(value.as_uint64());
+  }
+}
+
+}  // namespace
+
+bool Json::as_bool() const {
+  if (const bool* v = std::get_if<bool>(&value_)) return *v;
+  wrong_kind(*this, "true or false");
+}
+
+std::int64_t Json::as_int64() const {
+  if (const auto* v = std::get_if<std::int64_t>(&value_)) return *v;
+  if (const auto* v = std::get_if<std::uint64_t>(&value_); v && *v <= static_cast<std::uint64_t>(INT64_MAX)) return static_cast<std::int64_t>(*v);
+  wrong_kind(*this, "a 64-bit integer");
+}
+
+std::uint64_t Json::as_uint64() const {
+  if (const auto* v = std::get_if<std::uint64_t>(&value_)) return *v;
+  if (const auto* v = std::get_if<std::int64_t>(&value_); v && *v >= 0) return static_cast<std::uint64_t>(*v);
+  wrong_kind(*this, "a non-negative integer");
+}
+
+double Json::as_double() const {
+  if (const auto* v = std::get_if<double>(&value_)) return *v;
+  if (const auto* v = std::get_if<std::int64_t>(&value_)) return static_cast<double>(*v);
+  if (const auto* v = std::get_if<std::uint64_t>(&value_)) return static_cast<double>(*v);
+  wrong_kind(*this, "a number");
+}
+
+const std::string& Json::as_string() const {
+  if (const auto* v = std::get_if<std::string>(&value_)) return *v;
+  wrong_kind(*this, "a string");
+}
+
+const Json::Array& Json::as_array() const {
+  if (const auto* v = std::get_if<Array>(&value_)) return *v;
+  wrong_kind(*this, "an array");
+}
+
+const Json::Object& Json::as_object() const {
+  if (const auto* v = std::get_if<Object>(&value_)) return *v;
+  wrong_kind(*this, "an object");
+}
+
+Json::Array& Json::as_array() { return const_cast<Array&>(std::as_const(*this).as_array()); }
+Json::Object& Json::as_object() { return const_cast<Object&>(std::as_const(*this).as_object()); }
+
+const Json* Json::find(std::string_view key) const {
+  const auto* members = std::get_if<Object>(&value_);
+  if (!members) return nullptr;
+  for (const Member& m : *members)
+    if (m.first == key) return &m.second;
+  return nullptr;
+}
+
+const Json& Json::at(std::string_view key) const {
+  if (const Json* found = find(key)) return *found;
+  fail(ErrorCode::kInput, "key \"{}\" is missing", key);
+}
+
+Json& Json::set(std::string_view key, Json value) {
+  if (is_null()) value_ = Object();
+  for (Member& m : as_object())
+    if (m.first == key) return m.second = std::move(value);
+  as_object().emplace_back(std::string(key), std::move(value));
+  return as_object().back().second;
+}
+
+void Json::push_back(Json value) {
+  if (is_null()) value_ = Array();
+  as_array().push_back(std::move(value));
+}
+
+Json parse_json(std::string_view text) {
+  Builder builder;
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) fail(ErrorCode::kInput, "not valid JSON");
+  return builder.take();
+}
+
+std::string dump_json(const Json& value, int indent) {
+  std::string out;
+  write(out, value, indent, 0);
+  return out;
+}
+
+}  // namespace quern

@@ -1,0 +1,12 @@
+// The one non-virtual part of Observer.
+#include "quern/observer.h"
+
+#include "quern/error.h"
+
+namespace quern {
+
+void check_interrupted(const Observer& observer) {
+  if (observer.interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted; nothing was published, run the command again");
+}
+
+}  // namespace quern

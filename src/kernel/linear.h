@@ -1,0 +1,36 @@
+// y = x W^T on one thread: weights are laid out once for the processor and shared by all callers.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "quern/tensor.h"
+
+namespace quern {
+
+// The arithmetic of matrix products. bfloat16 rounds both factors and sums in float.
+enum class Precision { kF32, kBf16 };
+std::string_view to_string(Precision precision);
+// bf16 where the processor multiplies it natively, otherwise f32.
+Precision best_precision();
+
+class Linear {
+ public:
+  // Copies and reorders W [out, in]. Error(kResource) when oneDNN refuses.
+  Linear(MatrixView weights, Precision precision);
+  Linear(Linear&&) noexcept;
+  Linear& operator=(Linear&&) noexcept;
+  ~Linear();
+
+  std::size_t outputs() const noexcept;
+  std::size_t inputs() const noexcept;
+  // y[m, out] = x[m, in] W^T. Safe from several threads; runs on the calling one. Results of a row depend on nothing
+  // but that row and the number of rows m. REQUIRES: stride == cols in both views.
+  void apply(MatrixView x, MutableMatrixView y) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace quern

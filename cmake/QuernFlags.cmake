@@ -2,7 +2,9 @@
 # functions of a wide file be picked by the linker for a narrow one.
 add_library(quern_flags INTERFACE)
 target_compile_options(quern_flags INTERFACE
-  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wimplicit-fallthrough -ffp-contract=off)
+  -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wimplicit-fallthrough
+  -Wno-missing-field-initializers  # designated initialisers leave members at their defaults
+  -ffp-contract=off)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_options(quern_flags INTERFACE -march=x86-64-v3)
 endif()

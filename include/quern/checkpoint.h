@@ -16,6 +16,9 @@
 
 namespace quern {
 
+// Encoding of plain floats, known to every format and codec.
+inline constexpr const char* kFloat32 = "f32";
+
 // A run of bytes in one of the checkpoint's files.
 struct TensorPart {
   std::uint32_t file = 0;  // index into Checkpoint::files()
@@ -117,6 +120,8 @@ struct Format {
   Checkpoint (*open)(const std::filesystem::path&);
   // Whether tensors of this encoding can be stored.
   bool (*holds)(std::string_view encoding);
+  // Encoding that the format's runtimes want for vectors (norms, biases); null: as the source stores them.
+  const char* vector_encoding = nullptr;
   // Creates the files in an existing folder.
   std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
 };

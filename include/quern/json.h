@@ -22,8 +22,10 @@ class Json {
   Json(bool v) : value_(v) {}
   Json(int v) : value_(static_cast<std::int64_t>(v)) {}
   Json(std::int64_t v) : value_(v) {}
-  Json(std::uint32_t v) : value_(static_cast<std::uint64_t>(v)) {}
-  Json(std::uint64_t v) : value_(v) {}
+  Json(std::uint32_t v) : value_(static_cast<std::int64_t>(v)) {}
+  Json(std::uint64_t v) : value_(static_cast<std::int64_t>(v)) {
+    if (v > static_cast<std::uint64_t>(INT64_MAX)) value_ = v;
+  }
   Json(double v) : value_(v) {}
   Json(const char* v) : value_(std::string(v)) {}
   Json(std::string_view v) : value_(std::string(v)) {}
@@ -64,6 +66,7 @@ class Json {
   bool operator==(const Json&) const = default;
 
  private:
+  // An integer is unsigned only where it has to be, so that equal numbers compare equal however they were made.
   std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> value_;
 };
 

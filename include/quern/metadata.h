@@ -33,6 +33,10 @@ class Metadata {
  public:
   using Pair = std::pair<std::string, MetaValue>;
 
+  Metadata() = default;
+  // REQUIRES: no key appears twice.
+  explicit Metadata(std::vector<Pair> pairs) : pairs_(std::move(pairs)) {}
+
   const std::vector<Pair>& pairs() const noexcept { return pairs_; }
   bool empty() const noexcept { return pairs_.empty(); }
   const MetaValue* find(std::string_view key) const;

@@ -40,6 +40,8 @@ inline std::optional<std::uint64_t> checked_add(std::uint64_t a, std::uint64_t b
 }
 
 // The smallest multiple of `unit` that is at least `n`. REQUIRES: unit > 0 and no overflow.
-inline constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t unit) noexcept { return (n + unit - 1) / unit * unit; }
+inline constexpr std::uint64_t round_up(std::uint64_t n, std::uint64_t unit) noexcept {
+  return (n + unit - 1) / unit * unit;
+}
 
 }  // namespace quern

@@ -5,7 +5,7 @@
 
 namespace quern {
 
-// "x86-64-v3", with "+avx512", "+avx512_bf16", "+amx" appended where present; "armv8" on Arm.
+// "x86-64-v3", with "+avx512", "+avx512_bf16", "+amx" appended where the processor has them; "armv8" on Arm.
 std::string instruction_set();
 
 // Whether matrix products of bfloat16 are native (AVX-512 BF16 or AMX).

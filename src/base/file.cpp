@@ -24,14 +24,29 @@ void sync_folder(const fs::path& folder) {
   ::close(fd);
 }
 
+// Whether anything has that name; also true of a link that leads nowhere.
+bool is_there(const fs::path& path) {
+  std::error_code ec;
+  return fs::symlink_status(path, ec).type() != fs::file_type::not_found;
+}
+
 bool is_empty_or_absent(const fs::path& path) {
   std::error_code ec;
-  if (!fs::exists(path, ec)) return true;
+  if (!is_there(path)) return true;
   return fs::is_directory(path, ec) && fs::is_empty(path, ec);
 }
 
+// "out/" names the folder "out"; ".", ".." and "/" name none that could be renamed.
+fs::path folder_name(fs::path path) {
+  path = path.lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  if (path.filename().empty() || path.filename() == "." || path.filename() == "..") {
+    fail(ErrorCode::kUsage, "the output \"{}\" does not name a new folder; give it a name of its own", path.string());
+  }
+  return path;
+}
+
 fs::path with_suffix(fs::path path, const char* suffix) {
-  if (!path.has_filename()) path = path.parent_path();  // "out/" names the folder "out"
   path += suffix;
   return path;
 }
@@ -39,9 +54,9 @@ fs::path with_suffix(fs::path path, const char* suffix) {
 }  // namespace
 
 File::File(fs::path path) : path_(std::move(path)) {
-  fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe is refused rather than waited for
   if (fd_ < 0) fail(ErrorCode::kInput, "cannot open {}: {}", path_.string(), reason());
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd_);
     fail(ErrorCode::kInput, "{} is not a regular file", path_.string());
@@ -49,7 +64,8 @@ File::File(fs::path path) : path_(std::move(path)) {
   size_ = static_cast<std::uint64_t>(info.st_size);
 }
 
-File::File(File&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
 
 File& File::operator=(File&& other) noexcept {
   std::swap(path_, other.path_);
@@ -63,21 +79,26 @@ File::~File() {
 }
 
 void File::read(std::uint64_t offset, std::span<std::byte> out) const {
+  const auto ends_early = [&] {
+    fail(ErrorCode::kInput, "{} ends at byte {}, but {} bytes at {} were expected", path_.string(), size_, out.size(),
+         offset);
+  };
+  if (offset > size_ || out.size() > size_ - offset) ends_early();
   std::size_t done = 0;
   while (done < out.size()) {
     const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(ErrorCode::kInput, "cannot read {}: {}", path_.string(), reason());
-    if (n == 0) {
-      fail(ErrorCode::kInput, "{} ends at byte {}, but {} bytes at {} were expected", path_.string(), size_, out.size(), offset);
-    }
+    if (n == 0) ends_early();
     done += static_cast<std::size_t>(n);
   }
 }
 
 std::string read_text(const fs::path& path, std::uint64_t max_bytes) {
   const File file(path);
-  if (file.size() > max_bytes) fail(ErrorCode::kInput, "{} has {} bytes, more than the {} that are accepted", path.string(), file.size(), max_bytes);
+  if (file.size() > max_bytes)
+    fail(ErrorCode::kInput, "{} has {} bytes, more than the {} that are accepted", path.string(), file.size(),
+         max_bytes);
   std::string text(file.size(), '\0');
   file.read(0, std::as_writable_bytes(std::span(text)));
   return text;
@@ -105,7 +126,8 @@ void OutputFile::write_at(std::uint64_t offset, ByteSpan bytes) {
   while (done < bytes.size()) {
     const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+    if (n <= 0)
+      fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), n < 0 ? reason() : "the disk takes no more");
     done += static_cast<std::size_t>(n);
   }
 }
@@ -116,9 +138,11 @@ void OutputFile::finish() {
   if (synced != 0 || closed != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
 }
 
-OutputFolder::OutputFolder(fs::path target, Existing existing) : target_(with_suffix(std::move(target), "")), partial_(with_suffix(target_, ".partial")) {
+OutputFolder::OutputFolder(fs::path target, Existing existing)
+    : target_(folder_name(std::move(target))), partial_(with_suffix(target_, ".partial")) {
   if (existing == Existing::kRefuse && !is_empty_or_absent(target_)) {
-    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force", target_.string());
+    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
+         target_.string());
   }
   std::error_code ec;
   fs::remove_all(partial_, ec);
@@ -138,21 +162,21 @@ void OutputFolder::write_file(const std::string& name, std::string_view content)
 }
 
 void OutputFolder::publish(const fs::path& elsewhere) {
-  const fs::path to = elsewhere.empty() ? target_ : elsewhere;
-  const fs::path old = with_suffix(to, ".old");
+  const fs::path to = elsewhere.empty() ? target_ : folder_name(elsewhere);
+  fs::path old = with_suffix(to, ".old");
+  while (is_there(old)) old += "~";  // what is there is somebody's
   std::error_code ec;
   sync_folder(partial_);
-  fs::remove_all(old, ec);
-  const bool had_old = fs::exists(to);
+  const bool had_old = is_there(to);
   if (had_old) fs::rename(to, old, ec);
   if (!ec) fs::rename(partial_, to, ec);
   if (ec) {
     std::error_code undo;
-    if (had_old && !fs::exists(to)) fs::rename(old, to, undo);
+    if (had_old && !is_there(to)) fs::rename(old, to, undo);
     fail(ErrorCode::kResource, "cannot rename {} to {}: {}", partial_.string(), to.string(), ec.message());
   }
   done_ = true;
-  fs::remove_all(old, ec);
+  if (had_old) fs::remove_all(old, ec);
   sync_folder(to.has_parent_path() ? to.parent_path() : fs::path("."));
 }
 

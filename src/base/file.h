@@ -61,7 +61,8 @@ class OutputFolder {
  public:
   enum class Existing { kRefuse, kReplace };
 
-  // Error(kUsage) when `target` exists and is not an empty folder, unless kReplace; Error(kResource) when it cannot be made.
+  // Error(kUsage) when `target` exists and is not an empty folder, unless kReplace, or names no folder of its own
+  // ("."); Error(kResource) when it cannot be made. What an interrupted run left in `target`.partial is removed.
   OutputFolder(std::filesystem::path target, Existing existing);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
@@ -70,8 +71,8 @@ class OutputFolder {
   // Where files are written until publish().
   const std::filesystem::path& path() const noexcept { return partial_; }
   void write_file(const std::string& name, std::string_view content) const;
-  // Renames to the target, or to `elsewhere` when it is given (which is replaced). The old target is removed only
-  // after the new one is complete.
+  // Renames to the target, or to `elsewhere` when it is given; what was there is replaced. It is removed only after
+  // the new folder has its name, and comes back when the renaming fails (Error(kResource)).
   void publish(const std::filesystem::path& elsewhere = {});
 
  private:

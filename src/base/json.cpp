@@ -2,7 +2,6 @@
 #include "quern/json.h"
 
 #include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -12,16 +11,14 @@ namespace quern {
 namespace {
 
 constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxShown = 60;
 
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
   bool null() override { return add(Json()); }
   bool boolean(bool v) override { return add(Json(v)); }
   bool number_integer(std::int64_t v) override { return add(Json(v)); }
-  bool number_unsigned(std::uint64_t v) override {
-    if (v <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return add(Json(static_cast<std::int64_t>(v)));
-    return add(Json(v));
-  }
+  bool number_unsigned(std::uint64_t v) override { return add(Json(v)); }
   bool number_float(double v, const std::string&) override { return add(Json(v)); }
   bool string(std::string& v) override { return add(Json(std::move(v))); }
   bool binary(nlohmann::json::binary_t&) override { return false; }
@@ -30,7 +27,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(std::string& name) override {
-    if (!levels_.back().keys.insert(name).second) fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", name);
+    if (!levels_.back().keys.insert(name).second)
+      fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", name);
     levels_.back().key = std::move(name);
     return true;
   }
@@ -71,9 +69,18 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   std::vector<Level> levels_;
 };
 
+// How an error message shows a value: short, whatever the file holds.
+std::string shown(const Json& value) {
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "an array";
+  if (value.is_number() && !std::isfinite(value.as_double())) return "a number that is not finite";
+  if (value.is_string() && value.as_string().size() > kMaxShown)
+    return fmt::format("a string of {} bytes", value.as_string().size());
+  return dump_json(value);
+}
+
 [[noreturn]] void wrong_kind(const Json& value, std::string_view wanted) {
-  std::string shown = value.is_object() || value.is_array() ? (value.is_object() ? "an object" : "an array") : dump_json(value);
-  fail(ErrorCode::kInput, "expected {}, found {}", wanted, shown);
+  fail(ErrorCode::kInput, "expected {}, found {}", wanted, shown(value));
 }
 
 void write_double(std::string& out, double v) {
@@ -107,7 +114,8 @@ void write(std::string& out, const Json& value, int indent, int depth) {
   } else if (value.is_string()) {
     out += quoted(value.as_string());
   } else if (value.is_array()) {
-    write_items(out, value.as_array(), '[', ']', indent, depth, [&](const Json& v) { write(out, v, indent, depth + 1); });
+    write_items(out, value.as_array(), '[', ']', indent, depth,
+                [&](const Json& v) { write(out, v, indent, depth + 1); });
   } else if (value.is_object()) {
     write_items(out, value.as_object(), '{', '}', indent, depth, [&](const Json::Member& m) {
       out += quoted(m.first);
@@ -132,7 +140,8 @@ bool Json::as_bool() const {
 
 std::int64_t Json::as_int64() const {
   if (const auto* v = std::get_if<std::int64_t>(&value_)) return *v;
-  if (const auto* v = std::get_if<std::uint64_t>(&value_); v && *v <= static_cast<std::uint64_t>(INT64_MAX)) return static_cast<std::int64_t>(*v);
+  if (const auto* v = std::get_if<std::uint64_t>(&value_); v && *v <= static_cast<std::uint64_t>(INT64_MAX))
+    return static_cast<std::int64_t>(*v);
   wrong_kind(*this, "a 64-bit integer");
 }
 

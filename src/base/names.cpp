@@ -31,12 +31,12 @@ std::string joined(std::span<const std::string> names) {
 }  // namespace
 
 std::string nearest_names(std::string_view given, std::span<const std::string> known) {
-  std::vector<std::pair<std::size_t, std::string>> ranked;
-  for (const std::string& name : known) ranked.emplace_back(edit_distance(given, name), name);
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::pair<std::size_t, std::size_t>> ranked;  // distance, index
+  for (std::size_t i = 0; i < known.size(); ++i) ranked.emplace_back(edit_distance(given, known[i]), i);
+  std::sort(ranked.begin(), ranked.end());
   std::vector<std::string> near;
-  for (const auto& [distance, name] : ranked)
-    if (near.size() < 3 && distance <= std::max<std::size_t>(2, given.size() / 2)) near.push_back(name);
+  for (const auto& [distance, index] : ranked)
+    if (near.size() < 3 && distance <= std::max<std::size_t>(2, given.size() / 2)) near.push_back(known[index]);
   return joined(near.empty() ? known : std::span<const std::string>(near));
 }
 

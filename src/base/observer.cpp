@@ -6,7 +6,8 @@
 namespace quern {
 
 void check_interrupted(const Observer& observer) {
-  if (observer.interrupted()) throw Error(ErrorCode::kInterrupted, "interrupted; nothing was published, run the command again");
+  if (observer.interrupted())
+    throw Error(ErrorCode::kInterrupted, "interrupted; nothing was published, run the command again");
 }
 
 }  // namespace quern

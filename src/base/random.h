@@ -1,4 +1,5 @@
-// A small seeded generator: the same numbers on every machine and with every standard library.
+// A small seeded generator: the same numbers on every machine and with every standard library (normal() apart, which
+// follows the last bit of the C library's log and cos).
 #pragma once
 
 #include <cmath>
@@ -19,8 +20,10 @@ class Random {
   }
   // Uniform in [0, 1).
   double uniform() noexcept { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
-  // Uniform in [0, n). REQUIRES: n > 0.
-  std::uint64_t below(std::uint64_t n) noexcept { return static_cast<std::uint64_t>(uniform() * static_cast<double>(n)); }
+  // Uniform in [0, n). REQUIRES: 0 < n <= 2^53.
+  std::uint64_t below(std::uint64_t n) noexcept {
+    return static_cast<std::uint64_t>(uniform() * static_cast<double>(n));
+  }
   // Standard normal (Box-Muller, one of the pair).
   double normal() noexcept {
     const double u = 1.0 - uniform();

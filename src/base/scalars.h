@@ -12,7 +12,9 @@
 
 namespace quern {
 
-inline float bf16_to_f32(std::uint16_t bits) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
+inline float bf16_to_f32(std::uint16_t bits) noexcept {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
 
 inline std::uint16_t f32_to_bf16(float value) noexcept {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
@@ -25,7 +27,9 @@ inline float f16_to_f32(std::uint16_t bits) noexcept { return _cvtsh_ss(bits); }
 inline std::uint16_t f32_to_f16(float value) noexcept { return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT); }
 #else
 inline float f16_to_f32(std::uint16_t bits) noexcept { return static_cast<float>(std::bit_cast<_Float16>(bits)); }
-inline std::uint16_t f32_to_f16(float value) noexcept { return std::bit_cast<std::uint16_t>(static_cast<_Float16>(value)); }
+inline std::uint16_t f32_to_f16(float value) noexcept {
+  return std::bit_cast<std::uint16_t>(static_cast<_Float16>(value));
+}
 #endif
 
 // OCP 8-bit floating point, e4m3 (finite only: 0x7f is NaN) and e5m2 (IEEE-like).

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -18,17 +19,21 @@ struct Sha256::State {
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-  ensure(state_->context && EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1, "libcrypto offers no SHA-256");
+  ensure(state_->context && EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1,
+         "libcrypto offers no SHA-256");
 }
 
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 
-void Sha256::update(ByteSpan bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+void Sha256::update(ByteSpan bytes) {
+  ensure(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1, "libcrypto failed to hash {} bytes",
+         bytes.size());
+}
 
 std::string Sha256::hex() {
   std::array<unsigned char, 32> digest{};
-  EVP_DigestFinal_ex(state_->context, digest.data(), nullptr);
+  ensure(EVP_DigestFinal_ex(state_->context, digest.data(), nullptr) == 1, "libcrypto failed to finish a hash");
   std::string text;
   for (unsigned char byte : digest) text += fmt::format("{:02x}", byte);
   return text;

@@ -9,6 +9,7 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -69,7 +70,11 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(unsigned threads) : state_(std::make_unique<State>()) {
   const unsigned total = threads ? threads : usable_processors();
-  for (unsigned i = 1; i < total; ++i) state_->threads.emplace_back([s = state_.get()] { s->loop(); });
+  try {
+    for (unsigned i = 1; i < total; ++i) state_->threads.emplace_back([s = state_.get()] { s->loop(); });
+  } catch (const std::system_error&) {
+    return;  // a limit on processes; the threads made so far do the work
+  }
 }
 
 ThreadPool::~ThreadPool() {
@@ -85,6 +90,7 @@ unsigned ThreadPool::threads() const noexcept { return static_cast<unsigned>(sta
 
 void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& task) {
   State& s = *state_;
+  const bool alone = count <= 1 || s.threads.empty();  // not worth waking anybody
   {
     const std::lock_guard lock(s.mutex);
     s.task = &task;
@@ -92,19 +98,23 @@ void ThreadPool::run(std::size_t count, const std::function<void(std::size_t)>& 
     s.next = 0;
     s.failed_index = std::numeric_limits<std::size_t>::max();
     s.failure = nullptr;
-    s.busy = static_cast<unsigned>(s.threads.size());
-    ++s.generation;
+    s.busy = alone ? 0 : static_cast<unsigned>(s.threads.size());
+    if (!alone) ++s.generation;
   }
-  s.wake.notify_all();
+  if (!alone) s.wake.notify_all();
   s.work();
   std::unique_lock lock(s.mutex);
   s.done.wait(lock, [&] { return s.busy == 0; });
   if (s.failure) std::rethrow_exception(std::exchange(s.failure, nullptr));
 }
 
-void parallel_for(ThreadPool& pool, std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t)>& body) {
+void parallel_for(ThreadPool& pool, std::size_t count, std::size_t grain,
+                  const std::function<void(std::size_t, std::size_t)>& body) {
   grain = std::max<std::size_t>(grain, 1);
-  pool.run((count + grain - 1) / grain, [&](std::size_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
+  pool.run(count / grain + (count % grain ? 1 : 0), [&](std::size_t i) {
+    const std::size_t begin = i * grain;
+    body(begin, begin + std::min(grain, count - begin));
+  });
 }
 
 }  // namespace quern

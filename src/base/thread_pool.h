@@ -9,7 +9,8 @@ namespace quern {
 
 class ThreadPool {
  public:
-  // `threads` = 0: as many as the process may run on. The caller's thread counts as one of them.
+  // `threads` = 0: as many as the process may run on. The caller's thread counts as one of them. Where the system
+  // refuses more threads the pool makes do with fewer; results do not depend on their number.
   explicit ThreadPool(unsigned threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -19,7 +20,7 @@ class ThreadPool {
 
   // Runs task(0) .. task(count - 1), each once, in any order, and returns when all are done. When tasks throw, the
   // exception of the lowest index is rethrown, so that the message does not depend on timing.
-  // REQUIRES: not called from inside a task.
+  // REQUIRES: not called from inside a task, nor by two threads at a time.
   void run(std::size_t count, const std::function<void(std::size_t)>& task);
 
  private:
@@ -29,6 +30,7 @@ class ThreadPool {
 
 // Splits [0, count) into fixed pieces of at most `grain` and runs body(begin, end) for each. The pieces depend only
 // on count and grain, so that results summed a piece at a time are the same for any number of threads.
-void parallel_for(ThreadPool& pool, std::size_t count, std::size_t grain, const std::function<void(std::size_t, std::size_t)>& body);
+void parallel_for(ThreadPool& pool, std::size_t count, std::size_t grain,
+                  const std::function<void(std::size_t, std::size_t)>& body);
 
 }  // namespace quern

@@ -2,8 +2,6 @@
 // neither the head's weights nor the logits are ever whole in memory.
 #pragma once
 
-#include <functional>
-
 #include "runtime/block_walk.h"
 
 namespace quern {
@@ -11,12 +9,9 @@ namespace quern {
 // Runs every op of the last block but the final LinearOp, in place. The hook sees the input of the final LinearOp too.
 void run_head_norm(const WalkContext& context, ActivationStore& hidden, const InputHook& hook = {});
 
-// Rows of the head's weights, `rows_per_tile` at a time, ready to multiply. Tiles are made one after another.
-struct HeadTile {
-  std::size_t first = 0;  // vocabulary id of the tile's first row
-  Linear linear;
-};
-void for_each_head_tile(const WalkContext& context, std::size_t rows_per_tile, const std::function<void(const HeadTile&)>& body);
+// Rows first .. first + rows - 1 of the head's weights (vocabulary ids), ready to multiply. Error(kInput) that names the tensor when one
+// is not finite.
+Linear head_tile(const WalkContext& context, std::size_t first, std::size_t rows);
 
 // All logits of one window, [length, vocab]: for tests and small models. `hidden` after run_head_norm.
 Matrix logits_of_window(const WalkContext& context, const ActivationStore& hidden, std::size_t window);

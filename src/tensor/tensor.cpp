@@ -24,6 +24,7 @@ std::uint64_t element_count(const Shape& shape) {
 
 RowLayout row_layout(const Shape& shape) {
   if (shape.empty()) return {1, 1};
+  element_count(shape);  // rows * cols must fit as well
   return {element_count(Shape(shape.begin(), shape.end() - 1)), shape.back()};
 }
 

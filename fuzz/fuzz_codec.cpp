@@ -1,0 +1,56 @@
+// Any bytes decode in every codec, and any floats encode in it; finite weights stay finite.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "codec/packed_tensor.h"
+#include "quern/error.h"
+
+using namespace quern;
+
+namespace {
+
+constexpr std::size_t kMostWeights = 1024;
+
+// The bytes as one row of as many weights as they suffice for.
+void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) {
+  const std::size_t unit = codec.block == 0 ? 1 : codec.block;
+  std::size_t cols = 0;
+  while (cols + unit <= kMostWeights && codec.row_bytes(cols + unit) <= bytes.size()) cols += unit;
+  if (cols == 0) return;
+  ConstPlanePointers planes{bytes.data(), bytes.data() + codec.plane_row_bytes(0, cols)};
+  std::vector<float> out(cols);
+  decode_row(codec, planes, out);
+}
+
+void encode_floats(const Codec& codec, std::span<const float> floats) {
+  const std::size_t cols = codec.block == 0 ? floats.size() : floats.size() / codec.block * codec.block;
+  if (cols == 0) return;
+  const auto weights = floats.first(cols);
+  const std::vector<float> importance(weights.rbegin(), weights.rend());
+  for (const std::span<const float> columns : {std::span<const float>(), std::span<const float>(importance)}) {
+    PackedTensor packed(codec, {1, cols});
+    encode_row(codec, weights, columns, packed.row(0));
+    std::vector<float> decoded(cols);
+    decode_row(codec, std::as_const(packed).row(0), decoded);
+    const auto in_range = [](float value) { return std::abs(value) < 1e4f; };
+    ensure(!std::ranges::all_of(weights, in_range) ||
+               std::ranges::all_of(decoded, [](float value) { return std::isfinite(value); }),
+           "{} made a value that is not finite from weights that are", codec.name);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto bytes = std::as_bytes(std::span(data, size));
+  std::vector<float> floats(std::min(size / sizeof(float), kMostWeights));
+  if (!floats.empty()) std::memcpy(floats.data(), data, floats.size() * sizeof(float));
+  for (const Codec* codec : codecs()) {
+    decode_bytes(*codec, bytes);
+    encode_floats(*codec, floats);
+  }
+  return 0;
+}

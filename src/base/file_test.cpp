@@ -1,0 +1,213 @@
+// Files that are missing, short or not files, and the folder that appears whole or not at all.
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <fstream>
+#include <vector>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+namespace fs = std::filesystem;
+using Existing = OutputFolder::Existing;
+
+class FileTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::path(testing::TempDir()) /
+            ("quern_file_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  fs::path put(const fs::path& name, std::string_view text) const {
+    fs::create_directories((root_ / name).parent_path());
+    std::ofstream(root_ / name) << text;
+    return root_ / name;
+  }
+  std::vector<std::string> entries() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(root_)) names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  fs::path root_;
+};
+
+using Names = std::vector<std::string>;
+
+template <typename Body>
+void expect_error(ErrorCode code, std::string_view part, Body&& body) {
+  try {
+    body();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(FileTest, ReadsAtAnyPosition) {
+  const File file(put("a", "0123456789"));
+  EXPECT_EQ(file.size(), 10u);
+  std::string out(4, ' ');
+  file.read(6, std::as_writable_bytes(std::span(out)));
+  EXPECT_EQ(out, "6789");
+  file.read(10, {});
+}
+
+TEST_F(FileTest, AShortFileIsNamedWithItsSize) {
+  const File file(put("a", "0123456789"));
+  std::string out(4, ' ');
+  const auto bytes = std::as_writable_bytes(std::span(out));
+  expect_error(ErrorCode::kInput, "ends at byte 10, but 4 bytes at 7 were expected", [&] { file.read(7, bytes); });
+  expect_error(ErrorCode::kInput, "ends at byte 10", [&] { file.read(UINT64_MAX - 1, bytes); });
+}
+
+TEST_F(FileTest, AFileThatShrinksWhileItIsOpenIsAnError) {
+  const File file(put("a", "0123456789"));
+  fs::resize_file(root_ / "a", 5);
+  std::string out(10, ' ');
+  expect_error(ErrorCode::kInput, "ends at byte", [&] { file.read(0, std::as_writable_bytes(std::span(out))); });
+}
+
+TEST_F(FileTest, WhatIsNotARegularFileIsRefused) {
+  expect_error(ErrorCode::kInput, "No such file", [&] { File(root_ / "missing"); });
+  expect_error(ErrorCode::kInput, "not a regular file", [&] { File{root_}; });
+  ASSERT_EQ(mkfifo((root_ / "pipe").c_str(), 0600), 0);
+  expect_error(ErrorCode::kInput, "not a regular file", [&] { File(root_ / "pipe"); });
+}
+
+TEST_F(FileTest, ReadTextHasALimit) {
+  const fs::path path = put("a", "0123456789");
+  EXPECT_EQ(read_text(path), "0123456789");
+  EXPECT_EQ(read_text(path, 10), "0123456789");
+  expect_error(ErrorCode::kInput, "10 bytes, more than the 9", [&] { read_text(path, 9); });
+  EXPECT_EQ(read_text(put("empty", "")), "");
+}
+
+TEST_F(FileTest, WritesAreInOrderAndCanBePatched) {
+  OutputFile file(root_ / "a");
+  file.write("hello ");
+  file.write("world");
+  file.write_at(0, std::as_bytes(std::span("J", 1)));
+  EXPECT_EQ(file.position(), 11u);
+  file.finish();
+  EXPECT_EQ(read_text(root_ / "a"), "Jello world");
+  expect_error(ErrorCode::kResource, "cannot write", [&] { OutputFile(root_ / "no" / "folder"); });
+}
+
+TEST_F(FileTest, AFullDiskIsAnError) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  OutputFile file("/dev/full");
+  expect_error(ErrorCode::kResource, "No space left", [&] { file.write("x"); });
+}
+
+TEST_F(FileTest, AFolderAppearsOnlyWhenItIsPublished) {
+  const fs::path target = root_ / "out";
+  OutputFolder folder(target, Existing::kRefuse);
+  folder.write_file("a.txt", "new");
+  EXPECT_FALSE(fs::exists(target));
+  folder.publish();
+  EXPECT_EQ(read_text(target / "a.txt"), "new");
+  EXPECT_EQ(entries(), Names{"out"});
+}
+
+TEST_F(FileTest, AFolderThatIsNeverPublishedLeavesNothing) {
+  {
+    OutputFolder(root_ / "out", Existing::kRefuse).write_file("a.txt", "new");
+  }
+  EXPECT_EQ(entries(), Names{});
+}
+
+TEST_F(FileTest, ATrailingSlashNamesTheSameFolder) {
+  OutputFolder(root_ / "out/", Existing::kRefuse).publish();
+  EXPECT_EQ(entries(), Names{"out"});
+}
+
+TEST_F(FileTest, AFolderInUseIsRefused) {
+  put("out/a.txt", "old");
+  expect_error(ErrorCode::kUsage, "already exists", [&] { OutputFolder(root_ / "out", Existing::kRefuse); });
+  put("file", "old");
+  expect_error(ErrorCode::kUsage, "already exists", [&] { OutputFolder(root_ / "file", Existing::kRefuse); });
+  EXPECT_EQ(entries(), (Names{"file", "out"}));
+  EXPECT_EQ(read_text(root_ / "out" / "a.txt"), "old");
+}
+
+TEST_F(FileTest, AnEmptyFolderIsTaken) {
+  fs::create_directories(root_ / "out");
+  OutputFolder(root_ / "out", Existing::kRefuse).publish();
+  EXPECT_EQ(entries(), Names{"out"});
+}
+
+TEST_F(FileTest, ReplacingKeepsTheOldFolderUntilTheEnd) {
+  put("out/old.txt", "old");
+  OutputFolder folder(root_ / "out", Existing::kReplace);
+  folder.write_file("new.txt", "new");
+  EXPECT_TRUE(fs::exists(root_ / "out" / "old.txt"));
+  folder.publish();
+  EXPECT_FALSE(fs::exists(root_ / "out" / "old.txt"));
+  EXPECT_EQ(read_text(root_ / "out" / "new.txt"), "new");
+  EXPECT_EQ(entries(), Names{"out"});
+}
+
+TEST_F(FileTest, ReplacingTouchesNobodyElsesBackup) {
+  put("out/a.txt", "old");
+  put("out.old/precious.txt", "mine");
+  OutputFolder(root_ / "out", Existing::kReplace).publish();
+  EXPECT_EQ(entries(), (Names{"out", "out.old"}));
+  EXPECT_EQ(read_text(root_ / "out.old" / "precious.txt"), "mine");
+}
+
+TEST_F(FileTest, WhatAnInterruptedRunLeftIsRemoved) {
+  put("out.partial/half.bin", "half");
+  OutputFolder(root_ / "out", Existing::kRefuse).publish();
+  EXPECT_EQ(entries(), Names{"out"});
+  EXPECT_TRUE(fs::is_empty(root_ / "out"));
+}
+
+TEST_F(FileTest, PublishingElsewhereLeavesTheTargetAlone) {
+  put("out/a.txt", "old");
+  put("out.rejected/b.txt", "older");
+  OutputFolder folder(root_ / "out", Existing::kReplace);
+  folder.write_file("c.txt", "new");
+  folder.publish(root_ / "out.rejected");
+  EXPECT_EQ(entries(), (Names{"out", "out.rejected"}));
+  EXPECT_EQ(read_text(root_ / "out" / "a.txt"), "old");
+  EXPECT_EQ(read_text(root_ / "out.rejected" / "c.txt"), "new");
+  EXPECT_FALSE(fs::exists(root_ / "out.rejected" / "b.txt"));
+}
+
+TEST_F(FileTest, AFailedRenameBringsTheOldFolderBack) {
+  {
+    OutputFolder folder(root_ / "out", Existing::kReplace);
+    const fs::path inside = folder.path() / "inside";  // a folder cannot be renamed into itself
+    fs::create_directories(inside);
+    std::ofstream(inside / "a.txt") << "old";
+    expect_error(ErrorCode::kResource, "cannot rename", [&] { folder.publish(inside); });
+    EXPECT_EQ(read_text(inside / "a.txt"), "old");
+    expect_error(ErrorCode::kResource, "cannot rename", [&] { folder.publish(root_ / "no" / "parent"); });
+  }
+  EXPECT_EQ(entries(), Names{});
+}
+
+TEST_F(FileTest, AnOutputWithoutANameOfItsOwnIsRefused) {
+  for (const char* name : {".", "..", "/", "", "./", "a/.."}) {
+    expect_error(ErrorCode::kUsage, "does not name a new folder", [&] { OutputFolder(name, Existing::kReplace); });
+  }
+}
+
+TEST_F(FileTest, AFolderThatCannotBeMadeIsAnError) {
+  put("file", "x");
+  expect_error(ErrorCode::kResource, "cannot create",
+               [&] { OutputFolder(root_ / "file" / "out", Existing::kReplace); });
+}
+
+}  // namespace
+}  // namespace quern

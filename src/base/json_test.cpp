@@ -1,0 +1,155 @@
+// What the JSON reader accepts and refuses, and that writing repeats what was read.
+#include "quern/json.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+// The message of the Error(kInput) that `body` throws, or "" when it throws none.
+template <typename Body>
+std::string input_error(Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInput) << error.what();
+    return error.what();
+  }
+  return "";
+}
+
+std::string parse_failure(std::string_view text) {
+  return input_error([&] { parse_json(text); });
+}
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+TEST(Json, KeepsTheOrderOfMembers) {
+  const std::string text = R"({"zebra":1,"apple":2,"mango":{"b":null,"a":[true,false]}})";
+  EXPECT_EQ(dump_json(parse_json(text)), text);
+}
+
+TEST(Json, RefusesAKeyThatAppearsTwiceInOneObject) {
+  EXPECT_TRUE(contains(parse_failure(R"({"a":1,"b":2,"a":3})"), "\"a\" appears twice"));
+  EXPECT_EQ(parse_failure(R"({"a":{"a":1},"b":{"a":1}})"), "");
+}
+
+TEST(Json, RefusesNestingBeyond64Levels) {
+  const auto nested = [](std::size_t n) { return std::string(n, '[') + std::string(n, ']'); };
+  EXPECT_EQ(parse_failure(nested(64)), "");
+  EXPECT_TRUE(contains(parse_failure(nested(65)), "64 levels"));
+  EXPECT_TRUE(contains(parse_failure(std::string(1000000, '[')), "64 levels"));
+}
+
+TEST(Json, RefusesTextThatIsNotJson) {
+  for (const char* text : {"", " ", "{", "[1,]", "{\"a\"}", "{\"a\":}", "nul", "01", "+1", "1.", "NaN", "Infinity",
+                           "'a'", "1 2", "\"\n\"", "\"\\x\"", "\"\\ud800\"", "[1] x"}) {
+    EXPECT_TRUE(contains(parse_failure(text), "not valid JSON at byte")) << text;
+  }
+}
+
+TEST(Json, NamesThePositionOfASyntaxError) { EXPECT_TRUE(contains(parse_failure("{\"a\": 1, ?}"), "at byte 10")); }
+
+TEST(Json, RefusesBadUtf8) {
+  for (const char* bytes :
+       {"\x80", "\xff", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe2\x82"}) {
+    EXPECT_NE(parse_failure(fmt::format("\"{}\"", bytes)), "") << bytes;
+  }
+  EXPECT_EQ(parse_json("\"\xe2\x82\xac\"").as_string(), "\xe2\x82\xac");
+  EXPECT_EQ(parse_json(R"("\ud83d\ude00")").as_string(), "\xf0\x9f\x98\x80");
+}
+
+TEST(Json, KeepsAll64BitsOfIntegers) {
+  EXPECT_EQ(parse_json("9223372036854775807").as_int64(), INT64_MAX);
+  EXPECT_EQ(parse_json("9223372036854775808").as_uint64(), std::uint64_t{1} << 63);
+  EXPECT_EQ(parse_json("18446744073709551615").as_uint64(), UINT64_MAX);
+  EXPECT_EQ(parse_json("-9223372036854775808").as_int64(), INT64_MIN);
+  for (const char* text :
+       {"9223372036854775807", "9223372036854775808", "18446744073709551615", "-9223372036854775808", "-1", "0"}) {
+    EXPECT_EQ(dump_json(parse_json(text)), text);
+  }
+}
+
+TEST(Json, RefusesIntegersOutsideTheKindThatIsAskedFor) {
+  EXPECT_TRUE(contains(input_error([] { parse_json("9223372036854775808").as_int64(); }), "9223372036854775808"));
+  EXPECT_TRUE(contains(input_error([] { parse_json("-1").as_uint64(); }), "found -1"));
+  EXPECT_NE(input_error([] { parse_json("1.5").as_int64(); }), "");
+  EXPECT_NE(input_error([] { parse_json("1e3").as_int64(); }), "");
+  EXPECT_NE(input_error([] { parse_json("18446744073709551616").as_uint64(); }), "");  // read as a double
+}
+
+TEST(Json, RefusesNumbersThatNoDoubleHolds) {
+  EXPECT_NE(parse_failure("1e400"), "");
+  EXPECT_NE(parse_failure("[-1e400]"), "");
+  EXPECT_EQ(parse_json("1e-400").as_double(), 0.0);
+}
+
+TEST(Json, DoublesReadBackEqual) {
+  for (const double v : {0.1, 1.0 / 3.0, -0.0, 1e308, 5e-324, 2.2250738585072014e-308, 25.138474145942, 1e22}) {
+    const Json back = parse_json(dump_json(Json(v)));
+    EXPECT_EQ(back.as_double(), v);
+    EXPECT_EQ(std::signbit(back.as_double()), std::signbit(v));
+  }
+  EXPECT_EQ(dump_json(Json(5.0)), "5.0");
+}
+
+TEST(Json, RefusesToWriteWhatIsNotANumber) {
+  for (const double v : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+    try {
+      dump_json(Json::array({v}));
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInternal);
+    }
+  }
+}
+
+TEST(Json, EqualNumbersAreEqualHoweverTheyWereMade) {
+  EXPECT_EQ(Json(5), Json(std::uint64_t{5}));
+  EXPECT_EQ(Json(std::uint32_t{5}), parse_json("5"));
+  EXPECT_EQ(Json(UINT64_MAX), parse_json("18446744073709551615"));
+  EXPECT_NE(Json(5), Json(5.0));  // 5 and 5.0 are written differently
+}
+
+TEST(Json, StringsAreEscaped) {
+  const std::string text("quote \" backslash \\ tab \t zero \0 end", 36);
+  EXPECT_EQ(parse_json(dump_json(Json(text))).as_string(), text);
+  EXPECT_EQ(dump_json(Json("a\nb\"")), R"("a\nb\"")");
+}
+
+TEST(Json, IndentationIsStable) {
+  const Json value = Json::object({{"a", Json::array({1, 2})}, {"b", Json::object()}, {"c", Json::array()}});
+  EXPECT_EQ(dump_json(value, 2), "{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": {},\n  \"c\": []\n}");
+  EXPECT_EQ(parse_json(dump_json(value, 2)), value);
+}
+
+TEST(Json, FindAtAndSet) {
+  Json value;
+  value.set("a", 1);
+  value.set("b", 2);
+  value.set("a", 3);
+  EXPECT_EQ(dump_json(value), R"({"a":3,"b":2})");
+  EXPECT_EQ(value.find("c"), nullptr);
+  EXPECT_EQ(Json(1).find("c"), nullptr);
+  EXPECT_TRUE(contains(input_error([&] { value.at("c"); }), "\"c\""));
+  Json list;
+  list.push_back("x");
+  EXPECT_EQ(dump_json(list), R"(["x"])");
+}
+
+TEST(Json, AWrongKindIsShownBriefly) {
+  EXPECT_EQ(input_error([] { Json("abc").as_int64(); }), "expected a 64-bit integer, found \"abc\"");
+  EXPECT_EQ(input_error([] { Json::array({1}).as_string(); }), "expected a string, found an array");
+  EXPECT_EQ(input_error([] { Json(std::string(1000, 'x')).as_bool(); }),
+            "expected true or false, found a string of 1000 bytes");
+  EXPECT_EQ(input_error([] { Json(std::nan("")).as_string(); }),
+            "expected a string, found a number that is not finite");
+}
+
+}  // namespace
+}  // namespace quern

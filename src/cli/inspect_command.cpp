@@ -1,0 +1,36 @@
+// quern inspect MODEL
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "pipeline/inspect.h"
+
+namespace quern::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  bool json = false, tensors = false;
+};
+
+int run(const Options& o) {
+  const Inspection inspection = inspect(o.model);
+  fmt::print("{}", o.json ? dump_json(to_json(inspection), 1) + "\n"
+                          : describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary));
+  return 0;
+}
+
+}  // namespace
+
+Subcommand add_inspect(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("inspect", "Show what a checkpoint is and what it holds");
+  const auto o = std::make_shared<Options>();
+  app->add_option("MODEL", o->model, "A Hugging Face folder, a .safetensors or .gguf file, or a package")->required();
+  app->add_flag("--tensors", o->tensors, "List every tensor");
+  app->add_flag("--json", o->json, "Print as JSON");
+  app->footer("Example: quern inspect models/llama-7m");
+  return {app, [o] { return run(*o); }};
+}
+
+}  // namespace quern::cli

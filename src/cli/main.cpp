@@ -1,0 +1,60 @@
+// The program: subcommands, and errors as sentences and exit codes.
+#include <fmt/core.h>
+
+#include <exception>
+#include <new>
+#include <string>
+
+#include "base/cpu.h"
+#include "cli/commands.h"
+#include "cli/terminal_observer.h"
+#include "quern/error.h"
+#include "quern/version.h"
+
+namespace quern::cli {
+namespace {
+
+std::string command_line(int argc, char** argv) {
+  std::string line = "quern";
+  for (int i = 1; i < argc; ++i) line += std::string(" ") + argv[i];
+  return line;
+}
+
+int run(const std::vector<Subcommand>& subcommands) {
+  try {
+    for (const Subcommand& subcommand : subcommands)
+      if (subcommand.app->parsed()) return subcommand.run();
+    return static_cast<int>(ErrorCode::kUsage);
+  } catch (const Error& error) {
+    fmt::print(stderr, "quern: {}\n", error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "quern: out of memory; lower --max-memory or close other programs\n");
+    return static_cast<int>(ErrorCode::kResource);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "quern: internal error: {}\n", error.what());
+    return static_cast<int>(ErrorCode::kInternal);
+  }
+}
+
+int main(int argc, char** argv) {
+  CLI::App program("Makes a trained neural network smaller and proves what was lost.", "quern");
+  program.require_subcommand(1);
+  program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instruction_set()));
+  program.footer("Exit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, 7 verification,\n"
+                 "8 missing component, 130 interrupted.");
+  const std::string line = command_line(argc, argv);
+  const std::vector<Subcommand> subcommands{add_inspect(program), add_compress(program, line), add_eval(program), add_verify(program)};
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : static_cast<int>(ErrorCode::kUsage);
+  }
+  catch_interrupts();
+  return run(subcommands);
+}
+
+}  // namespace
+}  // namespace quern::cli
+
+int main(int argc, char** argv) { return quern::cli::main(argc, argv); }

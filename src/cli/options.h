@@ -1,0 +1,29 @@
+// Options that several subcommands share, and the spelling of sizes and percentages.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+#include "cli/terminal_observer.h"
+#include "pipeline/job.h"
+
+namespace quern::cli {
+
+struct SharedOptions {
+  unsigned threads = 0;
+  std::string compute = "auto", max_memory;
+  bool json = false, quiet = false;
+
+  MachineOptions machine() const;
+  Verbosity verbosity() const { return quiet ? Verbosity::kQuiet : Verbosity::kNormal; }
+};
+
+void add_shared(CLI::App& app, SharedOptions& options);
+
+// "800MB" (10^6), "1GiB" (2^30), "4096". Error(kUsage) otherwise.
+std::uint64_t parse_bytes(const std::string& text);
+// "3%" or "0.03". Error(kUsage) otherwise, and for negative values.
+double parse_fraction(const std::string& text);
+
+}  // namespace quern::cli

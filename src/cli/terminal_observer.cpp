@@ -1,0 +1,76 @@
+// Bar, lines and signals.
+#include "cli/terminal_observer.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+namespace quern::cli {
+namespace {
+
+constexpr int kBarWidth = 30;
+volatile std::sig_atomic_t stop_requested = 0;
+
+extern "C" void request_stop(int signal) {
+  if (stop_requested) ::_exit(128 + signal);
+  stop_requested = 1;
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  std::signal(SIGINT, request_stop);
+  std::signal(SIGTERM, request_stop);
+}
+
+TerminalObserver::TerminalObserver(Verbosity verbosity) : verbosity_(verbosity), terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+TerminalObserver::~TerminalObserver() { clear_line(); }
+
+void TerminalObserver::stage(std::string_view name, std::uint64_t total) {
+  clear_line();
+  stage_ = name;
+  total_ = total;
+  done_ = 0;
+  started_ = std::chrono::steady_clock::now();
+}
+
+void TerminalObserver::advance(std::string_view what) {
+  ++done_;
+  if (verbosity_ == Verbosity::kQuiet) return;
+  if (terminal_) {
+    draw(what);
+  } else {
+    fmt::print(stderr, "[{}/{}] {}: {}\n", done_, total_, stage_, what);
+  }
+}
+
+void TerminalObserver::note(std::string_view text) {
+  if (verbosity_ == Verbosity::kQuiet) return;
+  clear_line();
+  fmt::print(stderr, "note: {}\n", text);
+}
+
+bool TerminalObserver::interrupted() const { return stop_requested != 0; }
+
+void TerminalObserver::draw(std::string_view what) {
+  const double share = total_ ? std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_)) : 0;
+  const int filled = static_cast<int>(share * kBarWidth);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  const double left = share > 0 ? seconds / share - seconds : 0;
+  fmt::print(stderr, "\r\033[K{:<28} [{}{}] {:>3.0f}%  {:.0f} s left  {}", stage_.substr(0, 28), std::string(static_cast<std::size_t>(filled), '#'),
+             std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share, left, what.substr(0, 48));
+  std::fflush(stderr);
+}
+
+void TerminalObserver::clear_line() {
+  if (terminal_ && verbosity_ != Verbosity::kQuiet && !stage_.empty()) {
+    fmt::print(stderr, "\r\033[K");
+    std::fflush(stderr);
+  }
+}
+
+}  // namespace quern::cli

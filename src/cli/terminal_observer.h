@@ -1,0 +1,38 @@
+// Progress for people: a bar on a terminal, one line a step elsewhere. Everything goes to the error stream.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "quern/observer.h"
+
+namespace quern::cli {
+
+enum class Verbosity { kQuiet, kNormal };
+
+class TerminalObserver : public Observer {
+ public:
+  explicit TerminalObserver(Verbosity verbosity);
+  ~TerminalObserver() override;
+
+  void stage(std::string_view name, std::uint64_t total) override;
+  void advance(std::string_view what) override;
+  void note(std::string_view text) override;
+  bool interrupted() const override;
+
+ private:
+  void draw(std::string_view what);
+  void clear_line();
+
+  Verbosity verbosity_;
+  bool terminal_;
+  std::string stage_;
+  std::uint64_t total_ = 0, done_ = 0;
+  std::chrono::steady_clock::time_point started_;
+};
+
+// From now on Ctrl-C and SIGTERM ask the program to stop after the step at hand; a second one ends it at once.
+void catch_interrupts();
+
+}  // namespace quern::cli

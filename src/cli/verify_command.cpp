@@ -1,0 +1,58 @@
+// quern verify PACKAGE
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "pipeline/verify.h"
+#include "quern/error.h"
+
+namespace quern::cli {
+namespace {
+
+struct Options {
+  std::string package, against;
+  std::size_t stride = 8;
+  SharedOptions shared;
+};
+
+void print_json(const VerifyResult& r) {
+  fmt::print("{}\n", dump_json(Json::object({{"ok", r.problems.empty()},
+                                             {"files", r.files},
+                                             {"tensors", r.tensors},
+                                             {"compared", r.compared},
+                                             {"original", r.original},
+                                             {"problems", Json::Array(r.problems.begin(), r.problems.end())}}),
+                               1));
+}
+
+int run(const Options& o) {
+  const VerifyResult result = [&] {
+    TerminalObserver observer(o.shared.verbosity());
+    return verify(o.package, o.against, o.stride, o.shared.machine(), observer);
+  }();
+  if (o.shared.json) {
+    print_json(result);
+  } else {
+    for (const std::string& problem : result.problems) fmt::print(stderr, "quern: {}\n", problem);
+    fmt::print("{}: {} files hashed, {} tensors decoded, {} compared with {}: {}\n", o.package, result.files, result.tensors, result.compared,
+               result.original.empty() ? "the original (not at hand)" : result.original, result.problems.empty() ? "all well" : "NOT as it was written");
+  }
+  return result.problems.empty() ? 0 : static_cast<int>(ErrorCode::kVerification);
+}
+
+}  // namespace
+
+Subcommand add_verify(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("verify", "Check that a package still holds what its manifest promises");
+  const auto o = std::make_shared<Options>();
+  app->add_option("PACKAGE", o->package, "A folder that compress wrote")->required();
+  app->add_option("--against", o->against, "The original (default: where it was when the package was made)");
+  app->add_option("--every", o->stride, "Compare every n-th tensor with the original")->capture_default_str()->check(CLI::PositiveNumber);
+  add_shared(*app, o->shared);
+  app->footer("Example: quern verify out");
+  return {app, [o] { return run(*o); }};
+}
+
+}  // namespace quern::cli

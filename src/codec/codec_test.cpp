@@ -1,0 +1,305 @@
+// What every row of the table must keep: sizes, agreement of round, pack and decode, sane errors, and safety on any
+// floats.
+#include "quern/codec.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "codec/packed_tensor.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+using Floats = std::vector<float>;
+
+struct Encoded {
+  PackedTensor tensor;
+  Floats decoded;
+  double error = 0;
+};
+
+Encoded encode(const Codec& codec, const Floats& weights, const Floats& importance = {}) {
+  Encoded out{PackedTensor(codec, {1, weights.size()}), Floats(weights.size()), 0};
+  out.error = encode_row(codec, weights, importance, out.tensor.row(0));
+  decode_row(codec, std::as_const(out.tensor).row(0), out.decoded);
+  return out;
+}
+
+double weighted_error(const Floats& weights, const Floats& decoded, const Floats& importance) {
+  double sum = 0;
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    const double error = static_cast<double>(weights[k]) - decoded[k];
+    sum += (importance.empty() ? 1.0 : importance[k]) * error * error;
+  }
+  return sum;
+}
+
+Floats gaussian(std::size_t count, double sigma, std::uint64_t seed) {
+  Random random(seed);
+  Floats out(count);
+  for (float& value : out) value = static_cast<float>(sigma * random.normal());
+  return out;
+}
+
+Floats lognormal(std::size_t count, std::uint64_t seed) {
+  Random random(seed);
+  Floats out(count);
+  for (float& value : out) value = static_cast<float>(std::exp(random.normal()));
+  return out;
+}
+
+double power(const Floats& weights) { return weighted_error(weights, Floats(weights.size()), {}); }
+double relative_error(const Codec& codec, const Floats& weights) {
+  return encode(codec, weights).error / power(weights);
+}
+
+bool same_bits(float a, float b) { return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b); }
+
+// Rows of 512 that have broken encoders before.
+std::vector<std::pair<std::string, Floats>> hard_rows() {
+  constexpr std::size_t kCols = 512;
+  std::vector<std::pair<std::string, Floats>> rows = {{"zeros", Floats(kCols, 0.0f)},
+                                                      {"negative zeros", Floats(kCols, -0.0f)},
+                                                      {"constant", Floats(kCols, 0.37f)},
+                                                      {"negative constant", Floats(kCols, -0.37f)},
+                                                      {"denormals", gaussian(kCols, 1e-40, 1)},
+                                                      {"tiny", gaussian(kCols, 1e-9, 2)},
+                                                      {"binary16 denormals", gaussian(kCols, 1e-5, 3)},
+                                                      {"large", gaussian(kCols, 1e4, 4)},
+                                                      {"huge", gaussian(kCols, 1e30, 5)},
+                                                      {"largest", Floats(kCols, std::numeric_limits<float>::max())}};
+  Floats outlier(kCols, 0.0f), spiked = gaussian(kCols, 0.02, 6), shifted = gaussian(kCols, 0.01, 7);
+  outlier[300] = -3.5f;
+  spiked[17] = 40.0f;
+  for (float& value : shifted) value += 1.0f;
+  rows.insert(rows.end(), {{"single outlier", outlier}, {"outlier in noise", spiked}, {"far from zero", shifted}});
+  return rows;
+}
+
+class CodecTest : public testing::TestWithParam<const Codec*> {
+ protected:
+  const Codec& codec() const { return *GetParam(); }
+};
+
+TEST_P(CodecTest, IsFoundByItsName) { EXPECT_EQ(find_codec(codec().name), &codec()); }
+
+TEST_P(CodecTest, RowBytesAreTheNominalRatePlusPerRowScales) {
+  std::uint64_t fixed = 0;
+  if (codec().block == 0) {
+    for (const CodecPlane& plane : codec().planes) fixed += plane.bytes_per_block;
+  }
+  EXPECT_DOUBLE_EQ(static_cast<double>(codec().row_bytes(2048) - fixed) * 8 / 2048, codec().bits_per_weight);
+  EXPECT_EQ(PackedTensor(codec(), {3, 2048}).bytes(), 3 * codec().row_bytes(2048));
+  EXPECT_TRUE(codec().divides(2048));
+}
+
+TEST_P(CodecTest, RoundGivesTheValuesThatDecodeGives) {
+  for (const auto& [name, weights] : hard_rows()) {
+    const std::size_t block = codec().block ? codec().block : weights.size();
+    std::vector<std::byte> side(codec().side_bytes);
+    PackedTensor tensor(codec(), {1, block});
+    for (std::size_t first = 0; first < weights.size(); first += block) {
+      const auto part = std::span(weights).subspan(first, block);
+      std::vector<std::int32_t> codes(block);
+      Floats values(block), decoded(block);
+      codec().fit(part, {}, side.data());
+      codec().round(side.data(), 0, part, codes, values);
+      codec().pack(side.data(), codes, tensor.row(0));
+      codec().decode(std::as_const(tensor).row(0), decoded);
+      for (std::size_t k = 0; k < block; ++k) ASSERT_TRUE(same_bits(values[k], decoded[k])) << name << " " << first + k;
+    }
+  }
+}
+
+TEST_P(CodecTest, RoundingInPiecesIsRoundingInOneGo) {
+  const Floats weights = gaussian(codec().block ? codec().block : 200, 0.02, 8);
+  std::vector<std::byte> side(codec().side_bytes);
+  codec().fit(weights, {}, side.data());
+  std::vector<std::int32_t> whole(weights.size()), pieces(weights.size());
+  Floats values(weights.size()), piece_values(weights.size());
+  codec().round(side.data(), 0, weights, whole, values);
+  for (std::size_t first = 0, count = 1; first < weights.size(); first += count, count = count * 2 + 1) {
+    count = std::min(count, weights.size() - first);
+    codec().round(side.data(), static_cast<std::uint32_t>(first), std::span(weights).subspan(first, count),
+                  std::span(pieces).subspan(first, count), std::span(piece_values).subspan(first, count));
+  }
+  EXPECT_EQ(whole, pieces);
+  EXPECT_EQ(values, piece_values);
+  codec().round(side.data(), 0, weights, pieces, {});
+  EXPECT_EQ(whole, pieces);
+}
+
+TEST_P(CodecTest, EncodeRowReturnsTheErrorOfWhatItWrote) {
+  const Floats importance = lognormal(1024, 9);
+  for (const double sigma : {0.02, 1.0, 1e-5}) {
+    const Floats weights = gaussian(1024, sigma, 10);
+    for (const Floats& columns : {Floats{}, importance}) {
+      const Encoded encoded = encode(codec(), weights, columns);
+      const double expected = weighted_error(weights, encoded.decoded, columns);
+      EXPECT_NEAR(encoded.error, expected, 1e-9 * expected);
+    }
+  }
+}
+
+TEST_P(CodecTest, NeverDoesWorseThanWritingZeros) {
+  for (const auto& [name, weights] : hard_rows()) {
+    if (name == "huge" || name == "largest" || name == "large") continue;  // beyond binary16 scales
+    EXPECT_LE(encode(codec(), weights).error, power(weights) * (1 + 1e-6)) << name;
+  }
+}
+
+TEST_P(CodecTest, HugeWeightsDecodeFiniteExceptByTheIeeeRoundingOfBinary16) {
+  const bool overflows = std::string(codec().name) == "f16";
+  for (const float value : encode(codec(), gaussian(512, 1e30, 5)).decoded) EXPECT_NE(std::isfinite(value), overflows);
+}
+
+TEST_P(CodecTest, ZerosStayZeros) {
+  for (const float value : encode(codec(), Floats(512, 0.0f)).decoded) EXPECT_EQ(value, 0.0f);
+}
+
+TEST_P(CodecTest, ConstantRowsAreNearlyExact) {
+  for (const float constant : {0.37f, -0.37f, 1e-3f, 12.0f}) {
+    const Encoded encoded = encode(codec(), Floats(512, constant));
+    for (const float value : encoded.decoded) EXPECT_NEAR(value, constant, 0.008f * std::abs(constant));
+  }
+}
+
+TEST_P(CodecTest, AnyFloatIsSafe) {
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  for (const float bad : {inf, -inf, nan}) {
+    Floats weights = gaussian(512, 0.02, 11), importance = lognormal(512, 12);
+    weights[3] = weights[300] = bad;
+    encode(codec(), weights);
+    importance[5] = bad;
+    importance[6] = -1;
+    encode(codec(), weights, importance);
+    encode(codec(), Floats(512, bad), Floats(512, bad));
+  }
+  Random random(13);
+  for (int trial = 0; trial < 50; ++trial) {
+    Floats weights(512), importance(512);
+    for (float& value : weights) value = std::bit_cast<float>(static_cast<std::uint32_t>(random.next()));
+    for (float& value : importance) value = std::bit_cast<float>(static_cast<std::uint32_t>(random.next()));
+    encode(codec(), weights, importance);
+  }
+}
+
+TEST_P(CodecTest, ImportanceOfAllZerosActsAsNone) {
+  const Floats weights = gaussian(512, 0.02, 14);
+  EXPECT_EQ(encode(codec(), weights, Floats(512, 0.0f)).decoded, encode(codec(), weights).decoded);
+}
+
+TEST_P(CodecTest, ImportanceIsRelative) {
+  const Floats weights = gaussian(512, 0.02, 15), importance = lognormal(512, 16);
+  Floats scaled = importance;
+  for (float& value : scaled) value *= 0x1p-100f;
+  EXPECT_EQ(encode(codec(), weights, scaled).decoded, encode(codec(), weights, importance).decoded);
+}
+
+TEST_P(CodecTest, FewHugeImportancesAreServedFirst) {
+  const Floats weights = gaussian(512, 0.02, 17);
+  Floats importance(512, 1e-3f);
+  for (std::size_t k = 7; k < 512; k += 64) importance[k] = 1e6f;
+  const Encoded plain = encode(codec(), weights), served = encode(codec(), weights, importance);
+  EXPECT_LE(served.error, weighted_error(weights, plain.decoded, importance));
+}
+
+TEST_P(CodecTest, ImportanceLowersTheErrorThatItWeighs) {
+  const Floats weights = gaussian(4096, 0.02, 18), importance = lognormal(4096, 19);
+  const Encoded plain = encode(codec(), weights), weighted = encode(codec(), weights, importance);
+  EXPECT_LE(weighted.error, weighted_error(weights, plain.decoded, importance) * (1 + 1e-6));
+}
+
+TEST_P(CodecTest, SameInputGivesSameBytes) {
+  const Floats weights = gaussian(1024, 0.02, 20), importance = lognormal(1024, 21);
+  const PackedTensor first = encode(codec(), weights, importance).tensor,
+                     second = encode(codec(), weights, importance).tensor;
+  for (std::size_t p = 0; p < codec().planes.size(); ++p)
+    EXPECT_TRUE(std::ranges::equal(first.plane(p), second.plane(p)));
+}
+
+TEST_P(CodecTest, RescalingByAPowerOfTwoChangesNothingElse) {
+  const Floats weights = gaussian(1024, 1.0, 22);  // large enough for scales that are no denormals
+  Floats scaled = weights;
+  for (float& value : scaled) value *= 4;
+  EXPECT_NEAR(relative_error(codec(), weights), relative_error(codec(), scaled), 1e-9);
+}
+
+// Shannon's bound for a Gaussian source; anything below it hides bits somewhere.
+TEST_P(CodecTest, GaussianErrorIsAboveTheRateDistortionBound) {
+  const double error = relative_error(codec(), gaussian(16384, 0.02, 23));
+  if (codec().bits_per_weight == 32) {
+    EXPECT_EQ(error, 0);  // the source itself has 32 bits
+  } else {
+    EXPECT_GT(error, std::exp2(-2 * codec().bits_per_weight));
+  }
+}
+
+TEST_P(CodecTest, EmptyRowsAreAllowed) { EXPECT_EQ(encode_row(codec(), {}, {}, {}), 0.0); }
+
+INSTANTIATE_TEST_SUITE_P(Table, CodecTest, testing::ValuesIn(codecs().begin(), codecs().end()),
+                         [](const auto& row) { return std::string(row.param->name); });
+
+TEST(Codecs, AreListedByBitsPerWeight) {
+  for (std::size_t k = 1; k < codecs().size(); ++k) {
+    EXPECT_GE(codecs()[k - 1]->bits_per_weight, codecs()[k]->bits_per_weight);
+  }
+  EXPECT_EQ(find_codec("q3_z"), nullptr);
+}
+
+TEST(Codecs, MoreBitsOfAFamilyMeanLessError) {
+  const Floats weights = gaussian(16384, 0.02, 24);
+  double last = 0;
+  for (const char* name : {"f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k"}) {
+    const double error = relative_error(*find_codec(name), weights);
+    EXPECT_GE(error, 2 * last) << name;
+    last = error;
+  }
+  EXPECT_LT(last, 0.006);
+}
+
+TEST(Int8Channel, NeverDoesWorseThanTheScaleOfTheLargestWeight) {
+  const Codec& codec = *find_codec("int8_channel");
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Floats importance = lognormal(700, seed + 100);
+    Floats weights = gaussian(700, 0.02, seed), plain(700);
+    if (seed % 2) weights[seed] *= 30;
+    float largest = 0;
+    for (const float value : weights) largest = std::max(largest, std::abs(value));
+    const float scale = std::bit_cast<float>((std::bit_cast<std::uint32_t>(largest / 127) + 0x8000u) & 0xffff0000u);
+    for (std::size_t k = 0; k < plain.size(); ++k) {
+      plain[k] = scale * std::clamp(std::nearbyint(weights[k] / scale), -127.0f, 127.0f);
+    }
+    EXPECT_LE(encode(codec, weights, importance).error, weighted_error(weights, plain, importance) * (1 + 1e-6));
+  }
+}
+
+TEST(Int8Channel, StoresCodesPlus128AndABfloat16Scale) {
+  const Codec& codec = *find_codec("int8_channel");
+  const PackedTensor tensor = encode(codec, {127 * 0.5f, -127 * 0.5f, 0.5f, 0.0f}).tensor;
+  const std::vector<std::byte> codes = {std::byte{255}, std::byte{1}, std::byte{129}, std::byte{128}};
+  const std::vector<std::byte> scale = {std::byte{0x00}, std::byte{0x3f}};
+  EXPECT_TRUE(std::ranges::equal(tensor.plane(0), codes));
+  EXPECT_TRUE(std::ranges::equal(tensor.plane(1), scale));
+}
+
+TEST(PackedTensor, RefusesRowsThatBlocksDoNotDivide) {
+  EXPECT_THROW(PackedTensor(*find_codec("q4_k"), {1, 255}), Error);
+  EXPECT_THROW(PackedTensor(*find_codec("f32"), {std::uint64_t{1} << 62, 16}), Error);
+}
+
+TEST(PackedTensor, RowsFollowEachOther) {
+  PackedTensor tensor(*find_codec("int8_channel"), {3, 5});
+  EXPECT_EQ(tensor.row(2)[0] - tensor.row(0)[0], 10);
+  EXPECT_EQ(tensor.row(2)[1] - tensor.row(0)[1], 4);
+}
+
+}  // namespace
+}  // namespace quern

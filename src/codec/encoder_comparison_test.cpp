@@ -1,0 +1,136 @@
+// Our encoders against llama.cpp's: never a larger weighted squared error. Its errors on the fixtures are recorded
+// (tools/make_codec_fixtures.py); with QUERN_COMPARE_DIR set by tools/compare_encoders.py a larger comparison is
+// printed.
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/scalars.h"
+#include "base/sha256.h"
+#include "codec/packed_tensor.h"
+
+namespace quern {
+namespace {
+
+using Path = std::filesystem::path;
+
+template <typename T>
+std::vector<T> read_all(const Path& path) {
+  const File file(path);
+  std::vector<T> out(file.size() / sizeof(T));
+  file.read(0, std::as_writable_bytes(std::span(out)));
+  return out;
+}
+
+// The rows of a comma-separated file behind its header.
+std::vector<std::vector<std::string>> read_table(const Path& path) {
+  std::istringstream text(read_text(path));
+  std::vector<std::vector<std::string>> rows;
+  for (std::string line; std::getline(text, line);) {
+    std::istringstream fields(line);
+    rows.emplace_back();
+    for (std::string field; std::getline(fields, field, ',');) rows.back().push_back(field);
+  }
+  rows.erase(rows.begin());
+  return rows;
+}
+
+// Error of encoding rows of importance.size() weights.
+double encode_all(const Codec& codec, std::span<const float> weights, std::size_t cols,
+                  std::span<const float> importance, PackedTensor& out) {
+  double error = 0;
+  for (std::size_t i = 0; i * cols < weights.size(); ++i) {
+    error += encode_row(codec, weights.subspan(i * cols, cols), importance, out.row(i));
+  }
+  return error;
+}
+
+TEST(EncoderErrors, AreAtMostThoseOfLlamaCpp) {
+  const Path folder = QUERN_TESTDATA "/codec";
+  const auto columns = read_all<float>(folder / "importance.f32");
+  const auto rows = read_table(folder / "llama_cpp_errors.csv");
+  ASSERT_EQ(rows.size(), 40u);
+  for (const auto& row : rows) {
+    const Codec& codec = *find_codec(row[0]);
+    std::vector<float> weights;
+    for (const std::uint16_t half : read_all<std::uint16_t>(folder / (row[1] + ".f16")))
+      weights.push_back(f16_to_f32(half));
+    PackedTensor out(codec, {weights.size() / columns.size(), columns.size()});
+    const auto importance = row[2] == "none" ? std::span<const float>() : std::span(columns);
+    const double ratio = encode_all(codec, weights, columns.size(), importance, out) / std::stod(row[3]);
+    EXPECT_LE(ratio, 0.97) << row[0] << " " << row[1] << " " << row[2];
+    EXPECT_GT(ratio, 0.5) << "too good to be true: " << row[0] << " " << row[1] << " " << row[2];
+  }
+}
+
+// The same bytes from every compiler and on every machine: a recorded hash. It changes when a search is changed on
+// purpose.
+TEST(EncoderBytes, AreTheSameEverywhere) {
+  const Path folder = QUERN_TESTDATA "/codec";
+  const auto columns = read_all<float>(folder / "importance.f32");
+  Sha256 hash;
+  for (const Codec* codec : codecs()) {
+    for (const char* source : {"gaussian", "student-5", "student-3", "llama-30m", "llama-7m"}) {
+      std::vector<float> weights;
+      for (const auto half : read_all<std::uint16_t>(folder / fmt::format("{}.f16", source)))
+        weights.push_back(f16_to_f32(half));
+      for (const auto& importance : {std::span<const float>(), std::span<const float>(columns)}) {
+        PackedTensor out(*codec, {weights.size() / columns.size(), columns.size()});
+        encode_all(*codec, weights, columns.size(), importance, out);
+        for (std::size_t p = 0; p < codec->planes.size(); ++p) hash.update(out.plane(p));
+      }
+    }
+  }
+  EXPECT_EQ(hash.hex(), "6f46b8712420e954132eb3625112eb7e1e0cd39b2e05f51c687dc92d7e5cbd92");
+}
+
+double decoded_error(const Codec& codec, std::span<const std::byte> blocks, std::span<const float> weights,
+                     std::size_t cols, std::span<const float> importance) {
+  double sum = 0;
+  std::vector<float> decoded(cols);
+  for (std::size_t i = 0; i * cols < weights.size(); ++i) {
+    decode_row(codec, {blocks.data() + i * codec.row_bytes(cols)}, decoded);
+    for (std::size_t k = 0; k < cols; ++k) {
+      const double error = static_cast<double>(weights[i * cols + k]) - decoded[k];
+      sum += (importance.empty() ? 1.0 : importance[k]) * error * error;
+    }
+  }
+  return sum;
+}
+
+TEST(EncoderComparison, PrintsATable) {
+  const char* name = std::getenv("QUERN_COMPARE_DIR");
+  if (!name) GTEST_SKIP() << "run by tools/compare_encoders.py";
+  const Path folder = name;
+  const auto columns = read_all<float>(folder / "importance.f32");
+  fmt::print(
+      "| type | weights | importance | squared error / llama.cpp's | Mweights/s | llama.cpp "
+      "|\n|---|---|---|---|---|---|\n");
+  for (const auto& row : read_table(folder / "cases.csv")) {
+    const Codec& codec = *find_codec(row[0]);
+    const std::size_t cols = std::stoul(row[4]);
+    const auto weights = read_all<float>(folder / (row[1] + ".f32"));
+    const auto blocks = read_all<std::byte>(folder / fmt::format("{}.{}.{}.blocks", row[0], row[1], row[2]));
+    const auto importance = row[2] == "none" ? std::span<const float>() : std::span(columns);
+    PackedTensor out(codec, {weights.size() / cols, cols});
+    const auto start = std::chrono::steady_clock::now();
+    encode_all(codec, weights, cols, importance, out);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    const double ratio = decoded_error(codec, out.plane(0), weights, cols, importance) /
+                         decoded_error(codec, blocks, weights, cols, importance);
+    fmt::print("| {} | {} | {} | {:.4f} | {:.1f} | {:.1f} |\n", row[0], row[1], row[2], ratio,
+               1e-6 * static_cast<double>(weights.size()) / seconds.count(),
+               1e-6 * static_cast<double>(weights.size()) / std::stod(row[5]));
+    EXPECT_LE(ratio, 1.0);
+  }
+}
+
+}  // namespace
+}  // namespace quern

@@ -1,0 +1,63 @@
+// IEEE binary32, binary16 and bfloat16 as they are: one plane of 2 or 4 bytes a weight, little-endian, no blocks.
+// Rounding is plain IEEE, ties to even: a weight beyond the range of binary16 (65504) becomes infinite. Callers that
+// must not produce an infinity check the decoded values.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/scalars.h"
+#include "codec/codec_table.h"
+
+namespace quern {
+namespace {
+
+struct F32 {
+  using Word = std::uint32_t;
+  static Word encode(float value) { return std::bit_cast<Word>(value); }
+  static float decode(Word bits) { return std::bit_cast<float>(bits); }
+};
+struct F16 {
+  using Word = std::uint16_t;
+  static Word encode(float value) { return f32_to_f16(value); }
+  static float decode(Word bits) { return f16_to_f32(bits); }
+};
+struct Bf16 {
+  using Word = std::uint16_t;
+  static Word encode(float value) { return f32_to_bf16(value); }
+  static float decode(Word bits) { return bf16_to_f32(bits); }
+};
+
+void fit(std::span<const float>, std::span<const float>, std::byte*) {}
+
+template <typename Scalar>
+void round(const std::byte*, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
+           std::span<float> values) {
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    const auto bits = Scalar::encode(weights[k]);
+    codes[k] = static_cast<std::int32_t>(bits);
+    if (!values.empty()) values[k] = Scalar::decode(bits);
+  }
+}
+
+template <typename Scalar>
+void pack(const std::byte*, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+  using Word = typename Scalar::Word;
+  for (std::size_t k = 0; k < codes.size(); ++k) store(planes[0] + k * sizeof(Word), static_cast<Word>(codes[k]));
+}
+
+template <typename Scalar>
+void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+  using Word = typename Scalar::Word;
+  for (std::size_t k = 0; k < out.size(); ++k) out[k] = Scalar::decode(load<Word>(planes[0] + k * sizeof(Word)));
+}
+
+constexpr CodecPlane kFourBytes[] = {{"codes", 0, 4}};
+constexpr CodecPlane kTwoBytes[] = {{"codes", 0, 2}};
+
+}  // namespace
+
+const Codec kF32 = {"f32", "IEEE binary32, lossless", 32, 0, kFourBytes, 0, fit, round<F32>, pack<F32>, decode<F32>};
+const Codec kF16 = {"f16", "IEEE binary16", 16, 0, kTwoBytes, 0, fit, round<F16>, pack<F16>, decode<F16>};
+const Codec kBf16 = {
+    "bf16", "bfloat16: the upper half of binary32", 16, 0, kTwoBytes, 0, fit, round<Bf16>, pack<Bf16>, decode<Bf16>};
+
+}  // namespace quern

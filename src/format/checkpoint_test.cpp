@@ -1,0 +1,113 @@
+// The tables and the opened checkpoint, whatever its format.
+#include "quern/checkpoint.h"
+
+#include <fstream>
+
+#include "format/scratch_folder_test.h"
+
+namespace quern {
+namespace {
+
+TEST(Formats, AnUnknownNameOffersTheNearest) {
+  try {
+    find_format("ggfu");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what()).find("gguf"), std::string::npos) << error.what();
+  }
+  for (const Format* format : formats()) EXPECT_EQ(&find_format(format->name), format);
+}
+
+TEST(OpenCheckpoint, WhatIsNoCheckpointIsRefused) {
+  const ScratchFolder folder;
+  expect_refused(folder.path() / "absent", {"absent", "does not exist"});
+  expect_refused(folder.path(), {"known format", "safetensors", "gguf"});
+  expect_refused(folder.write("notes.txt", "hello"), {"notes.txt", "known format"});
+}
+
+TEST(OpenCheckpoint, FormatsAreKnownByTheirFirstBytes) {
+  const ScratchFolder folder;
+  const auto copy_as = [&](const char* from, const char* to) {
+    std::filesystem::copy(fixture(from), folder.path() / to);
+    return folder.path() / to;
+  };
+  EXPECT_EQ(open_checkpoint(copy_as("all_values.gguf", "one.bin")).format(), "gguf");
+  EXPECT_EQ(open_checkpoint(copy_as("all_dtypes.safetensors", "two.bin")).format(), "safetensors");
+}
+
+TEST(Checkpoint, TensorsAreSortedAndFound) {
+  const Checkpoint checkpoint = open_checkpoint(fixture("all_types.gguf"));
+  for (std::size_t i = 1; i < checkpoint.tensors().size(); ++i)
+    EXPECT_LT(checkpoint.tensors()[i - 1].name, checkpoint.tensors()[i].name);
+  for (const TensorEntry& entry : checkpoint.tensors()) EXPECT_EQ(checkpoint.find(entry.name), &entry);
+  EXPECT_EQ(checkpoint.find("no such"), nullptr);
+  try {
+    checkpoint.at("no such");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInput);
+    EXPECT_NE(std::string(error.what()).find("all_types.gguf"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("no such"), std::string::npos);
+  }
+}
+
+TEST(Checkpoint, ReadingOutsideAPartIsADefect) {
+  const Checkpoint checkpoint = open_checkpoint(fixture("all_values.gguf"));
+  const TensorEntry& y = checkpoint.at("y");
+  std::vector<std::byte> out(2);
+  checkpoint.read(y, 0, 1, out);
+  EXPECT_EQ(out, (std::vector<std::byte>{std::byte{1}, std::byte{2}}));
+  EXPECT_THROW(checkpoint.read(y, 0, 2, out), Error);
+  EXPECT_THROW(checkpoint.read(y, 0, UINT64_MAX, out), Error);
+  EXPECT_THROW(checkpoint.read(y, 1, 0, out), Error);
+}
+
+TEST(Checkpoint, AFileThatShrinksLaterIsNamedWithTheTensor) {
+  const ScratchFolder folder;
+  const auto path = folder.copy(fixture("all_values.gguf"));
+  const Checkpoint checkpoint = open_checkpoint(path);
+  std::filesystem::resize_file(path, 10);
+  try {
+    read_part(checkpoint, "y");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInput);
+    EXPECT_NE(std::string(error.what()).find("tensor y"), std::string::npos) << error.what();
+  }
+}
+
+TEST(MetadataLookup, ConvertsIntegersAndRefusesOtherKinds) {
+  Metadata m;
+  m.set("u8", std::uint8_t{7});
+  m.set("i64", std::int64_t{-9});
+  m.set("u64", UINT64_MAX);
+  m.set("f", 1.5f);
+  m.set("b", true);
+  m.set("s", std::string("x"));
+  m.set("a", MetaArray{std::vector<float>{1, 2}});
+  EXPECT_EQ(m.integer("u8"), 7);
+  EXPECT_EQ(m.integer("i64"), -9);
+  EXPECT_THROW(m.integer("u64"), Error);
+  EXPECT_THROW(m.integer("f"), Error);
+  EXPECT_THROW(m.integer("b"), Error);
+  EXPECT_EQ(m.integer("absent"), std::nullopt);
+  EXPECT_EQ(m.number("f"), 1.5);
+  EXPECT_EQ(m.number("u8"), 7.0);
+  EXPECT_THROW(m.number("s"), Error);
+  EXPECT_EQ(m.boolean("b"), true);
+  EXPECT_THROW(m.boolean("u8"), Error);
+  EXPECT_EQ(m.text("s"), "x");
+  EXPECT_THROW(m.text("a"), Error);
+  ASSERT_NE(m.array<float>("a"), nullptr);
+  EXPECT_EQ(m.array<float>("absent"), nullptr);
+  EXPECT_THROW(m.array<double>("a"), Error);
+  m.set("u8", std::string("replaced"));
+  EXPECT_EQ(m.pairs()[0].first, "u8");
+  EXPECT_EQ(m.text("u8"), "replaced");
+  m.erase("u8");
+  EXPECT_EQ(m.find("u8"), nullptr);
+}
+
+}  // namespace
+}  // namespace quern

@@ -1,0 +1,46 @@
+// The GGUF row of the table, and the alignment rule that reading and writing share.
+#include "format/gguf.h"
+
+#include <bit>
+#include <cstring>
+
+#include "base/file.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace fs = std::filesystem;
+namespace {
+
+bool probe(const fs::path& path) {
+  std::error_code ec;
+  if (fs::is_directory(path, ec)) return holds_gguf_model(path);
+  if (!fs::is_regular_file(path, ec)) return false;
+  if (path.extension() == ".gguf") return true;
+  std::byte magic[sizeof kGgufMagic];
+  const File file(path);
+  if (file.size() < sizeof magic) return false;
+  file.read(0, magic);
+  return std::memcmp(magic, kGgufMagic, sizeof magic) == 0;
+}
+
+bool holds(std::string_view encoding) { return find_ggml_type(encoding) != nullptr; }
+
+}  // namespace
+
+std::uint64_t gguf_alignment(const Metadata& metadata) {
+  const std::int64_t alignment = metadata.integer(kGgufAlignmentKey).value_or(kGgufDefaultAlignment);
+  if (alignment <= 0 || alignment > UINT32_MAX || !std::has_single_bit(static_cast<std::uint64_t>(alignment))) {
+    fail(ErrorCode::kInput, "{} is {}, not a power of two", kGgufAlignmentKey, alignment);
+  }
+  return static_cast<std::uint64_t>(alignment);
+}
+
+const Format kGguf = {.name = "gguf",
+                      .summary = "a GGUF file of llama.cpp, or a split set",
+                      .probe = probe,
+                      .open = open_gguf,
+                      .holds = holds,
+                      .vector_encoding = kFloat32,
+                      .create = create_gguf};
+
+}  // namespace quern

@@ -1,0 +1,49 @@
+// The GGUF row of the table of formats, and what its reader and writer share.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "quern/checkpoint.h"
+#include "quern/metadata.h"
+
+namespace quern {
+
+extern const Format kGguf;
+
+// A tensor type of ggml. NOTE: on disk, never renumber.
+struct GgmlType {
+  const char* name;  // in lower case; also the encoding
+  std::uint32_t id;
+  std::uint32_t block_weights, block_bytes;
+};
+
+std::span<const GgmlType> ggml_types();
+// Null when there is none.
+const GgmlType* find_ggml_type(std::uint32_t id);
+const GgmlType* find_ggml_type(std::string_view name);
+
+// Bytes of a tensor of this type. Error(kInput) when a row is not whole blocks or the size overflows 64 bits.
+std::uint64_t ggml_bytes(const GgmlType& type, const Shape& shape);
+
+// Ids of the value types of metadata: the position in MetaValue.
+enum class GgufValueType : std::uint32_t { kBool = 7, kString = 8, kArray = 9 };
+inline constexpr std::uint32_t kGgufValueTypes = 13;
+
+inline constexpr char kGgufMagic[4] = {'G', 'G', 'U', 'F'};
+inline constexpr std::uint32_t kGgufVersion = 3;
+inline constexpr std::uint64_t kGgufDefaultAlignment = 32;
+inline constexpr std::size_t kGgufMaxDims = 4;
+inline constexpr const char* kGgufAlignmentKey = "general.alignment";
+
+// Alignment that the metadata asks for. Error(kInput) unless it is a power of two of 32 bits.
+std::uint64_t gguf_alignment(const Metadata& metadata);
+
+// Opens one GGUF file, or a split set through one of its files or their folder (Format::open).
+Checkpoint open_gguf(const std::filesystem::path& path);
+// Whether a folder holds exactly one GGUF model.
+bool holds_gguf_model(const std::filesystem::path& folder);
+// Creates STEM.gguf in an existing folder (Format::create).
+std::unique_ptr<CheckpointWriter> create_gguf(const std::filesystem::path& folder, const CheckpointHead& head);
+
+}  // namespace quern

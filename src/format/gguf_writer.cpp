@@ -1,0 +1,117 @@
+// Writing GGUF version 3: pairs and tensors in the order of the head, each tensor padded to the alignment. Layout:
+// gguf_header.cpp.
+#include <algorithm>
+#include <string>
+
+#include "base/bytes.h"
+#include "format/gguf.h"
+#include "format/positional_writer.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+template <typename T>
+void put(std::string& out, T value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void put_text(std::string& out, std::string_view text) {
+  put<std::uint64_t>(out, text.size());
+  out += text;
+}
+
+template <typename T, std::size_t kId = 0>
+constexpr std::uint32_t value_type_of() {
+  if constexpr (std::is_same_v<T, std::variant_alternative_t<kId, MetaValue>>) {
+    return kId;
+  } else {
+    return value_type_of<T, kId + 1>();
+  }
+}
+
+void put_array(std::string& out, const MetaArray& array) {
+  std::visit(
+      [&]<typename T>(const std::vector<T>& items) {
+        put(out, array.is_bool ? static_cast<std::uint32_t>(GgufValueType::kBool) : value_type_of<T>());
+        put<std::uint64_t>(out, items.size());
+        for (const T& item : items) {
+          if constexpr (std::is_same_v<T, std::string>) {
+            put_text(out, item);
+          } else if constexpr (std::is_same_v<T, MetaArray>) {
+            put_array(out, item);
+          } else {
+            put(out, item);
+          }
+        }
+      },
+      array.items);
+}
+
+void put_pair(std::string& out, const Metadata::Pair& pair) {
+  put_text(out, pair.first);
+  put(out, static_cast<std::uint32_t>(pair.second.index()));
+  std::visit(
+      [&]<typename T>(const T& value) {
+        if constexpr (std::is_same_v<T, std::string>) {
+          put_text(out, value);
+        } else if constexpr (std::is_same_v<T, MetaArray>) {
+          put_array(out, value);
+        } else {
+          put(out, value);
+        }
+      },
+      pair.second);
+}
+
+// Appends the tensor table and returns where each tensor lies in the data.
+std::vector<WrittenTensor> put_tensors(std::string& out, const CheckpointHead& head, std::uint64_t alignment) {
+  std::vector<WrittenTensor> written;
+  std::uint64_t offset = 0;
+  for (const TensorSpec& spec : head.tensors) {
+    const GgmlType* type = find_ggml_type(spec.encoding);
+    if (!type) fail(ErrorCode::kInput, "tensor \"{}\": GGUF cannot hold {}", spec.name, spec.encoding);
+    if (spec.shape.size() > kGgufMaxDims) {
+      fail(ErrorCode::kInput, "tensor \"{}\" of shape {}: GGUF allows {} dimensions", spec.name, to_string(spec.shape),
+           kGgufMaxDims);
+    }
+    const std::uint64_t bytes =
+        with_context(fmt::format("tensor \"{}\"", spec.name), [&] { return ggml_bytes(*type, spec.shape); });
+    ensure(spec.part_bytes.size() == 1 && spec.part_bytes[0] == bytes, "tensor {} takes one part of {} bytes",
+           spec.name, bytes);
+    put_text(out, spec.name);
+    put(out, static_cast<std::uint32_t>(spec.shape.size()));
+    for (auto extent = spec.shape.rbegin(); extent != spec.shape.rend(); ++extent) put<std::uint64_t>(out, *extent);
+    put(out, type->id);
+    put(out, offset);
+    written.push_back({spec.name, {{0, offset, bytes}}});
+    offset += round_up(bytes, alignment);
+  }
+  return written;
+}
+
+}  // namespace
+
+std::unique_ptr<CheckpointWriter> create_gguf(const std::filesystem::path& folder, const CheckpointHead& head) {
+  if (head.max_file_bytes)
+    fail(ErrorCode::kUsage, "GGUF is written as one file; files of at most {} bytes are not supported",
+         head.max_file_bytes);
+  const std::uint64_t alignment = gguf_alignment(head.metadata);
+  std::string header(kGgufMagic, sizeof kGgufMagic);
+  put(header, kGgufVersion);
+  put<std::uint64_t>(header, head.tensors.size());
+  put<std::uint64_t>(header, head.metadata.pairs().size());
+  for (const Metadata::Pair& pair : head.metadata.pairs()) put_pair(header, pair);
+  std::vector<WrittenTensor> tensors = put_tensors(header, head, alignment);
+  header.resize(round_up(header.size(), alignment), '\0');
+  std::uint64_t end = header.size();
+  for (WrittenTensor& tensor : tensors) {
+    tensor.parts[0].offset += header.size();
+    end = round_up(tensor.parts[0].offset + tensor.parts[0].bytes, alignment);
+  }
+  std::vector<OutputFile> files;
+  files.push_back(create_sized_file(folder / (head.stem + ".gguf"), header, end));
+  return make_positional_writer(std::move(files), std::move(tensors));
+}
+
+}  // namespace quern

@@ -1,0 +1,332 @@
+// Reading: files of the safetensors package, and every way a file can be wrong. Writing: round trips.
+#include "format/safetensors.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "format/scratch_folder_test.h"
+#include "tests/shared_folder.h"
+
+namespace quern {
+namespace {
+
+// A file with this header text and so many bytes of data.
+std::string safetensors_bytes_of(std::string_view header, std::size_t data_bytes) {
+  std::string bytes(8, '\0');
+  store<std::uint64_t>(bytes.data(), header.size());
+  bytes += header;
+  return bytes + std::string(data_bytes, 'x');
+}
+
+TEST(Safetensors, ReadsEveryDtypeOfThePackage) {
+  const Checkpoint checkpoint = open_checkpoint(fixture("all_dtypes.safetensors"));
+  EXPECT_EQ(checkpoint.format(), "safetensors");
+  const std::pair<const char*, const char*> types[] = {{"bool", "bool"},
+                                                       {"uint8", "u8"},
+                                                       {"int8", "i8"},
+                                                       {"int16", "i16"},
+                                                       {"uint16", "u16"},
+                                                       {"float16", "f16"},
+                                                       {"bfloat16", "bf16"},
+                                                       {"int32", "i32"},
+                                                       {"uint32", "u32"},
+                                                       {"float32", "f32"},
+                                                       {"float64", "f64"},
+                                                       {"int64", "i64"},
+                                                       {"uint64", "u64"},
+                                                       {"float8_e4m3fn", "f8_e4m3"},
+                                                       {"float8_e5m2", "f8_e5m2"},
+                                                       {"float8_e8m0fnu", "f8_e8m0"},
+                                                       {"float8_e4m3fnuz", "f8_e4m3fnuz"},
+                                                       {"float8_e5m2fnuz", "f8_e5m2fnuz"},
+                                                       {"complex64", "c64"},
+                                                       {"float4_e2m1fn_x2", "f4"}};
+  std::size_t start = 0;
+  for (const auto& [package_name, encoding] : types) {
+    const std::string name = std::string("t_") + package_name;
+    const TensorEntry& entry = checkpoint.at(name);
+    EXPECT_EQ(entry.encoding, encoding);
+    EXPECT_EQ(entry.shape, (Shape{3, 2})) << name;
+    if (start > 0) {  // a bool holds 0 and 1 only
+      EXPECT_EQ(read_part(checkpoint, name), ramp(entry.bytes(), start)) << name;
+    }
+    ++start;
+  }
+  EXPECT_EQ(read_as<float>(checkpoint, "scalar"), std::vector<float>{1.5f});
+  EXPECT_EQ(checkpoint.at("scalar").shape, Shape{});
+  EXPECT_EQ(checkpoint.at("empty").bytes(), 0u);
+  EXPECT_EQ(checkpoint.tensors().size(), std::size(types) + 2);
+  EXPECT_EQ(checkpoint.metadata().text("note"), "caf\xc3\xa9 \"quoted\"");
+  EXPECT_TRUE(checkpoint.config().is_null());
+}
+
+TEST(Safetensors, ReadsAShardedFolder) {
+  const Checkpoint checkpoint = open_checkpoint(fixture("sharded"));
+  std::vector<float> expected(12);
+  for (std::size_t i = 0; i < 12; ++i) expected[i] = static_cast<float>(i);
+  EXPECT_EQ(read_as<float>(checkpoint, "a.weight"), expected);
+  EXPECT_EQ(checkpoint.at("b.weight").encoding, "bf16");
+  EXPECT_EQ(read_as<std::uint16_t>(checkpoint, "b.bias"), (std::vector<std::uint16_t>{0x3c00, 0x3c00}));
+  EXPECT_EQ(checkpoint.config().at("hidden_size").as_int64(), 4);
+  const auto count = [&](SourceFile::Role role) {
+    return std::count_if(checkpoint.files().begin(), checkpoint.files().end(),
+                         [&](const SourceFile& file) { return file.role == role; });
+  };
+  EXPECT_EQ(count(SourceFile::Role::kWeights), 2);
+  EXPECT_EQ(count(SourceFile::Role::kConfig), 2);
+  EXPECT_EQ(count(SourceFile::Role::kTokenizer), 1);
+  for (const SourceFile& file : checkpoint.files()) EXPECT_EQ(file.bytes, std::filesystem::file_size(file.path));
+}
+
+TEST(Safetensors, ABareFileUsesTheConfigBesideIt) {
+  const ScratchFolder folder;
+  std::filesystem::copy(fixture("all_dtypes.safetensors"), folder.path() / "some.safetensors");
+  folder.write("config.json", R"({"model_type":"toy"})");
+  folder.write("tokenizer.model", "x");
+  for (const auto& path : {folder.path() / "some.safetensors", folder.path()}) {
+    const Checkpoint checkpoint = open_checkpoint(path);
+    EXPECT_EQ(checkpoint.config().at("model_type").as_string(), "toy");
+    EXPECT_EQ(checkpoint.files().size(), 3u);
+  }
+}
+
+TEST(Safetensors, ShardsThatDisagreeWithTheIndexAreRefused) {
+  const auto with_index = [](std::string_view weight_map) {
+    auto folder = std::make_unique<ScratchFolder>();
+    folder->copy(fixture("sharded"));
+    OutputFile(folder->path() / "sharded/model.safetensors.index.json")
+        .write("{\"weight_map\":" + std::string(weight_map) + "}");
+    return folder;
+  };
+  const std::string one = "model-00001-of-00002.safetensors", two = "model-00002-of-00002.safetensors";
+  const auto refused = [&](const std::string& map, std::initializer_list<std::string_view> parts) {
+    const auto folder = with_index(map);
+    expect_refused(folder->path() / "sharded", parts);
+  };
+  refused(R"({"a.weight":")" + one + R"(","b.weight":")" + two + "\"}", {"b.bias", "not in"});
+  refused(R"({"a.weight":")" + one + R"(","b.weight":")" + two + R"(","b.bias":")" + two + R"(","c":")" + two + "\"}",
+          {"\"c\"", "no shard"});
+  refused(R"({"a.weight":")" + two + R"(","b.weight":")" + two + R"(","b.bias":")" + one + "\"}",
+          {"a.weight", one, two});
+  refused(R"({"a.weight":"../x.safetensors"})", {"../x.safetensors"});
+  refused(R"({"a.weight":"model-00003.safetensors"})", {"model-00003.safetensors", "missing"});
+  refused(R"(["a"])", {"object"});
+}
+
+TEST(Safetensors, AMissingShardIsNamed) {
+  const ScratchFolder folder;
+  const auto copy = folder.copy(fixture("sharded"));
+  std::filesystem::remove(copy / "model-00002-of-00002.safetensors");
+  expect_refused(copy, {"model-00002-of-00002.safetensors", "missing"});
+}
+
+TEST(Safetensors, ATensorInTwoShardsIsRefused) {
+  const ScratchFolder folder;
+  const auto copy = folder.copy(fixture("sharded"));
+  const auto options = std::filesystem::copy_options::overwrite_existing;
+  std::filesystem::copy_file(copy / "model-00001-of-00002.safetensors", copy / "model-00002-of-00002.safetensors",
+                             options);
+  expect_refused(copy, {"a.weight", "two shards"});
+}
+
+TEST(Safetensors, OneShardAloneIsRefused) {
+  expect_refused(fixture("sharded") / "model-00001-of-00002.safetensors", {"2 shards"});
+}
+
+struct WrongHeader {
+  const char* header;
+  std::size_t data_bytes;
+  std::vector<std::string_view> message;
+};
+
+TEST(Safetensors, EveryBrokenHeaderIsRefusedWithItsNumbers) {
+  const WrongHeader cases[] = {
+      {R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})", 4, {"\"w\"", "8 bytes", "span 4"}},
+      {R"({"w":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}})", 4, {"\"w\"", "F33"}},
+      {R"({"w":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}})", 1, {"12 bits", "whole bytes"}},
+      {R"({"w":{"dtype":"F6_E2M3","shape":[3],"data_offsets":[0,2]}})", 2, {"18 bits"}},
+      {R"({"w":{"dtype":"U8","shape":[4294967296,4294967296,2],"data_offsets":[0,0]}})", 0, {"64 bits"}},
+      {R"({"w":{"dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,0]}})", 0, {"64 bits"}},
+      {R"({"w":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1, {"-1"}},
+      {R"({"w":{"dtype":"U8","shape":[1.5],"data_offsets":[0,1]}})", 1, {"1.5"}},
+      {R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 1, {"begin at 1", "end at 0"}},
+      {R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}})", 1, {"3 items"}},
+      {R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", 2, {"\"w\"", "hole"}},
+      {R"({"v":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"w":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
+       3,
+       {"\"w\"", "overlap"}},
+      {R"({"w":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 3, {"byte 2", "has 3"}},
+      {R"({"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 3, {"byte 4", "has 3"}},
+      {R"({"w":{"dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,18446744073709551615]}})", 3, {"has"}},
+      {R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+       1,
+       {"\"w\"", "twice"}},
+      {R"({"w":{"shape":[1],"data_offsets":[0,1]}})", 1, {"dtype", "missing"}},
+      {R"({"w":{"dtype":"U8","data_offsets":[0,1]}})", 1, {"shape", "missing"}},
+      {R"({"w":{"dtype":"U8","shape":[1]}})", 1, {"data_offsets", "missing"}},
+      {R"({"w":[1]})", 1, {"\"w\""}},
+      {R"({"__metadata__":{"a":1}})", 0, {"__metadata__", "\"a\"", "string"}},
+      {R"({"__metadata__":"a"})", 0, {"__metadata__"}},
+      {R"([1])", 0, {"'{'"}},
+      {R"( {})", 0, {"'{'"}},
+      {R"({"w":)", 0, {"JSON"}},
+      {"{\"\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, {"JSON"}},
+  };
+  const ScratchFolder folder;
+  for (const WrongHeader& wrong : cases) {
+    SCOPED_TRACE(wrong.header);
+    const auto path = folder.write("bad.safetensors", safetensors_bytes_of(wrong.header, wrong.data_bytes));
+    const std::string message = refusal(path);
+    EXPECT_NE(message.find("bad.safetensors"), std::string::npos) << message;
+    for (const auto part : wrong.message)
+      EXPECT_NE(message.find(part), std::string::npos) << message << "\nlacks: " << part;
+  }
+}
+
+TEST(Safetensors, ABadHeaderLengthIsRefused) {
+  const ScratchFolder folder;
+  std::string bytes(16, '\0');
+  store<std::uint64_t>(bytes.data(), 1000);
+  expect_refused(folder.write("a.safetensors", bytes), {"1000", "16"});
+  store<std::uint64_t>(bytes.data(), UINT64_MAX);
+  expect_refused(folder.write("a.safetensors", bytes), {"18446744073709551615"});
+  std::filesystem::resize_file(folder.path() / "a.safetensors", 200'000'000);
+  bytes.resize(8);
+  store<std::uint64_t>(bytes.data(), 100'000'001);
+  OutputFile(folder.path() / "b.safetensors").write(bytes);
+  std::filesystem::resize_file(folder.path() / "b.safetensors", 200'000'000);
+  expect_refused(folder.path() / "b.safetensors", {"100000001", "100000000"});
+}
+
+TEST(Safetensors, AFileCutAnywhereIsRefused) {
+  const std::string whole = text_of_file(fixture("all_dtypes.safetensors"));
+  const ScratchFolder folder;
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_NE(refusal(folder.write("cut.safetensors", std::string_view(whole).substr(0, size))), "") << size;
+}
+
+CheckpointHead small_head() {
+  CheckpointHead head;
+  head.tensors = {{"z.weight", {2, 3}, "f32", {24}},
+                  {"a.weight", {5}, "u8", {5}},
+                  {"m.weight", {2, 2}, "bf16", {8}},
+                  {"b.weight", {1}, "f32", {4}}};
+  head.config = Json::object({{"model_type", "toy"}});
+  return head;
+}
+
+void write_ramps(CheckpointWriter& writer, const CheckpointHead& head) {
+  for (std::size_t t = 0; t < head.tensors.size(); ++t)
+    for (std::size_t p = 0; p < head.tensors[t].part_bytes.size(); ++p)
+      writer.write(t, p, 0, ramp(head.tensors[t].part_bytes[p], t + 10 * p));
+}
+
+void expect_ramps(const Checkpoint& checkpoint, const CheckpointHead& head) {
+  EXPECT_EQ(checkpoint.tensors().size(), head.tensors.size());
+  for (std::size_t t = 0; t < head.tensors.size(); ++t) {
+    const TensorSpec& spec = head.tensors[t];
+    const TensorEntry& entry = checkpoint.at(spec.name);
+    EXPECT_EQ(entry.shape, spec.shape);
+    EXPECT_EQ(entry.encoding, spec.encoding);
+    for (std::size_t p = 0; p < spec.part_bytes.size(); ++p)
+      EXPECT_EQ(read_part(checkpoint, spec.name, p), ramp(spec.part_bytes[p], t + 10 * p)) << spec.name;
+  }
+}
+
+TEST(Safetensors, WhatIsWrittenIsReadBack) {
+  const ScratchFolder folder;
+  const CheckpointHead head = small_head();
+  const auto writer = find_format("safetensors").create(folder.path(), head);
+  write_ramps(*writer, head);
+  writer->finish();
+  keep_written(folder.path(), "one_file");
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  expect_ramps(checkpoint, head);
+  EXPECT_EQ(checkpoint.config(), head.config);
+  EXPECT_EQ(checkpoint.metadata().text("format"), "pt");
+}
+
+TEST(Safetensors, TensorsLieWidestFirstAfterAnAlignedHeader) {
+  const ScratchFolder folder;
+  const CheckpointHead head = small_head();
+  find_format("safetensors").create(folder.path(), head);
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  std::uint64_t last = 0;
+  for (const char* name : {"b.weight", "z.weight", "m.weight", "a.weight"}) {
+    const std::uint64_t offset = checkpoint.at(name).parts[0].offset;
+    EXPECT_GT(offset, last);
+    if (last == 0) {
+      EXPECT_EQ(offset % 8, 0u);
+    }
+    last = offset;
+  }
+}
+
+TEST(Safetensors, ShardsAreFilledInHeadOrder) {
+  const ScratchFolder folder;
+  CheckpointHead head = small_head();
+  head.max_file_bytes = 29;
+  const auto writer = find_format("safetensors").create(folder.path(), head);
+  write_ramps(*writer, head);
+  writer->finish();
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "model-00002-of-00002.safetensors"));
+  const Json index = parse_json(text_of_file(folder.path() / "model.safetensors.index.json"));
+  EXPECT_EQ(index.at("metadata").at("total_size").as_uint64(), 41u);
+  EXPECT_EQ(index.at("weight_map").at("a.weight").as_string(), "model-00001-of-00002.safetensors");
+  EXPECT_EQ(index.at("weight_map").at("m.weight").as_string(), "model-00002-of-00002.safetensors");
+  expect_ramps(open_checkpoint(folder.path()), head);
+  keep_written(folder.path(), "shards");
+}
+
+TEST(Safetensors, ThreadsWriteOneTensorTogether) {
+  const ScratchFolder folder;
+  CheckpointHead head;
+  head.tensors = {{"w", {1000}, "u8", {1000}}};
+  const auto writer = find_format("safetensors").create(folder.path(), head);
+  const std::vector<std::byte> bytes = ramp(1000, 3);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] { writer->write(0, 0, t * 250, std::span(bytes).subspan(t * 250, 250)); });
+  for (std::thread& thread : threads) thread.join();
+  writer->finish();
+  EXPECT_EQ(read_part(open_checkpoint(folder.path()), "w"), bytes);
+}
+
+TEST(CheckpointWriterContract, MoreOrFewerBytesThanAnnouncedAreADefect) {
+  for (const char* format : {"safetensors", "gguf"}) {
+    SCOPED_TRACE(format);
+    const ScratchFolder folder;
+    CheckpointHead head;
+    head.tensors = {{"w", {4}, "i8", {4}}};
+    const auto writer = find_format(format).create(folder.path(), head);
+    EXPECT_THROW(writer->finish(), Error);
+    EXPECT_THROW(writer->write(0, 0, 2, ramp(3, 0)), Error);
+    EXPECT_THROW(writer->write(0, 1, 0, ramp(1, 0)), Error);
+    EXPECT_THROW(writer->write(1, 0, 0, ramp(1, 0)), Error);
+    writer->write(0, 0, 0, ramp(4, 0));
+    writer->write(0, 0, 0, ramp(1, 0));
+    EXPECT_THROW(writer->finish(), Error);
+    head.tensors.push_back(head.tensors[0]);
+    EXPECT_THROW(find_format(format).create(folder.path(), head), Error);
+    head.tensors = {{"w", {4}, "i8", {5}}};
+    EXPECT_THROW(find_format(format).create(folder.path(), head), Error);
+    head.tensors = {{"w", {4}, "no_such_type", {4}}};
+    EXPECT_THROW(find_format(format).create(folder.path(), head), Error);
+  }
+}
+
+TEST(Safetensors, ReadsFilesOfOthers) {
+  QUERN_NEEDS_SHARED("reference/llama-7m");
+  QUERN_NEEDS_SHARED("real/resnet-cifar10");
+  const Checkpoint llama = open_checkpoint(shared_folder() / "reference/llama-7m");
+  EXPECT_EQ(llama.at("model.embed_tokens.weight").shape, (Shape{8192, 256}));
+  std::uint64_t weights = 0;
+  for (const TensorEntry& entry : llama.tensors()) weights += element_count(entry.shape);
+  EXPECT_EQ(weights, 6'819'072u);
+  EXPECT_EQ(open_checkpoint(shared_folder() / "real/resnet-cifar10/resnet20-12fca82f.safetensors").format(),
+            "safetensors");
+  EXPECT_EQ(open_checkpoint(shared_folder() / "real/silero-vad/silero_vad_16k.safetensors").format(), "safetensors");
+}
+
+}  // namespace
+}  // namespace quern

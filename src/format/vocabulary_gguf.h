@@ -1,0 +1,16 @@
+// A vocabulary as the tokenizer.ggml.* pairs of GGUF metadata.
+#pragma once
+
+#include "quern/metadata.h"
+#include "quern/tokenizer.h"
+
+namespace quern {
+
+// Sets the pairs as llama.cpp reads them. Error(kInput) when the vocabulary has a property that they cannot express.
+void add_vocabulary(Metadata& metadata, const Vocabulary& vocabulary);
+
+// Error(kInput) when the pairs are absent, contradict each other, or describe a tokenizer other than "llama" and "t5".
+// What is absent takes llama.cpp's default for the model.
+Vocabulary vocabulary_of(const Metadata& metadata);
+
+}  // namespace quern

@@ -1,0 +1,21 @@
+// Causal softmax attention of one window of tokens.
+#pragma once
+
+#include <cstdint>
+
+#include "quern/tensor.h"
+
+namespace quern {
+
+struct AttentionShape {
+  std::uint32_t heads = 0, kv_heads = 0,
+                head_dim = 0;  // kv_heads divides heads; head h reads k and v of h / (heads / kv_heads)
+  double scale = 0;
+  std::uint32_t window = 0;  // a position sees at most this many, itself included; 0: all before it
+};
+
+// out[n, heads*head_dim] = softmax(q k^T * scale) v for q [n, heads*head_dim] and k, v [n, kv_heads*head_dim]; position
+// i sees positions max(0, i - window + 1) .. i. Runs on the calling thread, with scores of 64 queries in memory.
+void causal_attention(const AttentionShape& shape, MatrixView q, MatrixView k, MatrixView v, MutableMatrixView out);
+
+}  // namespace quern

@@ -1,0 +1,35 @@
+// Plain loops that the compiler vectorises.
+#include "kernel/elementwise.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+#include "kernel/lane_math.h"
+
+namespace quern {
+
+void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out) {
+  const float *g = gate.data(), *u = up.data();
+  float* to = out.data();
+  for (std::size_t i = 0; i < out.size(); ++i) to[i] = g[i] / (1.0f + lane_exp(-g[i])) * u[i];
+}
+
+void add(std::span<const float> a, std::span<const float> b, std::span<float> out) {
+  const float *x = a.data(), *y = b.data();
+  float* to = out.data();
+  for (std::size_t i = 0; i < out.size(); ++i) to[i] = x[i] + y[i];
+}
+
+void add_bias(std::span<const float> bias, MutableMatrixView to) {
+  for (std::size_t i = 0; i < to.rows; ++i) add(to.row(i), bias, to.row(i));
+}
+
+bool all_finite(std::span<const float> values) {
+  // The exponent of NaN and infinity is all ones, so they have the largest magnitudes as integers.
+  std::uint32_t largest = 0;
+  for (const float value : values) largest = std::max(largest, std::bit_cast<std::uint32_t>(value) & 0x7fffffffu);
+  return largest < 0x7f800000u;
+}
+
+}  // namespace quern

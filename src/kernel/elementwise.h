@@ -1,0 +1,22 @@
+// Operations on values of the same place.
+#pragma once
+
+#include <span>
+
+#include "quern/tensor.h"
+
+namespace quern {
+
+// out = silu(gate) * up, silu(x) = x / (1 + e^-x). REQUIRES: equal sizes.
+void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out);
+
+// out = a + b. REQUIRES: equal sizes.
+void add(std::span<const float> a, std::span<const float> b, std::span<float> out);
+
+// Adds `bias` to every row. REQUIRES: one value per column.
+void add_bias(std::span<const float> bias, MutableMatrixView to);
+
+// Whether no value is NaN or infinite.
+bool all_finite(std::span<const float> values);
+
+}  // namespace quern

@@ -1,0 +1,63 @@
+// Float arithmetic written so that compilers vectorise it and every compiler gets the same bits: sums and maxima run in
+// kLanes fixed lanes, and the exponential is a polynomial.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace quern {
+
+inline constexpr std::size_t kLanes = 16;
+
+// e^x to within 2e-7 relative for |x| <= 87; x is clamped to that range. NaN for NaN and infinities.
+// x = n ln 2 + r with |r| <= ln(2) / 2, and e^r by the polynomial of Cephes' expf (Moshier 1989).
+inline float lane_exp(float x) noexcept {
+  constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  // Clamped as an integer: a comparison of floats may trap, which keeps g++ from vectorising the loop around it.
+  constexpr std::uint32_t kLimit = std::bit_cast<std::uint32_t>(87.0f), kSign = 0x80000000u;
+  const float poison = x - x;  // 0, or NaN
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x), magnitude = bits & ~kSign;
+  x = std::bit_cast<float>((magnitude < kLimit ? magnitude : kLimit) | (bits & kSign));
+  const float shifted = x * kLog2E + kRound;
+  const float n = shifted - kRound;
+  const float r = (x - n * kLn2High) - n * kLn2Low;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const float e = (p * (r * r) + r) + 1.0f;
+  return e * std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) + 127u) << 23) + poison;
+}
+
+// Sum over i of term(i), lane i % kLanes each in order, then the lanes pairwise.
+template <typename Term>
+float lane_sum(std::size_t count, Term term) noexcept {
+  std::array<float, kLanes> lanes{};
+  std::size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += term(i + l);
+  for (std::size_t l = 0; i < count; ++i, ++l) lanes[l] += term(i);
+  for (std::size_t half = kLanes / 2; half > 0; half /= 2)
+    for (std::size_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+  return lanes[0];
+}
+
+// The largest value; NaN is passed over. REQUIRES: not empty.
+inline float lane_max(std::span<const float> values) noexcept {
+  std::array<float, kLanes> lanes;
+  lanes.fill(values[0]);
+  std::size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes)
+    for (std::size_t l = 0; l < kLanes; ++l) lanes[l] = values[i + l] > lanes[l] ? values[i + l] : lanes[l];
+  for (; i < values.size(); ++i) lanes[0] = values[i] > lanes[0] ? values[i] : lanes[0];
+  return *std::max_element(lanes.begin(), lanes.end());
+}
+
+}  // namespace quern

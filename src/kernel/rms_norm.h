@@ -1,0 +1,13 @@
+// Root-mean-square normalisation (Zhang and Sennrich 2019).
+#pragma once
+
+#include <span>
+
+#include "quern/tensor.h"
+
+namespace quern {
+
+// out = x * rsqrt(mean(x^2) + epsilon) * weights, row by row. REQUIRES: the same extents, one weight per column.
+void rms_norm(MatrixView x, std::span<const float> weights, double epsilon, MutableMatrixView out);
+
+}  // namespace quern

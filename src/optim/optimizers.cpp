@@ -1,0 +1,29 @@
+// The table of optimizers. To add one: its file, and a row here.
+#include <array>
+#include <vector>
+
+#include "base/names.h"
+#include "optim/optimizer.h"
+#include "quern/error.h"
+
+namespace quern {
+
+extern const Optimizer rtn;
+extern const Optimizer weighted_rtn;
+
+namespace {
+constexpr std::array<const Optimizer*, 2> kOptimizers{&rtn, &weighted_rtn};
+}  // namespace
+
+std::span<const Optimizer* const> optimizers() { return kOptimizers; }
+
+const Optimizer& find_optimizer(std::string_view name) {
+  std::vector<std::string> known;
+  for (const Optimizer* optimizer : kOptimizers) {
+    if (optimizer->name == name) return *optimizer;
+    known.emplace_back(optimizer->name);
+  }
+  fail(ErrorCode::kUsage, "there is no optimizer \"{}\"; did you mean {}?", name, nearest_names(name, known));
+}
+
+}  // namespace quern

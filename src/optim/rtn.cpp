@@ -1,0 +1,16 @@
+// Plain round-to-nearest: scales that minimise the squared error of the weights alone. The baseline of every comparison.
+#include "optim/optimizer.h"
+
+namespace quern {
+namespace {
+
+void encode(const Codec& codec, MatrixView rows, std::span<const double>, PackedTensor& out) {
+  for (std::size_t i = 0; i < rows.rows; ++i) encode_row(codec, rows.row(i), {}, out.row(i));
+}
+
+}  // namespace
+
+extern const Optimizer rtn;
+const Optimizer rtn{.name = "rtn", .summary = "round to nearest, every weight counts alike (needs no text)", .encode = encode};
+
+}  // namespace quern

@@ -1,0 +1,192 @@
+// Open, calibrate, plan, then encode and measure until the bound holds; publish with report and manifest.
+#include "pipeline/compress.h"
+
+#include <chrono>
+
+#include "base/cpu.h"
+#include "calib/collect.h"
+#include "format/load_tokenizer.h"
+#include "format/vocabulary_gguf.h"
+#include "pipeline/compress_texts.h"
+#include "pipeline/encode.h"
+#include "pipeline/package.h"
+#include "pipeline/sensitivity.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kHarmWindows = 6;  // windows of gate text on which single tensors are measured
+
+// Everything that does not change between trials.
+struct Compression {
+  const CompressOptions& options;
+  Observer& observer;
+  ThreadPool pool;
+  OpenModel source;
+  const Scheme& scheme;
+  const Format& format;
+  ExportMap names;
+  EvaluationSetup setup;
+  OutputFolder out;
+  std::vector<HashedFile> source_files;
+  CompressTexts texts;
+  Statistics statistics;
+  std::string statistics_sha256;
+
+  Compression(const CompressOptions& opt, Observer& obs)
+      : options(opt), observer(obs), pool(opt.machine.threads), source(opt.input), scheme(find_scheme(opt.scheme)),
+        format(find_format(opt.format.empty() ? scheme.format : opt.format)), names(export_map(source, format)),
+        setup(evaluation_setup(opt.machine, source.spec)), out(opt.output, opt.existing), source_files(hash_files(source.checkpoint, pool)),
+        texts(load_compress_texts(opt, source.checkpoint)) {}
+
+  WalkContext walk() { return source.walk(pool, setup.precision); }
+  EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
+};
+
+// Statistics go through their file, so that a package made from the file has the same bytes.
+void calibrate(Compression& c) {
+  const ExportMap gguf_names = map_to_gguf(c.source.spec, c.source.checkpoint);
+  const fs::path file = c.out.path() / kStatisticsName;
+  if (!c.options.statistics.empty()) {
+    c.statistics = read_statistics(c.options.statistics, c.source.spec, gguf_names);
+  } else if (c.texts.calibration) {
+    c.statistics = collect_statistics(c.walk(), *c.texts.calibration, c.setup.memory_limit, c.observer);
+    c.statistics.text_name = c.options.calibration_text.filename().string();
+  } else {
+    return;
+  }
+  c.statistics_sha256 = write_statistics(file, c.statistics, c.source.spec, gguf_names);
+  c.statistics = read_statistics(file, c.source.spec, gguf_names);
+}
+
+// The original's states on one text, computed when first needed.
+class Reference {
+ public:
+  Reference(Compression& c, const Windows& windows, std::string stage) : c_(c), windows_(windows), stage_(std::move(stage)) {}
+
+  Quality quality_of(const OpenModel& candidate) {
+    if (!hidden_) {
+      c_.observer.stage("original on the " + stage_, c_.source.spec.blocks.size() - 1);
+      hidden_ = final_hidden(c_.walk(), windows_, c_.setup.memory_limit, c_.observer);
+    }
+    c_.observer.stage("candidate on the " + stage_, candidate.spec.blocks.size() - 1);
+    const WalkContext walk = candidate.walk(c_.pool, c_.setup.precision);
+    const ActivationStore hidden = final_hidden(walk, windows_, c_.setup.memory_limit, c_.observer);
+    return summarise(compare(c_.walk(), *hidden_, walk, hidden, windows_));
+  }
+
+ private:
+  Compression& c_;
+  const Windows& windows_;
+  std::string stage_;
+  std::optional<ActivationStore> hidden_;
+};
+
+// `count` windows spread evenly.
+Windows spread(const Windows& from, std::size_t count) {
+  if (from.count() <= count) return from;
+  Windows some{.length = from.length, .ids = {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto window = from.window(i * from.count() / count);
+    some.ids.insert(some.ids.end(), window.begin(), window.end());
+  }
+  return some;
+}
+
+struct Trials {
+  std::vector<Trial> ladder;
+  std::vector<EncodeError> errors;
+  fs::path folder;  // files of the last trial
+  bool accepted = false;
+};
+
+std::uint64_t changed_steps(const Plan& plan, const Plan* before) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) count += !before || plan.steps[i].codec != before->steps[i].codec;
+  return count;
+}
+
+// One rung: encodes `plan` beside the files of the trial before, and removes those.
+void encode_trial(Compression& c, const Plan& plan, Trials& trials) {
+  const fs::path folder = c.out.path() / fmt::format("trial-{}", trials.ladder.size() + 1);
+  fs::create_directory(folder);
+  const CheckpointHead head = package_head(plan, c.names, c.source, c.scheme);
+  if (trials.ladder.empty()) {
+    trials.errors = encode(c.encode_input(), plan, head, folder);
+  } else {
+    const Checkpoint before = open_checkpoint(model_path(trials.folder));
+    const EarlierTrial earlier{trials.ladder.back().plan, before, trials.errors};
+    trials.errors = encode(c.encode_input(), plan, head, folder, &earlier);
+    fs::remove_all(trials.folder);
+  }
+  const Plan* before = trials.ladder.empty() ? nullptr : &trials.ladder.back().plan;
+  trials.ladder.push_back({plan, std::nullopt, changed_steps(plan, before)});
+  trials.folder = folder;
+}
+
+Trials climb(Compression& c, Plan plan) {
+  Trials trials;
+  std::optional<Reference> gate;
+  if (c.options.bound.is_set()) gate.emplace(c, *c.texts.gate, "gate text");
+  std::vector<StepHarm> harms;
+  for (unsigned trial = 1;; ++trial) {
+    encode_trial(c, plan, trials);
+    if (!gate) return trials.accepted = true, trials;
+    const Quality quality = gate->quality_of(OpenModel(model_path(trials.folder)));
+    trials.ladder.back().gate = quality;
+    const double over = excess(c.options.bound, quality.perplexity_increase.value, quality.mean_kld.value);
+    if (over == 0) return trials.accepted = true, trials;
+    c.observer.note(fmt::format("trial {} misses the bound: perplexity {:+.2f}%, mean KLD {:.5f} on the gate text", trial,
+                                100 * quality.perplexity_increase.value, quality.mean_kld.value));
+    if (trial >= c.options.max_trials) return trials;
+    if (harms.empty()) harms = measure_harms(c.encode_input(), plan, spread(*c.texts.gate, kHarmWindows), c.setup);
+    const std::optional<Plan> next = next_plan(plan, c.format, c.source.checkpoint, over, harms);
+    if (!next) return trials;
+    plan = *next;
+  }
+}
+
+Report describe(Compression& c, const Trials& trials) {
+  Report r;
+  r.model_name = c.source.name();
+  r.architecture = c.source.spec.architecture;
+  r.command = c.options.command;
+  r.parameters = c.source.parameters();
+  r.source_bytes = c.source.file_bytes();
+  r.instruction_set = instruction_set();
+  r.precision = to_string(c.setup.precision);
+  r.calibration = c.texts.calibration_use;
+  r.gate_text = c.texts.gate_use;
+  r.report_text = c.texts.report_use;
+  r.bound = c.options.bound;
+  r.accepted = trials.accepted;
+  r.ladder = trials.ladder;
+  r.errors = trials.errors;
+  r.notes = trials.ladder.back().plan.notes;
+  if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
+  if (c.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
+  return r;
+}
+
+}  // namespace
+
+Report compress(const CompressOptions& options, Observer& observer) {
+  const auto start = std::chrono::steady_clock::now();
+  Compression c(options, observer);
+  check_finite_weights(c.source.weights, c.source.spec, c.pool, observer);
+  calibrate(c);
+  const Plan plan = make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint, combined_hash(c.source_files), c.statistics_sha256});
+  for (const std::string& note : plan.notes) observer.note(note);
+  const Trials trials = climb(c, plan);
+  Report report = describe(c, trials);
+  if (c.texts.report) report.quality = Reference(c, *c.texts.report, "report text").quality_of(OpenModel(model_path(trials.folder)));
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  assemble_package(c.out.path(), trials.folder, c.source.checkpoint, c.source_files, report);
+  c.out.publish(trials.accepted ? fs::path() : rejected_path(options.output));
+  return report;
+}
+
+}  // namespace quern

@@ -1,0 +1,18 @@
+// The three texts of a compression, as windows: what the statistics see, what decides, what is only reported.
+#pragma once
+
+#include <optional>
+
+#include "pipeline/compress.h"
+
+namespace quern {
+
+struct CompressTexts {
+  std::optional<Windows> calibration, gate, report;
+  std::optional<TextUse> calibration_use, gate_use, report_use;
+};
+
+// Error(kUsage) when a bound is asked for and no text can decide it.
+CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source);
+
+}  // namespace quern

@@ -1,0 +1,129 @@
+// Online softmax sums and the bootstrap over windows.
+#include "pipeline/divergence.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/random.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+constexpr int kResamples = 200;
+constexpr std::uint64_t kSeed = 2026;
+
+double quantile(std::vector<double> values, double q) {
+  const std::size_t at = std::min(values.size() - 1, static_cast<std::size_t>(q * static_cast<double>(values.size())));
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at), values.end());
+  return values[at];
+}
+
+double mean(std::span<const double> values) {
+  double sum = 0;
+  for (const double v : values) sum += v;
+  return sum / static_cast<double>(values.size());
+}
+
+// The figures of one (re)sample, in the order of Quality.
+constexpr std::size_t kFigures = 7;
+std::array<double, kFigures> figures(const TokenScores& s) {
+  const double original = mean(s.original_nll), candidate = mean(s.candidate_nll);
+  const auto same = static_cast<double>(std::count(s.same_top.begin(), s.same_top.end(), 1));
+  return {std::exp(original),      std::exp(candidate),    std::expm1(candidate - original), mean(s.kld), quantile(s.kld, 0.5),
+          quantile(s.kld, 0.99), same / static_cast<double>(s.same_top.size())};
+}
+
+// `count` units of `unit` tokens each, drawn with replacement.
+TokenScores resample(const TokenScores& from, std::size_t unit, std::size_t count, Random& random) {
+  TokenScores to;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto first = static_cast<std::ptrdiff_t>(random.below(count) * unit), last = first + static_cast<std::ptrdiff_t>(unit);
+    const auto take = [&](const auto& source, auto& sink) { sink.insert(sink.end(), source.begin() + first, source.begin() + last); };
+    take(from.original_nll, to.original_nll);
+    take(from.candidate_nll, to.candidate_nll);
+    take(from.kld, to.kld);
+    take(from.same_top, to.same_top);
+  }
+  return to;
+}
+
+std::array<double, kFigures> standard_errors(const TokenScores& scores) {
+  const std::size_t tokens = scores.kld.size();
+  const std::size_t unit = tokens > scores.per_window ? scores.per_window : 1;
+  Random random(kSeed);
+  std::array<double, kFigures> sum{}, squares{}, errors{};
+  for (int r = 0; r < kResamples; ++r) {
+    const auto sample = figures(resample(scores, unit, tokens / unit, random));
+    for (std::size_t f = 0; f < kFigures; ++f) {
+      sum[f] += sample[f];
+      squares[f] += sample[f] * sample[f];
+    }
+  }
+  for (std::size_t f = 0; f < kFigures; ++f) {
+    const double average = sum[f] / kResamples;
+    errors[f] = std::sqrt(std::max(0.0, squares[f] / kResamples - average * average));
+  }
+  return errors;
+}
+
+void check_finite(const TokenScores& scores) {
+  if (scores.kld.empty()) fail(ErrorCode::kInput, "no token was scored; the text is too short");
+  for (std::size_t i = 0; i < scores.kld.size(); ++i)
+    if (!std::isfinite(scores.kld[i]) || !std::isfinite(scores.original_nll[i]) || !std::isfinite(scores.candidate_nll[i]))
+      fail(ErrorCode::kInput, "token {} of window {} scores {} (original {}, candidate {} nats); the logits are not finite",
+           i % scores.per_window, i / scores.per_window, scores.kld[i], scores.original_nll[i], scores.candidate_nll[i]);
+}
+
+}  // namespace
+
+double TokenDivergence::Side::log_sum() const { return max + std::log(sum); }
+
+void TokenDivergence::rescale(Side& side, double max, double* also) {
+  if (max <= side.max) return;
+  const double factor = std::exp(side.max - max);
+  side.sum *= factor;
+  if (also) *also *= factor;
+  side.max = max;
+}
+
+void TokenDivergence::add(std::span<const float> p, std::span<const float> q, std::int32_t first, std::int32_t target) {
+  const auto best_p = std::max_element(p.begin(), p.end());
+  const auto best_q = std::max_element(q.begin(), q.end());
+  if (*best_p > original_.max) original_.top = first + static_cast<std::int32_t>(best_p - p.begin());
+  if (*best_q > candidate_.max) candidate_.top = first + static_cast<std::int32_t>(best_q - q.begin());
+  rescale(original_, *best_p, &weighted_difference_);
+  rescale(candidate_, *best_q);
+  const auto max_p = static_cast<float>(original_.max), max_q = static_cast<float>(candidate_.max);
+  double sum_p = 0, sum_q = 0, difference = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    const float e = std::exp(p[i] - max_p);
+    sum_p += e;
+    difference += static_cast<double>(e) * (static_cast<double>(p[i]) - q[i]);
+    sum_q += std::exp(q[i] - max_q);
+  }
+  original_.sum += sum_p;
+  candidate_.sum += sum_q;
+  weighted_difference_ += difference;
+  if (target >= first && target < first + static_cast<std::int32_t>(p.size())) {
+    original_.target = p[static_cast<std::size_t>(target - first)];
+    candidate_.target = q[static_cast<std::size_t>(target - first)];
+  }
+}
+
+double TokenDivergence::original_nll() const { return original_.log_sum() - original_.target; }
+double TokenDivergence::candidate_nll() const { return candidate_.log_sum() - candidate_.target; }
+double TokenDivergence::kld() const { return weighted_difference_ / original_.sum - original_.log_sum() + candidate_.log_sum(); }
+
+Quality summarise(const TokenScores& scores) {
+  check_finite(scores);
+  const auto value = figures(scores), error = standard_errors(scores);
+  Quality quality{.windows = scores.kld.size() / scores.per_window, .tokens = scores.kld.size()};
+  const std::array<Estimate*, kFigures> targets{&quality.original_perplexity, &quality.perplexity, &quality.perplexity_increase,
+                                                &quality.mean_kld, &quality.median_kld, &quality.kld_99, &quality.same_top};
+  for (std::size_t f = 0; f < kFigures; ++f) *targets[f] = {value[f], error[f]};
+  return quality;
+}
+
+}  // namespace quern

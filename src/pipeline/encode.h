@@ -1,0 +1,39 @@
+// A plan becomes files: every weight is read, encoded and written a few rows at a time.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "calib/statistics.h"
+#include "pipeline/weight_rows.h"
+#include "plan/plan.h"
+#include "quern/observer.h"
+
+namespace quern {
+
+struct EncodeInput {
+  const Checkpoint& source;
+  const ModelSpec& spec;
+  const ExportMap& names;         // as the plan's steps: one entry a step, in the same order
+  const Statistics& statistics;   // empty: no moments
+  ThreadPool& pool;
+  Observer& observer;
+};
+
+// Files of an earlier trial whose steps, where equal, are copied and not encoded again.
+struct EarlierTrial {
+  const Plan& plan;
+  const Checkpoint& checkpoint;
+  const std::vector<EncodeError>& errors;
+};
+
+// Writes the weights of `plan` as `head` describes them into `folder`. Returns the error of each step.
+// One step of the observer a tensor.
+std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head, const std::filesystem::path& folder,
+                                const EarlierTrial* earlier = nullptr);
+
+// The tensor table of the plan's files: its steps, then the extra tensors of `names`.
+std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const Checkpoint& source);
+
+}  // namespace quern

@@ -1,0 +1,49 @@
+// Two models side by side on one text.
+#include "pipeline/eval_files.h"
+
+#include "format/load_tokenizer.h"
+#include "pipeline/package.h"
+#include "quern/error.h"
+#include "text/texts.h"
+
+namespace quern {
+namespace {
+
+void check_same_pieces(const Tokenizer& a, const Tokenizer& b) {
+  const auto &p = a.vocabulary().pieces, &q = b.vocabulary().pieces;
+  if (p.size() != q.size()) fail(ErrorCode::kInput, "the models cannot be compared: their vocabularies have {} and {} pieces", p.size(), q.size());
+  for (std::size_t i = 0; i < p.size(); ++i)
+    if (p[i].text != q[i].text) fail(ErrorCode::kInput, "the models cannot be compared: piece {} is \"{}\" in one and \"{}\" in the other", i, p[i].text, q[i].text);
+}
+
+ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const EvaluationSetup& setup, const char* stage, Observer& observer) {
+  observer.stage(stage, walk.spec.blocks.size() - 1);
+  return final_hidden(walk, windows, setup.memory_limit, observer);
+}
+
+}  // namespace
+
+EvalResult eval_files(const EvalOptions& options, Observer& observer) {
+  ThreadPool pool(options.machine.threads);
+  const OpenModel model(model_path(options.model));
+  const EvaluationSetup setup = evaluation_setup(options.machine, model.spec);
+  const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
+  const Windows windows = with_context("while cutting windows from " + options.text.string(),
+                                       [&] { return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows); });
+  const WalkContext walk = model.walk(pool, setup.precision);
+  EvalResult result{.quality = {}, .bytes = model.file_bytes(), .against_bytes = 0, .precision = setup.precision};
+  const ActivationStore hidden = walk_all(walk, windows, setup, "evaluate", observer);
+  if (options.against.empty()) {
+    result.quality = summarise(compare(walk, hidden, walk, hidden, windows));
+    return result;
+  }
+  const OpenModel original(model_path(options.against));
+  check_same_pieces(load_tokenizer(original.checkpoint), tokenizer);
+  const WalkContext original_walk = original.walk(pool, setup.precision);
+  const ActivationStore original_hidden = walk_all(original_walk, windows, setup, "evaluate the original", observer);
+  result.against_bytes = original.file_bytes();
+  result.quality = summarise(compare(original_walk, original_hidden, walk, hidden, windows));
+  return result;
+}
+
+}  // namespace quern

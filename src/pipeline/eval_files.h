@@ -1,0 +1,26 @@
+// `quern eval`: a model or package on a text, alone or against the original.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "pipeline/job.h"
+
+namespace quern {
+
+struct EvalOptions {
+  std::filesystem::path model, against, text;  // against empty: perplexity alone
+  std::size_t windows = 0, window_length = 512;  // at most; 0: all
+  MachineOptions machine;
+};
+
+struct EvalResult {
+  Quality quality;  // without an original, its figures are the model's own and the divergence is 0
+  std::uint64_t bytes = 0, against_bytes = 0;
+  Precision precision = Precision::kF32;
+};
+
+// Tokenises with the original's tokenizer. Error(kInput) when the two vocabularies are not the same pieces.
+EvalResult eval_files(const EvalOptions& options, Observer& observer);
+
+}  // namespace quern

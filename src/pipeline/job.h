@@ -1,0 +1,44 @@
+// What every program of the pipeline starts with: an opened model, its description, threads, arithmetic, memory.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "base/thread_pool.h"
+#include "pipeline/evaluate.h"
+#include "quern/checkpoint.h"
+#include "quern/model_spec.h"
+#include "quern/tokenizer.h"
+
+namespace quern {
+
+struct MachineOptions {
+  unsigned threads = 0;                 // 0: as many as the process may use
+  std::optional<Precision> precision;   // absent: bf16 where the processor multiplies it, f32 elsewhere
+  std::uint64_t max_memory = 0;         // bytes; 0: half of the machine's memory
+};
+
+struct OpenModel {
+  Checkpoint checkpoint;
+  ModelSpec spec;
+  WeightSource weights;
+
+  // Error(kInput) when it cannot be read or no architecture recognises it.
+  explicit OpenModel(const std::filesystem::path& path);
+  OpenModel(const OpenModel&) = delete;
+  OpenModel& operator=(const OpenModel&) = delete;
+
+  WalkContext walk(ThreadPool& pool, Precision precision) const { return {spec, weights, pool, precision}; }
+  std::uint64_t parameters() const;   // distinct weights
+  std::uint64_t file_bytes() const;   // weights, configuration, tokenizer
+  std::string name() const;           // of the folder, or of the file without extension
+};
+
+// The arithmetic to use and the bytes of hidden states to keep. Error(kResource) when a block of the model cannot fit
+// max_memory; the message says how much it needs.
+EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec);
+
+// Bytes of the largest block of weights in float plus its largest matrix once more (the peak while it is laid out).
+std::uint64_t largest_block_bytes(const ModelSpec& spec);
+
+}  // namespace quern

@@ -1,0 +1,43 @@
+// manifest.json: what a package was made from, with what, and the hash of every file in it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "optim/optimizer.h"
+#include "plan/plan.h"
+
+namespace quern {
+
+inline constexpr const char* kManifestName = "manifest.json";
+
+struct HashedFile {
+  enum class Role { kModel, kEvidence };  // what a runtime needs, and what proves where it came from
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::string sha256;
+  Role role = Role::kModel;
+};
+
+struct Manifest {
+  std::string source_path, source_format;
+  std::vector<HashedFile> source_files, output_files;
+  Plan plan;
+  std::vector<EncodeError> errors;  // one a step of the plan
+
+  // Bytes of the files that a runtime needs: weights, configuration, tokenizer.
+  std::uint64_t model_bytes() const;
+};
+
+Json to_json(const Manifest& manifest);
+// Error(kVerification) when the file is missing or is not a manifest of this version.
+Manifest read_manifest(const std::filesystem::path& folder);
+
+// Hashes every file of a checkpoint.
+std::vector<HashedFile> hash_files(const Checkpoint& checkpoint, ThreadPool& pool);
+// One hash over the names and hashes of the files: identifies the source in plans.
+std::string combined_hash(const std::vector<HashedFile>& files);
+
+}  // namespace quern

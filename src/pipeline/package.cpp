@@ -1,0 +1,113 @@
+// Laying out the folder, and finding the model in it again.
+#include "pipeline/package.h"
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "format/load_tokenizer.h"
+#include "format/vocabulary_gguf.h"
+#include "pipeline/encode.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSingleFileFormat = "gguf";
+constexpr std::uint32_t kQuantizationVersion = 2;  // general.quantization_version: layout of the k-quants
+
+bool is_single_file(std::string_view format) { return format == kSingleFileFormat; }
+
+void copy_beside(const fs::path& from, const fs::path& to) {
+  std::error_code ec;
+  fs::copy_file(from, to, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot copy {} to {}: {}", from.string(), to.string(), ec.message());
+}
+
+// Tokenizer and generation settings go along; config.json and the shard index are written anew.
+bool goes_along(const SourceFile& file) {
+  const std::string name = file.path.filename().string();
+  return file.role == SourceFile::Role::kTokenizer || name == "generation_config.json";
+}
+
+HashedFile hashed(const fs::path& path, HashedFile::Role role) {
+  return {path.filename().string(), fs::file_size(path), sha256_of_file(path), role};
+}
+
+std::vector<fs::path> sorted_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
+  std::ranges::sort(files);
+  return files;
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+  OutputFile file(path);
+  file.write(text);
+  file.finish();
+}
+
+}  // namespace
+
+ExportMap export_map(const OpenModel& source, const Format& format) {
+  if (is_single_file(format.name)) return map_to_gguf(source.spec, source.checkpoint);
+  if (source.checkpoint.format() != format.name)
+    fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds", source.checkpoint.format(),
+         format.name, source.checkpoint.format());
+  ExportMap map;
+  for (std::size_t w = 0; w < source.spec.weights.size(); ++w) map.weights.push_back({w, source.spec.weights[w].tensor, {}});
+  return map;
+}
+
+CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme) {
+  CheckpointHead head;
+  head.tensors = tensor_table(plan, names, source.checkpoint);
+  if (!is_single_file(plan.format)) {
+    head.config = source.checkpoint.config();
+    return head;
+  }
+  head.stem = source.name() + "-" + plan.scheme;
+  head.metadata = names.metadata;
+  head.metadata.set("general.file_type", scheme.gguf_file_type);
+  head.metadata.set("general.quantization_version", kQuantizationVersion);
+  add_vocabulary(head.metadata, load_tokenizer(source.checkpoint).vocabulary());
+  return head;
+}
+
+fs::path model_path(const fs::path& folder) {
+  std::error_code ec;
+  if (!fs::is_directory(folder, ec)) return folder;
+  for (const fs::path& file : sorted_files(folder))
+    if (file.extension() == ".gguf" && file.filename() != kStatisticsName) return file;
+  return folder;
+}
+
+fs::path rejected_path(const fs::path& output) {
+  fs::path path = output.has_filename() ? output : output.parent_path();
+  path += ".rejected";
+  return path;
+}
+
+void assemble_package(const fs::path& folder, const fs::path& trial, const Checkpoint& source, const std::vector<HashedFile>& source_files,
+                      Report& report) {
+  const Plan& plan = report.ladder.back().plan;
+  Manifest manifest{source.path().string(), source.format(), source_files, {}, plan, report.errors};
+  if (!is_single_file(plan.format))
+    for (const SourceFile& file : source.files())
+      if (goes_along(file)) copy_beside(file.path, trial / file.path.filename());
+  for (const fs::path& file : sorted_files(trial)) {
+    fs::rename(file, folder / file.filename());
+    manifest.output_files.push_back(hashed(folder / file.filename(), HashedFile::Role::kModel));
+  }
+  fs::remove(trial);
+  report.output_bytes = manifest.model_bytes();
+  write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
+  write_text(folder / kCardName, model_card(report, manifest, model_path(folder).filename().string()));
+  for (const char* name : {kReportName, kCardName, kStatisticsName})
+    if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder / name, HashedFile::Role::kEvidence));
+  write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");
+}
+
+}  // namespace quern

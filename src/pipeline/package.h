@@ -1,0 +1,36 @@
+// A package: the folder that `compress` leaves behind and that `eval` and `verify` open.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "pipeline/job.h"
+#include "pipeline/manifest.h"
+#include "pipeline/report.h"
+#include "plan/plan.h"
+
+namespace quern {
+
+inline constexpr const char* kStatisticsName = "statistics.gguf";
+inline constexpr const char* kReportName = "report.json";
+inline constexpr const char* kCardName = "README.md";
+
+// Names and order of the weights in a container. Error(kInfeasible) when the source cannot be written to it.
+ExportMap export_map(const OpenModel& source, const Format& format);
+
+// Header of the plan's files: tensors, hyper-parameters, vocabulary.
+CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme);
+
+// What to open in a folder of weights: its GGUF file (the statistics are not one), or the folder itself. A path that is a file is
+// itself.
+std::filesystem::path model_path(const std::filesystem::path& folder);
+
+// `output`.rejected
+std::filesystem::path rejected_path(const std::filesystem::path& output);
+
+// Moves the weights out of `trial`, adds what the runtime needs beside them, then report, card and manifest.
+// Fills in report.output_bytes.
+void assemble_package(const std::filesystem::path& folder, const std::filesystem::path& trial, const Checkpoint& source,
+                      const std::vector<HashedFile>& source_files, Report& report);
+
+}  // namespace quern

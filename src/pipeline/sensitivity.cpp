@@ -1,0 +1,98 @@
+// One-at-a-time quantization from cached hidden states.
+#include "pipeline/sensitivity.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "quern/error.h"
+#include "runtime/head.h"
+
+namespace quern {
+namespace {
+
+ActivationStore empty_like(const ActivationStore& store, std::uint64_t memory_limit) {
+  return ActivationStore(store.windows(), store.length(), store.width(), memory_limit);
+}
+
+void copy(const ActivationStore& from, ActivationStore& to) {
+  Matrix window(from.length(), from.width());
+  for (std::size_t w = 0; w < from.windows(); ++w) {
+    from.load(w, window.view());
+    to.save(w, window.view());
+  }
+}
+
+// Index of the first block that uses the tensor.
+std::size_t first_block_of(const ModelSpec& spec, const std::string& tensor) {
+  for (std::size_t b = 0; b < spec.blocks.size(); ++b)
+    for (const std::size_t w : spec.weights_of(spec.blocks[b]))
+      if (spec.weights[w].tensor == tensor) return b;
+  fail(ErrorCode::kInternal, "no block uses tensor {}", tensor);
+}
+
+// The original's states: fronts[b] is what enters block b (b >= 1); the last entry is what enters the logits.
+std::vector<ActivationStore> fronts_of(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit) {
+  const std::size_t blocks = context.spec.blocks.size();
+  const std::uint64_t each = memory_limit / (blocks + 2);
+  std::vector<ActivationStore> fronts;
+  fronts.push_back(ActivationStore(0, windows.length, 1, each));
+  fronts.push_back(embed_windows(context, windows, each));
+  for (std::size_t b = 1; b + 1 < blocks; ++b) {
+    fronts.push_back(empty_like(fronts[b], each));
+    run_block(context, b, fronts[b], fronts[b + 1]);
+  }
+  fronts.push_back(empty_like(fronts[blocks - 1], each));
+  copy(fronts[blocks - 1], fronts[blocks]);
+  run_head_norm(context, fronts[blocks]);
+  return fronts;
+}
+
+// Walks from block `block` to the logits, starting with the original's states in front of it.
+ActivationStore walk_from(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts, const Windows& windows,
+                          std::uint64_t memory_limit) {
+  const std::size_t last = context.spec.blocks.size() - 1;
+  if (block == 0) {
+    ActivationStore hidden = embed_windows(context, windows, memory_limit);
+    for (std::size_t b = 1; b < last; ++b) run_block(context, b, hidden);
+    run_head_norm(context, hidden);
+    return hidden;
+  }
+  ActivationStore hidden = empty_like(fronts[block], memory_limit);
+  if (block == last)
+    copy(fronts[block], hidden);
+  else
+    run_block(context, block, fronts[block], hidden);
+  for (std::size_t b = block + 1; b < last; ++b) run_block(context, b, hidden);
+  run_head_norm(context, hidden);
+  return hidden;
+}
+
+}  // namespace
+
+std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const Windows& windows, const EvaluationSetup& setup) {
+  const WeightSource exact(in.source);
+  const WalkContext original{in.spec, exact, in.pool, setup.precision};
+  const std::vector<ActivationStore> fronts = fronts_of(original, windows, setup.memory_limit);
+  in.observer.stage("measure tensors one by one", plan.steps.size());
+  std::vector<StepHarm> harms;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    check_interrupted(in.observer);
+    const PlanStep& step = plan.steps[i];
+    const Weight& weight = in.spec.weights[in.names.weights[i].weight];
+    const Codec& codec = *find_codec(step.codec);
+    if (weight.axes.size() >= 2 && step.codec != in.source.at(step.tensor).encoding) {
+      WeightSource changed(in.source);
+      changed.replace(step.tensor, encode_in_memory(exact, step.tensor, codec, find_optimizer(step.optimizer),
+                                                    moments_of(in.statistics, weight), in.pool));
+      const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
+      const ActivationStore hidden = walk_from(candidate, first_block_of(in.spec, step.tensor), fronts, windows,
+                                               setup.memory_limit / (in.spec.blocks.size() + 2));
+      const TokenScores scores = compare(original, fronts.back(), candidate, hidden, windows);
+      harms.push_back({i, std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size())});
+    }
+    in.observer.advance(step.tensor);
+  }
+  return harms;
+}
+
+}  // namespace quern

@@ -1,0 +1,33 @@
+// What to do when the quality bound is missed: the next plan of the ladder.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace quern {
+
+// What a person allows. Absent: not bounded.
+struct QualityBound {
+  std::optional<double> max_perplexity_increase;  // relative: 0.03 is 3%
+  std::optional<double> max_kld;                  // mean, nats
+
+  bool is_set() const { return max_perplexity_increase || max_kld; }
+};
+
+// By how much the bounds are broken: the largest measured / allowed among those that are, or 0 when all are met.
+double excess(const QualityBound& bound, double perplexity_increase, double kld);
+
+// How much the model's KL divergence on the gate text is raised by one step of the plan alone, everything else exact.
+struct StepHarm {
+  std::size_t step = 0;
+  double kld = 0;  // nats
+};
+
+// Raises the steps that buy most divergence per byte to the next better codec of the container until the predicted sum of
+// harms falls by `excess` and a tenth more. A codec of b more bits per weight is predicted to do 4^-b of the harm (one bit halves
+// the step of the grid). `harms` is updated to the prediction. Null when nothing can be raised.
+std::optional<Plan> next_plan(const Plan& plan, const Format& format, const Checkpoint& source, double excess, std::vector<StepHarm>& harms);
+
+}  // namespace quern

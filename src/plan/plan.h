@@ -1,0 +1,61 @@
+// A plan as data: which codec and optimizer every tensor of the output gets, how many bytes that is, and why.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plan/scheme.h"
+#include "quern/checkpoint.h"
+#include "quern/codec.h"
+#include "quern/json.h"
+
+namespace quern {
+
+struct PlanStep {
+  std::string tensor;     // in the source
+  std::string output;     // in the package
+  std::string codec;
+  std::string optimizer;
+  std::uint64_t bytes = 0;
+  std::string reason;
+
+  bool operator==(const PlanStep&) const = default;
+};
+
+struct Plan {
+  std::string scheme, format;
+  std::string source_sha256;      // of the source's weight files, see source_hash
+  std::string statistics_sha256;  // empty: made without statistics
+  std::vector<PlanStep> steps;    // in file order; one for every weight of the model
+  std::vector<std::string> notes; // what a person should know: a codec that did not fit a shape
+
+  std::uint64_t tensor_bytes() const;
+  // Of the canonical JSON: names the plan in manifests.
+  std::string sha256() const;
+  bool operator==(const Plan&) const = default;
+};
+
+Json to_json(const Plan& plan);
+// Error(kInput) that names the member when something is missing or of another kind.
+Plan plan_from_json(const Json& json);
+
+struct PlanInput {
+  const Scheme& scheme;
+  const Format& format;
+  const ModelSpec& spec;
+  const ExportMap& names;
+  const Checkpoint& source;
+  std::string source_sha256, statistics_sha256;
+  bool has_statistics() const { return !statistics_sha256.empty(); }
+};
+
+// Pure. Matrices get the scheme's codec; where rows do not divide into its blocks, the next larger codec of the container
+// that does, with a note. Vectors take the encoding that the container's runtimes want, or keep their own.
+// Error(kInfeasible) when the container holds no codec of the scheme.
+Plan make_plan(const PlanInput& input);
+
+// The next codec with more bits that the container holds and that divides `cols`; null when there is none.
+const Codec* next_better_codec(const Codec& codec, const Format& format, std::uint64_t cols);
+
+}  // namespace quern

@@ -1,0 +1,57 @@
+// A run of ops compiled for windows of one length: values numbered, buffers reused after the last op that reads them.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/block_walk.h"
+#include "runtime/prepared_op.h"
+
+namespace quern {
+
+// Buffers of one thread at a time, kept between windows.
+class Workspace {
+ public:
+  Matrix take(std::size_t rows, std::size_t cols);
+  void give_back(Matrix buffer) { free_.push_back(std::move(buffer)); }
+
+ private:
+  std::vector<Matrix> free_;
+};
+
+class BlockProgram {
+ public:
+  // `ops` read the value `input` [length, width] and leave the value `result`.
+  BlockProgram(const WalkContext& context, std::span<const Op> ops, const std::string& input, const std::string& result,
+               std::size_t length, std::size_t width);
+
+  std::size_t width() const noexcept { return widths_[result_]; }
+  // One window on the calling thread. Safe from several threads with a workspace each.
+  Matrix run(std::size_t window, Matrix input, Workspace& workspace, const InputHook& hook) const;
+
+ private:
+  struct Step {
+    PreparedOp op;
+    std::vector<std::size_t> inputs;   // values
+    std::vector<std::size_t> retired;  // values that no later step reads
+    const Weight* listened = nullptr;  // its input goes to the hook: the first weight of its group
+  };
+
+  void find_retired();
+
+  std::size_t length_;
+  std::vector<std::size_t> widths_;  // of value 0, the input, and of value i + 1, the output of step i
+  std::vector<Step> steps_;
+  std::size_t result_ = 0;
+};
+
+// Runs every window through the program, a window a task. A NaN or infinity in a result is Error(kInput) that names
+// `place` and the first weight of `ops` that holds one.
+void pass_windows(const WalkContext& context, const BlockProgram& program, const std::string& place,
+                  std::span<const Op> ops, const ActivationStore& from, ActivationStore& to, const InputHook& hook);
+
+// A tensor's first row that holds a NaN or infinity, or its number of rows.
+std::size_t first_bad_row(const WeightSource& weights, const std::string& tensor);
+
+}  // namespace quern

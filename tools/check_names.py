@@ -1,0 +1,61 @@
+"""Only the tables know names: no codec is compared by name outside its folder, no architecture outside src/model."""
+
+import re
+import sys
+
+import cpp_source
+
+CODEC = re.compile(r'const(?:expr)?\s+Codec\s+k\w+\s*=?\s*\{\s*(?:\.name\s*=\s*)?"([^"]+)"')
+ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|gpt2", re.I)
+
+# Where a codec's name may stand: its own layer, what a format calls its types, the schemes.
+CODEC_FILES = re.compile(r"src/codec/|src/format/[^/]*types[^/]*$|src/format/compressed_tensors\.h$|src/plan/schemes\.cpp$")
+
+# Numbers of IEEE 754 and bfloat16: known to every format, and the precision of arithmetic as well.
+PLAIN = {"f32", "f16", "bf16"}
+
+# Names of something else that is spelled like an architecture: GGUF calls a sentencepiece vocabulary "llama".
+EXCEPTIONS = {"src/format/vocabulary_gguf.cpp": ('"llama"', '\\"llama\\"')}
+
+
+def is_checked(path):
+    return not path.endswith("_test.cpp")
+
+
+def codec_names(sources):
+    """Names in the descriptors of src/codec."""
+    return {name for path, text in sources.items() if path.startswith("src/codec/") and is_checked(path)
+            for name in CODEC.findall(cpp_source.without_comments(text))}
+
+
+def check_codecs(path, text, names):
+    if not is_checked(path) or CODEC_FILES.match(path):
+        return []
+    return [f'{path}:{line}: the codec name "{literal}" belongs in its descriptor, a type table or a scheme'
+            for line, literal in cpp_source.string_literals(text) if literal in names - PLAIN]
+
+
+def check_architectures(path, text):
+    if not is_checked(path) or path.startswith("src/model/"):
+        return []
+    problems = []
+    for line, code in enumerate(cpp_source.without_comments(text).split("\n"), 1):
+        for allowed in EXCEPTIONS.get(path, ()):
+            code = code.replace(allowed, "")
+        match = ARCHITECTURE.search(code)
+        if match:
+            problems.append(f'{path}:{line}: the architecture name "{match[0]}" belongs in src/model')
+    return problems
+
+
+def main(root):
+    sources = {p: cpp_source.read(root, p) for p in cpp_source.files(root, ["src", "include"], (".h", ".cpp"))}
+    names = codec_names(sources)
+    problems = [] if names else ["src/codec: no codec descriptor was found, so nothing could be checked"]
+    for path, text in sources.items():
+        problems += check_codecs(path, text, names) + check_architectures(path, text)
+    return cpp_source.report("names", problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else cpp_source.root_folder()))

@@ -1,0 +1,99 @@
+"""Each check finds what it is there for, and lets pass what is right."""
+
+import unittest
+
+import check_dependencies
+import check_layers
+import check_names
+import check_style
+
+
+class Layers(unittest.TestCase):
+    def problems(self, path, include):
+        return check_layers.check_file(path, f'// x\n#include "{include}"\n')
+
+    def test_left_is_allowed(self):
+        self.assertEqual(self.problems("src/codec/a.cpp", "base/bytes.h"), [])
+        self.assertEqual(self.problems("src/codec/a.cpp", "codec/b.h"), [])
+        self.assertEqual(self.problems("src/cli/a.cpp", "quern/codec.h"), [])
+        self.assertEqual(self.problems("src/codec/a_test.cpp", "tests/shared_folder.h"), [])
+
+    def test_right_and_beside_are_not(self):
+        self.assertIn("src/base/a.cpp:2: base must not", self.problems("src/base/a.cpp", "codec/b.h")[0])
+        self.assertIn("format must not", self.problems("src/format/a.cpp", "quern/codec.h")[0])
+        self.assertIn("tensor must not", self.problems("include/quern/tensor.h", "quern/checkpoint.h")[0])
+
+    def test_unknown_names(self):
+        self.assertIn("without a layer", self.problems("include/quern/novel.h", "quern/tensor.h")[0])
+        self.assertIn("no known layer", self.problems("src/base/a.cpp", "quern/novel.h")[0])
+        self.assertIn("no known layer", self.problems("src/base/a.cpp", "sibling.h")[0])
+        self.assertIn("unknown layer", self.problems("src/novel/a.cpp", "base/bytes.h")[0])
+
+    def test_comments_are_no_includes(self):
+        self.assertEqual(check_layers.check_file("src/base/a.cpp", '// x\n/*\n#include "cli/x.h"\n*/\n'), [])
+
+
+class Names(unittest.TestCase):
+    NAMES = {"q4_k", "f32"}
+
+    def test_codec_names_come_from_the_descriptors(self):
+        sources = {"src/codec/a.cpp": 'const Codec kA = {"q4_k", "x"};', "src/codec/b.cpp": 'constexpr Codec kB{.name = "q8"};',
+                   "src/plan/c.cpp": 'const Codec kC = {"elsewhere"};'}
+        self.assertEqual(check_names.codec_names(sources), {"q4_k", "q8"})
+
+    def test_a_codec_by_name(self):
+        self.assertIn("src/optim/a.cpp:2", check_names.check_codecs("src/optim/a.cpp", '\nif (name == "q4_k")', self.NAMES)[0])
+        for path in ("src/codec/a.cpp", "src/format/gguf_types.cpp", "src/plan/schemes.cpp", "src/optim/a_test.cpp"):
+            self.assertEqual(check_names.check_codecs(path, '"q4_k"', self.NAMES), [])
+        self.assertEqual(check_names.check_codecs("src/optim/a.cpp", '// "q4_k"\n"q4_k and more" "f32"', self.NAMES), [])
+
+    def test_an_architecture_by_name(self):
+        self.assertTrue(check_names.check_architectures("src/runtime/a.cpp", "if (is_llama(spec))"))
+        self.assertTrue(check_names.check_architectures("src/plan/a.cpp", 'kind == "MistralForCausalLM"'))
+        self.assertEqual(check_names.check_architectures("src/runtime/a.cpp", '// as in llama\n"runs in llama.cpp" "models/llama-7m"'), [])
+        self.assertEqual(check_names.check_architectures("src/model/a.cpp", '"llama"'), [])
+
+
+class Style(unittest.TestCase):
+    def test_long_functions(self):
+        body = "  f();\n" * 60
+        for head in ("void f(int a)", "int A::f() const noexcept", "auto f() -> int", "A::A(int a) : a_(a)", "TEST(A, B)",
+                     "A::A() : a_{1}, b_(2)"):
+            found = check_style.long_functions("namespace a {\n%s {\n%s}\n}\n" % (head, body))
+            self.assertEqual(found, [(2, 62)], head)
+        self.assertEqual(check_style.long_functions("void f() {\n%s}\n" % ("  f();\n" * 58)), [])
+
+    def test_scopes_and_tables_are_no_functions(self):
+        for head in ("namespace a", "class A : public B", "struct A", "enum class E : int", "constexpr int kTable[] ="):
+            self.assertEqual(check_style.long_functions("%s {\n%s}\n" % (head, "  x,\n" * 100)), [], head)
+
+    def test_braces_in_literals_and_comments_do_not_count(self):
+        self.assertEqual(check_style.long_functions('void f() {\n  g("{", \'{\');  // {\n}\n' + "int x;\n" * 100), [])
+
+    def test_text(self):
+        for bad in ("na\u00efve", "see /ro" + "ot/x", "// TO" + "DO: later"):
+            self.assertEqual(len(check_style.check_text("src/a.cpp", "fine\n" + bad)), 1, bad)
+        self.assertEqual(check_style.check_text("src/a.cpp", 'build/work/x ${HOME}/work/ "home/"'), [])
+
+    def test_code(self):
+        self.assertIn("801 lines", check_style.check_code("src/a.cpp", "//\n" * 801)[0])
+        self.assertIn("begin with a comment", check_style.check_code("src/a.cpp", "int x;\n")[0])
+        self.assertIn("CLI11", check_style.check_code("src/plan/a.cpp", "//\n#include <CLI/CLI.hpp>\n")[0])
+        self.assertIn("no header", check_style.check_code("src/a.h", "//\n#include <nlohmann/json.hpp>\n")[0])
+
+    def test_tree(self):
+        self.assertIn("two files", check_style.check_tree({"src/a/x.cpp": "", "src/b/x.cpp": ""})[0])
+        many = {f"src/a/{i}.cpp": "#include <nlohmann/json.hpp>" for i in range(5)}
+        self.assertIn("in 5 files", check_style.check_tree(many)[0])
+
+
+class Dependencies(unittest.TestCase):
+    def test_both_directions(self):
+        listed = check_dependencies.listed_packages("# x\n[build]\ng++\ncmake  # why\nnumpy==1.2\n")
+        self.assertEqual(listed, {"g++", "cmake", "numpy"})
+        documented = check_dependencies.documented_packages("| package |\n| `g++` | 12 | x |\n| `extra` | 1 | y |\n")
+        self.assertEqual([p.split()[0] for p in check_dependencies.check(listed, documented)], ["cmake", "numpy", "extra"])
+
+
+if __name__ == "__main__":
+    unittest.main()

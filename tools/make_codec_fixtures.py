@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Makes testdata/codec: golden decodings by the gguf package, 16-bit roundings by torch, and llama.cpp's encoder errors.
+
+  python tools/make_codec_fixtures.py [--shared ../shared] [--out testdata/codec]
+
+Needs numpy, gguf, torch, safetensors, and llama_peer.py of the shared folder with the xllamacpp package (llama.cpp itself).
+Files: TYPE.blocks, TYPE.f32      blocks of every kind of bit pattern, and what gguf.quants.dequantize makes of them
+       scalars.f32, .f16, .bf16   floats and their roundings
+       SOURCE.f16                 8 rows of 512 weights; importance.f32: one value a column
+       llama_cpp_errors.csv       sum of importance * (weight - decoded)^2 of llama.cpp's encoder, by type and source"""
+import argparse
+import pathlib
+import sys
+
+import gguf
+import numpy as np
+import torch
+from safetensors import safe_open
+
+TYPES = {"q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14}  # ggml's numbers
+ROWS, COLS = 8, 512
+REAL = {"llama-30m": "model.layers.1.self_attn.q_proj.weight", "llama-7m": "model.layers.1.mlp.down_proj.weight"}
+SCALE_OFFSETS = {"q8_0": [0], "q4_k": [0, 2], "q5_k": [0, 2], "q6_k": [208]}  # of the binary16 fields of a block
+HALVES = [0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00, 0x3C00, 0x1234]
+
+
+def sources(shared, rows, cols):
+    """Weights by name, float32 [rows, cols] whose values binary16 holds exactly."""
+    rng = np.random.default_rng(20)
+    found = {"gaussian": rng.standard_normal((rows, cols)), "student-5": rng.standard_t(5, (rows, cols)),
+             "student-3": rng.standard_t(3, (rows, cols))}
+    found = {name: 0.02 * w for name, w in found.items()}
+    for model, tensor in REAL.items():
+        with safe_open(pathlib.Path(shared) / "reference" / model / "model.safetensors", "pt") as file:
+            flat = file.get_tensor(tensor).float().numpy().ravel()
+        count = min(rows * cols, flat.size // cols * cols)
+        found[model] = flat[:count].reshape(-1, cols)
+    return {name: w.astype(np.float16).astype(np.float32) for name, w in found.items()}
+
+
+def column_importance(cols):
+    """Log-normal, as the second moments of activations are spread."""
+    return np.random.default_rng(21).lognormal(0.0, 1.0, cols).astype(np.float32)
+
+
+def dequantize(blocks, ggml_type, shape):
+    return gguf.quants.dequantize(blocks.reshape(shape[0], -1), gguf.GGMLQuantizationType(ggml_type)).reshape(shape)
+
+
+def weighted_error(weights, decoded, importance):
+    squares = (weights.astype(np.float64) - decoded.astype(np.float64)) ** 2
+    return float((squares * (1.0 if importance is None else importance.astype(np.float64))).sum())
+
+
+def adversarial_blocks(name, ggml_type):
+    size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(ggml_type)][1]
+    rng = np.random.default_rng(22)
+    blocks = [np.full(size, byte, np.uint8) for byte in (0x00, 0xFF, 0x80, 0x7F, 0x55)]
+    for half in HALVES:
+        block = rng.integers(0, 256, size, dtype=np.uint8)
+        for offset in SCALE_OFFSETS[name]:
+            block[offset:offset + 2] = np.array([half], np.uint16).view(np.uint8)
+        blocks.append(block)
+    blocks += [rng.integers(0, 256, size, dtype=np.uint8) for _ in range(15)]
+    return np.stack(blocks)
+
+
+def write_goldens(out):
+    for name, ggml_type in TYPES.items():
+        blocks = adversarial_blocks(name, ggml_type)
+        with np.errstate(all="ignore"):
+            decoded = gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType(ggml_type))
+        blocks.tofile(out / f"{name}.blocks")
+        decoded.astype(np.float32).tofile(out / f"{name}.f32")
+    rng = np.random.default_rng(23)
+    bits = rng.integers(0, 2**32, 300, dtype=np.uint32)
+    near = (rng.standard_normal(180) * 2.0 ** rng.integers(-28, 18, 180)).astype(np.float32).view(np.uint32)
+    edge = np.array([0, 1 << 31, 1, 0x7F800000, 0xFF800000, 0x7F7FFFFF, 0x477FE000, 0x477FF000, 0x477FEFFF, 0x33000000,
+                     0x33000001, 0x3F808000, 0x3F818000, 0x3F808001, 0x38800000, 0x387FFFFF], np.uint32)
+    values = np.concatenate([bits, near, edge]).view(np.float32)
+    values = values[~np.isnan(values)]
+    tensor = torch.from_numpy(values.copy())
+    values.tofile(out / "scalars.f32")
+    tensor.to(torch.float16).view(torch.int16).numpy().tofile(out / "scalars.f16")
+    tensor.to(torch.bfloat16).view(torch.int16).numpy().tofile(out / "scalars.bf16")
+
+
+def write_errors(out, shared, peer):
+    importance = column_importance(COLS)
+    importance.tofile(out / "importance.f32")
+    lines = ["type,source,importance,error"]
+    for source, weights in sources(shared, ROWS, COLS).items():
+        weights.astype(np.float16).tofile(out / f"{source}.f16")
+        for name, ggml_type in TYPES.items():
+            for label, columns in (("none", None), ("lognormal", importance)):
+                decoded = dequantize(peer.encode(weights, ggml_type, columns), ggml_type, weights.shape)
+                lines.append(f"{name},{source},{label},{weighted_error(weights, decoded, columns):.9g}")
+    (out / "llama_cpp_errors.csv").write_text("\n".join(lines) + "\n")
+
+
+def load_peer(shared):
+    sys.path.insert(0, str(pathlib.Path(shared) / "peers"))
+    import llama_peer
+    return llama_peer
+
+
+if __name__ == "__main__":
+    root = pathlib.Path(__file__).resolve().parent.parent
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", default=root.parent / "shared")
+    parser.add_argument("--out", type=pathlib.Path, default=root / "testdata" / "codec")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    write_goldens(args.out)
+    write_errors(args.out, args.shared, load_peer(args.shared))

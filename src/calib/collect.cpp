@@ -3,45 +3,63 @@
 
 #include <mutex>
 
-#include "quern/error.h"
 #include "runtime/head.h"
 
 namespace quern {
 namespace {
 
-// Sums of one block, kept apart by window until all are there, so that they can be added in one order.
-class WindowSums {
- public:
-  explicit WindowSums(std::size_t windows) : windows_(windows) {}
+using Sums = std::vector<double>;
 
-  void add(const std::string& group, std::size_t window, MatrixView input) {
-    std::vector<double> sums(input.cols, 0.0);
-    for (std::size_t t = 0; t < input.rows; ++t) {
-      const std::span<const float> row = input.row(t);
-      for (std::size_t c = 0; c < row.size(); ++c) sums[c] += static_cast<double>(row[c]) * row[c];
+Sums sums_of_squares(MatrixView input) {
+  Sums sums(input.cols, 0.0);
+  for (std::size_t t = 0; t < input.rows; ++t) {
+    const std::span<const float> row = input.row(t);
+    for (std::size_t c = 0; c < row.size(); ++c) sums[c] += static_cast<double>(row[c]) * row[c];
+  }
+  return sums;
+}
+
+// Sums of one group. Windows are added in their order; one that comes early waits, so that few are held at a time.
+class OrderedSums {
+ public:
+  void add(std::size_t window, Sums sums) {
+    early_.emplace(window, std::move(sums));
+    while (!early_.empty() && early_.begin()->first == next_) {
+      const Sums& now = early_.begin()->second;
+      total_.resize(now.size(), 0.0);
+      for (std::size_t c = 0; c < now.size(); ++c) total_[c] += now[c];
+      early_.erase(early_.begin());
+      ++next_;
     }
-    const std::lock_guard lock(mutex_);
-    auto& slots = groups_[group];
-    slots.resize(windows_);
-    slots[window] = std::move(sums);
+  }
+  InputMoments moments(std::uint64_t tokens) const {
+    InputMoments moments{.mean_square = total_, .tokens = tokens};
+    for (double& value : moments.mean_square) value /= static_cast<double>(tokens);
+    return moments;
   }
 
-  void finish(std::uint64_t tokens, Statistics& statistics) {
-    for (const auto& [group, slots] : groups_) {
-      InputMoments& moments = statistics.groups[group];
-      moments.tokens = tokens;
-      moments.mean_square.assign(slots.front().size(), 0.0);
-      for (const std::vector<double>& window : slots)
-        for (std::size_t c = 0; c < window.size(); ++c) moments.mean_square[c] += window[c];
-      for (double& value : moments.mean_square) value /= static_cast<double>(tokens);
-    }
+ private:
+  Sums total_;
+  std::size_t next_ = 0;
+  std::map<std::size_t, Sums> early_;
+};
+
+// Sums of the groups of one block.
+class BlockSums {
+ public:
+  void add(const std::string& group, std::size_t window, MatrixView input) {
+    Sums sums = sums_of_squares(input);
+    const std::lock_guard lock(mutex_);
+    groups_[group].add(window, std::move(sums));
+  }
+  void move_to(Statistics& statistics, std::uint64_t tokens) {
+    for (const auto& [group, sums] : groups_) statistics.groups[group] = sums.moments(tokens);
     groups_.clear();
   }
 
  private:
-  std::size_t windows_;
   std::mutex mutex_;
-  std::map<std::string, std::vector<std::vector<double>>> groups_;
+  std::map<std::string, OrderedSums> groups_;
 };
 
 }  // namespace
@@ -51,7 +69,7 @@ Statistics collect_statistics(const WalkContext& context, const Windows& windows
   Statistics statistics;
   statistics.windows = windows.count();
   statistics.window_length = windows.length;
-  WindowSums sums(windows.count());
+  BlockSums sums;
   const InputHook hook = [&](const Weight& weight, std::size_t window, MatrixView input) { sums.add(weight.group, window, input); };
   observer.stage("calibrate", blocks.size() - 1);
   ActivationStore hidden = embed_windows(context, windows, memory_limit);
@@ -61,7 +79,7 @@ Statistics collect_statistics(const WalkContext& context, const Windows& windows
       run_block(context, b, hidden, hook);
     else
       run_head_norm(context, hidden, hook);
-    sums.finish(windows.ids.size(), statistics);
+    sums.move_to(statistics, windows.ids.size());
     observer.advance(blocks[b].name);
   }
   return statistics;

@@ -8,7 +8,6 @@
 
 #include <cmath>
 
-#include "base/bytes.h"
 #include "base/sha256.h"
 #include "quern/checkpoint.h"
 #include "quern/error.h"
@@ -18,6 +17,7 @@ namespace {
 
 constexpr const char* kSumSuffix = ".in_sum2";
 constexpr const char* kCountSuffix = ".counts";
+constexpr float kMostTokens = 1e15f;  // far below 2^64, far above any text
 
 std::vector<float> read_floats(const Checkpoint& file, const TensorEntry& entry) {
   if (entry.encoding != kFloat32) fail(ErrorCode::kInput, "statistics tensor {} is stored as {}, expected f32", entry.name, entry.encoding);
@@ -32,7 +32,8 @@ InputMoments read_moments(const Checkpoint& file, const std::string& name, std::
   const std::vector<float> sums = read_floats(file, file.at(name + kSumSuffix));
   const std::vector<float> counts = read_floats(file, file.at(name + kCountSuffix));
   if (sums.size() != columns) fail(ErrorCode::kInput, "statistics of {} have {} columns, the weight has {}", name, sums.size(), columns);
-  if (counts.size() != 1 || counts[0] < 1) fail(ErrorCode::kInput, "statistics of {} were taken over no token", name);
+  if (counts.size() != 1) fail(ErrorCode::kInput, "statistics of {} hold {} counts of tokens, expected one", name, counts.size());
+  if (counts[0] < 1 || counts[0] > kMostTokens) fail(ErrorCode::kInput, "statistics of {} were taken over {} tokens", name, counts[0]);
   InputMoments moments{.mean_square = {}, .tokens = static_cast<std::uint64_t>(counts[0])};
   for (const float sum : sums) moments.mean_square.push_back(static_cast<double>(sum) / counts[0]);
   return moments;

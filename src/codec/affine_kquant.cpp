@@ -1,6 +1,8 @@
 // Side information of q4_k and q5_k: storage and rounding. The search for it is affine_search.cpp.
 #include "codec/affine_kquant.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/lanes.h"

@@ -1,6 +1,7 @@
 // Decoding and rounding against independent implementations: the gguf package and torch (tools/make_codec_fixtures.py).
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <string>
 #include <vector>

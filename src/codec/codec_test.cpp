@@ -4,10 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -71,6 +73,7 @@ std::vector<std::pair<std::string, Floats>> hard_rows() {
                                                       {"negative constant", Floats(kCols, -0.37f)},
                                                       {"denormals", gaussian(kCols, 1e-40, 1)},
                                                       {"tiny", gaussian(kCols, 1e-9, 2)},
+                                                      {"scales are denormals", gaussian(kCols, 3e-37, 2)},
                                                       {"binary16 denormals", gaussian(kCols, 1e-5, 3)},
                                                       {"large", gaussian(kCols, 1e4, 4)},
                                                       {"huge", gaussian(kCols, 1e30, 5)},

@@ -1,8 +1,6 @@
 // IEEE binary32, binary16 and bfloat16 as they are: one plane of 2 or 4 bytes a weight, little-endian, no blocks.
 // Rounding is plain IEEE, ties to even: a weight beyond the range of binary16 (65504) becomes infinite. Callers that
 // must not produce an infinity check the decoded values.
-#include <algorithm>
-
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"

@@ -1,7 +1,7 @@
 // int8_channel: a row (an output channel) under one scale, in two planes.
 //   codes   1 byte a weight: q + 128 with q in -127..127
 //   scales  2 bytes a row: the scale, bfloat16
-// Code q stands for scale * q. A row of zeros has scale 0.
+// Code q stands for scale * q. A row of zeros (or nothing above 1e-36) has scale 0.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -19,7 +19,7 @@ constexpr int kZero = 128;
 constexpr CodeRange kRange = {-127.0f, 127.0f};
 constexpr CodecPlane kPlanes[] = {{"codes", 0, 1}, {"scales", 2, 0}};
 
-constexpr int kLargestBf16 = 0x7f7f;
+constexpr int kLeastBf16 = 0x0080, kLargestBf16 = 0x7f7f;  // normal numbers: their reciprocals are finite
 
 // A row made safe, in units of a power of two so that no square overflows.
 struct Row {
@@ -39,7 +39,8 @@ void try_scales(const Row& row, int first, int step, Candidate& best) {
   std::array<std::uint16_t, kLanes> bits;
   Lanes scale;
   for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    bits[lane] = static_cast<std::uint16_t>(std::clamp(first + static_cast<int>(lane) * step, 0, kLargestBf16));
+    bits[lane] =
+        static_cast<std::uint16_t>(std::clamp(first + static_cast<int>(lane) * step, kLeastBf16, kLargestBf16));
     scale[lane] = bf16_to_f32(bits[lane]) * row.unit;
   }
   std::array<double, kLanes> errors{};
@@ -71,7 +72,7 @@ void fit(std::span<const float> weights, std::span<const float> importance, std:
   const Row row = prepare(weights, importance);
   Candidate best;
   const int whole = f32_to_bf16(row.largest / kRange.high);
-  if (whole != 0) {
+  if (whole >= kLeastBf16) {
     constexpr int kStep = 6, kReach = 264;
     try_scales(row, whole, 1, best);
     for (int first = whole - kReach; first < whole; first += 8 * kStep) try_scales(row, first, kStep, best);

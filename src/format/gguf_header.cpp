@@ -48,6 +48,7 @@ class Cursor {
   }
   void read(std::span<std::byte> out, std::string_view what) {
     require(out.size(), what);
+    if (out.empty()) return;  // an empty vector has no address to copy to
     if (out.size() > kWindow) {
       file_.read(position_, out);
     } else {

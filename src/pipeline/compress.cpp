@@ -30,17 +30,17 @@ struct Compression {
   const Format& format;
   ExportMap names;
   EvaluationSetup setup;
+  CompressTexts texts;
   OutputFolder out;
   std::vector<HashedFile> source_files;
-  CompressTexts texts;
   Statistics statistics;
   std::string statistics_sha256;
 
   Compression(const CompressOptions& opt, Observer& obs)
       : options(opt), observer(obs), pool(opt.machine.threads), source(opt.input), scheme(find_scheme(opt.scheme)),
         format(find_format(opt.format.empty() ? scheme.format : opt.format)), names(export_map(source, format)),
-        setup(evaluation_setup(opt.machine, source.spec)), out(opt.output, opt.existing), source_files(hash_files(source.checkpoint, pool)),
-        texts(load_compress_texts(opt, source.checkpoint)) {}
+        setup(evaluation_setup(opt.machine, source.spec, pool.threads(), kTextWindow)), texts(load_compress_texts(opt, source.checkpoint)),
+        out(opt.output, opt.existing), source_files(hash_files(source.checkpoint, pool)) {}
 
   WalkContext walk() { return source.walk(pool, setup.precision); }
   EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
@@ -62,27 +62,27 @@ void calibrate(Compression& c) {
   c.statistics = read_statistics(file, c.source.spec, gguf_names);
 }
 
-// The original's states on one text, computed when first needed.
+// The original's scored rows on one text, computed when first needed.
 class Reference {
  public:
   Reference(Compression& c, const Windows& windows, std::string stage) : c_(c), windows_(windows), stage_(std::move(stage)) {}
 
   Quality quality_of(const OpenModel& candidate) {
-    if (!hidden_) {
+    if (!rows_) {
       c_.observer.stage("original on the " + stage_, c_.source.spec.blocks.size() - 1);
-      hidden_ = final_hidden(c_.walk(), windows_, c_.setup.memory_limit, c_.observer);
+      rows_ = final_hidden(c_.walk(), windows_, c_.setup.memory_limit, c_.observer);
     }
     c_.observer.stage("candidate on the " + stage_, candidate.spec.blocks.size() - 1);
     const WalkContext walk = candidate.walk(c_.pool, c_.setup.precision);
-    const ActivationStore hidden = final_hidden(walk, windows_, c_.setup.memory_limit, c_.observer);
-    return summarise(compare(c_.walk(), *hidden_, walk, hidden, windows_));
+    const ActivationStore rows = final_hidden(walk, windows_, c_.setup.memory_limit, c_.observer);
+    return summarise(compare(c_.walk(), *rows_, walk, rows, windows_));
   }
 
  private:
   Compression& c_;
   const Windows& windows_;
   std::string stage_;
-  std::optional<ActivationStore> hidden_;
+  std::optional<ActivationStore> rows_;
 };
 
 // `count` windows spread evenly.
@@ -175,6 +175,8 @@ Report describe(Compression& c, const Trials& trials) {
 
 Report compress(const CompressOptions& options, Observer& observer) {
   const auto start = std::chrono::steady_clock::now();
+  check_output(options.output, options.input, options.existing);
+  if (options.bound.is_set()) check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
   Compression c(options, observer);
   check_finite_weights(c.source.weights, c.source.spec, c.pool, observer);
   calibrate(c);

@@ -8,10 +8,8 @@
 namespace quern {
 namespace {
 
-constexpr std::size_t kWindow = 512;  // tokens, as llama-perplexity and llama-imatrix use by default
-
 Windows windows_of(const Tokenizer& tokenizer, const std::string& text, std::size_t limit, const std::filesystem::path& from) {
-  return with_context("while cutting windows from " + from.string(), [&] { return make_windows(tokenizer, text, kWindow, limit); });
+  return with_context("while cutting windows from " + from.string(), [&] { return make_windows(tokenizer, text, kTextWindow, limit); });
 }
 
 TextUse use_of(const std::filesystem::path& path, const std::string& note, const std::string& text, const Windows& windows) {

@@ -7,6 +7,8 @@
 
 namespace quern {
 
+inline constexpr std::size_t kTextWindow = 512;  // tokens, as llama-perplexity and llama-imatrix use by default
+
 struct CompressTexts {
   std::optional<Windows> calibration, gate, report;
   std::optional<TextUse> calibration_use, gate_use, report_use;

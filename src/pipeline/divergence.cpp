@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "kernel/lane_math.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -20,11 +21,13 @@ double quantile(std::vector<double> values, double q) {
   return values[at];
 }
 
-double mean(std::span<const double> values) {
+double total(std::span<const double> values) {
   double sum = 0;
   for (const double v : values) sum += v;
-  return sum / static_cast<double>(values.size());
+  return sum;
 }
+
+double mean(std::span<const double> values) { return total(values) / static_cast<double>(values.size()); }
 
 // The figures of one (re)sample, in the order of Quality.
 constexpr std::size_t kFigures = 7;
@@ -76,36 +79,48 @@ void check_finite(const TokenScores& scores) {
            i % scores.per_window, i / scores.per_window, scores.kld[i], scores.original_nll[i], scores.candidate_nll[i]);
 }
 
+struct ExpSums {
+  double p = 0, q = 0, difference = 0;  // sums of exp(p - max p), exp(q - max q), exp(p - max p) (p - q)
+};
+
+// Logits go through kLanes lanes, so that the loop is vectorised and every compiler sums in the same order.
+ExpSums exp_sums(std::span<const float> p, std::span<const float> q, float max_p, float max_q) {
+  using Lanes = std::array<double, kLanes>;
+  Lanes sum_p{}, sum_q{}, difference{};
+  const auto add = [&](std::size_t i, std::size_t lane) {
+    const float e = lane_exp(p[i] - max_p);
+    sum_p[lane] += static_cast<double>(e);
+    sum_q[lane] += static_cast<double>(lane_exp(q[i] - max_q));
+    difference[lane] += static_cast<double>(e) * (static_cast<double>(p[i]) - static_cast<double>(q[i]));
+  };
+  std::size_t i = 0;
+  for (; i + kLanes <= p.size(); i += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+  for (std::size_t lane = 0; i < p.size(); ++i, ++lane) add(i, lane);
+  return {total(sum_p), total(sum_q), total(difference)};
+}
+
 }  // namespace
 
 double TokenDivergence::Side::log_sum() const { return max + std::log(sum); }
 
-void TokenDivergence::rescale(Side& side, double max, double* also) {
-  if (max <= side.max) return;
-  const double factor = std::exp(side.max - max);
+double TokenDivergence::raise(Side& side, std::span<const float> logits, std::int32_t first) {
+  const float largest = lane_max(logits);
+  if (!(largest > side.max)) return 1;
+  const double factor = std::exp(static_cast<double>(side.max) - largest);
+  side.top = first + static_cast<std::int32_t>(std::ranges::find(logits, largest) - logits.begin());
+  side.max = largest;
   side.sum *= factor;
-  if (also) *also *= factor;
-  side.max = max;
+  return factor;
 }
 
 void TokenDivergence::add(std::span<const float> p, std::span<const float> q, std::int32_t first, std::int32_t target) {
-  const auto best_p = std::max_element(p.begin(), p.end());
-  const auto best_q = std::max_element(q.begin(), q.end());
-  if (*best_p > original_.max) original_.top = first + static_cast<std::int32_t>(best_p - p.begin());
-  if (*best_q > candidate_.max) candidate_.top = first + static_cast<std::int32_t>(best_q - q.begin());
-  rescale(original_, *best_p, &weighted_difference_);
-  rescale(candidate_, *best_q);
-  const auto max_p = static_cast<float>(original_.max), max_q = static_cast<float>(candidate_.max);
-  double sum_p = 0, sum_q = 0, difference = 0;
-  for (std::size_t i = 0; i < p.size(); ++i) {
-    const float e = std::exp(p[i] - max_p);
-    sum_p += e;
-    difference += static_cast<double>(e) * (static_cast<double>(p[i]) - q[i]);
-    sum_q += std::exp(q[i] - max_q);
-  }
-  original_.sum += sum_p;
-  candidate_.sum += sum_q;
-  weighted_difference_ += difference;
+  weighted_difference_ *= raise(original_, p, first);
+  raise(candidate_, q, first);
+  const ExpSums sums = exp_sums(p, q, original_.max, candidate_.max);
+  original_.sum += sums.p;
+  candidate_.sum += sums.q;
+  weighted_difference_ += sums.difference;
   if (target >= first && target < first + static_cast<std::int32_t>(p.size())) {
     original_.target = p[static_cast<std::size_t>(target - first)];
     candidate_.target = q[static_cast<std::size_t>(target - first)];

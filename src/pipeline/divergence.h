@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -14,21 +15,26 @@ namespace quern {
 // and each sum is kept relative to the largest logit so far, as in the online softmax of Milakov and Gimelshein (2018).
 class TokenDivergence {
  public:
-  // Adds the logits of ids first .. first + size - 1; `target` is the id that follows in the text.
+  // Adds the logits of ids first .. first + size - 1; `target` is the id that follows in the text. Logits that are not finite make
+  // every figure below NaN or infinite.
   void add(std::span<const float> original, std::span<const float> candidate, std::int32_t first, std::int32_t target);
 
   double original_nll() const;   // nats
   double candidate_nll() const;  // nats
-  double kld() const;            // nats, >= 0 up to rounding
+  double kld() const;            // nats, >= 0 up to rounding (2e-7 relative in each exponential); 0 for equal logits
+  // Equal logits: the lower id is on top.
   bool same_top() const { return original_.top == candidate_.top; }
 
  private:
   struct Side {
-    double max = -1e300, sum = 0, target = 0;
+    float max = std::numeric_limits<float>::lowest();
+    double sum = 0, target = 0;  // sum of exp(logit - max)
     std::int32_t top = -1;
     double log_sum() const;
   };
-  static void rescale(Side& side, double max, double* also = nullptr);
+  // Takes note of the ids first .. first + size - 1. Returns what sums taken relative to the largest logit before have to be
+  // multiplied by.
+  static double raise(Side& side, std::span<const float> logits, std::int32_t first);
 
   Side original_, candidate_;
   double weighted_difference_ = 0;  // sum exp(p - max p) (p - q)

@@ -26,23 +26,23 @@ ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const 
 EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   ThreadPool pool(options.machine.threads);
   const OpenModel model(model_path(options.model));
-  const EvaluationSetup setup = evaluation_setup(options.machine, model.spec);
+  const EvaluationSetup setup = evaluation_setup(options.machine, model.spec, pool.threads(), options.window_length);
   const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
   const Windows windows = with_context("while cutting windows from " + options.text.string(),
                                        [&] { return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows); });
   const WalkContext walk = model.walk(pool, setup.precision);
   EvalResult result{.quality = {}, .bytes = model.file_bytes(), .against_bytes = 0, .precision = setup.precision};
-  const ActivationStore hidden = walk_all(walk, windows, setup, "evaluate", observer);
+  const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
   if (options.against.empty()) {
-    result.quality = summarise(compare(walk, hidden, walk, hidden, windows));
+    result.quality = summarise(compare(walk, rows, walk, rows, windows));
     return result;
   }
   const OpenModel original(model_path(options.against));
   check_same_pieces(load_tokenizer(original.checkpoint), tokenizer);
   const WalkContext original_walk = original.walk(pool, setup.precision);
-  const ActivationStore original_hidden = walk_all(original_walk, windows, setup, "evaluate the original", observer);
+  const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);
   result.against_bytes = original.file_bytes();
-  result.quality = summarise(compare(original_walk, original_hidden, walk, hidden, windows));
+  result.quality = summarise(compare(original_walk, original_rows, walk, rows, windows));
   return result;
 }
 

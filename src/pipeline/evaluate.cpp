@@ -16,19 +16,32 @@ void check_same_vocabulary(const WalkContext& original, const WalkContext& candi
   if (a != b) fail(ErrorCode::kInput, "the models cannot be compared: the original has {} tokens, the candidate {}", a, b);
 }
 
-// Scored rows of one window.
-Matrix scored_rows(const ActivationStore& hidden, std::size_t window) {
-  Matrix all(hidden.length(), hidden.width());
-  hidden.load(window, all.view());
-  const std::size_t first = hidden.length() / 2, count = hidden.length() - 1 - first;
-  Matrix rows(count, hidden.width());
-  std::copy_n(all.row(first).data(), rows.flat().size(), rows.flat().data());
-  return rows;
+void check_length(const Windows& windows) {
+  if (windows.length < 3) fail(ErrorCode::kInput, "windows of {} tokens have no position to score; take at least 3", windows.length);
+}
+
+Matrix logits(const Linear& tile, const ActivationStore& rows, std::size_t window) {
+  Matrix input(rows.length(), rows.width()), output(rows.length(), tile.outputs());
+  rows.load(window, input.view());
+  tile.apply(input.view(), output.view());
+  return output;
 }
 
 }  // namespace
 
+ActivationStore scored_rows(const ActivationStore& hidden, std::uint64_t memory_limit) {
+  const ScoredRange scored(hidden.length());
+  ActivationStore rows(hidden.windows(), scored.count, hidden.width(), memory_limit);
+  Matrix window(hidden.length(), hidden.width());
+  for (std::size_t w = 0; w < hidden.windows(); ++w) {
+    hidden.load(w, window.view());
+    rows.save(w, {window.row(scored.first).data(), scored.count, hidden.width(), hidden.width()});
+  }
+  return rows;
+}
+
 ActivationStore final_hidden(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit, Observer& observer) {
+  check_length(windows);
   ActivationStore hidden = embed_windows(context, windows, memory_limit);
   for (std::size_t b = 1; b < context.spec.blocks.size(); ++b) {
     check_interrupted(observer);
@@ -38,26 +51,25 @@ ActivationStore final_hidden(const WalkContext& context, const Windows& windows,
       run_head_norm(context, hidden);
     observer.advance(context.spec.blocks[b].name);
   }
-  return hidden;
+  return scored_rows(hidden, memory_limit / 2);
 }
 
-TokenScores compare(const WalkContext& original, const ActivationStore& original_hidden, const WalkContext& candidate,
-                    const ActivationStore& candidate_hidden, const Windows& windows) {
+TokenScores compare(const WalkContext& original, const ActivationStore& original_rows, const WalkContext& candidate,
+                    const ActivationStore& candidate_rows, const Windows& windows) {
   check_same_vocabulary(original, candidate);
-  const std::size_t first = windows.length / 2, per_window = windows.length - 1 - first, vocab = original.spec.extent("vocab");
-  std::vector<TokenDivergence> tokens(windows.count() * per_window);
+  const ScoredRange scored(windows.length);
+  const std::size_t vocab = original.spec.extent("vocab");
+  std::vector<TokenDivergence> tokens(windows.count() * scored.count);
   for (std::size_t row = 0; row < vocab; row += kTileRows) {
     const std::size_t rows = std::min(kTileRows, vocab - row);
     const Linear p_tile = head_tile(original, row, rows), q_tile = head_tile(candidate, row, rows);
     original.pool.run(windows.count(), [&](std::size_t w) {
-      Matrix p(per_window, rows), q(per_window, rows);
-      p_tile.apply(scored_rows(original_hidden, w).view(), p.view());
-      q_tile.apply(scored_rows(candidate_hidden, w).view(), q.view());
-      for (std::size_t t = 0; t < per_window; ++t)
-        tokens[w * per_window + t].add(p.row(t), q.row(t), static_cast<std::int32_t>(row), windows.window(w)[first + t + 1]);
+      const Matrix p = logits(p_tile, original_rows, w), q = logits(q_tile, candidate_rows, w);
+      for (std::size_t t = 0; t < scored.count; ++t)
+        tokens[w * scored.count + t].add(p.row(t), q.row(t), static_cast<std::int32_t>(row), windows.window(w)[scored.first + t + 1]);
     });
   }
-  TokenScores scores{.per_window = per_window, .original_nll = {}, .candidate_nll = {}, .kld = {}, .same_top = {}};
+  TokenScores scores{.per_window = scored.count, .original_nll = {}, .candidate_nll = {}, .kld = {}, .same_top = {}};
   for (const TokenDivergence& token : tokens) {
     scores.original_nll.push_back(token.original_nll());
     scores.candidate_nll.push_back(token.candidate_nll());

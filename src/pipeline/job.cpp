@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "quern/error.h"
@@ -60,13 +61,33 @@ std::uint64_t largest_block_bytes(const ModelSpec& spec) {
   return most;
 }
 
-EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec) {
+std::uint64_t window_bytes(const ModelSpec& spec, std::size_t window_length) {
+  std::uint64_t most = 0;
+  for (const Block& block : spec.blocks) {
+    if (&block == &spec.blocks.back()) continue;  // its logits come a tile at a time
+    std::map<std::string, std::uint64_t> widths;
+    std::uint64_t sum = spec.extent("hidden");
+    for (const Op& op : block.ops) {
+      const auto input = widths.find(op.inputs.at(0));
+      std::uint64_t width = input == widths.end() ? spec.extent("hidden") : input->second;
+      if (std::holds_alternative<LinearOp>(op.kind)) width = spec.weights[op.weights.at(0)].axes.at(0).extent;
+      widths[op.output] = width;
+      sum += width;
+    }
+    most = std::max(most, sum);
+  }
+  return sizeof(float) * window_length * most;
+}
+
+EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec, unsigned threads, std::size_t window_length) {
   const std::uint64_t memory = machine.max_memory ? machine.max_memory : half_of_memory();
-  const std::uint64_t block = largest_block_bytes(spec);
-  if (block > memory)
-    fail(ErrorCode::kResource, "one block of this model takes {} MB in float, more than the {} MB allowed; raise --max-memory", block >> 20,
-         memory >> 20);
-  return {.precision = machine.precision.value_or(best_precision()), .memory_limit = (memory - block) / 4};
+  const std::uint64_t block = largest_block_bytes(spec), windows = threads * window_bytes(spec, window_length);
+  if (block + windows > memory)
+    fail(ErrorCode::kResource,
+         "one block of this model takes {} MB in float and a window in each of {} threads up to {} MB, more than the {} MB allowed; "
+         "raise --max-memory or lower --threads",
+         block >> 20, threads, windows >> 20, memory >> 20);
+  return {.precision = machine.precision.value_or(best_precision()), .memory_limit = (memory - block - windows) / 4};
 }
 
 }  // namespace quern

@@ -34,11 +34,16 @@ struct OpenModel {
   std::string name() const;           // of the folder, or of the file without extension
 };
 
-// The arithmetic to use and the bytes of hidden states to keep. Error(kResource) when a block of the model cannot fit
-// max_memory; the message says how much it needs.
-EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec);
+// The arithmetic to use and the bytes of hidden states to keep: a quarter of what `threads` walking windows of this length through the
+// largest block leave of max_memory, since a comparison keeps up to twice that at a time. Error(kResource) when nothing is
+// left; the message says how much it needs.
+EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec, unsigned threads, std::size_t window_length);
 
 // Bytes of the largest block of weights in float plus its largest matrix once more (the peak while it is laid out).
 std::uint64_t largest_block_bytes(const ModelSpec& spec);
+
+// Bytes of the values that a window of this length takes on its way through a block, were none of them reused: an upper bound
+// of what a thread holds.
+std::uint64_t window_bytes(const ModelSpec& spec, std::size_t window_length);
 
 }  // namespace quern

@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
-#include "base/thread_pool.h"
 #include "quern/error.h"
 #include "quern/version.h"
 
@@ -20,11 +19,17 @@ Json files_to_json(const std::vector<HashedFile>& files) {
   return list;
 }
 
+HashedFile::Role role_named(const std::string& name) {
+  if (name == "model") return HashedFile::Role::kModel;
+  if (name == "evidence") return HashedFile::Role::kEvidence;
+  fail(ErrorCode::kInput, "a file has the role \"{}\", expected model or evidence", name);
+}
+
 std::vector<HashedFile> files_from_json(const Json& json) {
   std::vector<HashedFile> files;
   for (const Json& f : json.as_array())
     files.push_back({f.at("name").as_string(), f.at("bytes").as_uint64(), f.at("sha256").as_string(),
-                     f.at("role").as_string() == "model" ? HashedFile::Role::kModel : HashedFile::Role::kEvidence});
+                     role_named(f.at("role").as_string())});
   return files;
 }
 

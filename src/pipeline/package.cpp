@@ -43,10 +43,36 @@ std::vector<fs::path> sorted_files(const fs::path& folder) {
   return files;
 }
 
+// "out/" names the folder out.
+fs::path without_slash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
+
 void write_text(const fs::path& path, const std::string& text) {
   OutputFile file(path);
   file.write(text);
   file.finish();
+}
+
+// Whether `inner` is `outer` or lies in it, whatever way they are written.
+bool contains(const fs::path& outer, const fs::path& inner) {
+  const fs::path o = fs::weakly_canonical(without_slash(outer)), i = fs::weakly_canonical(without_slash(inner));
+  return std::ranges::mismatch(o, i).in1 == o.end();
+}
+
+// A folder whose manifest.json is one of quern's, of any version.
+bool is_package(const fs::path& folder) {
+  try {
+    const Json manifest = parse_json(read_text(folder / kManifestName));
+    return manifest.find("quern") && manifest.find("schema");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Renames within the output folder.
+void move_file(const fs::path& from, const fs::path& to) {
+  std::error_code ec;
+  fs::rename(from, to, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot rename {} to {}: {}", from.string(), to.string(), ec.message());
 }
 
 }  // namespace
@@ -84,8 +110,18 @@ fs::path model_path(const fs::path& folder) {
   return folder;
 }
 
+void check_output(const fs::path& output, const fs::path& input, OutputFolder::Existing existing) {
+  std::error_code ec;
+  if (contains(output, input))
+    fail(ErrorCode::kUsage, "the output folder {} is the input model or holds it ({}); choose another folder", output.string(), input.string());
+  if (existing == OutputFolder::Existing::kRefuse || !fs::exists(fs::symlink_status(output, ec))) return;
+  if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output))) return;
+  fail(ErrorCode::kUsage, "{} was not written by quern (it holds no {}) and is not replaced; remove it by hand or choose another folder",
+       output.string(), kManifestName);
+}
+
 fs::path rejected_path(const fs::path& output) {
-  fs::path path = output.has_filename() ? output : output.parent_path();
+  fs::path path = without_slash(output);
   path += ".rejected";
   return path;
 }
@@ -98,7 +134,7 @@ void assemble_package(const fs::path& folder, const fs::path& trial, const Check
     for (const SourceFile& file : source.files())
       if (goes_along(file)) copy_beside(file.path, trial / file.path.filename());
   for (const fs::path& file : sorted_files(trial)) {
-    fs::rename(file, folder / file.filename());
+    move_file(file, folder / file.filename());
     manifest.output_files.push_back(hashed(folder / file.filename(), HashedFile::Role::kModel));
   }
   fs::remove(trial);

@@ -14,12 +14,14 @@ ActivationStore empty_like(const ActivationStore& store, std::uint64_t memory_li
   return ActivationStore(store.windows(), store.length(), store.width(), memory_limit);
 }
 
-void copy(const ActivationStore& from, ActivationStore& to) {
+ActivationStore copy_of(const ActivationStore& from, std::uint64_t memory_limit) {
+  ActivationStore to = empty_like(from, memory_limit);
   Matrix window(from.length(), from.width());
   for (std::size_t w = 0; w < from.windows(); ++w) {
     from.load(w, window.view());
     to.save(w, window.view());
   }
+  return to;
 }
 
 // Index of the first block that uses the tensor.
@@ -30,49 +32,49 @@ std::size_t first_block_of(const ModelSpec& spec, const std::string& tensor) {
   fail(ErrorCode::kInternal, "no block uses tensor {}", tensor);
 }
 
-// The original's states: fronts[b] is what enters block b (b >= 1); the last entry is what enters the logits.
-std::vector<ActivationStore> fronts_of(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit) {
+// The original's states: fronts[b] is what enters block b (b >= 1); the last entry is the scored rows.
+std::vector<ActivationStore> fronts_of(const WalkContext& context, const Windows& windows, std::uint64_t each) {
   const std::size_t blocks = context.spec.blocks.size();
-  const std::uint64_t each = memory_limit / (blocks + 2);
-  std::vector<ActivationStore> fronts;
+    std::vector<ActivationStore> fronts;
   fronts.push_back(ActivationStore(0, windows.length, 1, each));
   fronts.push_back(embed_windows(context, windows, each));
   for (std::size_t b = 1; b + 1 < blocks; ++b) {
     fronts.push_back(empty_like(fronts[b], each));
     run_block(context, b, fronts[b], fronts[b + 1]);
   }
-  fronts.push_back(empty_like(fronts[blocks - 1], each));
-  copy(fronts[blocks - 1], fronts[blocks]);
-  run_head_norm(context, fronts[blocks]);
+  ActivationStore normed = copy_of(fronts[blocks - 1], each);
+  run_head_norm(context, normed);
+  fronts.push_back(scored_rows(normed, each));
   return fronts;
 }
 
-// Walks from block `block` to the logits, starting with the original's states in front of it.
+// What leaves block `block` (the embedding: 0) when it starts from the original's states in front of it; the head's block has
+// not run yet.
+ActivationStore behind_block(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts, const Windows& windows,
+                             std::uint64_t memory_limit) {
+  if (block == 0) return embed_windows(context, windows, memory_limit);
+  if (block + 1 == context.spec.blocks.size()) return copy_of(fronts[block], memory_limit);
+  ActivationStore hidden = empty_like(fronts[block], memory_limit);
+  run_block(context, block, fronts[block], hidden);
+  return hidden;
+}
+
+// Scored rows of a model that differs from the original first in block `block`.
 ActivationStore walk_from(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts, const Windows& windows,
                           std::uint64_t memory_limit) {
-  const std::size_t last = context.spec.blocks.size() - 1;
-  if (block == 0) {
-    ActivationStore hidden = embed_windows(context, windows, memory_limit);
-    for (std::size_t b = 1; b < last; ++b) run_block(context, b, hidden);
-    run_head_norm(context, hidden);
-    return hidden;
-  }
-  ActivationStore hidden = empty_like(fronts[block], memory_limit);
-  if (block == last)
-    copy(fronts[block], hidden);
-  else
-    run_block(context, block, fronts[block], hidden);
-  for (std::size_t b = block + 1; b < last; ++b) run_block(context, b, hidden);
+  ActivationStore hidden = behind_block(context, block, fronts, windows, memory_limit);
+  for (std::size_t b = block + 1; b + 1 < context.spec.blocks.size(); ++b) run_block(context, b, hidden);
   run_head_norm(context, hidden);
-  return hidden;
+  return scored_rows(hidden, memory_limit);
 }
 
 }  // namespace
 
 std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const Windows& windows, const EvaluationSetup& setup) {
+  const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 3);  // a store in front of each block, two of scored rows, the walk
   const WeightSource exact(in.source);
   const WalkContext original{in.spec, exact, in.pool, setup.precision};
-  const std::vector<ActivationStore> fronts = fronts_of(original, windows, setup.memory_limit);
+  const std::vector<ActivationStore> fronts = fronts_of(original, windows, each);
   in.observer.stage("measure tensors one by one", plan.steps.size());
   std::vector<StepHarm> harms;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
@@ -85,9 +87,8 @@ std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, con
       changed.replace(step.tensor, encode_in_memory(exact, step.tensor, codec, find_optimizer(step.optimizer),
                                                     moments_of(in.statistics, weight), in.pool));
       const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
-      const ActivationStore hidden = walk_from(candidate, first_block_of(in.spec, step.tensor), fronts, windows,
-                                               setup.memory_limit / (in.spec.blocks.size() + 2));
-      const TokenScores scores = compare(original, fronts.back(), candidate, hidden, windows);
+      const ActivationStore rows = walk_from(candidate, first_block_of(in.spec, step.tensor), fronts, windows, each);
+      const TokenScores scores = compare(original, fronts.back(), candidate, rows, windows);
       harms.push_back({i, std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size())});
     }
     in.observer.advance(step.tensor);

@@ -1,9 +1,11 @@
 // Hashes, sizes, finite values, and errors measured once more.
 #include "pipeline/verify.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/sha256.h"
+#include "kernel/elementwise.h"
 #include "pipeline/package.h"
 #include "pipeline/weight_rows.h"
 #include "quern/error.h"
@@ -47,14 +49,10 @@ void check_tensor(const WeightSource& weights, const PlanStep& step, ThreadPool&
   parallel_for(pool, layout.rows, rows_per_task(layout.cols), [&](std::size_t begin, std::size_t end) {
     Matrix rows(end - begin, layout.cols);
     weights.read_rows(step.output, begin, rows.view());
-    for (const float v : rows.flat())
-      if (!std::isfinite(v)) bad[begin / rows_per_task(layout.cols)] = 1;
+    bad[begin / rows_per_task(layout.cols)] = !all_finite(rows.flat());
   });
-  for (const std::uint8_t b : bad)
-    if (b) {
-      result.problems.push_back(fmt::format("tensor {} decodes to values that are not finite", step.output));
-      return;
-    }
+  if (std::ranges::find(bad, 1) != bad.end())
+    result.problems.push_back(fmt::format("tensor {} decodes to values that are not finite", step.output));
 }
 
 // Sum of squared differences between the original's rows, in the package's order, and the decoded ones.
@@ -85,9 +83,13 @@ void compare_errors(const Manifest& manifest, const OpenModel& original, const W
   }
   for (std::size_t i = 0; i < manifest.plan.steps.size(); i += stride) {
     const PlanStep& step = manifest.plan.steps[i];
+    if (original.checkpoint.at(step.tensor).shape != package.checkpoint().at(step.output).shape) {
+      result.problems.push_back(fmt::format("tensor {} has another shape than the original's {}", step.output, step.tensor));
+      continue;
+    }
     const double measured = plain_error(original, package, step, names.weights[i], pool), recorded = manifest.errors[i].plain;
     ++result.compared;
-    if (std::abs(measured - recorded) > 1e-6 * std::max(measured, recorded))
+    if (!(std::abs(measured - recorded) <= 1e-6 * std::max(measured, recorded)))
       result.problems.push_back(fmt::format("tensor {} differs from the original by {:.6e} (sum of squares), the manifest says {:.6e}", step.output,
                                             measured, recorded));
   }
@@ -96,6 +98,7 @@ void compare_errors(const Manifest& manifest, const OpenModel& original, const W
 }  // namespace
 
 VerifyResult verify(const fs::path& package, const fs::path& original_path, std::size_t stride, const MachineOptions& machine, Observer& observer) {
+  if (stride == 0) fail(ErrorCode::kUsage, "every 0th tensor cannot be compared; 1 compares all");
   const Manifest manifest = read_manifest(package);
   ThreadPool pool(machine.threads);
   VerifyResult result;

@@ -17,7 +17,7 @@ struct VerifyResult {
 };
 
 // Hashes every file, reopens and decodes every tensor (sizes as planned, all values finite), and where the original is at hand
-// (`original`, or the path in the manifest) measures the error of every `stride`-th matrix again: it must equal the
+// (`original`, or the path in the manifest) measures the error of every `stride`-th tensor again: it must equal the
 // recorded one to 1e-6 relative. Error(kVerification) only when there is no manifest to hold the package to.
 VerifyResult verify(const std::filesystem::path& package, const std::filesystem::path& original, std::size_t stride,
                     const MachineOptions& machine, Observer& observer);

@@ -5,9 +5,8 @@
 #include <atomic>
 #include <cmath>
 
-#include "base/thread_pool.h"
+#include "kernel/elementwise.h"
 #include "quern/error.h"
-#include "quern/observer.h"
 
 namespace quern {
 namespace {
@@ -36,9 +35,7 @@ struct NonFinite {
 };
 
 void count_non_finite(std::span<const float> values, NonFinite& count) {
-  float sum = 0;  // finite times zero is zero: one cheap pass, and the exact one only where it is not
-  for (const float v : values) sum += v * 0.0f;
-  if (sum == 0.0f) return;
+  if (all_finite(values)) return;
   for (const float v : values) {
     if (std::isnan(v)) ++count.nan;
     if (std::isinf(v)) ++count.infinite;

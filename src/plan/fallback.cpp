@@ -18,12 +18,24 @@ struct Raise {
   std::uint64_t bytes_after = 0;
 };
 
+const Codec& codec_named(const std::string& name) {
+  const Codec* codec = find_codec(name);
+  ensure(codec != nullptr, "no codec {}", name);
+  return *codec;
+}
+
+// To the next codec, or to the original's own encoding where the next would be as large: nothing is lost then.
 Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const Checkpoint& source) {
-  const RowLayout layout = row_layout(source.at(step.tensor).shape);
-  const Codec& now = *find_codec(step.codec);
+  const TensorEntry& entry = source.at(step.tensor);
+  const RowLayout layout = row_layout(entry.shape);
+  const Codec &now = codec_named(step.codec), &original = codec_named(entry.encoding);
+  if (step.codec == entry.encoding || now.bits_per_weight > original.bits_per_weight) return {};
   const Codec* better = next_better_codec(now, format, layout.cols);
+  const bool exact = format.holds(original.name) && (!better || better->bits_per_weight >= original.bits_per_weight);
+  if (exact) better = &original;
   if (!better) return {};
-  const double after = std::max(0.0, harm.kld) * std::pow(4.0, now.bits_per_weight - better->bits_per_weight);
+  const double bits_more = better->bits_per_weight - now.bits_per_weight;
+  const double after = exact ? 0.0 : std::max(0.0, harm.kld) * std::pow(4.0, -bits_more);
   const std::uint64_t bytes = layout.rows * better->row_bytes(layout.cols);
   const double extra = static_cast<double>(bytes) - static_cast<double>(step.bytes);
   return {&harm, better, after, (std::max(0.0, harm.kld) - after) / std::max(1.0, extra), bytes};

@@ -1,0 +1,183 @@
+"""Damaged, contradictory and foreign checkpoints: exit code 3, and the words that a person needs to go on."""
+
+import copy
+import json
+import math
+import struct
+
+import tiny_llama
+from gguf_layout import Layout
+from quern_program import ProgramTest, compress
+from tiny_llama import CONFIG, safetensors
+
+INPUT = 3
+
+
+class BadSafetensors(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.folder / "tiny"
+        self.tensors = tiny_llama.weights()
+        self.header = tiny_llama.header_of(self.tensors)
+        self.data = tiny_llama.data_of(self.tensors)
+
+    def refuse(self, words, weights_file=None, **parts):
+        tiny_llama.write(self.model, weights_file=weights_file, **parts)
+        self.fail_with(INPUT, ["model.safetensors", *words], "inspect", self.model)
+        output = self.folder / "out"
+        self.fail_with(INPUT, words, "compress", self.model, "-o", output)
+        self.assert_gone(output, f"{output}.partial")
+
+    def test_untouched_it_is_read(self):
+        tiny_llama.write(self.model)
+        self.assertIn("llama", self.succeed("inspect", self.model).stdout)
+
+    def test_cut_at_every_boundary(self):
+        whole = safetensors(self.header, self.data)
+        start = len(whole) - len(self.data)
+        cuts = {0: "too few", 4: "too few", 8: "cut short", start // 2: "cut short", start: "cut short",
+                start + 5: "cut short", start + len(self.data) // 2: "cut short", len(whole) - 1: "cut short"}
+        tiny_llama.write(self.model)
+        for cut, words in cuts.items():
+            with self.subTest(bytes=cut):
+                (self.model / "model.safetensors").write_bytes(whole[:cut])
+                self.fail_with(INPUT, ["model.safetensors", words], "inspect", self.model)
+
+    def test_cut_says_which_tensor_and_how_much_is_there(self):
+        self.refuse(['"model.norm.weight"', str(len(self.data)), str(len(self.data) - 1)],
+                    safetensors(self.header, self.data)[:-1])
+
+    def test_header_longer_than_the_file(self):
+        self.refuse(["1000000000", "cut short or not safetensors"], struct.pack("<Q", 10**9) + b'{"a":1}' + self.data)
+
+    def test_header_that_is_no_json(self):
+        self.refuse(["not valid JSON at byte 31"], safetensors(b'{"model.norm.weight": {"dtype"', self.data))
+
+    def test_overlapping_tensors(self):
+        entry = self.header["model.norm.weight"]
+        entry["data_offsets"] = [offset - 64 for offset in entry["data_offsets"]]
+        self.refuse(['"model.norm.weight"', "overlap"], safetensors(self.header, self.data))
+
+    def test_bytes_after_the_last_tensor(self):
+        self.refuse([str(len(self.data)), str(len(self.data) + 3)], safetensors(self.header, self.data + b"abc"))
+
+    def test_shape_that_disagrees_with_the_bytes(self):
+        self.header["model.norm.weight"]["shape"] = [63]
+        self.refuse(["model.norm.weight", "252", "256"], safetensors(self.header, self.data))
+
+    def test_weights_that_are_no_numbers(self):
+        name = "model.layers.1.mlp.up_proj.weight"
+        values = self.tensors[name][1]
+        values[7], values[8], values[99] = math.nan, math.nan, -math.inf
+        tiny_llama.write(self.model, tensors=self.tensors)
+        said = self.fail_with(INPUT, [name, "NaN", "infinit"], "compress", self.model, "-o", self.folder / "out").stderr
+        self.assertRegex(said, r"\b2\b.*NaN")
+        self.assertRegex(said, r"\b1\b.*infinit")
+        self.assert_gone(self.folder / "out", self.folder / "out.partial")
+
+
+class BadFolders(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.folder / "tiny"
+
+    def refuse(self, folder, *words):
+        self.fail_with(INPUT, words, "compress", folder, "-o", self.folder / "out")
+        self.assert_gone(self.folder / "out", self.folder / "out.partial")
+
+    def test_two_shards_are_one_model(self):
+        folder, _ = tiny_llama.write_sharded(self.model)
+        self.succeed("inspect", folder)
+
+    def test_missing_shard(self):
+        folder, _ = tiny_llama.write_sharded(self.model)
+        (folder / "model-00002-of-00002.safetensors").unlink()
+        self.fail_with(INPUT, ["model-00002-of-00002.safetensors", "missing"], "inspect", folder)
+
+    def test_index_that_names_absent_tensors(self):
+        folder, weight_map = tiny_llama.write_sharded(self.model)
+        tiny_llama.write_index(folder, weight_map | {"model.layers.9.mlp.up_proj.weight": "model-00001-of-00002.safetensors"})
+        self.fail_with(INPUT, ["model.layers.9.mlp.up_proj.weight", "model.safetensors.index.json"], "inspect", folder)
+
+    def test_index_that_leaves_the_folder(self):
+        folder, weight_map = tiny_llama.write_sharded(self.model)
+        tiny_llama.write_index(folder, weight_map | {"model.norm.weight": "../model.safetensors"})
+        self.fail_with(INPUT, ["../model.safetensors"], "inspect", folder)
+
+    def test_config_that_contradicts_the_tensors_shows_both(self):
+        claims = {"hidden_size": (128, "[400, 64]"), "intermediate_size": (160, "[96, 64]"), "vocab_size": (401, "[400, 64]"),
+                  "num_hidden_layers": (3, "model.layers.2."), "num_key_value_heads": (4, "[32, 64]")}
+        for number, (key, (value, shape)) in enumerate(claims.items()):
+            with self.subTest(key=key):
+                folder = tiny_llama.write(self.folder / str(number), config=CONFIG | {key: value})
+                self.refuse(folder, "config.json", key, value, shape)
+
+    def test_unknown_architecture_names_the_known_ones(self):
+        config = CONFIG | {"architectures": ["GPTBigCodeForCausalLM"], "model_type": "gpt_bigcode"}
+        folder = tiny_llama.write(self.model, config=config)
+        self.refuse(folder, "GPTBigCodeForCausalLM", "known are", "llama")
+        self.assertIn("GPTBigCodeForCausalLM", self.succeed("inspect", folder).stdout)
+
+    def test_config_that_is_no_json(self):
+        folder = tiny_llama.write(self.model)
+        (folder / "config.json").write_text(json.dumps(CONFIG)[:-5])
+        self.fail_with(INPUT, ["config.json"], "inspect", folder)
+
+    def test_config_without_what_is_needed(self):
+        for number, key in enumerate(("hidden_size", "num_attention_heads", "num_hidden_layers", "vocab_size")):
+            config = copy.deepcopy(CONFIG)
+            del config[key]
+            folder = tiny_llama.write(self.folder / str(number), config=config)
+            self.refuse(folder, "config.json", key)
+
+    def test_missing_model(self):
+        self.fail_with(INPUT, ["no-such-model", "does not exist"], "inspect", self.folder / "no-such-model")
+        self.fail_with(INPUT, ["no-such-model"], "compress", self.folder / "no-such-model", "-o", self.folder / "out")
+
+    def test_folder_without_a_model(self):
+        self.model.mkdir()
+        self.fail_with(INPUT, [self.model], "inspect", self.model)
+
+
+class BadGguf(ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = tiny_llama.write(cls.class_folder / "tiny", layers=1)  # one layer leaves padding before the data
+        cls.layout = Layout(compress(cls.class_folder / "out", "--scheme", "q8_0", model=cls.model) / "tiny-q8_0.gguf")
+
+    def refuse(self, raw, *words):
+        path = self.folder / "cut.gguf"
+        path.write_bytes(raw)
+        self.fail_with(INPUT, ["cut.gguf", *words], "inspect", path)
+
+    def test_cut_at_every_boundary(self):
+        at = self.layout
+        self.assertLess(at.infos_end, at.data, "this file has no padding to cut")
+        cuts = {"magic": 2, "version": 6, "tensor count": 12, "pair count": 20, "no pairs": at.kv, "first pair": at.kv + 3,
+                "pairs": (at.kv + at.infos) // 2, "no tensor infos": at.infos, "infos": (at.infos + at.infos_end) // 2,
+                "padding": at.infos_end + 1, "no data": at.data, "data": (at.data + at.size) // 2, "last byte": at.size - 1}
+        for where, cut in cuts.items():
+            with self.subTest(where=where):
+                self.refuse(at.raw[:cut])
+
+    def test_cut_data_says_which_tensor(self):
+        self.refuse(self.layout.raw[:-1], "output_norm.weight", "cut short")
+
+    def test_other_magic(self):
+        self.refuse(b"GGML" + self.layout.raw[4:])
+
+    def test_huge_counts(self):
+        self.refuse(self.layout.raw[:8] + struct.pack("<Q", 2**60) + self.layout.raw[16:], str(2**60))
+        self.refuse(self.layout.raw[:16] + struct.pack("<Q", 2**60) + self.layout.raw[24:], str(2**60))
+
+    def test_importance_matrix_is_no_model(self):
+        path = compress(self.class_folder / "calibrated", "--calib", self.long_text(), "--calib-windows", "1",
+                        model=self.model) / "statistics.gguf"
+        self.assertIn("importance matrix", self.succeed("inspect", path).stdout)
+        self.fail_with(INPUT, ["statistics.gguf", "importance matrix"], "compress", path, "-o", self.folder / "out")
+
+    def long_text(self):
+        path = self.folder / "text.txt"
+        path.write_text("\n\n".join(f"The mill number {i} grinds the grain of the valley." for i in range(200)))
+        return path

@@ -1,0 +1,169 @@
+"""Texts, options, statistics and output folders that cannot be used: exit code and words, and nothing is touched."""
+
+import os
+import resource
+
+import tiny_llama
+from quern_program import CALIBRATED, CALIBRATION_TEXT, MODEL, ProgramTest, compress, hashes
+
+USAGE, INPUT, INFEASIBLE, RESOURCE = 2, 3, 4, 6
+
+
+class RefusingTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.output = self.folder / "out"
+
+    def refuse(self, code, words, *arguments, model=MODEL):
+        self.fail_with(code, words, "compress", model, "-o", self.output, *arguments)
+        self.assert_gone(self.output, f"{self.output}.partial", f"{self.output}.rejected")
+
+
+class BadTexts(RefusingTest):
+    def refuse_text(self, content, *words):
+        text = self.folder / "text.txt"
+        text.write_bytes(content)
+        for option in ("--calib", "--gate-text", "--report-text"):
+            with self.subTest(option=option):
+                self.refuse(INPUT, words, option, text)
+        self.fail_with(INPUT, words, "eval", MODEL, "--text", text)
+
+    def test_empty(self):
+        self.refuse_text(b"", "text.txt is empty")
+        self.refuse_text(b"\xef\xbb\xbf", "text.txt is empty")
+        self.refuse_text(b" \n\t\r\n ", "text.txt", "white space")
+
+    def test_utf_16(self):
+        self.refuse_text("The mill grinds.\n".encode("utf-16"), "text.txt", "UTF-16", "convert it to UTF-8")
+
+    def test_latin_1(self):
+        self.refuse_text("Die M\xfchle mahlt.\n".encode("latin-1"), "text.txt", "not UTF-8", "0xfc", "position 5", "convert")
+
+    def test_too_short_for_one_window(self):
+        self.refuse_text(b"The mill grinds.\n\nThe miller sleeps.\n", "text.txt", "tokens", "fewer than one window of 512")
+
+    def test_one_line_cannot_be_split(self):
+        text = self.folder / "text.txt"
+        text.write_text("The mill grinds. " * 500)
+        self.refuse(INPUT, ["1 line", "cannot be split", text], "--calib", text)
+
+    def test_missing(self):
+        self.refuse(INPUT, ["no-such.txt", "No such file"], "--report-text", self.folder / "no-such.txt")
+
+
+class BadOptions(RefusingTest):
+    def test_unknown_scheme_offers_the_nearest(self):
+        self.refuse(USAGE, ['"q4_km"', "did you mean q4_k_m"], "--scheme", "q4_km")
+
+    def test_unknown_format_offers_the_nearest(self):
+        self.refuse(USAGE, ['"ggml"', "did you mean", "gguf"], "--format", "ggml")
+
+    def test_scheme_that_the_format_cannot_hold(self):
+        self.refuse(INFEASIBLE, ["q4_k_m", "safetensors cannot hold", "--format gguf"], "--scheme", "q4_k_m", "--format", "safetensors")
+
+    def test_bound_without_a_text_that_decides_it(self):
+        self.refuse(USAGE, ["--calib", "--gate-text"], "--max-kld", "0.1")
+        self.refuse(USAGE, ["--calib", "--gate-text"], "--max-ppl-increase", "3%")
+
+    def test_malformed_numbers(self):
+        for option, values in {"--max-memory": ["5XB", "lots", "-1GB", "nan", "1e30GB"],
+                               "--max-ppl-increase": ["three", "-3%", "3%%", "inf"], "--max-kld": ["-0.1", "0.1x"]}.items():
+            for value in values:
+                with self.subTest(option=option, value=value):
+                    self.refuse(USAGE, [value], f"{option}={value}", "--calib", CALIBRATION_TEXT)
+        for option in ("--threads=-1", "--threads=x", "--max-trials=0", "--calib-windows=many", "--compute=f64", "--nonsense"):
+            with self.subTest(option=option):
+                self.refuse(USAGE, [option.split("=")[0]], option)
+
+    def test_commands_without_what_they_need(self):
+        self.fail_with(USAGE, ["MODEL"], "compress")
+        self.fail_with(USAGE, ["--output"], "compress", MODEL)
+        self.fail_with(USAGE, ["--text"], "eval", MODEL)
+        self.fail_with(USAGE, [], "shrink", MODEL)
+        self.fail_with(USAGE, [])
+
+    def test_memory_too_small_for_a_block(self):
+        self.refuse(RESOURCE, ["one block", "3 MB", "1 MB allowed", "--max-memory"], "--max-memory", "1MiB")
+
+    def test_gguf_stays_gguf(self):
+        made = compress(self.folder / "gguf", "--scheme", "f16")
+        self.refuse(INFEASIBLE, ["gguf", "safetensors", "--format gguf"], "--scheme", "simple", model=made)
+
+
+class BadStatistics(RefusingTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.imatrix = compress(cls.class_folder / "out", *CALIBRATED) / "statistics.gguf"
+
+    def test_of_another_model(self):
+        tiny = tiny_llama.write(self.folder / "tiny")
+        self.refuse(INPUT, [self.imatrix, "columns", "256", "64"], "--imatrix", self.imatrix, model=tiny)
+
+    def test_no_gguf_at_all(self):
+        self.refuse(INPUT, ["model.safetensors", "GGUF", "statistics"], "--imatrix", MODEL / "model.safetensors")
+
+    def test_a_model_instead(self):
+        model = compress(self.folder / "gguf", "--scheme", "q8_0") / "llama-7m-q8_0.gguf"
+        self.refuse(INPUT, [model, "importance matrix"], "--imatrix", model)
+
+    def test_cut_short(self):
+        cut = self.folder / "cut.gguf"
+        cut.write_bytes(self.imatrix.read_bytes()[:-64])
+        self.refuse(INPUT, [cut, "cut short"], "--imatrix", cut)
+
+    def test_its_own_model_takes_it(self):
+        self.succeed("compress", MODEL, "-o", self.output, "--imatrix", self.imatrix, "--scheme", "q4_k_m")
+
+
+class BadOutputs(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.model = tiny_llama.write(self.folder / "tiny")
+        self.output = self.folder / "out"
+
+    def test_folder_that_is_not_empty_is_replaced_only_by_force(self):
+        self.output.mkdir()
+        (self.output / "diary.txt").write_text("mine")
+        self.fail_with(USAGE, [self.output, "not empty", "--force"], "compress", self.model, "-o", self.output)
+        self.assertEqual(os.listdir(self.output), ["diary.txt"])
+        self.assert_gone(f"{self.output}.partial")
+        self.succeed("compress", self.model, "-o", self.output, "--force")
+        self.assertNotIn("diary.txt", os.listdir(self.output))
+        self.assertIn("manifest.json", os.listdir(self.output))
+        self.assertEqual(sorted(os.listdir(self.folder)), ["out", "tiny"])
+
+    def test_a_failure_with_force_leaves_the_folder_as_it_was(self):
+        made = compress(self.output, model=self.model)
+        before = hashes(made)
+        self.fail_with(INPUT, [], "compress", self.folder / "absent", "-o", made, "--force")
+        self.fail_with(USAGE, [], "compress", self.model, "-o", made, "--force", "--scheme", "q9")
+        self.assertEqual(hashes(made), before)
+
+    def test_the_original_is_never_replaced(self):
+        cases = {"same": ("tiny", "tiny"), "file": ("tiny/model.safetensors", "tiny"), "dot": ("tiny", "tiny/../tiny/."),
+                 "parent": ("tiny", "."), "link": ("link", "tiny")}
+        for case, (model, output) in cases.items():
+            with self.subTest(case=case):
+                place = self.folder / case
+                before = hashes(tiny_llama.write(place / "tiny"))
+                os.symlink("tiny", place / "link")
+                self.fail_with(USAGE, [place], "compress", place / model, "-o", os.path.join(place, output), "--force")
+                self.assertEqual(hashes(place / "tiny"), before)
+
+    def test_unwritable(self):
+        self.fail_with(RESOURCE, ["/proc/quern-out"], "compress", self.model, "-o", "/proc/quern-out")
+        self.output.write_text("a file")
+        self.fail_with(RESOURCE, [self.output], "compress", self.model, "-o", self.output / "deeper")
+        self.assertEqual(self.output.read_text(), "a file")
+
+    def test_name_that_is_no_new_folder(self):
+        self.fail_with(USAGE, ['"."'], "compress", self.model, "-o", ".", cwd=self.folder)
+        self.fail_with(USAGE, ['"/"'], "compress", self.model, "-o", "/", "--force")
+
+    def test_disk_that_takes_no_more(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+        self.fail_with(RESOURCE, ["cannot write", "model.safetensors"], "compress", self.model, "-o", self.output,
+                       preexec_fn=limit, restore_signals=False)  # SIGXFSZ stays ignored, so that write says EFBIG
+        self.assert_gone(self.output, f"{self.output}.partial")

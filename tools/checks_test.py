@@ -4,6 +4,7 @@ import unittest
 
 import check_dependencies
 import check_layers
+import check_links
 import check_names
 import check_style
 
@@ -93,6 +94,24 @@ class Dependencies(unittest.TestCase):
         self.assertEqual(listed, {"g++", "cmake", "numpy"})
         documented = check_dependencies.documented_packages("| package |\n| `g++` | 12 | x |\n| `extra` | 1 | y |\n")
         self.assertEqual([p.split()[0] for p in check_dependencies.check(listed, documented)], ["cmake", "numpy", "extra"])
+
+
+class Links(unittest.TestCase):
+    PAGES = {"docs/a.md": "", "docs/sub/b.md": "# One `two`\n## Far away: q4_k\n", "src/x.cpp": ""}
+
+    def problems(self, text, path="docs/a.md"):
+        return check_links.check_page(path, text, self.PAGES.__contains__, self.PAGES.__getitem__)
+
+    def test_what_is_there(self):
+        for link in ("sub/b.md", "../src/x.cpp", "sub/b.md#far-away-q4_k", "sub/b.md#one-two", "https://x.org/y", "mailto:a@b"):
+            self.assertEqual(self.problems(f"[text]({link})"), [], link)
+        self.assertEqual(self.problems("[up](../a.md)", "docs/sub/b.md"), [])
+        self.assertEqual(self.problems("`[code](gone.md)`\n```\n[code](gone.md)\n```\n"), [])
+
+    def test_what_is_not(self):
+        for link in ("gone.md", "b.md", "../../a.md", "/docs/a.md", "sub/b.md#gone", "#gone", "gone.md \"title\""):
+            self.assertEqual(len(self.problems(f"fine\n[text]({link})")), 1, link)
+        self.assertIn("docs/a.md:2: gone.md", self.problems("x\n[ref]: gone.md\n")[0])
 
 
 if __name__ == "__main__":

@@ -64,13 +64,16 @@ class BlockSums {
 
 }  // namespace
 
-Statistics collect_statistics(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit, Observer& observer) {
+Statistics collect_statistics(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit,
+                              Observer& observer) {
   const auto& blocks = context.spec.blocks;
   Statistics statistics;
   statistics.windows = windows.count();
   statistics.window_length = windows.length;
   BlockSums sums;
-  const InputHook hook = [&](const Weight& weight, std::size_t window, MatrixView input) { sums.add(weight.group, window, input); };
+  const InputHook hook = [&](const Weight& weight, std::size_t window, MatrixView input) {
+    sums.add(weight.group, window, input);
+  };
   observer.stage("calibrate", blocks.size() - 1);
   ActivationStore hidden = embed_windows(context, windows, memory_limit);
   for (std::size_t b = 1; b < blocks.size(); ++b) {

@@ -7,8 +7,9 @@
 namespace quern {
 
 // Second moments of every input group, one block of weights resident at a time. Sums are taken in double
-// a window at a time and added in the order of the windows: the same result for any number of threads. `memory_limit`: bytes of
-// hidden states kept in memory. Reports one step a block.
-Statistics collect_statistics(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit, Observer& observer);
+// a window at a time and added in the order of the windows: the same result for any number of threads. `memory_limit`:
+// bytes of hidden states kept in memory. Reports one step a block.
+Statistics collect_statistics(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit,
+                              Observer& observer);
 
 }  // namespace quern

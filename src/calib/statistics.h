@@ -25,12 +25,15 @@ struct Statistics {
 // Column weights for the error of `weight`: its group's moments, or empty when there are none.
 std::span<const double> moments_of(const Statistics& statistics, const Weight& weight);
 
-// Writes llama.cpp's importance-matrix file (GGUF: NAME.in_sum2 [columns], NAME.counts [1], both float; layout as in its
-// tools/imatrix). Weights carry the names of `map`. Returns the SHA-256 of the file, which names the statistics in plans.
-std::string write_statistics(const std::filesystem::path& path, const Statistics& statistics, const ModelSpec& spec, const ExportMap& map);
+// Writes llama.cpp's importance-matrix file (GGUF: NAME.in_sum2 [columns], NAME.counts [1], both float; layout as in
+// its tools/imatrix). Weights carry the names of `map`. Returns the SHA-256 of the file, which names the statistics in
+// plans.
+std::string write_statistics(const std::filesystem::path& path, const Statistics& statistics, const ModelSpec& spec,
+                             const ExportMap& map);
 
-// Reads such a file, llama.cpp's or ours. Weights of one group take the first entry found. Error(kInput) when a vector has
-// another length than the weight has columns, holds a negative or non-finite value, or when no name matches the model.
+// Reads such a file, llama.cpp's or ours. Weights of one group take the first entry found. Error(kInput) when a vector
+// has another length than the weight has columns, holds a negative or non-finite value, or when no name matches the
+// model.
 Statistics read_statistics(const std::filesystem::path& path, const ModelSpec& spec, const ExportMap& map);
 
 }  // namespace quern

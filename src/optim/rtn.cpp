@@ -1,4 +1,5 @@
-// Plain round-to-nearest: scales that minimise the squared error of the weights alone. The baseline of every comparison.
+// Plain round-to-nearest: scales that minimise the squared error of the weights alone. The baseline of every
+// comparison.
 #include "optim/optimizer.h"
 
 namespace quern {
@@ -11,6 +12,7 @@ void encode(const Codec& codec, MatrixView rows, std::span<const double>, Packed
 }  // namespace
 
 extern const Optimizer rtn;
-const Optimizer rtn{.name = "rtn", .summary = "round to nearest, every weight counts alike (needs no text)", .encode = encode};
+const Optimizer rtn{
+    .name = "rtn", .summary = "round to nearest, every weight counts alike (needs no text)", .encode = encode};
 
 }  // namespace quern

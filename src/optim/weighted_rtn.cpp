@@ -1,5 +1,5 @@
-// Round-to-nearest with scales that minimise the error of the layer's output: column c counts as E[x_c^2], the diagonal of
-// the proxy loss tr((W - Q) E[x x^T] (W - Q)^T) that GPTQ and LDLQ minimise in full.
+// Round-to-nearest with scales that minimise the error of the layer's output: column c counts as E[x_c^2], the diagonal
+// of the proxy loss tr((W - Q) E[x x^T] (W - Q)^T) that GPTQ and LDLQ minimise in full.
 #include <numeric>
 #include <vector>
 
@@ -13,7 +13,8 @@ std::vector<float> column_importance(std::span<const double> moments) {
   const double sum = std::accumulate(moments.begin(), moments.end(), 0.0);
   if (!(sum > 0)) return {};
   std::vector<float> importance;
-  for (const double moment : moments) importance.push_back(static_cast<float>(moment * static_cast<double>(moments.size()) / sum));
+  for (const double moment : moments)
+    importance.push_back(static_cast<float>(moment * static_cast<double>(moments.size()) / sum));
   return importance;
 }
 
@@ -25,7 +26,8 @@ void encode(const Codec& codec, MatrixView rows, std::span<const double> moments
 }  // namespace
 
 extern const Optimizer weighted_rtn;
-const Optimizer weighted_rtn{
-    .name = "weighted", .summary = "round to nearest, columns weighted by the second moments of their inputs", .encode = encode};
+const Optimizer weighted_rtn{.name = "weighted",
+                             .summary = "round to nearest, columns weighted by the second moments of their inputs",
+                             .encode = encode};
 
 }  // namespace quern

@@ -30,17 +30,24 @@ struct Compression {
   const Format& format;
   ExportMap names;
   EvaluationSetup setup;
-  CompressTexts texts;
   OutputFolder out;
+  CompressTexts texts;
   std::vector<HashedFile> source_files;
   Statistics statistics;
   std::string statistics_sha256;
 
   Compression(const CompressOptions& opt, Observer& obs)
-      : options(opt), observer(obs), pool(opt.machine.threads), source(opt.input), scheme(find_scheme(opt.scheme)),
-        format(find_format(opt.format.empty() ? scheme.format : opt.format)), names(export_map(source, format)),
-        setup(evaluation_setup(opt.machine, source.spec, pool.threads(), kTextWindow)), texts(load_compress_texts(opt, source.checkpoint)),
-        out(opt.output, opt.existing), source_files(hash_files(source.checkpoint, pool)) {}
+      : options(opt),
+        observer(obs),
+        pool(opt.machine.threads),
+        source(opt.input),
+        scheme(find_scheme(opt.scheme)),
+        format(find_format(opt.format.empty() ? scheme.format : opt.format)),
+        names(export_map(source, format)),
+        setup(evaluation_setup(opt.machine, source.spec, pool.threads(), kTextWindow)),
+        out(opt.output, opt.existing),
+        texts(load_compress_texts(opt, source.checkpoint)),
+        source_files(hash_files(source.checkpoint, pool)) {}
 
   WalkContext walk() { return source.walk(pool, setup.precision); }
   EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
@@ -65,7 +72,8 @@ void calibrate(Compression& c) {
 // The original's scored rows on one text, computed when first needed.
 class Reference {
  public:
-  Reference(Compression& c, const Windows& windows, std::string stage) : c_(c), windows_(windows), stage_(std::move(stage)) {}
+  Reference(Compression& c, const Windows& windows, std::string stage)
+      : c_(c), windows_(windows), stage_(std::move(stage)) {}
 
   Quality quality_of(const OpenModel& candidate) {
     if (!rows_) {
@@ -139,8 +147,8 @@ Trials climb(Compression& c, Plan plan) {
     trials.ladder.back().gate = quality;
     const double over = excess(c.options.bound, quality.perplexity_increase.value, quality.mean_kld.value);
     if (over == 0) return trials.accepted = true, trials;
-    c.observer.note(fmt::format("trial {} misses the bound: perplexity {:+.2f}%, mean KLD {:.5f} on the gate text", trial,
-                                100 * quality.perplexity_increase.value, quality.mean_kld.value));
+    c.observer.note(fmt::format("trial {} misses the bound: perplexity {:+.2f}%, mean KLD {:.5f} on the gate text",
+                                trial, 100 * quality.perplexity_increase.value, quality.mean_kld.value));
     if (trial >= c.options.max_trials) return trials;
     if (harms.empty()) harms = measure_harms(c.encode_input(), plan, spread(*c.texts.gate, kHarmWindows), c.setup);
     const std::optional<Plan> next = next_plan(plan, c.format, c.source.checkpoint, over, harms);
@@ -176,15 +184,18 @@ Report describe(Compression& c, const Trials& trials) {
 Report compress(const CompressOptions& options, Observer& observer) {
   const auto start = std::chrono::steady_clock::now();
   check_output(options.output, options.input, options.existing);
-  if (options.bound.is_set()) check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
+  if (options.bound.is_set())
+    check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
   Compression c(options, observer);
   check_finite_weights(c.source.weights, c.source.spec, c.pool, observer);
   calibrate(c);
-  const Plan plan = make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint, combined_hash(c.source_files), c.statistics_sha256});
+  const Plan plan = make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint,
+                               combined_hash(c.source_files), c.statistics_sha256});
   for (const std::string& note : plan.notes) observer.note(note);
   const Trials trials = climb(c, plan);
   Report report = describe(c, trials);
-  if (c.texts.report) report.quality = Reference(c, *c.texts.report, "report text").quality_of(OpenModel(model_path(trials.folder)));
+  if (c.texts.report)
+    report.quality = Reference(c, *c.texts.report, "report text").quality_of(OpenModel(model_path(trials.folder)));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   assemble_package(c.out.path(), trials.folder, c.source.checkpoint, c.source_files, report);
   c.out.publish(trials.accepted ? fs::path() : rejected_path(options.output));

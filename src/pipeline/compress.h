@@ -13,17 +13,17 @@ namespace quern {
 struct CompressOptions {
   std::filesystem::path input, output;
   std::string scheme = "simple";
-  std::string format;                       // empty: the scheme's
-  std::filesystem::path calibration_text;   // empty: no statistics, plain round-to-nearest
-  std::filesystem::path statistics;         // an importance matrix to use in place of calibration
-  std::filesystem::path gate_text;          // empty: every fifth document of the calibration text
-  std::filesystem::path report_text;        // empty: quality is not reported
+  std::string format;                      // empty: the scheme's
+  std::filesystem::path calibration_text;  // empty: no statistics, plain round-to-nearest
+  std::filesystem::path statistics;        // an importance matrix to use in place of calibration
+  std::filesystem::path gate_text;         // empty: every fifth document of the calibration text
+  std::filesystem::path report_text;       // empty: quality is not reported
   std::size_t calibration_windows = 200, gate_windows = 40, report_windows = 0;  // at most; 0: all
   QualityBound bound;
   unsigned max_trials = 8;
   MachineOptions machine;
   OutputFolder::Existing existing = OutputFolder::Existing::kRefuse;
-  std::string command = "library call";     // as the user typed it, for the record
+  std::string command = "library call";  // as the user typed it, for the record
 };
 
 // Publishes `output`, or `output`.rejected when the bound could not be met (Report::accepted is false then).

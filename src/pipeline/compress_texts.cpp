@@ -8,11 +8,14 @@
 namespace quern {
 namespace {
 
-Windows windows_of(const Tokenizer& tokenizer, const std::string& text, std::size_t limit, const std::filesystem::path& from) {
-  return with_context("while cutting windows from " + from.string(), [&] { return make_windows(tokenizer, text, kTextWindow, limit); });
+Windows windows_of(const Tokenizer& tokenizer, const std::string& text, std::size_t limit,
+                   const std::filesystem::path& from) {
+  return with_context("while cutting windows from " + from.string(),
+                      [&] { return make_windows(tokenizer, text, kTextWindow, limit); });
 }
 
-TextUse use_of(const std::filesystem::path& path, const std::string& note, const std::string& text, const Windows& windows) {
+TextUse use_of(const std::filesystem::path& path, const std::string& note, const std::string& text,
+               const Windows& windows) {
   return {path.string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count()};
 }
 
@@ -21,9 +24,12 @@ TextUse use_of(const std::filesystem::path& path, const std::string& note, const
 CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source) {
   CompressTexts texts;
   if (options.bound.is_set() && options.calibration_text.empty() && options.gate_text.empty())
-    throw Error(ErrorCode::kUsage, "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
-  const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text, std::size_t limit,
-                        const Tokenizer& tokenizer, std::optional<Windows>& windows, std::optional<TextUse>& use) {
+    throw Error(
+        ErrorCode::kUsage,
+        "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
+  const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text,
+                        std::size_t limit, const Tokenizer& tokenizer, std::optional<Windows>& windows,
+                        std::optional<TextUse>& use) {
     windows = windows_of(tokenizer, text, limit, path);
     use = use_of(path, note, text, *windows);
   };
@@ -32,15 +38,18 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
   if (!options.calibration_text.empty()) {
     const TextSplit split = split_text(load_text(options.calibration_text));
     if (options.statistics.empty())
-      load(options.calibration_text, " (four documents of five)", split.calibration, options.calibration_windows, tokenizer, texts.calibration,
-           texts.calibration_use);
+      load(options.calibration_text, " (four documents of five)", split.calibration, options.calibration_windows,
+           tokenizer, texts.calibration, texts.calibration_use);
     if (options.gate_text.empty() && options.bound.is_set())
-      load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate, texts.gate_use);
+      load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate,
+           texts.gate_use);
   }
   if (!options.gate_text.empty())
-    load(options.gate_text, "", load_text(options.gate_text), options.gate_windows, tokenizer, texts.gate, texts.gate_use);
+    load(options.gate_text, "", load_text(options.gate_text), options.gate_windows, tokenizer, texts.gate,
+         texts.gate_use);
   if (!options.report_text.empty())
-    load(options.report_text, "", load_text(options.report_text), options.report_windows, tokenizer, texts.report, texts.report_use);
+    load(options.report_text, "", load_text(options.report_text), options.report_windows, tokenizer, texts.report,
+         texts.report_use);
   return texts;
 }
 

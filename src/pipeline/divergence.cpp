@@ -34,16 +34,24 @@ constexpr std::size_t kFigures = 7;
 std::array<double, kFigures> figures(const TokenScores& s) {
   const double original = mean(s.original_nll), candidate = mean(s.candidate_nll);
   const auto same = static_cast<double>(std::count(s.same_top.begin(), s.same_top.end(), 1));
-  return {std::exp(original),      std::exp(candidate),    std::expm1(candidate - original), mean(s.kld), quantile(s.kld, 0.5),
-          quantile(s.kld, 0.99), same / static_cast<double>(s.same_top.size())};
+  return {std::exp(original),
+          std::exp(candidate),
+          std::expm1(candidate - original),
+          mean(s.kld),
+          quantile(s.kld, 0.5),
+          quantile(s.kld, 0.99),
+          same / static_cast<double>(s.same_top.size())};
 }
 
 // `count` units of `unit` tokens each, drawn with replacement.
 TokenScores resample(const TokenScores& from, std::size_t unit, std::size_t count, Random& random) {
   TokenScores to;
   for (std::size_t i = 0; i < count; ++i) {
-    const auto first = static_cast<std::ptrdiff_t>(random.below(count) * unit), last = first + static_cast<std::ptrdiff_t>(unit);
-    const auto take = [&](const auto& source, auto& sink) { sink.insert(sink.end(), source.begin() + first, source.begin() + last); };
+    const auto first = static_cast<std::ptrdiff_t>(random.below(count) * unit),
+               last = first + static_cast<std::ptrdiff_t>(unit);
+    const auto take = [&](const auto& source, auto& sink) {
+      sink.insert(sink.end(), source.begin() + first, source.begin() + last);
+    };
     take(from.original_nll, to.original_nll);
     take(from.candidate_nll, to.candidate_nll);
     take(from.kld, to.kld);
@@ -74,9 +82,12 @@ std::array<double, kFigures> standard_errors(const TokenScores& scores) {
 void check_finite(const TokenScores& scores) {
   if (scores.kld.empty()) fail(ErrorCode::kInput, "no token was scored; the text is too short");
   for (std::size_t i = 0; i < scores.kld.size(); ++i)
-    if (!std::isfinite(scores.kld[i]) || !std::isfinite(scores.original_nll[i]) || !std::isfinite(scores.candidate_nll[i]))
-      fail(ErrorCode::kInput, "token {} of window {} scores {} (original {}, candidate {} nats); the logits are not finite",
-           i % scores.per_window, i / scores.per_window, scores.kld[i], scores.original_nll[i], scores.candidate_nll[i]);
+    if (!std::isfinite(scores.kld[i]) || !std::isfinite(scores.original_nll[i]) ||
+        !std::isfinite(scores.candidate_nll[i]))
+      fail(ErrorCode::kInput,
+           "token {} of window {} scores {} (original {}, candidate {} nats); the logits are not finite",
+           i % scores.per_window, i / scores.per_window, scores.kld[i], scores.original_nll[i],
+           scores.candidate_nll[i]);
 }
 
 struct ExpSums {
@@ -129,14 +140,21 @@ void TokenDivergence::add(std::span<const float> p, std::span<const float> q, st
 
 double TokenDivergence::original_nll() const { return original_.log_sum() - original_.target; }
 double TokenDivergence::candidate_nll() const { return candidate_.log_sum() - candidate_.target; }
-double TokenDivergence::kld() const { return weighted_difference_ / original_.sum - original_.log_sum() + candidate_.log_sum(); }
+double TokenDivergence::kld() const {
+  return weighted_difference_ / original_.sum - original_.log_sum() + candidate_.log_sum();
+}
 
 Quality summarise(const TokenScores& scores) {
   check_finite(scores);
   const auto value = figures(scores), error = standard_errors(scores);
   Quality quality{.windows = scores.kld.size() / scores.per_window, .tokens = scores.kld.size()};
-  const std::array<Estimate*, kFigures> targets{&quality.original_perplexity, &quality.perplexity, &quality.perplexity_increase,
-                                                &quality.mean_kld, &quality.median_kld, &quality.kld_99, &quality.same_top};
+  const std::array<Estimate*, kFigures> targets{&quality.original_perplexity,
+                                                &quality.perplexity,
+                                                &quality.perplexity_increase,
+                                                &quality.mean_kld,
+                                                &quality.median_kld,
+                                                &quality.kld_99,
+                                                &quality.same_top};
   for (std::size_t f = 0; f < kFigures; ++f) *targets[f] = {value[f], error[f]};
   return quality;
 }

@@ -15,8 +15,8 @@ namespace quern {
 // and each sum is kept relative to the largest logit so far, as in the online softmax of Milakov and Gimelshein (2018).
 class TokenDivergence {
  public:
-  // Adds the logits of ids first .. first + size - 1; `target` is the id that follows in the text. Logits that are not finite make
-  // every figure below NaN or infinite.
+  // Adds the logits of ids first .. first + size - 1; `target` is the id that follows in the text. Logits that are not
+  // finite make every figure below NaN or infinite.
   void add(std::span<const float> original, std::span<const float> candidate, std::int32_t first, std::int32_t target);
 
   double original_nll() const;   // nats
@@ -32,8 +32,8 @@ class TokenDivergence {
     std::int32_t top = -1;
     double log_sum() const;
   };
-  // Takes note of the ids first .. first + size - 1. Returns what sums taken relative to the largest logit before have to be
-  // multiplied by.
+  // Takes note of the ids first .. first + size - 1. Returns what sums taken relative to the largest logit before have
+  // to be multiplied by.
   static double raise(Side& side, std::span<const float> logits, std::int32_t first);
 
   Side original_, candidate_;
@@ -51,13 +51,14 @@ struct Estimate {
   double value = 0, standard_error = 0;
 };
 
-// What was lost. Standard errors by bootstrap over windows (tokens when there is a single window), 200 resamples, fixed seed.
+// What was lost. Standard errors by bootstrap over windows (tokens when there is a single window), 200 resamples, fixed
+// seed.
 struct Quality {
   std::uint64_t windows = 0, tokens = 0;
   Estimate original_perplexity, perplexity;
-  Estimate perplexity_increase;         // perplexity / original - 1
+  Estimate perplexity_increase;           // perplexity / original - 1
   Estimate mean_kld, median_kld, kld_99;  // nats
-  Estimate same_top;                    // fraction of tokens with the same most likely successor
+  Estimate same_top;                      // fraction of tokens with the same most likely successor
 };
 
 // Error(kInput) when a score is not finite or there is none.

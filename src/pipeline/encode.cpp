@@ -10,11 +10,13 @@ namespace {
 
 constexpr std::uint64_t kCopyBytes = std::uint64_t{4} << 20;
 
-EncodeError encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor, CheckpointWriter& writer) {
+EncodeError encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor,
+                        CheckpointWriter& writer) {
   const WeightSource source(in.source);
   const RowLayout layout = source.layout(step.tensor);
   const Weight& weight = in.spec.weights[exported.weight];
-  const std::span<const double> moments = layout.rows > 1 ? moments_of(in.statistics, weight) : std::span<const double>();
+  const std::span<const double> moments =
+      layout.rows > 1 ? moments_of(in.statistics, weight) : std::span<const double>();
   const std::size_t grain = rows_per_task(layout.cols);
   std::vector<EncodeError> errors((layout.rows + grain - 1) / grain);
   parallel_for(in.pool, layout.rows, grain, [&](std::size_t begin, std::size_t end) {
@@ -52,7 +54,8 @@ std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, c
     const RowLayout layout = row_layout(entry.shape);
     const Codec& codec = *find_codec(step.codec);
     TensorSpec spec{step.output, entry.shape, step.codec, {}};
-    for (std::size_t p = 0; p < codec.planes.size(); ++p) spec.part_bytes.push_back(layout.rows * codec.plane_row_bytes(p, layout.cols));
+    for (std::size_t p = 0; p < codec.planes.size(); ++p)
+      spec.part_bytes.push_back(layout.rows * codec.plane_row_bytes(p, layout.cols));
     table.push_back(std::move(spec));
   }
   for (const ExtraTensor& extra : names.extras)
@@ -60,15 +63,16 @@ std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, c
   return table;
 }
 
-std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head, const std::filesystem::path& folder,
-                                const EarlierTrial* earlier) {
+std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head,
+                                const std::filesystem::path& folder, const EarlierTrial* earlier) {
   in.observer.stage("encode", plan.steps.size());
   const auto writer = find_format(plan.format).create(folder, head);
   std::vector<EncodeError> errors;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     check_interrupted(in.observer);
     const PlanStep& step = plan.steps[i];
-    const bool same = earlier && earlier->plan.steps[i].codec == step.codec && earlier->plan.steps[i].optimizer == step.optimizer;
+    const bool same =
+        earlier && earlier->plan.steps[i].codec == step.codec && earlier->plan.steps[i].optimizer == step.optimizer;
     if (same) {
       copy_step(earlier->checkpoint, step.output, i, *writer);
       errors.push_back(earlier->errors[i]);

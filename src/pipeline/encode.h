@@ -15,8 +15,8 @@ namespace quern {
 struct EncodeInput {
   const Checkpoint& source;
   const ModelSpec& spec;
-  const ExportMap& names;         // as the plan's steps: one entry a step, in the same order
-  const Statistics& statistics;   // empty: no moments
+  const ExportMap& names;        // as the plan's steps: one entry a step, in the same order
+  const Statistics& statistics;  // empty: no moments
   ThreadPool& pool;
   Observer& observer;
 };
@@ -30,8 +30,8 @@ struct EarlierTrial {
 
 // Writes the weights of `plan` as `head` describes them into `folder`. Returns the error of each step.
 // One step of the observer a tensor.
-std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head, const std::filesystem::path& folder,
-                                const EarlierTrial* earlier = nullptr);
+std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head,
+                                const std::filesystem::path& folder, const EarlierTrial* earlier = nullptr);
 
 // The tensor table of the plan's files: its steps, then the extra tensors of `names`.
 std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const Checkpoint& source);

@@ -11,12 +11,17 @@ namespace {
 
 void check_same_pieces(const Tokenizer& a, const Tokenizer& b) {
   const auto &p = a.vocabulary().pieces, &q = b.vocabulary().pieces;
-  if (p.size() != q.size()) fail(ErrorCode::kInput, "the models cannot be compared: their vocabularies have {} and {} pieces", p.size(), q.size());
+  if (p.size() != q.size())
+    fail(ErrorCode::kInput, "the models cannot be compared: their vocabularies have {} and {} pieces", p.size(),
+         q.size());
   for (std::size_t i = 0; i < p.size(); ++i)
-    if (p[i].text != q[i].text) fail(ErrorCode::kInput, "the models cannot be compared: piece {} is \"{}\" in one and \"{}\" in the other", i, p[i].text, q[i].text);
+    if (p[i].text != q[i].text)
+      fail(ErrorCode::kInput, "the models cannot be compared: piece {} is \"{}\" in one and \"{}\" in the other", i,
+           p[i].text, q[i].text);
 }
 
-ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const EvaluationSetup& setup, const char* stage, Observer& observer) {
+ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const EvaluationSetup& setup,
+                         const char* stage, Observer& observer) {
   observer.stage(stage, walk.spec.blocks.size() - 1);
   return final_hidden(walk, windows, setup.memory_limit, observer);
 }
@@ -28,8 +33,9 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   const OpenModel model(model_path(options.model));
   const EvaluationSetup setup = evaluation_setup(options.machine, model.spec, pool.threads(), options.window_length);
   const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
-  const Windows windows = with_context("while cutting windows from " + options.text.string(),
-                                       [&] { return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows); });
+  const Windows windows = with_context("while cutting windows from " + options.text.string(), [&] {
+    return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows);
+  });
   const WalkContext walk = model.walk(pool, setup.precision);
   EvalResult result{.quality = {}, .bytes = model.file_bytes(), .against_bytes = 0, .precision = setup.precision};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);

@@ -9,7 +9,7 @@
 namespace quern {
 
 struct EvalOptions {
-  std::filesystem::path model, against, text;  // against empty: perplexity alone
+  std::filesystem::path model, against, text;    // against empty: perplexity alone
   std::size_t windows = 0, window_length = 512;  // at most; 0: all
   MachineOptions machine;
 };

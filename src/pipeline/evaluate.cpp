@@ -13,11 +13,13 @@ constexpr std::size_t kTileRows = 2048;  // vocabulary rows a tile: 255 x 2048 l
 
 void check_same_vocabulary(const WalkContext& original, const WalkContext& candidate) {
   const std::uint64_t a = original.spec.extent("vocab"), b = candidate.spec.extent("vocab");
-  if (a != b) fail(ErrorCode::kInput, "the models cannot be compared: the original has {} tokens, the candidate {}", a, b);
+  if (a != b)
+    fail(ErrorCode::kInput, "the models cannot be compared: the original has {} tokens, the candidate {}", a, b);
 }
 
 void check_length(const Windows& windows) {
-  if (windows.length < 3) fail(ErrorCode::kInput, "windows of {} tokens have no position to score; take at least 3", windows.length);
+  if (windows.length < 3)
+    fail(ErrorCode::kInput, "windows of {} tokens have no position to score; take at least 3", windows.length);
 }
 
 Matrix logits(const Linear& tile, const ActivationStore& rows, std::size_t window) {
@@ -40,7 +42,8 @@ ActivationStore scored_rows(const ActivationStore& hidden, std::uint64_t memory_
   return rows;
 }
 
-ActivationStore final_hidden(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit, Observer& observer) {
+ActivationStore final_hidden(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit,
+                             Observer& observer) {
   check_length(windows);
   ActivationStore hidden = embed_windows(context, windows, memory_limit);
   for (std::size_t b = 1; b < context.spec.blocks.size(); ++b) {
@@ -66,7 +69,8 @@ TokenScores compare(const WalkContext& original, const ActivationStore& original
     original.pool.run(windows.count(), [&](std::size_t w) {
       const Matrix p = logits(p_tile, original_rows, w), q = logits(q_tile, candidate_rows, w);
       for (std::size_t t = 0; t < scored.count; ++t)
-        tokens[w * scored.count + t].add(p.row(t), q.row(t), static_cast<std::int32_t>(row), windows.window(w)[scored.first + t + 1]);
+        tokens[w * scored.count + t].add(p.row(t), q.row(t), static_cast<std::int32_t>(row),
+                                         windows.window(w)[scored.first + t + 1]);
     });
   }
   TokenScores scores{.per_window = scored.count, .original_nll = {}, .candidate_nll = {}, .kld = {}, .same_top = {}};

@@ -12,16 +12,18 @@ namespace quern {
 // Scored positions of a window, as llama-perplexity chooses them: the second half predicts, each the token after it.
 struct ScoredRange {
   std::size_t first = 0, count = 0;
-  explicit ScoredRange(std::size_t length) : first(length / 2), count(length - 1 - length / 2) {}  // REQUIRES: length > 0
+  explicit ScoredRange(std::size_t length)
+      : first(length / 2), count(length - 1 - length / 2) {}  // REQUIRES: length > 0
 };
 
 // What is in front of the logits at the scored positions of `hidden` (after run_head_norm): [windows, scored, width].
 ActivationStore scored_rows(const ActivationStore& hidden, std::uint64_t memory_limit);
 
-// The walk from ids to scored rows, kept so that several candidates can be compared with one original. At most 1.5 times
-// `memory_limit` bytes of states are in memory while it runs, half of it afterwards. Reports one step a block.
+// The walk from ids to scored rows, kept so that several candidates can be compared with one original. At most 1.5
+// times `memory_limit` bytes of states are in memory while it runs, half of it afterwards. Reports one step a block.
 // Error(kInput) when windows are too short for a scored position (3 tokens).
-ActivationStore final_hidden(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit, Observer& observer);
+ActivationStore final_hidden(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit,
+                             Observer& observer);
 
 // Applies both heads to the scored rows of both models, a tile of the vocabulary at a time.
 // Error(kInput) when the vocabularies differ in size.

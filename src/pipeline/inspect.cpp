@@ -32,7 +32,10 @@ std::string table(const char* title, const std::map<std::string, TensorSums>& ma
 
 Inspection inspect(const std::filesystem::path& path) {
   const Checkpoint checkpoint = open_checkpoint(model_path(path));
-  Inspection result{.path = path.string(), .format = checkpoint.format(), .files = checkpoint.files(), .tensors = checkpoint.tensors()};
+  Inspection result{.path = path.string(),
+                    .format = checkpoint.format(),
+                    .files = checkpoint.files(),
+                    .tensors = checkpoint.tensors()};
   for (const SourceFile& file : result.files) result.file_bytes += file.bytes;
   for (const TensorEntry& entry : result.tensors) {
     add(result.by_encoding[entry.encoding], entry);
@@ -49,10 +52,12 @@ Inspection inspect(const std::filesystem::path& path) {
 
 Json to_json(const Inspection& i) {
   Json::Array files, tensors;
-  for (const SourceFile& f : i.files) files.push_back(Json::object({{"name", f.path.filename().string()}, {"bytes", f.bytes}}));
+  for (const SourceFile& f : i.files)
+    files.push_back(Json::object({{"name", f.path.filename().string()}, {"bytes", f.bytes}}));
   for (const TensorEntry& t : i.tensors) {
     Json::Array shape(t.shape.begin(), t.shape.end());
-    tensors.push_back(Json::object({{"name", t.name}, {"shape", std::move(shape)}, {"encoding", t.encoding}, {"bytes", t.bytes()}}));
+    tensors.push_back(
+        Json::object({{"name", t.name}, {"shape", std::move(shape)}, {"encoding", t.encoding}, {"bytes", t.bytes()}}));
   }
   return Json::object({{"path", i.path},
                        {"format", i.format},
@@ -67,10 +72,11 @@ Json to_json(const Inspection& i) {
 }
 
 std::string describe(const Inspection& i, InspectDetail detail) {
-  std::string text = fmt::format("{}: {}, {} files, {} bytes, {} tensors, {} weights\n", i.path, i.format, i.files.size(), i.file_bytes,
-                                 i.total.tensors, i.total.elements);
+  std::string text = fmt::format("{}: {}, {} files, {} bytes, {} tensors, {} weights\n", i.path, i.format,
+                                 i.files.size(), i.file_bytes, i.total.tensors, i.total.elements);
   if (i.spec) {
-    text += fmt::format("architecture: {}{}\n", i.spec->architecture, i.spec->tied_head ? ", head tied to the embedding" : "");
+    text += fmt::format("architecture: {}{}\n", i.spec->architecture,
+                        i.spec->tied_head ? ", head tied to the embedding" : "");
     for (const auto& [name, extent] : i.spec->extents) text += fmt::format("  {:<12}{:>10}\n", name, extent);
     text += table("role", i.by_role, i.total.elements);
   } else {
@@ -79,7 +85,8 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   text += table("stored as", i.by_encoding, i.total.elements);
   if (detail == InspectDetail::kTensors) {
     text += fmt::format("\n{:<56}{:<10}{:>14}  shape\n", "tensor", "stored as", "bytes");
-    for (const TensorEntry& t : i.tensors) text += fmt::format("{:<56}{:<10}{:>14}  {}\n", t.name, t.encoding, t.bytes(), to_string(t.shape));
+    for (const TensorEntry& t : i.tensors)
+      text += fmt::format("{:<56}{:<10}{:>14}  {}\n", t.name, t.encoding, t.bytes(), to_string(t.shape));
   }
   return text;
 }

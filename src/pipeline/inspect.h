@@ -21,7 +21,7 @@ struct Inspection {
   std::vector<SourceFile> files;
   std::map<std::string, TensorSums> by_encoding, by_role;  // by_role is empty when no architecture recognises the model
   std::optional<ModelSpec> spec;
-  std::string why_unknown;                                 // what describe_model said
+  std::string why_unknown;  // what describe_model said
   std::vector<TensorEntry> tensors;
   TensorSums total;
 };

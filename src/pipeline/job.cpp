@@ -79,12 +79,14 @@ std::uint64_t window_bytes(const ModelSpec& spec, std::size_t window_length) {
   return sizeof(float) * window_length * most;
 }
 
-EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec, unsigned threads, std::size_t window_length) {
+EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec, unsigned threads,
+                                 std::size_t window_length) {
   const std::uint64_t memory = machine.max_memory ? machine.max_memory : half_of_memory();
   const std::uint64_t block = largest_block_bytes(spec), windows = threads * window_bytes(spec, window_length);
   if (block + windows > memory)
     fail(ErrorCode::kResource,
-         "one block of this model takes {} MB in float and a window in each of {} threads up to {} MB, more than the {} MB allowed; "
+         "one block of this model takes {} MB in float and a window in each of {} threads up to {} MB, more than the "
+         "{} MB allowed; "
          "raise --max-memory or lower --threads",
          block >> 20, threads, windows >> 20, memory >> 20);
   return {.precision = machine.precision.value_or(best_precision()), .memory_limit = (memory - block - windows) / 4};

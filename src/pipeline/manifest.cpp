@@ -14,7 +14,9 @@ constexpr int kSchema = 1;
 Json files_to_json(const std::vector<HashedFile>& files) {
   Json::Array list;
   for (const HashedFile& f : files)
-    list.push_back(Json::object({{"name", f.name}, {"bytes", f.bytes}, {"sha256", f.sha256},
+    list.push_back(Json::object({{"name", f.name},
+                                 {"bytes", f.bytes},
+                                 {"sha256", f.sha256},
                                  {"role", f.role == HashedFile::Role::kModel ? "model" : "evidence"}}));
   return list;
 }
@@ -36,19 +38,24 @@ std::vector<HashedFile> files_from_json(const Json& json) {
 Json errors_to_json(const std::vector<EncodeError>& errors) {
   Json::Array list;
   for (const EncodeError& e : errors)
-    list.push_back(Json::object({{"weighted", e.weighted}, {"weighted_energy", e.weighted_energy}, {"plain", e.plain}, {"plain_energy", e.plain_energy}}));
+    list.push_back(Json::object({{"weighted", e.weighted},
+                                 {"weighted_energy", e.weighted_energy},
+                                 {"plain", e.plain},
+                                 {"plain_energy", e.plain_energy}}));
   return list;
 }
 
 std::vector<EncodeError> errors_from_json(const Json& json) {
   std::vector<EncodeError> errors;
   for (const Json& e : json.as_array())
-    errors.push_back({e.at("weighted").as_double(), e.at("weighted_energy").as_double(), e.at("plain").as_double(), e.at("plain_energy").as_double()});
+    errors.push_back({e.at("weighted").as_double(), e.at("weighted_energy").as_double(), e.at("plain").as_double(),
+                      e.at("plain_energy").as_double()});
   return errors;
 }
 
 Manifest manifest_from_json(const Json& json) {
-  if (json.at("schema").as_int64() != kSchema) fail(ErrorCode::kInput, "schema {} is not supported; this program reads {}", json.at("schema").as_int64(), kSchema);
+  if (json.at("schema").as_int64() != kSchema)
+    fail(ErrorCode::kInput, "schema {} is not supported; this program reads {}", json.at("schema").as_int64(), kSchema);
   Manifest m;
   m.source_path = json.at("source").at("path").as_string();
   m.source_format = json.at("source").at("format").as_string();
@@ -56,7 +63,8 @@ Manifest manifest_from_json(const Json& json) {
   m.output_files = files_from_json(json.at("files"));
   m.plan = plan_from_json(json.at("plan"));
   m.errors = errors_from_json(json.at("errors"));
-  if (m.errors.size() != m.plan.steps.size()) fail(ErrorCode::kInput, "{} errors for {} steps of the plan", m.errors.size(), m.plan.steps.size());
+  if (m.errors.size() != m.plan.steps.size())
+    fail(ErrorCode::kInput, "{} errors for {} steps of the plan", m.errors.size(), m.plan.steps.size());
   return m;
 }
 
@@ -70,13 +78,15 @@ std::uint64_t Manifest::model_bytes() const {
 }
 
 Json to_json(const Manifest& m) {
-  return Json::object({{"schema", kSchema},
-                       {"quern", kVersion},
-                       {"source", Json::object({{"path", m.source_path}, {"format", m.source_format}, {"files", files_to_json(m.source_files)}})},
-                       {"files", files_to_json(m.output_files)},
-                       {"plan_sha256", m.plan.sha256()},
-                       {"plan", to_json(m.plan)},
-                       {"errors", errors_to_json(m.errors)}});
+  return Json::object(
+      {{"schema", kSchema},
+       {"quern", kVersion},
+       {"source",
+        Json::object({{"path", m.source_path}, {"format", m.source_format}, {"files", files_to_json(m.source_files)}})},
+       {"files", files_to_json(m.output_files)},
+       {"plan_sha256", m.plan.sha256()},
+       {"plan", to_json(m.plan)},
+       {"errors", errors_to_json(m.errors)}});
 }
 
 Manifest read_manifest(const std::filesystem::path& folder) {

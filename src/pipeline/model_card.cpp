@@ -26,14 +26,17 @@ struct Row {
 };
 
 std::vector<Row> headline(const Report& r) {
-  std::vector<Row> rows{
-      {"Bytes, everything counted", grouped(r.source_bytes), grouped(r.output_bytes), fmt::format("{:.2f}x smaller", ratio(r.source_bytes, r.output_bytes))},
-      {"Bytes if stored in FP32", grouped(r.fp32_bytes()), grouped(r.output_bytes), fmt::format("{:.2f}x smaller", ratio(r.fp32_bytes(), r.output_bytes))},
-      {"Bits per weight", fmt::format("{:.2f}", r.bits_per_weight(r.source_bytes)), fmt::format("{:.2f}", r.bits_per_weight(r.output_bytes)), ""}};
+  std::vector<Row> rows{{"Bytes, everything counted", grouped(r.source_bytes), grouped(r.output_bytes),
+                         fmt::format("{:.2f}x smaller", ratio(r.source_bytes, r.output_bytes))},
+                        {"Bytes if stored in FP32", grouped(r.fp32_bytes()), grouped(r.output_bytes),
+                         fmt::format("{:.2f}x smaller", ratio(r.fp32_bytes(), r.output_bytes))},
+                        {"Bits per weight", fmt::format("{:.2f}", r.bits_per_weight(r.source_bytes)),
+                         fmt::format("{:.2f}", r.bits_per_weight(r.output_bytes)), ""}};
   if (!r.quality) return rows;
   const Quality& q = *r.quality;
   rows.push_back({"Perplexity", with_error(q.original_perplexity, 3), with_error(q.perplexity, 3),
-                  fmt::format("{:+.2f}% +- {:.2f}", 100 * q.perplexity_increase.value, 100 * q.perplexity_increase.standard_error)});
+                  fmt::format("{:+.2f}% +- {:.2f}", 100 * q.perplexity_increase.value,
+                              100 * q.perplexity_increase.standard_error)});
   rows.push_back({"KL divergence, mean (nats)", "0", with_error(q.mean_kld, 5), ""});
   rows.push_back({"KL divergence, median", "0", with_error(q.median_kld, 5), ""});
   rows.push_back({"KL divergence, 99th percentile", "0", with_error(q.kld_99, 4), ""});
@@ -53,22 +56,26 @@ std::string formats_table(const Plan& plan) {
     by_codec[step.codec].second += step.bytes;
   }
   std::string text = "| number format | tensors | bytes |\n|---|---|---|\n";
-  for (const auto& [codec, sums] : by_codec) text += fmt::format("| {} | {} | {} |\n", codec, sums.first, grouped(sums.second));
+  for (const auto& [codec, sums] : by_codec)
+    text += fmt::format("| {} | {} | {} |\n", codec, sums.first, grouped(sums.second));
   return text;
 }
 
 std::string gate_section(const Report& r) {
   if (!r.bound.is_set()) return {};
   std::string text = "\n## Quality bound\n\n";
-  if (r.bound.max_perplexity_increase) text += fmt::format("Asked for: perplexity at most {:.2f}% worse.\n", 100 * *r.bound.max_perplexity_increase);
+  if (r.bound.max_perplexity_increase)
+    text += fmt::format("Asked for: perplexity at most {:.2f}% worse.\n", 100 * *r.bound.max_perplexity_increase);
   if (r.bound.max_kld) text += fmt::format("Asked for: mean KL divergence at most {:.4g} nats.\n", *r.bound.max_kld);
-  text += fmt::format("Decided on the gate text, which neither calibration nor the figures above saw: **{}**.\n\n", r.accepted ? "met" : "NOT met");
+  text += fmt::format("Decided on the gate text, which neither calibration nor the figures above saw: **{}**.\n\n",
+                      r.accepted ? "met" : "NOT met");
   text += "| trial | tensor bytes | encoded | gate perplexity | increase | mean KLD |\n|---|---|---|---|---|---|\n";
   for (std::size_t i = 0; i < r.ladder.size(); ++i) {
     const Trial& t = r.ladder[i];
     if (!t.gate) continue;
-    text += fmt::format("| {} | {} | {} | {:.3f} | {:+.2f}% | {:.5f} |\n", i + 1, grouped(t.plan.tensor_bytes()), t.encoded_tensors,
-                        t.gate->perplexity.value, 100 * t.gate->perplexity_increase.value, t.gate->mean_kld.value);
+    text += fmt::format("| {} | {} | {} | {:.3f} | {:+.2f}% | {:.5f} |\n", i + 1, grouped(t.plan.tensor_bytes()),
+                        t.encoded_tensors, t.gate->perplexity.value, 100 * t.gate->perplexity_increase.value,
+                        t.gate->mean_kld.value);
   }
   return text;
 }
@@ -83,26 +90,35 @@ std::string how_to_run(const Plan& plan, const std::string& weights_file) {
 std::string model_card(const Report& r, const Manifest& manifest, const std::string& weights_file) {
   const Plan& plan = r.ladder.back().plan;
   std::string text = fmt::format("# {} compressed to {}\n\n", r.model_name, plan.scheme);
-  if (!r.accepted) text += "**This package missed the quality bound that was asked for. It is kept for inspection only.**\n\n";
+  if (!r.accepted)
+    text += "**This package missed the quality bound that was asked for. It is kept for inspection only.**\n\n";
   text += "| | original | compressed | change |\n|---|---|---|---|\n";
-  for (const Row& row : headline(r)) text += fmt::format("| {} | {} | {} | {} |\n", row.what, row.before, row.after, row.change);
+  for (const Row& row : headline(r))
+    text += fmt::format("| {} | {} | {} | {} |\n", row.what, row.before, row.after, row.change);
   if (!r.quality) text += "\nQuality was not measured: no report text was given (--report-text).\n";
-  text += "\nMeasured on the files of this folder, reopened and decoded; +- is one standard error by bootstrap over windows.\n";
+  text +=
+      "\nMeasured on the files of this folder, reopened and decoded; +- is one standard error by bootstrap over "
+      "windows.\n";
   text += gate_section(r);
   text += fmt::format("\n## Contents\n\n{}", formats_table(plan));
   text += fmt::format("\nRun it: `{}`\n", how_to_run(plan, weights_file));
   text += "\n## Provenance\n\n";
-  text += fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);
-  text += fmt::format("- source: {} ({} parameters, sha256 {})\n", manifest.source_path, grouped(r.parameters), plan.source_sha256);
-  text += text_line("calibration text", r.calibration) + text_line("gate text", r.gate_text) + text_line("report text", r.report_text);
-  text += fmt::format("- plan {}, statistics {}\n", plan.sha256(), plan.statistics_sha256.empty() ? "none" : plan.statistics_sha256);
+  text +=
+      fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);
+  text += fmt::format("- source: {} ({} parameters, sha256 {})\n", manifest.source_path, grouped(r.parameters),
+                      plan.source_sha256);
+  text += text_line("calibration text", r.calibration) + text_line("gate text", r.gate_text) +
+          text_line("report text", r.report_text);
+  text += fmt::format("- plan {}, statistics {}\n", plan.sha256(),
+                      plan.statistics_sha256.empty() ? "none" : plan.statistics_sha256);
   for (const std::string& note : r.notes) text += fmt::format("- note: {}\n", note);
   return text;
 }
 
 std::string summary(const Report& r) {
   std::string text;
-  for (const Row& row : headline(r)) text += fmt::format("{:<32}{:>22}  ->  {:<22}{}\n", row.what, row.before, row.after, row.change);
+  for (const Row& row : headline(r))
+    text += fmt::format("{:<32}{:>22}  ->  {:<22}{}\n", row.what, row.before, row.after, row.change);
   return text;
 }
 

@@ -52,9 +52,16 @@ void write_text(const fs::path& path, const std::string& text) {
   file.finish();
 }
 
+// Absolute, without links or dots as far as the path exists.
+fs::path resolved(const fs::path& path) {
+  std::error_code ec;
+  const fs::path full = fs::weakly_canonical(without_slash(path), ec);
+  return ec ? fs::absolute(path).lexically_normal() : full;
+}
+
 // Whether `inner` is `outer` or lies in it, whatever way they are written.
 bool contains(const fs::path& outer, const fs::path& inner) {
-  const fs::path o = fs::weakly_canonical(without_slash(outer)), i = fs::weakly_canonical(without_slash(inner));
+  const fs::path o = resolved(outer), i = resolved(inner);
   return std::ranges::mismatch(o, i).in1 == o.end();
 }
 
@@ -80,10 +87,11 @@ void move_file(const fs::path& from, const fs::path& to) {
 ExportMap export_map(const OpenModel& source, const Format& format) {
   if (is_single_file(format.name)) return map_to_gguf(source.spec, source.checkpoint);
   if (source.checkpoint.format() != format.name)
-    fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds", source.checkpoint.format(),
-         format.name, source.checkpoint.format());
+    fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds",
+         source.checkpoint.format(), format.name, source.checkpoint.format());
   ExportMap map;
-  for (std::size_t w = 0; w < source.spec.weights.size(); ++w) map.weights.push_back({w, source.spec.weights[w].tensor, {}});
+  for (std::size_t w = 0; w < source.spec.weights.size(); ++w)
+    map.weights.push_back({w, source.spec.weights[w].tensor, {}});
   return map;
 }
 
@@ -113,21 +121,24 @@ fs::path model_path(const fs::path& folder) {
 void check_output(const fs::path& output, const fs::path& input, OutputFolder::Existing existing) {
   std::error_code ec;
   if (contains(output, input))
-    fail(ErrorCode::kUsage, "the output folder {} is the input model or holds it ({}); choose another folder", output.string(), input.string());
+    fail(ErrorCode::kUsage, "the output \"{}\" is the input model {} or a folder around it; choose another folder",
+         output.string(), input.string());
   if (existing == OutputFolder::Existing::kRefuse || !fs::exists(fs::symlink_status(output, ec))) return;
   if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output))) return;
-  fail(ErrorCode::kUsage, "{} was not written by quern (it holds no {}) and is not replaced; remove it by hand or choose another folder",
+  fail(ErrorCode::kUsage,
+       "{} was not written by quern (it holds no {} of a package) and is not replaced; remove it by hand or choose "
+       "another folder",
        output.string(), kManifestName);
 }
 
 fs::path rejected_path(const fs::path& output) {
-  fs::path path = without_slash(output);
+  fs::path path = without_slash(output.lexically_normal());
   path += ".rejected";
   return path;
 }
 
-void assemble_package(const fs::path& folder, const fs::path& trial, const Checkpoint& source, const std::vector<HashedFile>& source_files,
-                      Report& report) {
+void assemble_package(const fs::path& folder, const fs::path& trial, const Checkpoint& source,
+                      const std::vector<HashedFile>& source_files, Report& report) {
   const Plan& plan = report.ladder.back().plan;
   Manifest manifest{source.path().string(), source.format(), source_files, {}, plan, report.errors};
   if (!is_single_file(plan.format))

@@ -53,31 +53,34 @@ Json to_json(const Quality& q) {
 }
 
 Json to_json(const Report& r) {
-  const auto ratio = [](std::uint64_t from, std::uint64_t to) { return static_cast<double>(from) / static_cast<double>(to); };
-  return Json::object({{"quern", kVersion},
-                       {"model", r.model_name},
-                       {"architecture", r.architecture},
-                       {"command", r.command},
-                       {"accepted", r.accepted},
-                       {"parameters", r.parameters},
-                       {"source_bytes", r.source_bytes},
-                       {"fp32_bytes", r.fp32_bytes()},
-                       {"output_bytes", r.output_bytes},
-                       {"ratio_to_source", ratio(r.source_bytes, r.output_bytes)},
-                       {"ratio_to_fp32", ratio(r.fp32_bytes(), r.output_bytes)},
-                       {"bits_per_weight", r.bits_per_weight(r.output_bytes)},
-                       {"instruction_set", r.instruction_set},
-                       {"precision", r.precision},
-                       {"calibration_text", to_json(r.calibration)},
-                       {"gate_text", to_json(r.gate_text)},
-                       {"report_text", to_json(r.report_text)},
-                       {"bound", Json::object({{"max_perplexity_increase", optional_number(r.bound.max_perplexity_increase)},
-                                               {"max_kld", optional_number(r.bound.max_kld)}})},
-                       {"quality", r.quality ? to_json(*r.quality) : Json()},
-                       {"tensors", tensors_to_json(r)},
-                       {"ladder", ladder_to_json(r.ladder)},
-                       {"notes", Json::Array(r.notes.begin(), r.notes.end())},
-                       {"seconds", r.seconds}});
+  const auto ratio = [](std::uint64_t from, std::uint64_t to) {
+    return static_cast<double>(from) / static_cast<double>(to);
+  };
+  return Json::object(
+      {{"quern", kVersion},
+       {"model", r.model_name},
+       {"architecture", r.architecture},
+       {"command", r.command},
+       {"accepted", r.accepted},
+       {"parameters", r.parameters},
+       {"source_bytes", r.source_bytes},
+       {"fp32_bytes", r.fp32_bytes()},
+       {"output_bytes", r.output_bytes},
+       {"ratio_to_source", ratio(r.source_bytes, r.output_bytes)},
+       {"ratio_to_fp32", ratio(r.fp32_bytes(), r.output_bytes)},
+       {"bits_per_weight", r.bits_per_weight(r.output_bytes)},
+       {"instruction_set", r.instruction_set},
+       {"precision", r.precision},
+       {"calibration_text", to_json(r.calibration)},
+       {"gate_text", to_json(r.gate_text)},
+       {"report_text", to_json(r.report_text)},
+       {"bound", Json::object({{"max_perplexity_increase", optional_number(r.bound.max_perplexity_increase)},
+                               {"max_kld", optional_number(r.bound.max_kld)}})},
+       {"quality", r.quality ? to_json(*r.quality) : Json()},
+       {"tensors", tensors_to_json(r)},
+       {"ladder", ladder_to_json(r.ladder)},
+       {"notes", Json::Array(r.notes.begin(), r.notes.end())},
+       {"seconds", r.seconds}});
 }
 
 }  // namespace quern

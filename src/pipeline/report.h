@@ -21,8 +21,8 @@ struct TextUse {
 // One plan that was tried.
 struct Trial {
   Plan plan;
-  std::optional<Quality> gate;       // absent when no bound was asked for
-  std::uint64_t encoded_tensors = 0; // the others were copied from the trial before
+  std::optional<Quality> gate;        // absent when no bound was asked for
+  std::uint64_t encoded_tensors = 0;  // the others were copied from the trial before
 };
 
 struct Report {
@@ -34,14 +34,16 @@ struct Report {
   std::optional<TextUse> calibration, gate_text, report_text;
   QualityBound bound;
   bool accepted = true;
-  std::vector<Trial> ladder;       // in the order tried; the last one is what was written
-  std::vector<EncodeError> errors; // of the last trial
-  std::optional<Quality> quality;  // on the report text
+  std::vector<Trial> ladder;        // in the order tried; the last one is what was written
+  std::vector<EncodeError> errors;  // of the last trial
+  std::optional<Quality> quality;   // on the report text
   std::vector<std::string> notes;
   double seconds = 0;
 
   std::uint64_t fp32_bytes() const { return 4 * parameters; }
-  double bits_per_weight(std::uint64_t bytes) const { return 8.0 * static_cast<double>(bytes) / static_cast<double>(parameters); }
+  double bits_per_weight(std::uint64_t bytes) const {
+    return 8.0 * static_cast<double>(bytes) / static_cast<double>(parameters);
+  }
 };
 
 Json to_json(const Quality& quality);

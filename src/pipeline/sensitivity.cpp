@@ -35,7 +35,7 @@ std::size_t first_block_of(const ModelSpec& spec, const std::string& tensor) {
 // The original's states: fronts[b] is what enters block b (b >= 1); the last entry is the scored rows.
 std::vector<ActivationStore> fronts_of(const WalkContext& context, const Windows& windows, std::uint64_t each) {
   const std::size_t blocks = context.spec.blocks.size();
-    std::vector<ActivationStore> fronts;
+  std::vector<ActivationStore> fronts;
   fronts.push_back(ActivationStore(0, windows.length, 1, each));
   fronts.push_back(embed_windows(context, windows, each));
   for (std::size_t b = 1; b + 1 < blocks; ++b) {
@@ -48,10 +48,10 @@ std::vector<ActivationStore> fronts_of(const WalkContext& context, const Windows
   return fronts;
 }
 
-// What leaves block `block` (the embedding: 0) when it starts from the original's states in front of it; the head's block has
-// not run yet.
-ActivationStore behind_block(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts, const Windows& windows,
-                             std::uint64_t memory_limit) {
+// What leaves block `block` (the embedding: 0) when it starts from the original's states in front of it; the head's
+// block has not run yet.
+ActivationStore behind_block(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts,
+                             const Windows& windows, std::uint64_t memory_limit) {
   if (block == 0) return embed_windows(context, windows, memory_limit);
   if (block + 1 == context.spec.blocks.size()) return copy_of(fronts[block], memory_limit);
   ActivationStore hidden = empty_like(fronts[block], memory_limit);
@@ -60,8 +60,8 @@ ActivationStore behind_block(const WalkContext& context, std::size_t block, cons
 }
 
 // Scored rows of a model that differs from the original first in block `block`.
-ActivationStore walk_from(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts, const Windows& windows,
-                          std::uint64_t memory_limit) {
+ActivationStore walk_from(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts,
+                          const Windows& windows, std::uint64_t memory_limit) {
   ActivationStore hidden = behind_block(context, block, fronts, windows, memory_limit);
   for (std::size_t b = block + 1; b + 1 < context.spec.blocks.size(); ++b) run_block(context, b, hidden);
   run_head_norm(context, hidden);
@@ -70,8 +70,10 @@ ActivationStore walk_from(const WalkContext& context, std::size_t block, const s
 
 }  // namespace
 
-std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const Windows& windows, const EvaluationSetup& setup) {
-  const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 3);  // a store in front of each block, two of scored rows, the walk
+std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const Windows& windows,
+                                    const EvaluationSetup& setup) {
+  const std::uint64_t each =
+      setup.memory_limit / (in.spec.blocks.size() + 3);  // a store in front of each block, two of scored rows, the walk
   const WeightSource exact(in.source);
   const WalkContext original{in.spec, exact, in.pool, setup.precision};
   const std::vector<ActivationStore> fronts = fronts_of(original, windows, each);
@@ -89,7 +91,8 @@ std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, con
       const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
       const ActivationStore rows = walk_from(candidate, first_block_of(in.spec, step.tensor), fronts, windows, each);
       const TokenScores scores = compare(original, fronts.back(), candidate, rows, windows);
-      harms.push_back({i, std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size())});
+      harms.push_back(
+          {i, std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size())});
     }
     in.observer.advance(step.tensor);
   }

@@ -26,7 +26,8 @@ void check_files(const fs::path& package, const Manifest& manifest, Observer& ob
     } else if (const std::uint64_t bytes = fs::file_size(path); bytes != file.bytes) {
       result.problems.push_back(fmt::format("{} has {} bytes, the manifest says {}", file.name, bytes, file.bytes));
     } else if (const std::string hash = sha256_of_file(path); hash != file.sha256) {
-      result.problems.push_back(fmt::format("{} has changed: sha256 {}, the manifest says {}", file.name, hash, file.sha256));
+      result.problems.push_back(
+          fmt::format("{} has changed: sha256 {}, the manifest says {}", file.name, hash, file.sha256));
     }
     observer.advance(file.name);
   }
@@ -40,8 +41,8 @@ void check_tensor(const WeightSource& weights, const PlanStep& step, ThreadPool&
     return;
   }
   if (entry->encoding != step.codec || entry->bytes() != step.bytes) {
-    result.problems.push_back(fmt::format("tensor {} is {} in {} bytes, the plan says {} in {}", step.output, entry->encoding, entry->bytes(),
-                                          step.codec, step.bytes));
+    result.problems.push_back(fmt::format("tensor {} is {} in {} bytes, the plan says {} in {}", step.output,
+                                          entry->encoding, entry->bytes(), step.codec, step.bytes));
     return;
   }
   const RowLayout layout = row_layout(entry->shape);
@@ -56,7 +57,8 @@ void check_tensor(const WeightSource& weights, const PlanStep& step, ThreadPool&
 }
 
 // Sum of squared differences between the original's rows, in the package's order, and the decoded ones.
-double plain_error(const OpenModel& original, const WeightSource& package, const PlanStep& step, const ExportedWeight& exported, ThreadPool& pool) {
+double plain_error(const OpenModel& original, const WeightSource& package, const PlanStep& step,
+                   const ExportedWeight& exported, ThreadPool& pool) {
   const RowLayout layout = package.layout(step.output);
   const std::size_t grain = rows_per_task(layout.cols);
   std::vector<double> sums(layout.rows / grain + 1);
@@ -74,30 +76,35 @@ double plain_error(const OpenModel& original, const WeightSource& package, const
   return sum;
 }
 
-void compare_errors(const Manifest& manifest, const OpenModel& original, const WeightSource& package, std::size_t stride, ThreadPool& pool,
-                    VerifyResult& result) {
+void compare_errors(const Manifest& manifest, const OpenModel& original, const WeightSource& package,
+                    std::size_t stride, ThreadPool& pool, VerifyResult& result) {
   const ExportMap names = export_map(original, find_format(manifest.plan.format));
   if (names.weights.size() != manifest.plan.steps.size()) {
-    result.problems.push_back(fmt::format("the original has {} weights, the plan {}", names.weights.size(), manifest.plan.steps.size()));
+    result.problems.push_back(
+        fmt::format("the original has {} weights, the plan {}", names.weights.size(), manifest.plan.steps.size()));
     return;
   }
   for (std::size_t i = 0; i < manifest.plan.steps.size(); i += stride) {
     const PlanStep& step = manifest.plan.steps[i];
     if (original.checkpoint.at(step.tensor).shape != package.checkpoint().at(step.output).shape) {
-      result.problems.push_back(fmt::format("tensor {} has another shape than the original's {}", step.output, step.tensor));
+      result.problems.push_back(
+          fmt::format("tensor {} has another shape than the original's {}", step.output, step.tensor));
       continue;
     }
-    const double measured = plain_error(original, package, step, names.weights[i], pool), recorded = manifest.errors[i].plain;
+    const double measured = plain_error(original, package, step, names.weights[i], pool),
+                 recorded = manifest.errors[i].plain;
     ++result.compared;
     if (!(std::abs(measured - recorded) <= 1e-6 * std::max(measured, recorded)))
-      result.problems.push_back(fmt::format("tensor {} differs from the original by {:.6e} (sum of squares), the manifest says {:.6e}", step.output,
-                                            measured, recorded));
+      result.problems.push_back(
+          fmt::format("tensor {} differs from the original by {:.6e} (sum of squares), the manifest says {:.6e}",
+                      step.output, measured, recorded));
   }
 }
 
 }  // namespace
 
-VerifyResult verify(const fs::path& package, const fs::path& original_path, std::size_t stride, const MachineOptions& machine, Observer& observer) {
+VerifyResult verify(const fs::path& package, const fs::path& original_path, std::size_t stride,
+                    const MachineOptions& machine, Observer& observer) {
   if (stride == 0) fail(ErrorCode::kUsage, "every 0th tensor cannot be compared; 1 compares all");
   const Manifest manifest = read_manifest(package);
   ThreadPool pool(machine.threads);
@@ -117,7 +124,8 @@ VerifyResult verify(const fs::path& package, const fs::path& original_path, std:
   if (!result.problems.empty() || (original_path.empty() && !fs::exists(path, ec))) return result;
   const OpenModel original(path);
   if (combined_hash(hash_files(original.checkpoint, pool)) != manifest.plan.source_sha256) {
-    const std::string text = fmt::format("{} is not the checkpoint that this package was made from (its files have other hashes)", path.string());
+    const std::string text = fmt::format(
+        "{} is not the checkpoint that this package was made from (its files have other hashes)", path.string());
     if (original_path.empty())
       observer.note(text + "; nothing was compared with it");
     else

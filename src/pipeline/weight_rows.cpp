@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::uint64_t kWeightsPerTask = 1 << 18;
 
-Matrix gathered_rows(const WeightSource& source, const std::string& tensor, std::span<const std::uint32_t> order, std::size_t cols) {
+Matrix gathered_rows(const WeightSource& source, const std::string& tensor, std::span<const std::uint32_t> order,
+                     std::size_t cols) {
   const auto [low, high] = std::minmax_element(order.begin(), order.end());
   const std::size_t first = *low, span = *high - *low + 1;
   Matrix window(span, cols), rows(order.size(), cols);
@@ -44,20 +45,23 @@ void count_non_finite(std::span<const float> values, NonFinite& count) {
 
 }  // namespace
 
-std::size_t rows_per_task(std::uint64_t cols) { return std::max<std::uint64_t>(1, kWeightsPerTask / std::max<std::uint64_t>(1, cols)); }
+std::size_t rows_per_task(std::uint64_t cols) {
+  return std::max<std::uint64_t>(1, kWeightsPerTask / std::max<std::uint64_t>(1, cols));
+}
 
-Matrix exported_rows(const WeightSource& source, const std::string& tensor, const ExportedWeight& exported, std::size_t first,
-                     std::size_t count) {
+Matrix exported_rows(const WeightSource& source, const std::string& tensor, const ExportedWeight& exported,
+                     std::size_t first, std::size_t count) {
   const RowLayout layout = source.layout(tensor);
   if (!exported.row_order.empty() && layout.rows == 1) return gathered_elements(source, tensor, exported.row_order);
-  if (!exported.row_order.empty()) return gathered_rows(source, tensor, std::span(exported.row_order).subspan(first, count), layout.cols);
+  if (!exported.row_order.empty())
+    return gathered_rows(source, tensor, std::span(exported.row_order).subspan(first, count), layout.cols);
   Matrix rows(count, layout.cols);
   source.read_rows(tensor, first, rows.view());
   return rows;
 }
 
-EncodedRows encode_rows(const WeightSource& source, const PlanStep& step, const ExportedWeight& exported, std::span<const double> moments,
-                        std::size_t first, std::size_t count) {
+EncodedRows encode_rows(const WeightSource& source, const PlanStep& step, const ExportedWeight& exported,
+                        std::span<const double> moments, std::size_t first, std::size_t count) {
   const Matrix rows = exported_rows(source, step.tensor, exported, first, count);
   const Codec* codec = find_codec(step.codec);
   ensure(codec != nullptr, "no codec {}", step.codec);
@@ -65,12 +69,13 @@ EncodedRows encode_rows(const WeightSource& source, const PlanStep& step, const 
   find_optimizer(step.optimizer).encode(*codec, rows.view(), moments, encoded.packed);
   encoded.error = measure_error(rows.view(), moments, encoded.packed);
   if (!std::isfinite(encoded.error.plain))
-    fail(ErrorCode::kInput, "tensor {} holds values too large for the number format {}; give it a wider one", step.tensor, step.codec);
+    fail(ErrorCode::kInput, "tensor {} holds values too large for the number format {}; give it a wider one",
+         step.tensor, step.codec);
   return encoded;
 }
 
-PackedTensor encode_in_memory(const WeightSource& source, const std::string& tensor, const Codec& codec, const Optimizer& optimizer,
-                              std::span<const double> moments, ThreadPool& pool) {
+PackedTensor encode_in_memory(const WeightSource& source, const std::string& tensor, const Codec& codec,
+                              const Optimizer& optimizer, std::span<const double> moments, ThreadPool& pool) {
   const RowLayout layout = source.layout(tensor);
   PackedTensor whole(codec, layout);
   parallel_for(pool, layout.rows, rows_per_task(layout.cols), [&](std::size_t begin, std::size_t end) {
@@ -79,7 +84,8 @@ PackedTensor encode_in_memory(const WeightSource& source, const std::string& ten
     PackedTensor part(codec, {end - begin, layout.cols});
     optimizer.encode(codec, rows.view(), moments, part);
     for (std::size_t p = 0; p < codec.planes.size(); ++p)
-      std::ranges::copy(part.plane(p), whole.plane(p).begin() + static_cast<std::ptrdiff_t>(begin * codec.plane_row_bytes(p, layout.cols)));
+      std::ranges::copy(part.plane(p), whole.plane(p).begin() +
+                                           static_cast<std::ptrdiff_t>(begin * codec.plane_row_bytes(p, layout.cols)));
   });
   return whole;
 }
@@ -96,8 +102,9 @@ void check_finite_weights(const WeightSource& source, const ModelSpec& spec, Thr
       count_non_finite(rows.flat(), bad);
     });
     if (bad.nan || bad.infinite)
-      fail(ErrorCode::kInput, "tensor {} of {} holds {} NaN and {} infinite values among {}; the checkpoint is damaged", weight.tensor,
-           source.checkpoint().path().string(), bad.nan.load(), bad.infinite.load(), layout.rows * layout.cols);
+      fail(ErrorCode::kInput, "tensor {} of {} holds {} NaN and {} infinite values among {}; the checkpoint is damaged",
+           weight.tensor, source.checkpoint().path().string(), bad.nan.load(), bad.infinite.load(),
+           layout.rows * layout.cols);
     observer.advance(weight.tensor);
   }
 }

@@ -42,7 +42,8 @@ Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const
 }
 
 void apply(const Raise& raise, PlanStep& step) {
-  step.reason += fmt::format("; raised from {}: alone it costs {:.2g} nats on the gate text", step.codec, raise.harm->kld);
+  step.reason +=
+      fmt::format("; raised from {}: alone it costs {:.2g} nats on the gate text", step.codec, raise.harm->kld);
   step.codec = raise.codec->name;
   step.bytes = raise.bytes_after;
   raise.harm->kld = raise.harm_after;
@@ -51,14 +52,17 @@ void apply(const Raise& raise, PlanStep& step) {
 }  // namespace
 
 double excess(const QualityBound& bound, double perplexity_increase, double kld) {
-  const auto over = [](double measured, double allowed) { return measured <= allowed ? 0.0 : measured / std::max(allowed, 1e-12); };
+  const auto over = [](double measured, double allowed) {
+    return measured <= allowed ? 0.0 : measured / std::max(allowed, 1e-12);
+  };
   double most = 0;
   if (bound.max_perplexity_increase) most = std::max(most, over(perplexity_increase, *bound.max_perplexity_increase));
   if (bound.max_kld) most = std::max(most, over(kld, *bound.max_kld));
   return most;
 }
 
-std::optional<Plan> next_plan(const Plan& plan, const Format& format, const Checkpoint& source, double excess_now, std::vector<StepHarm>& harms) {
+std::optional<Plan> next_plan(const Plan& plan, const Format& format, const Checkpoint& source, double excess_now,
+                              std::vector<StepHarm>& harms) {
   double sum = 0;
   for (const StepHarm& harm : harms) sum += std::max(0.0, harm.kld);
   const double target = sum / std::max(1.0, excess_now) * kMargin;

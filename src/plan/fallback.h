@@ -25,9 +25,11 @@ struct StepHarm {
   double kld = 0;  // nats
 };
 
-// Raises the steps that buy most divergence per byte to the next better codec of the container until the predicted sum of
-// harms falls by `excess` and a tenth more. The ladder of a tensor ends at the original's own encoding, which does no harm. A codec of b more bits per weight is predicted to do 4^-b of the harm (one bit halves
-// the step of the grid). `harms` is updated to the prediction. Null when nothing can be raised.
-std::optional<Plan> next_plan(const Plan& plan, const Format& format, const Checkpoint& source, double excess, std::vector<StepHarm>& harms);
+// Raises the steps that buy most divergence per byte to the next better codec of the container until the predicted sum
+// of harms falls by `excess` and a tenth more. The ladder of a tensor ends at the original's own encoding, which does
+// no harm. A codec of b more bits per weight is predicted to do 4^-b of the harm (one bit halves the step of the grid).
+// `harms` is updated to the prediction. Null when nothing can be raised.
+std::optional<Plan> next_plan(const Plan& plan, const Format& format, const Checkpoint& source, double excess,
+                              std::vector<StepHarm>& harms);
 
 }  // namespace quern

@@ -25,15 +25,16 @@ PlanStep vector_step(const PlanInput& in, const TensorEntry& entry) {
 PlanStep matrix_step(const PlanInput& in, const Weight& weight, std::uint64_t cols, std::vector<std::string>& notes) {
   const Codec* wanted = &codec_named(in.scheme.codec_for(weight, in.spec));
   if (!in.format.holds(wanted->name))
-    fail(ErrorCode::kInfeasible, "scheme {} needs the number format {}, which {} cannot hold; use --format {}", in.scheme.name, wanted->name,
-         in.format.name, in.scheme.format);
+    fail(ErrorCode::kInfeasible, "scheme {} needs the number format {}, which {} cannot hold; use --format {}",
+         in.scheme.name, wanted->name, in.format.name, in.scheme.format);
   const Codec* chosen = wanted->divides(cols) ? wanted : next_better_codec(*wanted, in.format, cols);
-  if (!chosen) fail(ErrorCode::kInfeasible, "no number format of {} holds rows of {} ({})", in.format.name, cols, weight.tensor);
+  if (!chosen)
+    fail(ErrorCode::kInfeasible, "no number format of {} holds rows of {} ({})", in.format.name, cols, weight.tensor);
   std::string reason = fmt::format("{} of scheme {}", weight.role, in.scheme.name);
   if (chosen != wanted) {
     reason += fmt::format("; rows of {} do not divide into blocks of {} ({})", cols, wanted->block, wanted->name);
-    notes.push_back(fmt::format("{}: {} instead of {}, since rows of {} do not divide into its blocks of {}", weight.tensor, chosen->name,
-                                wanted->name, cols, wanted->block));
+    notes.push_back(fmt::format("{}: {} instead of {}, since rows of {} do not divide into its blocks of {}",
+                                weight.tensor, chosen->name, wanted->name, cols, wanted->block));
   }
   const bool weighted = in.has_statistics() && !weight.group.empty();
   return {.codec = chosen->name, .optimizer = weighted ? "weighted" : "rtn", .reason = std::move(reason)};
@@ -44,12 +45,16 @@ PlanStep matrix_step(const PlanInput& in, const Weight& weight, std::uint64_t co
 const Codec* next_better_codec(const Codec& codec, const Format& format, std::uint64_t cols) {
   const Codec* best = nullptr;
   for (const Codec* other : codecs())
-    if (other->bits_per_weight > codec.bits_per_weight && format.holds(other->name) && other->divides(cols)) best = other;
+    if (other->bits_per_weight > codec.bits_per_weight && format.holds(other->name) && other->divides(cols))
+      best = other;
   return best;
 }
 
 Plan make_plan(const PlanInput& in) {
-  Plan plan{.scheme = in.scheme.name, .format = in.format.name, .source_sha256 = in.source_sha256, .statistics_sha256 = in.statistics_sha256};
+  Plan plan{.scheme = in.scheme.name,
+            .format = in.format.name,
+            .source_sha256 = in.source_sha256,
+            .statistics_sha256 = in.statistics_sha256};
   for (const ExportedWeight& exported : in.names.weights) {
     const Weight& weight = in.spec.weights[exported.weight];
     const TensorEntry& entry = in.source.at(weight.tensor);
@@ -77,19 +82,32 @@ std::string Plan::sha256() const {
 Json to_json(const Plan& plan) {
   Json::Array steps, notes(plan.notes.begin(), plan.notes.end());
   for (const PlanStep& s : plan.steps)
-    steps.push_back(Json::object({{"tensor", s.tensor}, {"output", s.output}, {"codec", s.codec}, {"optimizer", s.optimizer},
-                                  {"bytes", s.bytes}, {"reason", s.reason}}));
-  return Json::object({{"version", 1}, {"scheme", plan.scheme}, {"format", plan.format}, {"source_sha256", plan.source_sha256},
-                       {"statistics_sha256", plan.statistics_sha256}, {"steps", std::move(steps)}, {"notes", std::move(notes)}});
+    steps.push_back(Json::object({{"tensor", s.tensor},
+                                  {"output", s.output},
+                                  {"codec", s.codec},
+                                  {"optimizer", s.optimizer},
+                                  {"bytes", s.bytes},
+                                  {"reason", s.reason}}));
+  return Json::object({{"version", 1},
+                       {"scheme", plan.scheme},
+                       {"format", plan.format},
+                       {"source_sha256", plan.source_sha256},
+                       {"statistics_sha256", plan.statistics_sha256},
+                       {"steps", std::move(steps)},
+                       {"notes", std::move(notes)}});
 }
 
 Plan plan_from_json(const Json& json) {
-  if (json.at("version").as_int64() != 1) fail(ErrorCode::kInput, "plan version {} is not supported; this program reads version 1", json.at("version").as_int64());
-  Plan plan{.scheme = json.at("scheme").as_string(), .format = json.at("format").as_string(),
-            .source_sha256 = json.at("source_sha256").as_string(), .statistics_sha256 = json.at("statistics_sha256").as_string()};
+  if (json.at("version").as_int64() != 1)
+    fail(ErrorCode::kInput, "plan version {} is not supported; this program reads version 1",
+         json.at("version").as_int64());
+  Plan plan{.scheme = json.at("scheme").as_string(),
+            .format = json.at("format").as_string(),
+            .source_sha256 = json.at("source_sha256").as_string(),
+            .statistics_sha256 = json.at("statistics_sha256").as_string()};
   for (const Json& s : json.at("steps").as_array())
-    plan.steps.push_back({s.at("tensor").as_string(), s.at("output").as_string(), s.at("codec").as_string(), s.at("optimizer").as_string(),
-                          s.at("bytes").as_uint64(), s.at("reason").as_string()});
+    plan.steps.push_back({s.at("tensor").as_string(), s.at("output").as_string(), s.at("codec").as_string(),
+                          s.at("optimizer").as_string(), s.at("bytes").as_uint64(), s.at("reason").as_string()});
   for (const Json& note : json.at("notes").as_array()) plan.notes.push_back(note.as_string());
   return plan;
 }

@@ -13,8 +13,8 @@
 namespace quern {
 
 struct PlanStep {
-  std::string tensor;     // in the source
-  std::string output;     // in the package
+  std::string tensor;  // in the source
+  std::string output;  // in the package
   std::string codec;
   std::string optimizer;
   std::uint64_t bytes = 0;
@@ -25,10 +25,10 @@ struct PlanStep {
 
 struct Plan {
   std::string scheme, format;
-  std::string source_sha256;      // of the source's weight files, see source_hash
-  std::string statistics_sha256;  // empty: made without statistics
-  std::vector<PlanStep> steps;    // in file order; one for every weight of the model
-  std::vector<std::string> notes; // what a person should know: a codec that did not fit a shape
+  std::string source_sha256;       // of the source's weight files, see source_hash
+  std::string statistics_sha256;   // empty: made without statistics
+  std::vector<PlanStep> steps;     // in file order; one for every weight of the model
+  std::vector<std::string> notes;  // what a person should know: a codec that did not fit a shape
 
   std::uint64_t tensor_bytes() const;
   // Of the canonical JSON: names the plan in manifests.
@@ -50,8 +50,8 @@ struct PlanInput {
   bool has_statistics() const { return !statistics_sha256.empty(); }
 };
 
-// Pure. Matrices get the scheme's codec; where rows do not divide into its blocks, the next larger codec of the container
-// that does, with a note. Vectors take the encoding that the container's runtimes want, or keep their own.
+// Pure. Matrices get the scheme's codec; where rows do not divide into its blocks, the next larger codec of the
+// container that does, with a note. Vectors take the encoding that the container's runtimes want, or keep their own.
 // Error(kInfeasible) when the container holds no codec of the scheme.
 Plan make_plan(const PlanInput& input);
 

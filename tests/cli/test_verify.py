@@ -32,7 +32,6 @@ class Verify(ProgramTest):
             self.assertIn(str(word), done.stderr)
         self.assertNotIn("all well", done.stdout)
 
-
     def test_good_package(self):
         for package, _ in self.copies():
             said = self.succeed("verify", package, "--every", "1").stdout

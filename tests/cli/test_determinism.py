@@ -1,0 +1,67 @@
+"""The same bytes for any number of threads, for every run, and from both compilers."""
+
+import os
+import pathlib
+import unittest
+
+from quern_program import CALIBRATION_TEXT, QUERN, ProgramTest, compress, hashes, model_files, read_json
+
+CALIBRATED = ["--calib", CALIBRATION_TEXT, "--calib-windows", "3", "--report-text", CALIBRATION_TEXT, "--report-windows", "2"]
+CLANG = pathlib.Path(os.environ.get("QUERN_CLANG", pathlib.Path(QUERN).parents[1] / "clang/quern"))
+TIMED = ("report.json", "README.md")  # they tell the seconds and the command line
+
+
+def without_times(package):
+    """The manifest but for the entries of the files that differ from run to run, and the report's figures."""
+    manifest, report = read_json(package / "manifest.json"), read_json(package / "report.json")
+    manifest["files"] = [file for file in manifest["files"] if file["name"] not in TIMED]
+    del report["seconds"], report["command"]
+    return manifest, report
+
+
+class Determinism(ProgramTest):
+    SCHEMES = ("simple", "q4_k_m")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.first = {scheme: cls.make(scheme, "first", "--threads", "1") for scheme in cls.SCHEMES}
+
+    @classmethod
+    def make(cls, scheme, name, *arguments, **options):
+        return compress(cls.class_folder / f"{scheme}-{name}", "--scheme", scheme, *CALIBRATED, *arguments, **options)
+
+    def assert_same(self, scheme, package):
+        expected = self.first[scheme]
+        self.assertGreater(len(model_files(expected)), 0)
+        mine, theirs = hashes(package), hashes(expected)
+        for name in (*TIMED, "manifest.json"):
+            del mine[name], theirs[name]
+        self.assertIn("statistics.gguf", mine)
+        self.assertEqual(mine, theirs)
+        self.assertEqual(without_times(package), without_times(expected))
+
+    def test_threads(self):
+        for scheme in self.SCHEMES:
+            for threads in ("2", "4"):
+                with self.subTest(scheme=scheme, threads=threads):
+                    self.assert_same(scheme, self.make(scheme, threads, "--threads", threads))
+
+    def test_again(self):
+        for scheme in self.SCHEMES:
+            with self.subTest(scheme=scheme):
+                self.assert_same(scheme, self.make(scheme, "again", "--threads", "1"))
+
+    def test_memory_limit_changes_nothing(self):
+        self.assert_same("q4_k_m", self.make("q4_k_m", "memory", "--max-memory", "30MB"))
+
+    def test_clang(self):
+        if not CLANG.exists():
+            self.skipTest(f"{CLANG} is not built")
+        for scheme in self.SCHEMES:
+            with self.subTest(scheme=scheme):
+                self.assert_same(scheme, self.make(scheme, "clang", program=CLANG))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,105 @@
+"""Ctrl-C leaves nothing behind; progress is a bar on a terminal and lines in a file."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import unittest
+
+from quern_program import CALIBRATION_TEXT, MODEL, QUERN, ProgramTest, compress, hashes
+
+INTERRUPTED = 130
+LONG = ["--calib", CALIBRATION_TEXT, "--calib-windows", "150", "--threads", "1"]
+
+
+class Interrupt(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.output = self.folder / "out"
+
+    def interrupt(self, line, *arguments, calibration=LONG, stop=signal.SIGINT):
+        """Starts a long run and sends the signal when stderr holds `line`."""
+        command = [QUERN, "compress", MODEL, "-o", self.output, *calibration, *arguments]
+        with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            seen = False
+            for said in process.stderr:
+                seen = line in said
+                if seen:
+                    process.send_signal(stop)
+                    break
+            rest = process.stderr.read()
+            self.assertEqual(process.stdout.read(), "")
+            process.wait(60)
+        self.assertTrue(seen, f"no {line!r} in the progress")
+        self.assertEqual(process.returncode, INTERRUPTED, rest)
+        self.assertIn("interrupted", rest)
+        self.assert_gone(f"{self.output}.partial", f"{self.output}.rejected")
+
+    def test_while_calibrating(self):
+        self.interrupt("[1/7] calibrate")
+        self.assert_gone(self.output)
+        compress(self.output, "-q")
+        self.succeed("verify", self.output)
+
+    def test_while_encoding(self):
+        self.interrupt("[2/56] encode", calibration=["--threads", "1", "--scheme", "q4_k_m"])
+        self.assert_gone(self.output)
+
+    def test_by_the_system(self):
+        self.interrupt("[1/7] calibrate", stop=signal.SIGTERM)
+
+    def test_package_from_before_stays(self):
+        compress(self.output, "--scheme", "q8_0")
+        before = hashes(self.output)
+        self.interrupt("[1/7] calibrate", "--force")
+        self.assertEqual(hashes(self.output), before)
+
+    def test_partial_folder_of_a_killed_run_is_no_obstacle(self):
+        partial = self.folder / "out.partial"
+        partial.mkdir()
+        (partial / "model.safetensors").write_text("half of it")
+        compress(self.output)
+        self.assert_gone(partial)
+
+
+class Progress(ProgramTest):
+    COMMAND = ["compress", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "-o"]
+
+    def on_terminal(self, *arguments):
+        """What the program writes to a terminal as stderr."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([QUERN, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=theirs) as process:
+            os.close(theirs)
+            said = b""
+            while True:
+                try:
+                    part = os.read(ours, 65536)
+                except OSError:  # EIO: the other side is closed
+                    break
+                if not part:
+                    break
+                said += part
+            os.close(ours)
+        self.assertEqual(process.returncode, 0, said)
+        return said.decode()
+
+    def test_terminal_shows_a_bar(self):
+        said = self.on_terminal(*self.COMMAND, self.folder / "out")
+        self.assertRegex(said, r"\r\x1b\[Kcalibrate +\[#+\.*\] +\d+%")
+        self.assertIn("100%", said)
+        self.assertTrue(said.endswith("\r\x1b[K"), "the bar is wiped at the end")
+        self.assertNotRegex(said, r"\[\d+/\d+\]")
+
+    def test_file_gets_one_line_a_block(self):
+        said = self.succeed(*self.COMMAND, self.folder / "out").stderr
+        self.assertEqual(len(re.findall(r"^\[\d+/7\] calibrate: .+$", said, re.M)), 7, said[-600:])
+        self.assertNotIn("%", said)
+        self.assertNotIn("\r", said)
+
+    def test_quiet_is_quiet_on_a_terminal_too(self):
+        self.assertEqual(self.on_terminal(*self.COMMAND, self.folder / "out", "-q"), "")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,139 @@
+"""llama.cpp as an independent reader and runtime of GGUF files.
+
+The library comes from the wheel xllamacpp, the declarations of its C interface from llama-cpp-py-sync; both are pinned to
+neighbouring builds in tools/peer_requirements.txt. Windows are those of llama-perplexity: the text's tokens after a BOS in
+runs of 512, the first of each replaced by BOS, the second half scored (255 positions).
+"""
+
+import contextlib
+import dataclasses
+import math
+
+import numpy
+import xllamacpp
+from llama_cpp_py_sync import _cffi_bindings
+
+WINDOW = 512
+FIRST_SCORED = WINDOW // 2
+
+ffi = _cffi_bindings.get_ffi()
+library = ffi.dlopen(xllamacpp.xllamacpp.__file__)
+
+
+@ffi.callback("ggml_log_callback")
+def be_silent(level, text, data):
+    del level, text, data
+
+
+library.llama_log_set(be_silent, ffi.NULL)
+library.llama_backend_init()
+
+
+@dataclasses.dataclass
+class Comparison:
+    perplexity: float
+    mean_kld: float
+    same_top: float
+
+
+class Model:
+    """A GGUF file that llama.cpp has opened."""
+
+    def __init__(self, path):
+        parameters = library.llama_model_default_params()
+        parameters.n_gpu_layers = 0
+        self.model = library.llama_model_load_from_file(str(path).encode(), parameters)
+        if self.model == ffi.NULL:
+            raise AssertionError(f"llama.cpp cannot load {path}")
+        options = library.llama_context_default_params()
+        options.n_ctx = options.n_batch = options.n_ubatch = options.n_outputs_max = WINDOW
+        options.n_threads = options.n_threads_batch = 2
+        self.context = library.llama_init_from_model(self.model, options)
+        if self.context == ffi.NULL:
+            raise AssertionError(f"llama.cpp cannot run {path}")
+        self.vocabulary = library.llama_model_get_vocab(self.model)
+        self.vocabulary_size = library.llama_vocab_n_tokens(self.vocabulary)
+        self.bos = library.llama_vocab_bos(self.vocabulary)
+
+    def close(self):
+        library.llama_free(self.context)
+        library.llama_model_free(self.model)
+
+    def tokens(self, text, with_bos=True):
+        raw = text.encode()
+        ids = ffi.new("llama_token[]", len(raw) + 2)
+        count = library.llama_tokenize(self.vocabulary, raw, len(raw), ids, len(ids), with_bos, False)
+        assert count >= 0, count
+        return [ids[i] for i in range(count)]
+
+    def text(self, ids):
+        buffer = ffi.new("char[]", 64 * len(ids) + 64)
+        count = library.llama_detokenize(self.vocabulary, ffi.new("llama_token[]", ids), len(ids), buffer, len(buffer), True, False)
+        assert count >= 0, count
+        return ffi.buffer(buffer, count)[:].decode()
+
+    def logits(self, ids):
+        """float32 [len(ids), vocabulary size], the cache emptied before."""
+        library.llama_memory_clear(library.llama_get_memory(self.context), True)
+        batch = library.llama_batch_init(len(ids), 0, 1)
+        batch.n_tokens = len(ids)
+        for position, token in enumerate(ids):
+            batch.token[position], batch.pos[position] = int(token), position
+            batch.n_seq_id[position], batch.seq_id[position][0] = 1, 0
+            batch.logits[position] = 1
+        status = library.llama_decode(self.context, batch)
+        library.llama_batch_free(batch)
+        assert status == 0, f"llama_decode gave {status}"
+        size = 4 * len(ids) * self.vocabulary_size
+        values = numpy.frombuffer(ffi.buffer(library.llama_get_logits(self.context), size), numpy.float32)
+        return values.reshape(len(ids), -1).copy()
+
+    def windows(self, text, count):
+        ids = self.tokens(text)
+        assert len(ids) >= count * WINDOW, f"{len(ids)} tokens are fewer than {count} windows"
+        return [[self.bos, *ids[k * WINDOW + 1:(k + 1) * WINDOW]] for k in range(count)]
+
+    def log_probabilities(self, window):
+        """float64 [255, vocabulary size]: of the tokens that follow the scored positions."""
+        scores = self.logits(window)[FIRST_SCORED:-1].astype(numpy.float64)
+        scores -= scores.max(axis=1, keepdims=True)
+        return scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True))
+
+    def greedy(self, prompt, count):
+        """The `count` most likely tokens after the prompt, one by one."""
+        ids = self.tokens(prompt)
+        for _ in range(count):
+            ids.append(int(self.logits(ids)[-1].argmax()))
+        return ids[-count:]
+
+
+@contextlib.contextmanager
+def opened(path):
+    model = Model(path)
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+def perplexity(path, text, count):
+    with opened(path) as model:
+        losses = [loss_of(model.log_probabilities(window), window) for window in model.windows(text, count)]
+    return math.exp(numpy.mean(losses))
+
+
+def loss_of(log_probabilities, window):
+    targets = window[FIRST_SCORED + 1:]
+    return -log_probabilities[numpy.arange(len(targets)), targets].mean()
+
+
+def compare(reference, path, text, count):
+    """A file against a reference, both in llama.cpp's runtime."""
+    losses, divergences, agreements = [], [], []
+    with opened(reference) as original, opened(path) as candidate:
+        for window in original.windows(text, count):
+            p, q = original.log_probabilities(window), candidate.log_probabilities(window)
+            losses.append(loss_of(q, window))
+            divergences.append((numpy.exp(p) * (p - q)).sum(axis=1).mean())
+            agreements.append((p.argmax(axis=1) == q.argmax(axis=1)).mean())
+    return Comparison(math.exp(numpy.mean(losses)), float(numpy.mean(divergences)), float(numpy.mean(agreements)))

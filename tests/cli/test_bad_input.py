@@ -122,15 +122,21 @@ class BadOutputs(ProgramTest):
         self.model = tiny_llama.write(self.folder / "tiny")
         self.output = self.folder / "out"
 
-    def test_folder_that_is_not_empty_is_replaced_only_by_force(self):
+    def test_folder_that_is_not_empty_stays(self):
         self.output.mkdir()
         (self.output / "diary.txt").write_text("mine")
         self.fail_with(USAGE, [self.output, "not empty", "--force"], "compress", self.model, "-o", self.output)
+        self.fail_with(USAGE, [self.output, "not written by quern"], "compress", self.model, "-o", self.output, "--force")
         self.assertEqual(os.listdir(self.output), ["diary.txt"])
         self.assert_gone(f"{self.output}.partial")
+
+    def test_force_replaces_a_package(self):
+        compress(self.output, "--scheme", "q8_0", model=self.model)
+        self.fail_with(USAGE, [self.output, "--force"], "compress", self.model, "-o", self.output)
+        self.assertIn("tiny-q8_0.gguf", os.listdir(self.output))
         self.succeed("compress", self.model, "-o", self.output, "--force")
-        self.assertNotIn("diary.txt", os.listdir(self.output))
-        self.assertIn("manifest.json", os.listdir(self.output))
+        self.assertNotIn("tiny-q8_0.gguf", os.listdir(self.output))
+        self.assertIn("model.safetensors", os.listdir(self.output))
         self.assertEqual(sorted(os.listdir(self.folder)), ["out", "tiny"])
 
     def test_a_failure_with_force_leaves_the_folder_as_it_was(self):
@@ -158,8 +164,10 @@ class BadOutputs(ProgramTest):
         self.assertEqual(self.output.read_text(), "a file")
 
     def test_name_that_is_no_new_folder(self):
-        self.fail_with(USAGE, ['"."'], "compress", self.model, "-o", ".", cwd=self.folder)
-        self.fail_with(USAGE, ['"/"'], "compress", self.model, "-o", "/", "--force")
+        (self.folder / "here").mkdir()
+        self.fail_with(USAGE, ["choose another folder"], "compress", self.model, "-o", "..", cwd=self.folder / "here")
+        self.fail_with(USAGE, ['"."', "name"], "compress", self.model, "-o", ".", cwd=self.folder / "here")
+        self.fail_with(USAGE, ["/"], "compress", self.model, "-o", "/", "--force")
 
     def test_disk_that_takes_no_more(self):
         def limit():

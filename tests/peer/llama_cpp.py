@@ -47,7 +47,7 @@ class Model:
             raise AssertionError(f"llama.cpp cannot load {path}")
         options = library.llama_context_default_params()
         options.n_ctx = options.n_batch = options.n_ubatch = options.n_outputs_max = WINDOW
-        options.n_threads = options.n_threads_batch = 2
+        options.n_threads = options.n_threads_batch = 1  # more would wait in spin locks on a busy machine
         self.context = library.llama_init_from_model(self.model, options)
         if self.context == ffi.NULL:
             raise AssertionError(f"llama.cpp cannot run {path}")
@@ -72,21 +72,21 @@ class Model:
         assert count >= 0, count
         return ffi.buffer(buffer, count)[:].decode()
 
-    def logits(self, ids):
-        """float32 [len(ids), vocabulary size], the cache emptied before."""
+    def logits(self, ids, first):
+        """float32 [len(ids) - first, vocabulary size]: of the positions from `first` on, the cache emptied before."""
         library.llama_memory_clear(library.llama_get_memory(self.context), True)
         batch = library.llama_batch_init(len(ids), 0, 1)
         batch.n_tokens = len(ids)
         for position, token in enumerate(ids):
             batch.token[position], batch.pos[position] = int(token), position
             batch.n_seq_id[position], batch.seq_id[position][0] = 1, 0
-            batch.logits[position] = 1
+            batch.logits[position] = position >= first
         status = library.llama_decode(self.context, batch)
         library.llama_batch_free(batch)
         assert status == 0, f"llama_decode gave {status}"
-        size = 4 * len(ids) * self.vocabulary_size
-        values = numpy.frombuffer(ffi.buffer(library.llama_get_logits(self.context), size), numpy.float32)
-        return values.reshape(len(ids), -1).copy()
+        rows = len(ids) - first
+        values = numpy.frombuffer(ffi.buffer(library.llama_get_logits(self.context), 4 * rows * self.vocabulary_size), numpy.float32)
+        return values.reshape(rows, -1).copy()
 
     def windows(self, text, count):
         ids = self.tokens(text)
@@ -94,16 +94,16 @@ class Model:
         return [[self.bos, *ids[k * WINDOW + 1:(k + 1) * WINDOW]] for k in range(count)]
 
     def log_probabilities(self, window):
-        """float64 [255, vocabulary size]: of the tokens that follow the scored positions."""
-        scores = self.logits(window)[FIRST_SCORED:-1].astype(numpy.float64)
+        """float32 [255, vocabulary size]: of the tokens that follow the scored positions; sums are taken in float64."""
+        scores = self.logits(window, FIRST_SCORED)[:-1]
         scores -= scores.max(axis=1, keepdims=True)
-        return scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True))
+        return scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True, dtype=numpy.float64)).astype(numpy.float32)
 
     def greedy(self, prompt, count):
         """The `count` most likely tokens after the prompt, one by one."""
         ids = self.tokens(prompt)
         for _ in range(count):
-            ids.append(int(self.logits(ids)[-1].argmax()))
+            ids.append(int(self.logits(ids, len(ids) - 1)[0].argmax()))
         return ids[-count:]
 
 
@@ -124,16 +124,21 @@ def perplexity(path, text, count):
 
 def loss_of(log_probabilities, window):
     targets = window[FIRST_SCORED + 1:]
-    return -log_probabilities[numpy.arange(len(targets)), targets].mean()
+    return -log_probabilities[numpy.arange(len(targets)), targets].mean(dtype=numpy.float64)
 
 
-def compare(reference, path, text, count):
-    """A file against a reference, both in llama.cpp's runtime."""
-    losses, divergences, agreements = [], [], []
-    with opened(reference) as original, opened(path) as candidate:
-        for window in original.windows(text, count):
-            p, q = original.log_probabilities(window), candidate.log_probabilities(window)
-            losses.append(loss_of(q, window))
-            divergences.append((numpy.exp(p) * (p - q)).sum(axis=1).mean())
-            agreements.append((p.argmax(axis=1) == q.argmax(axis=1)).mean())
-    return Comparison(math.exp(numpy.mean(losses)), float(numpy.mean(divergences)), float(numpy.mean(agreements)))
+def compare(reference, paths, text, count):
+    """Files against a reference, all in llama.cpp's runtime, window by window; the reference itself comes first."""
+    with contextlib.ExitStack() as stack:
+        models = [stack.enter_context(opened(path)) for path in (reference, *paths)]
+        figures = [([], [], []) for _ in models]
+        for window in models[0].windows(text, count):
+            p = models[0].log_probabilities(window)
+            weights, best = numpy.exp(p), p.argmax(axis=1)
+            for model, (losses, divergences, agreements) in zip(models, figures):
+                q = p if model is models[0] else model.log_probabilities(window)
+                losses.append(loss_of(q, window))
+                divergences.append((weights * (p - q)).sum(axis=1, dtype=numpy.float64).mean())
+                agreements.append((best == q.argmax(axis=1)).mean())
+    return [Comparison(math.exp(numpy.mean(losses)), float(numpy.mean(divergences)), float(numpy.mean(agreements)))
+            for losses, divergences, agreements in figures]

@@ -28,7 +28,7 @@ struct TensorPart {
 struct TensorEntry {
   std::string name;
   Shape shape;
-  std::string encoding;           // name of a codec ("bf16", "q4_k"), or of a stored type without one ("i64", "iq2_xxs")
+  std::string encoding;  // name of a codec ("bf16", "q4_k"), or of a stored type without one ("i64", "iq2_xxs")
   std::vector<TensorPart> parts;  // one a plane of the codec, in the codec's order
 
   std::uint64_t bytes() const {
@@ -47,7 +47,8 @@ struct SourceFile {
 
 class Checkpoint {
  public:
-  // What an opener hands over: `tensors` validated (every part inside its file, sizes as the encoding and shape demand).
+  // What an opener hands over: `tensors` validated (every part inside its file, sizes as the encoding and shape
+  // demand).
   struct Contents {
     std::string format;                // name in the table of formats
     std::filesystem::path path;        // as the user gave it
@@ -96,9 +97,9 @@ struct TensorSpec {
 struct CheckpointHead {
   std::string stem = "model";  // file name without number and extension
   Metadata metadata;
-  Json config;                          // becomes config.json where the format has one
-  std::vector<TensorSpec> tensors;      // in file order
-  std::uint64_t max_file_bytes = 0;     // 0: one file
+  Json config;                       // becomes config.json where the format has one
+  std::vector<TensorSpec> tensors;   // in file order
+  std::uint64_t max_file_bytes = 0;  // 0: one file
 };
 
 // Files of the final size with a complete header; tensor bytes arrive in any order.

@@ -25,17 +25,17 @@ inline constexpr std::size_t kMaxPlanes = 2;
 struct Codec {
   const char* name;  // NOTE: on-disk id; never changes its meaning
   const char* summary;
-  double bits_per_weight;             // nominal; exact sizes come from plane_row_bytes
-  std::uint32_t block;                // weights a block; 0: the whole row is one block
-  std::span<const CodecPlane> planes; // 1..kMaxPlanes
-  std::uint32_t side_bytes;           // size of a block's side information in memory
+  double bits_per_weight;              // nominal; exact sizes come from plane_row_bytes
+  std::uint32_t block;                 // weights a block; 0: the whole row is one block
+  std::span<const CodecPlane> planes;  // 1..kMaxPlanes
+  std::uint32_t side_bytes;            // size of a block's side information in memory
 
-  // Chooses the side information. `importance` has one non-negative weight per column of the block, or is empty (all 1).
-  // The error to minimise is the sum over the block of importance * (weight - decoded)^2.
+  // Chooses the side information. `importance` has one non-negative weight per column of the block, or is empty (all
+  // 1). The error to minimise is the sum over the block of importance * (weight - decoded)^2.
   void (*fit)(std::span<const float> weights, std::span<const float> importance, std::byte* side);
   // Codes of weights[k] as column `first` + k of the block, and the values that they decode to (`values` may be empty).
-  void (*round)(const std::byte* side, std::uint32_t first, std::span<const float> weights, std::span<std::int32_t> codes,
-                std::span<float> values);
+  void (*round)(const std::byte* side, std::uint32_t first, std::span<const float> weights,
+                std::span<std::int32_t> codes, std::span<float> values);
   // Writes one block: planes[p] points to where plane p of this block begins.
   void (*pack)(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes);
   // Reads one block.
@@ -68,6 +68,7 @@ using ConstPlanePointers = std::array<const std::byte*, kMaxPlanes>;
 // Decodes one row (all blocks). `planes` points to that row.
 void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> out);
 // Round-to-nearest of one row: fit, round and pack each block. Returns the sum of importance * (weight - decoded)^2.
-double encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance, PlanePointers planes);
+double encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
+                  PlanePointers planes);
 
 }  // namespace quern

@@ -11,15 +11,15 @@ namespace quern {
 
 // NOTE: the values are the documented exit codes of `quern`; never renumber.
 enum class ErrorCode : int {
-  kInternal = 1,           // a defect of Quern
-  kUsage = 2,              // a wrong command line, recipe or plan
-  kInput = 3,              // input that cannot be read or is not supported
-  kInfeasible = 4,         // constraints that no plan can meet
-  kQuality = 5,            // the quality bound was missed
-  kResource = 6,           // memory or disk
-  kVerification = 7,       // a package that does not match its manifest
-  kMissingComponent = 8,   // an optional component is not installed
-  kInterrupted = 130,      // stopped by the user
+  kInternal = 1,          // a defect of Quern
+  kUsage = 2,             // a wrong command line, recipe or plan
+  kInput = 3,             // input that cannot be read or is not supported
+  kInfeasible = 4,        // constraints that no plan can meet
+  kQuality = 5,           // the quality bound was missed
+  kResource = 6,          // memory or disk
+  kVerification = 7,      // a package that does not match its manifest
+  kMissingComponent = 8,  // an optional component is not installed
+  kInterrupted = 130,     // stopped by the user
 };
 
 // What went wrong, with the actual values, and where ("while reading FILE, tensor T").

@@ -12,14 +12,15 @@
 namespace quern {
 
 struct MetaArray;
-using MetaValue = std::variant<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t, float, bool,
-                               std::string, MetaArray, std::uint64_t, std::int64_t, double>;
+using MetaValue = std::variant<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t,
+                               float, bool, std::string, MetaArray, std::uint64_t, std::int64_t, double>;
 
 // Items of one type. A bool is stored as std::uint8_t here and marked by `is_bool` (std::vector<bool> has no storage).
 struct MetaArray {
-  using Items = std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>, std::vector<std::int16_t>,
-                             std::vector<std::uint32_t>, std::vector<std::int32_t>, std::vector<float>, std::vector<std::string>,
-                             std::vector<MetaArray>, std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>>;
+  using Items = std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>,
+                             std::vector<std::int16_t>, std::vector<std::uint32_t>, std::vector<std::int32_t>,
+                             std::vector<float>, std::vector<std::string>, std::vector<MetaArray>,
+                             std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>>;
   Items items;
   bool is_bool = false;
 

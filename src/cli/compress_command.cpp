@@ -22,31 +22,37 @@ struct Options {
 int run(Options o) {
   o.compress.machine = o.shared.machine();
   o.compress.existing = o.force ? OutputFolder::Existing::kReplace : OutputFolder::Existing::kRefuse;
-  if (!o.max_perplexity_increase.empty()) o.compress.bound.max_perplexity_increase = parse_fraction(o.max_perplexity_increase);
-  if (!o.max_kld.empty()) o.compress.bound.max_kld = parse_fraction(o.max_kld);
+  if (!o.max_perplexity_increase.empty())
+    o.compress.bound.max_perplexity_increase = parse_fraction(o.max_perplexity_increase);
+  if (!o.max_kld.empty()) o.compress.bound.max_kld = parse_number(o.max_kld);
   const Report report = [&] {
     TerminalObserver observer(o.shared.verbosity());
     return compress(o.compress, observer);
   }();
   const auto where = report.accepted ? o.compress.output : rejected_path(o.compress.output);
   fmt::print("{}", o.shared.json ? dump_json(to_json(report), 1) + "\n" : summary(report));
-  if (!o.shared.json) fmt::print("\n{} in {:.1f} s; the card with all figures is {}\n", where.string(), report.seconds, (where / kCardName).string());
+  if (!o.shared.json)
+    fmt::print("\n{} in {:.1f} s; the card with all figures is {}\n", where.string(), report.seconds,
+               (where / kCardName).string());
   if (report.accepted) return 0;
   fmt::print(stderr,
-             "quern: the quality bound was missed after {} trials, so {} was not written; what came nearest is in {}\n"
+             "quern: the quality bound was missed after {} trials, so {} was not written; the last attempt is in {}\n"
              "Allow more (--max-ppl-increase, --max-kld, --max-trials) or start from a scheme with more bits.\n",
              report.ladder.size(), o.compress.output.string(), where.string());
   return static_cast<int>(ErrorCode::kQuality);
 }
 
 void add_text_options(CLI::App& app, CompressOptions& c) {
-  app.add_option("--calib", c.calibration_text, "Text for the statistics; every fifth document decides the quality bound instead");
+  app.add_option("--calib", c.calibration_text,
+                 "Text for the statistics; every fifth document decides the quality bound instead");
   app.add_option("--imatrix", c.statistics, "Importance matrix (GGUF, llama.cpp's or ours) in place of calibration");
   app.add_option("--gate-text", c.gate_text, "Text that decides the quality bound (default: a fifth of --calib)");
   app.add_option("--report-text", c.report_text, "Text that is only reported on");
-  app.add_option("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)")->capture_default_str();
+  app.add_option("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)")
+      ->capture_default_str();
   app.add_option("--gate-windows", c.gate_windows, "Windows for the bound, at most (0: all)")->capture_default_str();
-  app.add_option("--report-windows", c.report_windows, "Windows for the report, at most (0: all)")->capture_default_str();
+  app.add_option("--report-windows", c.report_windows, "Windows for the report, at most (0: all)")
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -57,15 +63,20 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   o->compress.command = line;
   app->add_option("MODEL", o->compress.input, "A Hugging Face folder, or a .gguf file")->required();
   app->add_option("-o,--output", o->compress.output, "Folder to write")->required();
-  app->add_option("--scheme", o->compress.scheme, "simple, q4_k_m, q5_k_m, q6_k, q8_0, bf16, f16 or f32")->capture_default_str();
+  app->add_option("--scheme", o->compress.scheme, "simple, q4_k_m, q5_k_m, q6_k, q8_0, bf16, f16 or f32")
+      ->capture_default_str();
   app->add_option("--format", o->compress.format, "safetensors or gguf (default: what the scheme is made for)");
   add_text_options(*app, o->compress);
   app->add_option("--max-ppl-increase", o->max_perplexity_increase, "Perplexity may rise by this much, such as 3%");
   app->add_option("--max-kld", o->max_kld, "Mean KL divergence to the original may be this large, in nats");
-  app->add_option("--max-trials", o->compress.max_trials, "Plans to try before giving up on the bound")->capture_default_str()->check(CLI::PositiveNumber);
+  app->add_option("--max-trials", o->compress.max_trials, "Plans to try before giving up on the bound")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app->add_flag("--force", o->force, "Replace the output folder if it exists");
   add_shared(*app, o->shared);
-  app->footer("Example: quern compress models/llama-7m -o out --scheme q4_k_m --calib texts/calib.txt --report-text texts/eval.txt");
+  app->footer(
+      "Example: quern compress models/llama-7m -o out --scheme q4_k_m --calib texts/calib.txt --report-text "
+      "texts/eval.txt");
   return {app, [o] { return run(*o); }};
 }
 

@@ -17,12 +17,14 @@ struct Options {
 };
 
 std::string line(const char* what, const Estimate& e, const char* unit, double scale, int digits) {
-  return fmt::format("{:<28}{:>12.{}f} +- {:.{}f}{}\n", what, e.value * scale, digits, e.standard_error * scale, digits, unit);
+  return fmt::format("{:<28}{:>12.{}f} +- {:.{}f}{}\n", what, e.value * scale, digits, e.standard_error * scale, digits,
+                     unit);
 }
 
 std::string table(const Options& o, const EvalResult& r) {
   const Quality& q = r.quality;
-  std::string text = fmt::format("{} windows of {} tokens, {} scored, {} arithmetic\n", q.windows, o.eval.window_length, q.tokens, to_string(r.precision));
+  std::string text = fmt::format("{} windows of {} tokens, {} scored, {} arithmetic\n", q.windows, o.eval.window_length,
+                                 q.tokens, to_string(r.precision));
   text += fmt::format("{:<28}{:>12}\n", "bytes", r.bytes);
   text += line("perplexity", q.perplexity, "", 1, 4);
   if (o.eval.against.empty()) return text;
@@ -63,7 +65,9 @@ Subcommand add_eval(CLI::App& program) {
   app->add_option("--text", o->eval.text, "Text that neither calibration nor the quality bound saw")->required();
   app->add_option("--against", o->eval.against, "The original, for divergence and agreement");
   app->add_option("--windows", o->eval.windows, "Windows at most (0: all)")->capture_default_str();
-  app->add_option("--window-length", o->eval.window_length, "Tokens a window")->capture_default_str()->check(CLI::Range(8, 1 << 20));
+  app->add_option("--window-length", o->eval.window_length, "Tokens a window")
+      ->capture_default_str()
+      ->check(CLI::Range(8, 1 << 20));
   add_shared(*app, o->shared);
   app->footer("Example: quern eval out --against models/llama-7m --text texts/eval.txt");
   return {app, [o] { return run(*o); }};

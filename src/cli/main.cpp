@@ -41,10 +41,13 @@ int main(int argc, char** argv) {
   CLI::App program("Makes a trained neural network smaller and proves what was lost.", "quern");
   program.require_subcommand(1);
   program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instruction_set()));
-  program.footer("Exit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, 7 verification,\n"
-                 "8 missing component, 130 interrupted.");
+  program.footer(
+      "Exit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, 7 "
+      "verification,\n"
+      "8 missing component, 130 interrupted.");
   const std::string line = command_line(argc, argv);
-  const std::vector<Subcommand> subcommands{add_inspect(program), add_compress(program, line), add_eval(program), add_verify(program)};
+  const std::vector<Subcommand> subcommands{add_inspect(program), add_compress(program, line), add_eval(program),
+                                            add_verify(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

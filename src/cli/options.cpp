@@ -14,7 +14,8 @@ namespace {
 std::pair<double, std::string> number_and_rest(const std::string& text, const char* wanted) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || !std::isfinite(value) || value < 0) fail(ErrorCode::kUsage, "\"{}\" is not {}", text, wanted);
+  if (error != std::errc() || !std::isfinite(value) || value < 0)
+    fail(ErrorCode::kUsage, "\"{}\" is not {}", text, wanted);
   return {value, std::string(end, text.data() + text.size())};
 }
 
@@ -22,32 +23,44 @@ std::pair<double, std::string> number_and_rest(const std::string& text, const ch
 
 void add_shared(CLI::App& app, SharedOptions& options) {
   app.add_option("--threads", options.threads, "Threads (default: all processors); results do not depend on it");
-  app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")->check(CLI::IsMember({"auto", "f32", "bf16"}));
-  app.add_option("--max-memory", options.max_memory, "Memory to stay within, such as 800MB or 2GiB (default: half of the machine's)");
+  app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")
+      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+  app.add_option("--max-memory", options.max_memory,
+                 "Memory to stay within, such as 800MB or 2GiB (default: half of the machine's)");
   app.add_flag("--json", options.json, "Print the result as JSON");
   app.add_flag("-q,--quiet", options.quiet, "No progress");
 }
 
 MachineOptions SharedOptions::machine() const {
-  MachineOptions machine{.threads = threads, .precision = std::nullopt, .max_memory = max_memory.empty() ? 0 : parse_bytes(max_memory)};
+  MachineOptions machine{
+      .threads = threads, .precision = std::nullopt, .max_memory = max_memory.empty() ? 0 : parse_bytes(max_memory)};
   if (compute == "f32") machine.precision = Precision::kF32;
   if (compute == "bf16") machine.precision = Precision::kBf16;
   return machine;
 }
 
 std::uint64_t parse_bytes(const std::string& text) {
-  static const std::map<std::string, double> kUnits{{"", 1},     {"B", 1},      {"KB", 1e3},     {"MB", 1e6},      {"GB", 1e9},
-                                                    {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824.0}};
+  static const std::map<std::string, double> kUnits{
+      {"", 1}, {"B", 1}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824.0}};
   const auto [value, unit] = number_and_rest(text, "a size such as 800MB or 2GiB");
   const auto found = kUnits.find(unit);
-  if (found == kUnits.end() || value * found->second >= 1e18) fail(ErrorCode::kUsage, "\"{}\" is not a size such as 800MB or 2GiB", text);
+  if (found == kUnits.end() || value * found->second >= 1e18)
+    fail(ErrorCode::kUsage, "\"{}\" is not a size such as 800MB or 2GiB", text);
   return static_cast<std::uint64_t>(value * found->second);
 }
 
 double parse_fraction(const std::string& text) {
   const auto [value, unit] = number_and_rest(text, "a share such as 3% or 0.03");
   if (unit != "" && unit != "%") fail(ErrorCode::kUsage, "\"{}\" is not a share such as 3% or 0.03", text);
+  if (unit.empty() && value >= 1)
+    fail(ErrorCode::kUsage, "\"{}\" would be {} times as much; write {}% or {}", text, 1 + value, value, value / 100);
   return unit == "%" ? value / 100 : value;
+}
+
+double parse_number(const std::string& text) {
+  const auto [value, unit] = number_and_rest(text, "a number such as 0.02");
+  if (!unit.empty()) fail(ErrorCode::kUsage, "\"{}\" is not a number such as 0.02", text);
+  return value;
 }
 
 }  // namespace quern::cli

@@ -23,7 +23,10 @@ void add_shared(CLI::App& app, SharedOptions& options);
 
 // "800MB" (10^6), "1GiB" (2^30), "4096". Error(kUsage) otherwise.
 std::uint64_t parse_bytes(const std::string& text);
-// "3%" or "0.03". Error(kUsage) otherwise, and for negative values.
+// "3%" or "0.03". Error(kUsage) otherwise, for negative values, and for a bare number of 1 or more, which is a
+// forgotten %.
 double parse_fraction(const std::string& text);
+// "0.02". Error(kUsage) otherwise, and for negative values.
+double parse_number(const std::string& text);
 
 }  // namespace quern::cli

@@ -26,7 +26,8 @@ void catch_interrupts() {
   std::signal(SIGTERM, request_stop);
 }
 
-TerminalObserver::TerminalObserver(Verbosity verbosity) : verbosity_(verbosity), terminal_(::isatty(STDERR_FILENO) == 1) {}
+TerminalObserver::TerminalObserver(Verbosity verbosity)
+    : verbosity_(verbosity), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 TerminalObserver::~TerminalObserver() { clear_line(); }
 
@@ -61,7 +62,8 @@ void TerminalObserver::draw(std::string_view what) {
   const int filled = static_cast<int>(share * kBarWidth);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   const double left = share > 0 ? seconds / share - seconds : 0;
-  fmt::print(stderr, "\r\033[K{:<28} [{}{}] {:>3.0f}%  {:.0f} s left  {}", stage_.substr(0, 28), std::string(static_cast<std::size_t>(filled), '#'),
+  fmt::print(stderr, "\r\033[K{:<28} [{}{}] {:>3.0f}%  {:.0f} s left  {}", stage_.substr(0, 28),
+             std::string(static_cast<std::size_t>(filled), '#'),
              std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share, left, what.substr(0, 48));
   std::fflush(stderr);
 }

@@ -36,8 +36,10 @@ int run(const Options& o) {
     print_json(result);
   } else {
     for (const std::string& problem : result.problems) fmt::print(stderr, "quern: {}\n", problem);
-    fmt::print("{}: {} files hashed, {} tensors decoded, {} compared with {}: {}\n", o.package, result.files, result.tensors, result.compared,
-               result.original.empty() ? "the original (not at hand)" : result.original, result.problems.empty() ? "all well" : "NOT as it was written");
+    fmt::print("{}: {} files hashed, {} tensors decoded, {} compared with {}: {}\n", o.package, result.files,
+               result.tensors, result.compared,
+               result.original.empty() ? "the original (not at hand or not reached)" : result.original,
+               result.problems.empty() ? "all well" : "NOT as it was written");
   }
   return result.problems.empty() ? 0 : static_cast<int>(ErrorCode::kVerification);
 }
@@ -49,7 +51,9 @@ Subcommand add_verify(CLI::App& program) {
   const auto o = std::make_shared<Options>();
   app->add_option("PACKAGE", o->package, "A folder that compress wrote")->required();
   app->add_option("--against", o->against, "The original (default: where it was when the package was made)");
-  app->add_option("--every", o->stride, "Compare every n-th tensor with the original")->capture_default_str()->check(CLI::PositiveNumber);
+  app->add_option("--every", o->stride, "Compare every n-th tensor with the original")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   add_shared(*app, o->shared);
   app->footer("Example: quern verify out");
   return {app, [o] { return run(*o); }};

@@ -45,7 +45,18 @@ std::optional<SplitName> parse_split_name(const std::string& name) {
   return split;
 }
 
-// The files of the models in a folder: each single file, and the first found file of each split set.
+// Importance matrices, adapters and projectors are GGUF files too and say so; a file that cannot be read is left to the
+// opener.
+bool is_model(const fs::path& path) {
+  try {
+    return read_gguf_header(File(path)).metadata.text("general.type").value_or("model") == "model";
+  } catch (const Error&) {
+    return true;
+  }
+}
+
+// The files of the models in a folder: each single file, and the first found file of each split set. Headers are read
+// only where there is a choice to make.
 std::vector<fs::path> models_in(const fs::path& folder) {
   std::map<std::string, fs::path> models;
   std::error_code ec;
@@ -56,7 +67,8 @@ std::vector<fs::path> models_in(const fs::path& folder) {
     models.emplace(split ? fmt::format("{} of {}", split->prefix, split->count) : name, entry.path());
   }
   std::vector<fs::path> paths;
-  for (const auto& [name, path] : models) paths.push_back(path);
+  for (const auto& [name, path] : models)
+    if (models.size() == 1 || is_model(path)) paths.push_back(path);
   return paths;
 }
 

@@ -20,6 +20,8 @@ std::string known_names() {
 
 // What the checkpoint calls itself.
 std::string claimed(const Checkpoint& checkpoint) {
+  if (checkpoint.metadata().find("general.type") && checkpoint.metadata().text("general.type") == "imatrix")
+    return "general.type \"imatrix\", which makes it an importance matrix and no model";
   if (const MetaValue* value = checkpoint.metadata().find("general.architecture")) {
     const auto* text = std::get_if<std::string>(value);
     return fmt::format("general.architecture {}", text ? "\"" + *text + "\"" : "that is not a text");

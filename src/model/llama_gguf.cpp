@@ -88,6 +88,11 @@ ExportMap llama_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
   ExportMap map;
   map.metadata = from_gguf ? copied_metadata(checkpoint.metadata()) : metadata_of(spec, config, checkpoint.config());
   map.extras = extras_of(config);
+  if (!from_gguf && config.window && config.window < spec.extent("context"))
+    map.notes.push_back(
+        fmt::format("the sliding window of {} positions is not part of a GGUF file of this family: beyond them "
+                    "its runtimes attend to everything",
+                    config.window));
   for (std::size_t i = 0; i < spec.weights.size(); ++i) {
     const Weight& weight = spec.weights[i];
     const LlamaTensor& tensor = find_llama_tensor(weight.tensor, config.naming, weight.layer);

@@ -125,7 +125,7 @@ void encode_trial(Compression& c, const Plan& plan, Trials& trials) {
   if (trials.ladder.empty()) {
     trials.errors = encode(c.encode_input(), plan, head, folder);
   } else {
-    const Checkpoint before = open_checkpoint(model_path(trials.folder));
+    const Checkpoint before = open_checkpoint(trials.folder);
     const EarlierTrial earlier{trials.ladder.back().plan, before, trials.errors};
     trials.errors = encode(c.encode_input(), plan, head, folder, &earlier);
     fs::remove_all(trials.folder);
@@ -143,7 +143,7 @@ Trials climb(Compression& c, Plan plan) {
   for (unsigned trial = 1;; ++trial) {
     encode_trial(c, plan, trials);
     if (!gate) return trials.accepted = true, trials;
-    const Quality quality = gate->quality_of(OpenModel(model_path(trials.folder)));
+    const Quality quality = gate->quality_of(OpenModel(trials.folder));
     trials.ladder.back().gate = quality;
     const double over = excess(c.options.bound, quality.perplexity_increase.value, quality.mean_kld.value);
     if (over == 0) return trials.accepted = true, trials;
@@ -174,6 +174,7 @@ Report describe(Compression& c, const Trials& trials) {
   r.ladder = trials.ladder;
   r.errors = trials.errors;
   r.notes = trials.ladder.back().plan.notes;
+  r.notes.insert(r.notes.end(), c.names.notes.begin(), c.names.notes.end());
   if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
   if (c.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
   return r;
@@ -192,10 +193,11 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const Plan plan = make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint,
                                combined_hash(c.source_files), c.statistics_sha256});
   for (const std::string& note : plan.notes) observer.note(note);
+  for (const std::string& note : c.names.notes) observer.note(note);
   const Trials trials = climb(c, plan);
   Report report = describe(c, trials);
   if (c.texts.report)
-    report.quality = Reference(c, *c.texts.report, "report text").quality_of(OpenModel(model_path(trials.folder)));
+    report.quality = Reference(c, *c.texts.report, "report text").quality_of(OpenModel(trials.folder));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   assemble_package(c.out.path(), trials.folder, c.source.checkpoint, c.source_files, report);
   c.out.publish(trials.accepted ? fs::path() : rejected_path(options.output));

@@ -36,7 +36,9 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
   if (options.calibration_text.empty() && options.gate_text.empty() && options.report_text.empty()) return texts;
   const Tokenizer tokenizer = load_tokenizer(source);
   if (!options.calibration_text.empty()) {
-    const TextSplit split = split_text(load_text(options.calibration_text));
+    const std::string text = load_text(options.calibration_text);
+    const TextSplit split =
+        with_context("while splitting " + options.calibration_text.string(), [&] { return split_text(text); });
     if (options.statistics.empty())
       load(options.calibration_text, " (four documents of five)", split.calibration, options.calibration_windows,
            tokenizer, texts.calibration, texts.calibration_use);
@@ -44,7 +46,7 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
       load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate,
            texts.gate_use);
   }
-  if (!options.gate_text.empty())
+  if (!options.gate_text.empty() && options.bound.is_set())
     load(options.gate_text, "", load_text(options.gate_text), options.gate_windows, tokenizer, texts.gate,
          texts.gate_use);
   if (!options.report_text.empty())

@@ -30,7 +30,7 @@ ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const 
 
 EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   ThreadPool pool(options.machine.threads);
-  const OpenModel model(model_path(options.model));
+  const OpenModel model(options.model);
   const EvaluationSetup setup = evaluation_setup(options.machine, model.spec, pool.threads(), options.window_length);
   const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
   const Windows windows = with_context("while cutting windows from " + options.text.string(), [&] {
@@ -43,7 +43,7 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
     result.quality = summarise(compare(walk, rows, walk, rows, windows));
     return result;
   }
-  const OpenModel original(model_path(options.against));
+  const OpenModel original(options.against);
   check_same_pieces(load_tokenizer(original.checkpoint), tokenizer);
   const WalkContext original_walk = original.walk(pool, setup.precision);
   const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);

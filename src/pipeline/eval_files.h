@@ -20,7 +20,7 @@ struct EvalResult {
   Precision precision = Precision::kF32;
 };
 
-// Tokenises with the original's tokenizer. Error(kInput) when the two vocabularies are not the same pieces.
+// Tokenises with the model's own tokenizer. Error(kInput) when the two vocabularies are not the same pieces.
 EvalResult eval_files(const EvalOptions& options, Observer& observer);
 
 }  // namespace quern

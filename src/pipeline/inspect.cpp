@@ -31,7 +31,7 @@ std::string table(const char* title, const std::map<std::string, TensorSums>& ma
 }  // namespace
 
 Inspection inspect(const std::filesystem::path& path) {
-  const Checkpoint checkpoint = open_checkpoint(model_path(path));
+  const Checkpoint checkpoint = open_checkpoint(path);
   Inspection result{.path = path.string(),
                     .format = checkpoint.format(),
                     .files = checkpoint.files(),

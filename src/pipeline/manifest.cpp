@@ -62,6 +62,9 @@ Manifest manifest_from_json(const Json& json) {
   m.source_files = files_from_json(json.at("source").at("files"));
   m.output_files = files_from_json(json.at("files"));
   m.plan = plan_from_json(json.at("plan"));
+  if (json.at("plan_sha256").as_string() != m.plan.sha256())
+    fail(ErrorCode::kInput, "the plan was edited: its sha256 is {}, the manifest says {}", m.plan.sha256(),
+         json.at("plan_sha256").as_string());
   m.errors = errors_from_json(json.at("errors"));
   if (m.errors.size() != m.plan.steps.size())
     fail(ErrorCode::kInput, "{} errors for {} steps of the plan", m.errors.size(), m.plan.steps.size());

@@ -82,7 +82,8 @@ std::string gate_section(const Report& r) {
 
 std::string how_to_run(const Plan& plan, const std::string& weights_file) {
   if (plan.format == std::string("gguf")) return fmt::format("llama-cli -m {} -p \"...\"", weights_file);
-  return "AutoModelForCausalLM.from_pretrained(\"THIS FOLDER\")  # transformers with the compressed-tensors package";
+  return "AutoModelForCausalLM.from_pretrained(\"THIS FOLDER\")  # transformers; packed weights need the "
+         "compressed-tensors package";
 }
 
 }  // namespace

@@ -110,14 +110,6 @@ CheckpointHead package_head(const Plan& plan, const ExportMap& names, const Open
   return head;
 }
 
-fs::path model_path(const fs::path& folder) {
-  std::error_code ec;
-  if (!fs::is_directory(folder, ec)) return folder;
-  for (const fs::path& file : sorted_files(folder))
-    if (file.extension() == ".gguf" && file.filename() != kStatisticsName) return file;
-  return folder;
-}
-
 void check_output(const fs::path& output, const fs::path& input, OutputFolder::Existing existing) {
   std::error_code ec;
   if (contains(output, input))
@@ -151,7 +143,8 @@ void assemble_package(const fs::path& folder, const fs::path& trial, const Check
   fs::remove(trial);
   report.output_bytes = manifest.model_bytes();
   write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
-  write_text(folder / kCardName, model_card(report, manifest, model_path(folder).filename().string()));
+  write_text(folder / kCardName,
+             model_card(report, manifest, open_checkpoint(folder).files().front().path.filename().string()));
   for (const char* name : {kReportName, kCardName, kStatisticsName})
     if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder / name, HashedFile::Role::kEvidence));
   write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");

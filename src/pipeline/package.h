@@ -22,10 +22,6 @@ ExportMap export_map(const OpenModel& source, const Format& format);
 // Header of the plan's files: tensors, hyper-parameters, vocabulary.
 CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme);
 
-// What to open in a folder of weights: its GGUF file (the statistics are not one), or the folder itself. A path that is
-// a file is itself.
-std::filesystem::path model_path(const std::filesystem::path& folder);
-
 // What stands in the way of writing the folder `output`, before anything is made. Error(kUsage) when it is the input
 // model or a folder around it, or when it would replace (kReplace) something that quern did not write: only an empty
 // folder and one that holds a manifest may go.

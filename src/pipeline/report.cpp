@@ -57,7 +57,8 @@ Json to_json(const Report& r) {
     return static_cast<double>(from) / static_cast<double>(to);
   };
   return Json::object(
-      {{"quern", kVersion},
+      {{"schema", 1},
+       {"quern", kVersion},
        {"model", r.model_name},
        {"architecture", r.architecture},
        {"command", r.command},

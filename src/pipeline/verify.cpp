@@ -86,6 +86,11 @@ void compare_errors(const Manifest& manifest, const OpenModel& original, const W
   }
   for (std::size_t i = 0; i < manifest.plan.steps.size(); i += stride) {
     const PlanStep& step = manifest.plan.steps[i];
+    if (original.spec.weights[names.weights[i].weight].tensor != step.tensor) {
+      result.problems.push_back(fmt::format("step {} of the plan is {}, in the original that place holds {}", i,
+                                            step.tensor, original.spec.weights[names.weights[i].weight].tensor));
+      continue;
+    }
     if (original.checkpoint.at(step.tensor).shape != package.checkpoint().at(step.output).shape) {
       result.problems.push_back(
           fmt::format("tensor {} has another shape than the original's {}", step.output, step.tensor));
@@ -111,7 +116,7 @@ VerifyResult verify(const fs::path& package, const fs::path& original_path, std:
   VerifyResult result;
   check_files(package, manifest, observer, result);
   if (!result.problems.empty()) return result;
-  const Checkpoint checkpoint = open_checkpoint(model_path(package));
+  const Checkpoint checkpoint = open_checkpoint(package);
   const WeightSource weights(checkpoint);
   observer.stage("decode tensors", manifest.plan.steps.size());
   for (const PlanStep& step : manifest.plan.steps) {

@@ -10,8 +10,8 @@ namespace quern {
 
 class ActivationStore {
  public:
-  // `windows` matrices of [length, width]. `memory_limit` in bytes: when all of it together is larger, it lives in a file in
-  // the system's temporary folder (TMPDIR), already unlinked. Error(kResource) when that cannot be made.
+  // `windows` matrices of [length, width]. `memory_limit` in bytes: when all of it together is larger, it lives in a
+  // file in the system's temporary folder (TMPDIR), already unlinked. Error(kResource) when that cannot be made.
   ActivationStore(std::size_t windows, std::size_t length, std::size_t width, std::uint64_t memory_limit);
   ActivationStore(ActivationStore&&) noexcept;
   ActivationStore& operator=(ActivationStore&&) noexcept;

@@ -1,4 +1,5 @@
-// Executes a ModelSpec layer-major: one block's weights are decoded, every window passes through it, the next block follows.
+// Executes a ModelSpec layer-major: one block's weights are decoded, every window passes through it, the next block
+// follows.
 #pragma once
 
 #include <functional>
@@ -13,8 +14,8 @@
 
 namespace quern {
 
-// Called with the input of each group of linear ops, once a window and group: `weight` is the first weight of the group.
-// Runs on pool threads, at most once at a time for one window. Empty: nobody listens.
+// Called with the input of each group of linear ops, once a window and group: `weight` is the first weight of the
+// group. Runs on pool threads, at most once at a time for one window. Empty: nobody listens.
 using InputHook = std::function<void(const Weight& weight, std::size_t window, MatrixView input)>;
 
 struct WalkContext {
@@ -24,15 +25,17 @@ struct WalkContext {
   Precision precision = Precision::kF32;
 };
 
-// Hidden states after the first block (the embedding), reading only the rows that the ids name. Error(kInput) when an id is not below the vocabulary.
+// Hidden states after the first block (the embedding), reading only the rows that the ids name. Error(kInput) when an
+// id is not below the vocabulary.
 ActivationStore embed_windows(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit);
 
-// Passes all windows through block `block` in place. REQUIRES: 0 < block < blocks - 1 (the last block is the head's, see head.h).
-// A NaN or infinity in the block's output is Error(kInput) that names the block, and the first of its weights that holds one, or says
-// that the weights are finite and the values overflowed.
+// Passes all windows through block `block` in place. REQUIRES: 0 < block < blocks - 1 (the last block is the head's,
+// see head.h). A NaN or infinity in the block's output is Error(kInput) that names the block, and the first of its
+// weights that holds one, or says that the weights are finite and the values overflowed.
 void run_block(const WalkContext& context, std::size_t block, ActivationStore& hidden, const InputHook& hook = {});
 
 // As run_block, but from `from` to `to` (same extents), which leaves the input as it was.
-void run_block(const WalkContext& context, std::size_t block, const ActivationStore& from, ActivationStore& to, const InputHook& hook = {});
+void run_block(const WalkContext& context, std::size_t block, const ActivationStore& from, ActivationStore& to,
+               const InputHook& hook = {});
 
 }  // namespace quern

@@ -1,5 +1,5 @@
-// The last block over all windows: the ops before the logits, then the logits a tile of the vocabulary at a time, so that
-// neither the head's weights nor the logits are ever whole in memory.
+// The last block over all windows: the ops before the logits, then the logits a tile of the vocabulary at a time, so
+// that neither the head's weights nor the logits are ever whole in memory.
 #pragma once
 
 #include "runtime/block_walk.h"
@@ -9,8 +9,8 @@ namespace quern {
 // Runs every op of the last block but the final LinearOp, in place. The hook sees the input of the final LinearOp too.
 void run_head_norm(const WalkContext& context, ActivationStore& hidden, const InputHook& hook = {});
 
-// Rows first .. first + rows - 1 of the head's weights (vocabulary ids), ready to multiply. Error(kInput) that names the tensor when one
-// is not finite.
+// Rows first .. first + rows - 1 of the head's weights (vocabulary ids), ready to multiply. Error(kInput) that names
+// the tensor when one is not finite.
 Linear head_tile(const WalkContext& context, std::size_t first, std::size_t rows);
 
 // All logits of one window, [length, vocab]: for tests and small models. `hidden` after run_head_norm.

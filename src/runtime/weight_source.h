@@ -21,8 +21,8 @@ class WeightSource {
   void restore(const std::string& tensor);
 
   RowLayout layout(const std::string& tensor) const;
-  // Decodes rows first .. first + out.rows - 1. Error(kInput) when the stored encoding has no codec; the message names the tensor.
-  // NaN and infinity pass through. Safe from several threads.
+  // Decodes rows first .. first + out.rows - 1. Error(kInput) when the stored encoding has no codec; the message names
+  // the tensor. NaN and infinity pass through. Safe from several threads.
   void read_rows(const std::string& tensor, std::size_t first, MutableMatrixView out) const;
   Matrix read(const std::string& tensor) const;
 

@@ -12,14 +12,15 @@
 namespace quern {
 
 // Reads a text file. Error(kInput) naming the file when it is empty, holds only white space, or is not UTF-8 (with the
-// position and value of the first wrong byte; a UTF-16 or UTF-32 byte-order mark is named as such). A UTF-8 mark is dropped.
+// position and value of the first wrong byte; a UTF-16 or UTF-32 byte-order mark is named as such). A UTF-8 mark is
+// dropped.
 std::string load_text(const std::filesystem::path& path);
 
 // Documents are separated by blank lines.
 std::vector<std::string_view> documents_of(std::string_view text);
 
-// Every `every`-th document (the last of each run of that many) goes to `gate`, the others to `calibration`; each side is joined
-// again with blank lines. With fewer than `every` documents the text is cut by lines in the same way.
+// Every `every`-th document (the last of each run of that many) goes to `gate`, the others to `calibration`; each side
+// is joined again with blank lines. With fewer than `every` documents the text is cut by lines in the same way.
 // Error(kInput) when the text has a single line.
 struct TextSplit {
   std::string calibration, gate;
@@ -36,6 +37,7 @@ struct Windows {
   std::size_t count() const { return length ? ids.size() / length : 0; }
   std::span<const std::int32_t> window(std::size_t i) const { return std::span(ids).subspan(i * length, length); }
 };
-Windows make_windows(const Tokenizer& tokenizer, std::string_view text, std::size_t length = 512, std::size_t limit = 0);
+Windows make_windows(const Tokenizer& tokenizer, std::string_view text, std::size_t length = 512,
+                     std::size_t limit = 0);
 
 }  // namespace quern

@@ -27,6 +27,8 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
     throw Error(
         ErrorCode::kUsage,
         "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
+  if (!options.gate_text.empty() && !options.bound.is_set())
+    throw Error(ErrorCode::kUsage, "--gate-text decides a bound, and none was given: add --max-ppl-increase or --max-kld");
   const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text,
                         std::size_t limit, const Tokenizer& tokenizer, std::optional<Windows>& windows,
                         std::optional<TextUse>& use) {
@@ -46,7 +48,7 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
       load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate,
            texts.gate_use);
   }
-  if (!options.gate_text.empty() && options.bound.is_set())
+  if (!options.gate_text.empty())
     load(options.gate_text, "", load_text(options.gate_text), options.gate_windows, tokenizer, texts.gate,
          texts.gate_use);
   if (!options.report_text.empty())

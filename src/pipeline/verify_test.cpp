@@ -105,14 +105,17 @@ TEST_F(Verify, FindsScalesThatAreNotFiniteBehindRightHashes) {
 }
 
 TEST_F(Verify, FindsAPlanThatSaysAnotherEncoding) {
-  edit_manifest([](Json& manifest) {
+  const auto say_bf16 = [](Json& manifest) {
     Json plan = manifest.at("plan"), steps = plan.at("steps");
     const auto matrix = std::ranges::find_if(steps.as_array(),
                                              [](const Json& s) { return s.at("codec").as_string() == "int8_channel"; });
     matrix->set("codec", "bf16");
     plan.set("steps", steps);
     manifest.set("plan", plan);
-  });
+  };
+  edit_manifest(say_bf16);
+  expect_parts(message_of(ErrorCode::kVerification, [&] { check(); }), {"the plan was edited"});
+  edit_manifest([](Json& manifest) { manifest.set("plan_sha256", plan_from_json(manifest.at("plan")).sha256()); });
   expect_parts(problem(), {"is int8_channel in", "the plan says bf16"});
 }
 

@@ -25,7 +25,8 @@ class BadTexts(RefusingTest):
         text.write_bytes(content)
         for option in ("--calib", "--gate-text", "--report-text"):
             with self.subTest(option=option):
-                self.refuse(INPUT, words, option, text)
+                bound = ["--max-kld", "0.1"] if option == "--gate-text" else []
+                self.refuse(INPUT, words, option, text, *bound)
         self.fail_with(INPUT, words, "eval", MODEL, "--text", text)
 
     def test_empty(self):
@@ -63,6 +64,8 @@ class BadOptions(RefusingTest):
 
     def test_bound_without_a_text_that_decides_it(self):
         self.refuse(USAGE, ["--calib", "--gate-text"], "--max-kld", "0.1")
+        self.refuse(USAGE, ["--gate-text", "--max-ppl-increase"], "--gate-text", self.folder / "text.txt")
+        self.refuse(USAGE, ["3%", "0.03"], "--max-ppl-increase", "3")
         self.refuse(USAGE, ["--calib", "--gate-text"], "--max-ppl-increase", "3%")
 
     def test_malformed_numbers(self):

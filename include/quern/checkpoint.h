@@ -119,8 +119,8 @@ struct Format {
   // Whether the path looks like this format, by name and first bytes.
   bool (*probe)(const std::filesystem::path&);
   Checkpoint (*open)(const std::filesystem::path&);
-  // Whether tensors of this encoding can be stored.
-  bool (*holds)(std::string_view encoding);
+  // Whether tensors of this encoding with rows of `cols` elements can be stored; 0: with rows of some length.
+  bool (*holds)(std::string_view encoding, std::uint64_t cols);
   // Encoding that the format's runtimes want for vectors (norms, biases); null: as the source stores them.
   const char* vector_encoding = nullptr;
   // Creates the files in an existing folder.

@@ -35,6 +35,9 @@ struct Vocabulary {
   std::string precompiled_charsmap;  // sentencepiece's normalisation table; empty: identity
 };
 
+// Of the library behind Tokenizer, "0.1.97".
+std::string sentencepiece_version();
+
 class Tokenizer {
  public:
   // The bytes of a sentencepiece tokenizer.model. Error(kInput) when sentencepiece does not accept them.

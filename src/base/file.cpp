@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 namespace quern {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr const char* kLockName = ".quern-lock";
 
 std::string reason() { return std::strerror(errno); }
 
@@ -144,15 +147,31 @@ OutputFolder::OutputFolder(fs::path target, Existing existing)
     fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
          target_.string());
   }
+  take_partial();
+}
+
+// A folder of that name is taken over only when it is empty or holds our lock file, and nobody holds the lock.
+void OutputFolder::take_partial() {
+  const fs::path lock = partial_ / kLockName;
   std::error_code ec;
-  fs::remove_all(partial_, ec);
+  if (!is_empty_or_absent(partial_) && !is_there(lock))
+    fail(ErrorCode::kUsage, "{} is in the way and was not left by quern; move it away", partial_.string());
   fs::create_directories(partial_, ec);
   if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", partial_.string(), ec.message());
+  lock_ = ::open(lock.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) fail(ErrorCode::kResource, "cannot write {}: {}", lock.string(), reason());
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(lock_);
+    fail(ErrorCode::kUsage, "another run is writing {}; wait for it or choose another folder", target_.string());
+  }
+  for (const fs::directory_entry& left : fs::directory_iterator(partial_, ec))
+    if (left.path().filename() != kLockName) fs::remove_all(left.path(), ec);
 }
 
 OutputFolder::~OutputFolder() {
   std::error_code ec;
   if (!done_) fs::remove_all(partial_, ec);
+  ::close(lock_);
 }
 
 void OutputFolder::write_file(const std::string& name, std::string_view content) const {
@@ -166,6 +185,7 @@ void OutputFolder::publish(const fs::path& elsewhere) {
   fs::path old = with_suffix(to, ".old");
   while (is_there(old)) old += "~";  // what is there is somebody's
   std::error_code ec;
+  fs::remove(partial_ / kLockName, ec);
   sync_folder(partial_);
   const bool had_old = is_there(to);
   if (had_old) fs::rename(to, old, ec);

@@ -55,8 +55,8 @@ class OutputFile {
   std::uint64_t position_ = 0;
 };
 
-// `target`.partial while it is being filled; publish() syncs it and renames it. A folder that is never published is
-// removed with the object.
+// `target`.partial while it is being filled, locked against a second program; publish() syncs it and renames it. A
+// folder that is never published is removed with the object.
 class OutputFolder {
  public:
   enum class Existing { kRefuse, kReplace };
@@ -76,7 +76,10 @@ class OutputFolder {
   void publish(const std::filesystem::path& elsewhere = {});
 
  private:
+  void take_partial();
+
   std::filesystem::path target_, partial_;
+  int lock_ = -1;  // of the lock file in partial_, held as long as the folder is being filled
   bool done_ = false;
 };
 

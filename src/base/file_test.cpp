@@ -167,6 +167,7 @@ TEST_F(FileTest, ReplacingTouchesNobodyElsesBackup) {
 
 TEST_F(FileTest, WhatAnInterruptedRunLeftIsRemoved) {
   put("out.partial/half.bin", "half");
+  put("out.partial/.quern-lock", "");
   OutputFolder(root_ / "out", Existing::kRefuse).publish();
   EXPECT_EQ(entries(), Names{"out"});
   EXPECT_TRUE(fs::is_empty(root_ / "out"));

@@ -42,6 +42,13 @@ int run(Options o) {
   return static_cast<int>(ErrorCode::kQuality);
 }
 
+template <typename Table>
+std::string names_of(const Table& table) {
+  std::string names;
+  for (const auto* row : table) names += (names.empty() ? "" : ", ") + std::string(row->name);
+  return names;
+}
+
 void add_text_options(CLI::App& app, CompressOptions& c) {
   app.add_option("--calib", c.calibration_text,
                  "Text for the statistics; every fifth document decides the quality bound instead");
@@ -49,10 +56,14 @@ void add_text_options(CLI::App& app, CompressOptions& c) {
   app.add_option("--gate-text", c.gate_text, "Text that decides the quality bound (default: a fifth of --calib)");
   app.add_option("--report-text", c.report_text, "Text that is only reported on");
   app.add_option("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)")
-      ->capture_default_str();
-  app.add_option("--gate-windows", c.gate_windows, "Windows for the bound, at most (0: all)")->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--gate-windows", c.gate_windows, "Windows for the bound, at most (0: all)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--report-windows", c.report_windows, "Windows for the report, at most (0: all)")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
 }
 
 }  // namespace
@@ -63,9 +74,8 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   o->compress.command = line;
   app->add_option("MODEL", o->compress.input, "A Hugging Face folder, or a .gguf file")->required();
   app->add_option("-o,--output", o->compress.output, "Folder to write")->required();
-  app->add_option("--scheme", o->compress.scheme, "simple, q4_k_m, q5_k_m, q6_k, q8_0, bf16, f16 or f32")
-      ->capture_default_str();
-  app->add_option("--format", o->compress.format, "safetensors or gguf (default: what the scheme is made for)");
+  app->add_option("--scheme", o->compress.scheme, "One of " + names_of(schemes()))->capture_default_str();
+  app->add_option("--format", o->compress.format, names_of(formats()) + " (default: what the scheme is made for)");
   add_text_options(*app, o->compress);
   app->add_option("--max-ppl-increase", o->max_perplexity_increase, "Perplexity may rise by this much, such as 3%");
   app->add_option("--max-kld", o->max_kld, "Mean KL divergence to the original may be this large, in nats");

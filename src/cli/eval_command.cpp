@@ -64,7 +64,9 @@ Subcommand add_eval(CLI::App& program) {
   app->add_option("MODEL", o->eval.model, "A model, or a package that compress wrote")->required();
   app->add_option("--text", o->eval.text, "Text that neither calibration nor the quality bound saw")->required();
   app->add_option("--against", o->eval.against, "The original, for divergence and agreement");
-  app->add_option("--windows", o->eval.windows, "Windows at most (0: all)")->capture_default_str();
+  app->add_option("--windows", o->eval.windows, "Windows at most (0: all)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app->add_option("--window-length", o->eval.window_length, "Tokens a window")
       ->capture_default_str()
       ->check(CLI::Range(8, 1 << 20));

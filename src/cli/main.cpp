@@ -1,9 +1,11 @@
 // The program: subcommands, and errors as sentences and exit codes.
 #include <fmt/core.h>
 
+#include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include "base/cpu.h"
 #include "cli/commands.h"
@@ -23,11 +25,19 @@ std::string command_line(int argc, char** argv) {
 int run(const std::vector<Subcommand>& subcommands) {
   try {
     for (const Subcommand& subcommand : subcommands)
-      if (subcommand.app->parsed()) return subcommand.run();
+      if (subcommand.app->parsed()) {
+        const int code = subcommand.run();
+        if (std::fflush(stdout) != 0)
+          throw Error(ErrorCode::kResource, "the result could not be written to standard output");
+        return code;
+      }
     return static_cast<int>(ErrorCode::kUsage);
   } catch (const Error& error) {
     fmt::print(stderr, "quern: {}\n", error.what());
     return static_cast<int>(error.code());
+  } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
+    fmt::print(stderr, "quern: {}\n", error.what());
+    return static_cast<int>(ErrorCode::kResource);
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "quern: out of memory; lower --max-memory or close other programs\n");
     return static_cast<int>(ErrorCode::kResource);

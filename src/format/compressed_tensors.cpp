@@ -22,7 +22,6 @@ constexpr const char* kPacked = ".weight_packed";
 constexpr const char* kScale = ".weight_scale";
 constexpr const char* kShape = ".weight_shape";
 constexpr const char* kWeight = ".weight";
-constexpr std::uint64_t kCodesPerWord = 4;
 // The release of the package whose configuration this is.
 constexpr const char* kVersion = "0.18.0";
 // Names that transformers gives to input embeddings; they are no Linear modules, so they are targeted by name.

@@ -12,6 +12,8 @@ namespace quern {
 
 // The codec with planes {codes: one byte a weight, q + 128; scales: one bf16 a row}.
 inline constexpr std::string_view kInt8Channel = "int8_channel";
+// Codes are stored in 32-bit words.
+inline constexpr std::uint64_t kCodesPerWord = 4;
 
 // Replaces each triple M.weight_packed, M.weight_scale, M.weight_shape by one entry M.weight in encoding int8_channel
 // when the configuration says that they are 8-bit channel-wise weights. Error(kInput) for any other quantization.

@@ -29,15 +29,16 @@ const Format& find_format(std::string_view name) {
        nearest_names(name, names_of_formats()));
 }
 
-Checkpoint open_checkpoint(const std::filesystem::path& path) {
-  std::error_code ec;
-  if (!std::filesystem::exists(path, ec)) fail(ErrorCode::kInput, "{} does not exist", path.string());
+Checkpoint open_checkpoint(const std::filesystem::path& path) try {
+  if (!std::filesystem::exists(path)) fail(ErrorCode::kInput, "{} does not exist", path.string());
   for (const Format* format : kFormats)
     if (format->probe(path)) return format->open(path);
   std::string known;
   for (const Format* format : kFormats)
     known += fmt::format("{}{} ({})", known.empty() ? "" : "; ", format->name, format->summary);
   fail(ErrorCode::kInput, "{} is not a checkpoint of a known format: {}", path.string(), known);
+} catch (const std::filesystem::filesystem_error& error) {  // no permission, a loop of links
+  fail(ErrorCode::kInput, "cannot read {}: {}", error.path1().string(), error.code().message());
 }
 
 }  // namespace quern

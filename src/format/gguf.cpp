@@ -23,7 +23,10 @@ bool probe(const fs::path& path) {
   return std::memcmp(magic, kGgufMagic, sizeof magic) == 0;
 }
 
-bool holds(std::string_view encoding) { return find_ggml_type(encoding) != nullptr; }
+bool holds(std::string_view encoding, std::uint64_t cols) {
+  const GgmlType* type = find_ggml_type(encoding);
+  return type && cols % type->block_weights == 0;
+}
 
 }  // namespace
 

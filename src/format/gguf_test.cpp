@@ -265,9 +265,9 @@ TEST(Gguf, WhatIsWrittenIsReadBack) {
 
 TEST(Gguf, HoldsEveryGgmlTypeAndNothingElse) {
   const Format& gguf = find_format("gguf");
-  for (const GgmlType& type : ggml_types()) EXPECT_TRUE(gguf.holds(type.name));
-  EXPECT_FALSE(gguf.holds("int8_channel"));
-  EXPECT_FALSE(gguf.holds("u8"));
+  for (const GgmlType& type : ggml_types()) EXPECT_TRUE(gguf.holds(type.name, 256));
+  EXPECT_FALSE(gguf.holds("int8_channel", 256));
+  EXPECT_FALSE(gguf.holds("u8", 256));
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // The tokenizer that comes with a checkpoint.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "quern/checkpoint.h"
 #include "quern/tokenizer.h"
 
@@ -9,5 +12,9 @@ namespace quern {
 // From the metadata of a GGUF file, or tokenizer.model of a Hugging Face folder; add_bos_token and add_eos_token of
 // tokenizer_config.json are honoured. Error(kInput) when there is none, or only a kind that is not supported.
 Tokenizer load_tokenizer(const Checkpoint& checkpoint);
+
+// The template that turns a conversation into text: "chat_template" of tokenizer_config.json, or GGUF's
+// tokenizer.chat_template. Absent: nullopt, also where a configuration holds several.
+std::optional<std::string> chat_template(const Checkpoint& checkpoint);
 
 }  // namespace quern

@@ -117,7 +117,10 @@ Checkpoint open_safetensors(const fs::path& path) {
   return Checkpoint(std::move(contents));
 }
 
-bool holds(std::string_view encoding) { return encoding == kInt8Channel || find_safetensors_encoding(encoding); }
+bool holds(std::string_view encoding, std::uint64_t cols) {
+  if (encoding == kInt8Channel) return cols % kCodesPerWord == 0;
+  return find_safetensors_encoding(encoding);
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 // Float arithmetic written so that compilers vectorise it and every compiler gets the same bits: sums and maxima run in
-// kLanes fixed lanes, and the exponential is a polynomial.
+// kMathLanes fixed lanes, and the exponential is a polynomial.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace quern {
 
-inline constexpr std::size_t kLanes = 16;
+inline constexpr std::size_t kMathLanes = 16;
 
 // e^x to within 2e-7 relative for |x| <= 87; x is clamped to that range. NaN for NaN and infinities.
 // x = n ln 2 + r with |r| <= ln(2) / 2, and e^r by the polynomial of Cephes' expf (Moshier 1989).
@@ -36,26 +36,26 @@ inline float lane_exp(float x) noexcept {
   return e * std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) + 127u) << 23) + poison;
 }
 
-// Sum over i of term(i), lane i % kLanes each in order, then the lanes pairwise.
+// Sum over i of term(i), lane i % kMathLanes each in order, then the lanes pairwise.
 template <typename Term>
 float lane_sum(std::size_t count, Term term) noexcept {
-  std::array<float, kLanes> lanes{};
+  std::array<float, kMathLanes> lanes{};
   std::size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes)
-    for (std::size_t l = 0; l < kLanes; ++l) lanes[l] += term(i + l);
+  for (; i + kMathLanes <= count; i += kMathLanes)
+    for (std::size_t l = 0; l < kMathLanes; ++l) lanes[l] += term(i + l);
   for (std::size_t l = 0; i < count; ++i, ++l) lanes[l] += term(i);
-  for (std::size_t half = kLanes / 2; half > 0; half /= 2)
+  for (std::size_t half = kMathLanes / 2; half > 0; half /= 2)
     for (std::size_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
   return lanes[0];
 }
 
-// The largest value; NaN is passed over. REQUIRES: not empty.
+// The largest value. REQUIRES: not empty, no NaN.
 inline float lane_max(std::span<const float> values) noexcept {
-  std::array<float, kLanes> lanes;
+  std::array<float, kMathLanes> lanes;
   lanes.fill(values[0]);
   std::size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes)
-    for (std::size_t l = 0; l < kLanes; ++l) lanes[l] = values[i + l] > lanes[l] ? values[i + l] : lanes[l];
+  for (; i + kMathLanes <= values.size(); i += kMathLanes)
+    for (std::size_t l = 0; l < kMathLanes; ++l) lanes[l] = values[i + l] > lanes[l] ? values[i + l] : lanes[l];
   for (; i < values.size(); ++i) lanes[0] = values[i] > lanes[0] ? values[i] : lanes[0];
   return *std::max_element(lanes.begin(), lanes.end());
 }

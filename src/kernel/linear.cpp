@@ -130,6 +130,11 @@ struct Linear::State {
   }
 };
 
+std::string library_version() {
+  const dnnl_version_t* version = dnnl_version();
+  return fmt::format("{}.{}.{}", version->major, version->minor, version->patch);
+}
+
 Linear::Linear(MatrixView weights, Precision precision) : state_(std::make_unique<State>()) {
   ensure(weights.stride == weights.cols, "Linear: weights with a stride of {} for {} columns", weights.stride,
          weights.cols);

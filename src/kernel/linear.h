@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "quern/tensor.h"
@@ -13,6 +14,9 @@ enum class Precision { kF32, kBf16 };
 std::string_view to_string(Precision precision);
 // bf16 where the processor multiplies it natively, otherwise f32.
 Precision best_precision();
+
+// Of the library behind the products, "2.6.3".
+std::string library_version();
 
 class Linear {
  public:

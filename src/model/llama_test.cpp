@@ -128,6 +128,9 @@ TEST(Llama, AMissingHeadMeansTiedAndATiedOneIsIgnored) {
   FakeModel untied = golden_model("mistral_whole");
   EXPECT_FALSE(spec_of(untied).tied_head);
   untied.shapes.erase("lm_head.weight");
+  untied.config.set("tie_word_embeddings", false);
+  EXPECT_THROW(spec_of(untied), Error);  // what it says contradicts what it holds
+  untied.config.set("tie_word_embeddings", Json());
   EXPECT_TRUE(spec_of(untied).tied_head);
   FakeModel tied = golden_model("llama_tied");
   tied.shapes["lm_head.weight"] = {64, 32};

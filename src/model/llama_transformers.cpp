@@ -139,7 +139,12 @@ LlamaConfig read_llama_transformers(const Checkpoint& checkpoint) {
   config.attention_bias = member->may_have_biases && flag(json, "attention_bias").value_or(false);
   config.mlp_bias = member->may_have_biases && flag(json, "mlp_bias").value_or(false);
   config.window = read_window(json, *member);
-  config.tied_head = flag(json, "tie_word_embeddings").value_or(false) || !checkpoint.find("lm_head.weight");
+  const std::optional<bool> tied = flag(json, "tie_word_embeddings");
+  if (tied == false && !checkpoint.find("lm_head.weight"))
+    fail(ErrorCode::kInput,
+         "config.json says tie_word_embeddings false, but there is no lm_head.weight; set it to true if the head is "
+         "the embedding");
+  config.tied_head = tied.value_or(false) || !checkpoint.find("lm_head.weight");
   if (const std::string act = text(json, "hidden_act").value_or("silu"); act != "silu") {
     fail(ErrorCode::kInput, "config.json says hidden_act \"{}\"; only \"silu\" is supported", act);
   }

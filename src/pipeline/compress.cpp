@@ -20,6 +20,13 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kHarmWindows = 6;  // windows of gate text on which single tensors are measured
 
+// The scheme asked for, or its substitute where the source cannot be written to the scheme's container.
+const Scheme& scheme_for(const CompressOptions& options, const OpenModel& source) {
+  const Scheme& scheme = find_scheme(options.scheme);
+  const bool elsewhere = options.format.empty() && source.checkpoint.format() != scheme.format;
+  return elsewhere && scheme.substitute ? find_scheme(scheme.substitute) : scheme;
+}
+
 // Everything that does not change between trials.
 struct Compression {
   const CompressOptions& options;
@@ -41,7 +48,7 @@ struct Compression {
         observer(obs),
         pool(opt.machine.threads),
         source(opt.input),
-        scheme(find_scheme(opt.scheme)),
+        scheme(scheme_for(opt, source)),
         format(find_format(opt.format.empty() ? scheme.format : opt.format)),
         names(export_map(source, format)),
         setup(evaluation_setup(opt.machine, source.spec, pool.threads(), kTextWindow)),
@@ -120,7 +127,9 @@ std::uint64_t changed_steps(const Plan& plan, const Plan* before) {
 // One rung: encodes `plan` beside the files of the trial before, and removes those.
 void encode_trial(Compression& c, const Plan& plan, Trials& trials) {
   const fs::path folder = c.out.path() / fmt::format("trial-{}", trials.ladder.size() + 1);
-  fs::create_directory(folder);
+  std::error_code ec;
+  if (!fs::create_directory(folder, ec))
+    fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
   const CheckpointHead head = package_head(plan, c.names, c.source, c.scheme);
   if (trials.ladder.empty()) {
     trials.errors = encode(c.encode_input(), plan, head, folder);
@@ -128,7 +137,7 @@ void encode_trial(Compression& c, const Plan& plan, Trials& trials) {
     const Checkpoint before = open_checkpoint(trials.folder);
     const EarlierTrial earlier{trials.ladder.back().plan, before, trials.errors};
     trials.errors = encode(c.encode_input(), plan, head, folder, &earlier);
-    fs::remove_all(trials.folder);
+    fs::remove_all(trials.folder, ec);
   }
   const Plan* before = trials.ladder.empty() ? nullptr : &trials.ladder.back().plan;
   trials.ladder.push_back({plan, std::nullopt, changed_steps(plan, before)});
@@ -157,6 +166,11 @@ Trials climb(Compression& c, Plan plan) {
   }
 }
 
+bool same_text(const fs::path& a, const fs::path& b) {
+  std::error_code ec;
+  return !a.empty() && !b.empty() && fs::equivalent(a, b, ec);
+}
+
 Report describe(Compression& c, const Trials& trials) {
   Report r;
   r.model_name = c.source.name();
@@ -176,6 +190,12 @@ Report describe(Compression& c, const Trials& trials) {
   r.notes = trials.ladder.back().plan.notes;
   r.notes.insert(r.notes.end(), c.names.notes.begin(), c.names.notes.end());
   if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
+  if (c.scheme.name != c.options.scheme)
+    r.notes.push_back(fmt::format("{} instead of {}, which cannot be written from a {} model", c.scheme.name,
+                                  c.options.scheme, c.source.checkpoint.format()));
+  if (same_text(c.options.report_text, c.options.calibration_text) ||
+      same_text(c.options.report_text, c.options.gate_text))
+    r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
   if (c.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
   return r;
 }

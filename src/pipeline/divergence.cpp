@@ -13,7 +13,6 @@ namespace quern {
 namespace {
 
 constexpr int kResamples = 200;
-constexpr std::uint64_t kSeed = 2026;
 
 double quantile(std::vector<double> values, double q) {
   const std::size_t at = std::min(values.size() - 1, static_cast<std::size_t>(q * static_cast<double>(values.size())));
@@ -63,7 +62,7 @@ TokenScores resample(const TokenScores& from, std::size_t unit, std::size_t coun
 std::array<double, kFigures> standard_errors(const TokenScores& scores) {
   const std::size_t tokens = scores.kld.size();
   const std::size_t unit = tokens > scores.per_window ? scores.per_window : 1;
-  Random random(kSeed);
+  Random random(kBootstrapSeed);
   std::array<double, kFigures> sum{}, squares{}, errors{};
   for (int r = 0; r < kResamples; ++r) {
     const auto sample = figures(resample(scores, unit, tokens / unit, random));
@@ -94,9 +93,9 @@ struct ExpSums {
   double p = 0, q = 0, difference = 0;  // sums of exp(p - max p), exp(q - max q), exp(p - max p) (p - q)
 };
 
-// Logits go through kLanes lanes, so that the loop is vectorised and every compiler sums in the same order.
+// Logits go through kMathLanes lanes, so that the loop is vectorised and every compiler sums in the same order.
 ExpSums exp_sums(std::span<const float> p, std::span<const float> q, float max_p, float max_q) {
-  using Lanes = std::array<double, kLanes>;
+  using Lanes = std::array<double, kMathLanes>;
   Lanes sum_p{}, sum_q{}, difference{};
   const auto add = [&](std::size_t i, std::size_t lane) {
     const float e = lane_exp(p[i] - max_p);
@@ -105,8 +104,8 @@ ExpSums exp_sums(std::span<const float> p, std::span<const float> q, float max_p
     difference[lane] += static_cast<double>(e) * (static_cast<double>(p[i]) - static_cast<double>(q[i]));
   };
   std::size_t i = 0;
-  for (; i + kLanes <= p.size(); i += kLanes)
-    for (std::size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+  for (; i + kMathLanes <= p.size(); i += kMathLanes)
+    for (std::size_t lane = 0; lane < kMathLanes; ++lane) add(i + lane, lane);
   for (std::size_t lane = 0; i < p.size(); ++i, ++lane) add(i, lane);
   return {total(sum_p), total(sum_q), total(difference)};
 }

@@ -61,6 +61,9 @@ struct Quality {
   Estimate same_top;                      // fraction of tokens with the same most likely successor
 };
 
+// Seed of the bootstrap.
+inline constexpr std::uint64_t kBootstrapSeed = 2026;
+
 // Error(kInput) when a score is not finite or there is none.
 Quality summarise(const TokenScores& scores);
 

@@ -8,6 +8,7 @@
 namespace quern {
 namespace {
 
+constexpr double kNoticeableError = 0.1;  // relative; 4 bits lose about 0.5% of a Gaussian weight's energy
 constexpr std::uint64_t kCopyBytes = std::uint64_t{4} << 20;
 
 EncodeError encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor,
@@ -79,6 +80,10 @@ std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const C
     } else {
       errors.push_back(encode_step(in, step, in.names.weights[i], i, *writer));
     }
+    if (errors.back().relative_plain() > kNoticeableError)
+      in.observer.note(
+          fmt::format("{} loses {:.0f}% of its energy as {}: its values are too large or too uneven for it",
+                      step.tensor, 100 * errors.back().relative_plain(), step.codec));
     in.observer.advance(progress_line(step, errors.back()));
   }
   for (std::size_t e = 0; e < in.names.extras.size(); ++e)

@@ -1,6 +1,8 @@
 // Two models side by side on one text.
 #include "pipeline/eval_files.h"
 
+#include <algorithm>
+
 #include "format/load_tokenizer.h"
 #include "pipeline/package.h"
 #include "quern/error.h"
@@ -11,10 +13,14 @@ namespace {
 
 void check_same_pieces(const Tokenizer& a, const Tokenizer& b) {
   const auto &p = a.vocabulary().pieces, &q = b.vocabulary().pieces;
-  if (p.size() != q.size())
+  const auto& longer = p.size() > q.size() ? p : q;
+  const std::size_t common = std::min(p.size(), q.size());
+  const bool padding = std::all_of(longer.begin() + static_cast<std::ptrdiff_t>(common), longer.end(),
+                                   [](const auto& piece) { return piece.type == Vocabulary::PieceType::kUnused; });
+  if (!padding)
     fail(ErrorCode::kInput, "the models cannot be compared: their vocabularies have {} and {} pieces", p.size(),
          q.size());
-  for (std::size_t i = 0; i < p.size(); ++i)
+  for (std::size_t i = 0; i < common; ++i)
     if (p[i].text != q[i].text)
       fail(ErrorCode::kInput, "the models cannot be compared: piece {} is \"{}\" in one and \"{}\" in the other", i,
            p[i].text, q[i].text);
@@ -36,6 +42,9 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   const Windows windows = with_context("while cutting windows from " + options.text.string(), [&] {
     return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows);
   });
+  if (options.window_length > model.spec.extent("context"))
+    observer.note(fmt::format("windows of {} tokens are longer than the {} that the model was made for",
+                              options.window_length, model.spec.extent("context")));
   const WalkContext walk = model.walk(pool, setup.precision);
   EvalResult result{.quality = {}, .bytes = model.file_bytes(), .against_bytes = 0, .precision = setup.precision};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);

@@ -9,8 +9,6 @@
 namespace quern {
 namespace {
 
-constexpr std::size_t kTileRows = 2048;  // vocabulary rows a tile: 255 x 2048 logits of each model are 2 MB
-
 void check_same_vocabulary(const WalkContext& original, const WalkContext& candidate) {
   const std::uint64_t a = original.spec.extent("vocab"), b = candidate.spec.extent("vocab");
   if (a != b)
@@ -63,8 +61,8 @@ TokenScores compare(const WalkContext& original, const ActivationStore& original
   const ScoredRange scored(windows.length);
   const std::size_t vocab = original.spec.extent("vocab");
   std::vector<TokenDivergence> tokens(windows.count() * scored.count);
-  for (std::size_t row = 0; row < vocab; row += kTileRows) {
-    const std::size_t rows = std::min(kTileRows, vocab - row);
+  for (std::size_t row = 0; row < vocab; row += kHeadTileRows) {
+    const std::size_t rows = std::min(kHeadTileRows, vocab - row);
     const Linear p_tile = head_tile(original, row, rows), q_tile = head_tile(candidate, row, rows);
     original.pool.run(windows.count(), [&](std::size_t w) {
       const Matrix p = logits(p_tile, original_rows, w), q = logits(q_tile, candidate_rows, w);

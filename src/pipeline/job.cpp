@@ -1,9 +1,11 @@
 // Opening a model, and fitting its evaluation into memory.
 #include "pipeline/job.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -12,15 +14,28 @@
 namespace quern {
 namespace {
 
+// Of the machine, the control group and the process, whichever allows least.
 std::uint64_t half_of_memory() {
-  const long pages = ::sysconf(_SC_PHYS_PAGES), size = ::sysconf(_SC_PAGE_SIZE);
-  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size) / 2;
+  const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES));
+  std::uint64_t memory = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+  std::uint64_t group = 0;
+  if (std::ifstream("/sys/fs/cgroup/memory.max") >> group) memory = std::min(memory, group);
+  rlimit data{};
+  if (::getrlimit(RLIMIT_DATA, &data) == 0 && data.rlim_cur != RLIM_INFINITY)
+    memory = std::min<std::uint64_t>(memory, data.rlim_cur);
+  return memory / 2;
 }
 
 std::uint64_t elements(const Weight& weight) {
   std::uint64_t count = 1;
   for (const Axis& axis : weight.axes) count *= axis.extent;
   return count;
+}
+
+std::uint64_t largest_weight(const ModelSpec& spec) {
+  std::uint64_t most = 0;
+  for (const Weight& weight : spec.weights) most = std::max(most, elements(weight));
+  return most;
 }
 
 }  // namespace
@@ -79,17 +94,27 @@ std::uint64_t window_bytes(const ModelSpec& spec, std::size_t window_length) {
   return sizeof(float) * window_length * most;
 }
 
+std::uint64_t reserved_bytes(const ModelSpec& spec, unsigned threads, std::size_t window_length) {
+  // A weight measured alone is held packed, at most a byte and a bit a weight. Logits: two tiles of half a window.
+  const std::uint64_t logits = 2 * sizeof(float) * kHeadTileRows * (window_length / 2);
+  return largest_block_bytes(spec) + largest_weight(spec) * 9 / 8 +
+         threads * std::max(window_bytes(spec, window_length), logits);
+}
+
 EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec, unsigned threads,
                                  std::size_t window_length) {
+  if (machine.precision == Precision::kBf16 && best_precision() != Precision::kBf16)
+    throw Error(ErrorCode::kUsage,
+                "this processor has no bfloat16 products (AVX-512 BF16 or AMX); use --compute f32 or auto");
   const std::uint64_t memory = machine.max_memory ? machine.max_memory : half_of_memory();
-  const std::uint64_t block = largest_block_bytes(spec), windows = threads * window_bytes(spec, window_length);
-  if (block + windows > memory)
+  const std::uint64_t reserved = reserved_bytes(spec, threads, window_length);
+  if (reserved > memory)
     fail(ErrorCode::kResource,
-         "one block of this model takes {} MB in float and a window in each of {} threads up to {} MB, more than the "
-         "{} MB allowed; "
+         "this model takes {} KB for one block in float and a window in each of {} threads, more than the {} KB "
+         "allowed; "
          "raise --max-memory or lower --threads",
-         block >> 20, threads, windows >> 20, memory >> 20);
-  return {.precision = machine.precision.value_or(best_precision()), .memory_limit = (memory - block - windows) / 4};
+         reserved >> 10, threads, memory >> 10);
+  return {.precision = machine.precision.value_or(best_precision()), .memory_limit = (memory - reserved) / 4};
 }
 
 }  // namespace quern

@@ -34,6 +34,9 @@ struct OpenModel {
   std::string name() const;          // of the folder, or of the file without extension
 };
 
+// Bytes needed beside the hidden states: a block, the largest weight packed, and each thread's window or logits.
+std::uint64_t reserved_bytes(const ModelSpec& spec, unsigned threads, std::size_t window_length);
+
 // The arithmetic to use and the bytes of hidden states to keep: a quarter of what `threads` walking windows of this
 // length through the largest block leave of max_memory, since a comparison keeps up to twice that at a time.
 // Error(kResource) when nothing is left; the message says how much it needs.

@@ -3,7 +3,10 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "kernel/linear.h"
+#include "pipeline/divergence.h"
 #include "quern/error.h"
+#include "quern/tokenizer.h"
 #include "quern/version.h"
 
 namespace quern {
@@ -32,6 +35,10 @@ std::vector<HashedFile> files_from_json(const Json& json) {
   for (const Json& f : json.as_array())
     files.push_back({f.at("name").as_string(), f.at("bytes").as_uint64(), f.at("sha256").as_string(),
                      role_named(f.at("role").as_string())});
+  if (files.empty()) fail(ErrorCode::kInput, "it lists no files");
+  for (const HashedFile& f : files)
+    if (f.name.empty() || f.name == "." || f.name == ".." || f.name.find('/') != std::string::npos)
+      fail(ErrorCode::kInput, "\"{}\" is not the name of a file in the package", f.name);
   return files;
 }
 
@@ -84,6 +91,8 @@ Json to_json(const Manifest& m) {
   return Json::object(
       {{"schema", kSchema},
        {"quern", kVersion},
+       {"libraries", Json::object({{"onednn", library_version()}, {"sentencepiece", sentencepiece_version()}})},
+       {"seeds", Json::object({{"bootstrap", kBootstrapSeed}})},
        {"source",
         Json::object({{"path", m.source_path}, {"format", m.source_format}, {"files", files_to_json(m.source_files)}})},
        {"files", files_to_json(m.output_files)},

@@ -120,6 +120,10 @@ std::string summary(const Report& r) {
   std::string text;
   for (const Row& row : headline(r))
     text += fmt::format("{:<32}{:>22}  ->  {:<22}{}\n", row.what, row.before, row.after, row.change);
+  if (!r.quality) text += "Quality was not measured: no report text was given (--report-text)\n";
+  if (!r.notes.empty())
+    text += fmt::format("{} in the card, the first: {}\n",
+                        r.notes.size() == 1 ? "1 note" : fmt::format("{} notes", r.notes.size()), r.notes.front());
   return text;
 }
 

@@ -2,6 +2,7 @@
 #include "pipeline/package.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/file.h"
 #include "base/sha256.h"
@@ -20,11 +21,13 @@ constexpr std::uint32_t kQuantizationVersion = 2;  // general.quantization_versi
 
 bool is_single_file(std::string_view format) { return format == kSingleFileFormat; }
 
-void copy_beside(const fs::path& from, const fs::path& to) {
-  std::error_code ec;
-  fs::copy_file(from, to, ec);
-  if (ec) fail(ErrorCode::kResource, "cannot copy {} to {}: {}", from.string(), to.string(), ec.message());
+void write_text(const fs::path& path, const std::string& text) {
+  OutputFile file(path);
+  file.write(text);
+  file.finish();
 }
+
+void copy_beside(const fs::path& from, const fs::path& to) { write_text(to, read_text(from)); }
 
 // Tokenizer and generation settings go along; config.json and the shard index are written anew.
 bool goes_along(const SourceFile& file) {
@@ -46,12 +49,6 @@ std::vector<fs::path> sorted_files(const fs::path& folder) {
 // "out/" names the folder out.
 fs::path without_slash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
 
-void write_text(const fs::path& path, const std::string& text) {
-  OutputFile file(path);
-  file.write(text);
-  file.finish();
-}
-
 // Absolute, without links or dots as far as the path exists.
 fs::path resolved(const fs::path& path) {
   std::error_code ec;
@@ -65,11 +62,16 @@ bool contains(const fs::path& outer, const fs::path& inner) {
   return std::ranges::mismatch(o, i).in1 == o.end();
 }
 
-// A folder whose manifest.json is one of quern's, of any version.
+// A folder whose manifest.json is one of quern's, of any version, and that holds nothing but what the manifest lists.
 bool is_package(const fs::path& folder) {
   try {
     const Json manifest = parse_json(read_text(folder / kManifestName));
-    return manifest.find("quern") && manifest.find("schema");
+    if (!manifest.find("quern") || !manifest.find("schema")) return false;
+    std::set<std::string> listed{kManifestName};
+    for (const Json& file : manifest.at("files").as_array()) listed.insert(file.at("name").as_string());
+    return std::ranges::all_of(sorted_files(folder), [&](const fs::path& path) {
+      return fs::is_regular_file(fs::symlink_status(path)) && listed.count(path.filename().string());
+    });
   } catch (const Error&) {
     return false;
   }
@@ -95,6 +97,20 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
   return map;
 }
 
+// A GGUF file has as many pieces as the embedding has rows: runtimes take the number of tokens from the list. Rows
+// beyond the tokenizer (padding for the hardware, ids that were never used) get pieces that no text becomes.
+Vocabulary padded_vocabulary(const OpenModel& source) {
+  Vocabulary vocabulary = load_tokenizer(source.checkpoint).vocabulary();
+  const std::uint64_t rows = source.spec.extent("vocab"), pieces = vocabulary.pieces.size();
+  if (pieces > rows)
+    fail(ErrorCode::kInput,
+         "the tokenizer of {} has {} pieces, the embedding only {} rows; one of them belongs to another model",
+         source.checkpoint.path().string(), pieces, rows);
+  for (std::uint64_t i = pieces; i < rows; ++i)
+    vocabulary.pieces.push_back({fmt::format("[PAD{}]", i), 0, Vocabulary::PieceType::kUnused});
+  return vocabulary;
+}
+
 CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme) {
   CheckpointHead head;
   head.tensors = tensor_table(plan, names, source.checkpoint);
@@ -106,7 +122,8 @@ CheckpointHead package_head(const Plan& plan, const ExportMap& names, const Open
   head.metadata = names.metadata;
   head.metadata.set("general.file_type", scheme.gguf_file_type);
   head.metadata.set("general.quantization_version", kQuantizationVersion);
-  add_vocabulary(head.metadata, load_tokenizer(source.checkpoint).vocabulary());
+  add_vocabulary(head.metadata, padded_vocabulary(source));
+  if (const auto text = chat_template(source.checkpoint)) head.metadata.set("tokenizer.chat_template", *text);
   return head;
 }
 
@@ -118,8 +135,9 @@ void check_output(const fs::path& output, const fs::path& input, OutputFolder::E
   if (existing == OutputFolder::Existing::kRefuse || !fs::exists(fs::symlink_status(output, ec))) return;
   if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output))) return;
   fail(ErrorCode::kUsage,
-       "{} was not written by quern (it holds no {} of a package) and is not replaced; remove it by hand or choose "
-       "another folder",
+       "{} was not written by quern, or holds files that its {} does not list, and is not replaced; remove it by hand "
+       "or "
+       "choose another folder",
        output.string(), kManifestName);
 }
 

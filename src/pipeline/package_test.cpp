@@ -233,14 +233,24 @@ TEST(EvaluationSetup, LeavesAQuarterOfTheRestForHiddenStatesAndSaysWhatIsMissing
   const std::uint64_t block = largest_block_bytes(model.spec), window = window_bytes(model.spec, 512);
   EXPECT_GT(block, 4u * (2 * 64 * 64 + 3 * 64 * 96));
   EXPECT_GT(window, 4u * 512 * (3 * 96 + 2 * 64));
-  MachineOptions machine{.threads = 3, .precision = Precision::kBf16, .max_memory = block + 3 * window + 4000};
+  const std::uint64_t reserved = reserved_bytes(model.spec, 3, 512);
+  EXPECT_GE(reserved, block + 3 * window);
+  MachineOptions machine{.threads = 3, .precision = Precision::kF32, .max_memory = reserved + 4000};
   const EvaluationSetup setup = evaluation_setup(machine, model.spec, 3, 512);
   EXPECT_EQ(setup.memory_limit, 1000u);
-  EXPECT_EQ(setup.precision, Precision::kBf16);
-  machine.max_memory = block + 3 * window - 1;
+  EXPECT_EQ(setup.precision, Precision::kF32);
+  machine.max_memory = reserved - 1;
   expect_parts(message_of(ErrorCode::kResource, [&] { evaluation_setup(machine, model.spec, 3, 512); }),
-               {"one block of this model takes 0 MB", "each of 3 threads up to 6 MB", "more than the 6 MB allowed",
-                "--max-memory"});
+               {fmt::format("{} KB for one block", reserved >> 10), "each of 3 threads",
+                fmt::format("more than the {} KB allowed", (reserved - 1) >> 10), "--max-memory"});
+}
+
+TEST(EvaluationSetup, RefusesProductsThatTheProcessorLacks) {
+  if (best_precision() == Precision::kBf16) GTEST_SKIP() << "this processor multiplies bfloat16";
+  const OpenModel model(tiny("tiny-llama-bias"));
+  expect_parts(
+      message_of(ErrorCode::kUsage, [&] { evaluation_setup({.precision = Precision::kBf16}, model.spec, 1, 512); }),
+      {"no bfloat16 products", "--compute f32"});
 }
 
 TEST(CheckFiniteWeights, NamesTheTensorAndCounts) {

@@ -31,7 +31,8 @@ Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const
   const Codec &now = codec_named(step.codec), &original = codec_named(entry.encoding);
   if (step.codec == entry.encoding || now.bits_per_weight > original.bits_per_weight) return {};
   const Codec* better = next_better_codec(now, format, layout.cols);
-  const bool exact = format.holds(original.name) && (!better || better->bits_per_weight >= original.bits_per_weight);
+  const bool exact =
+      format.holds(original.name, layout.cols) && (!better || better->bits_per_weight >= original.bits_per_weight);
   if (exact) better = &original;
   if (!better) return {};
   const double bits_more = better->bits_per_weight - now.bits_per_weight;

@@ -24,17 +24,18 @@ PlanStep vector_step(const PlanInput& in, const TensorEntry& entry) {
 
 PlanStep matrix_step(const PlanInput& in, const Weight& weight, std::uint64_t cols, std::vector<std::string>& notes) {
   const Codec* wanted = &codec_named(in.scheme.codec_for(weight, in.spec));
-  if (!in.format.holds(wanted->name))
+  if (!in.format.holds(wanted->name, 0))
     fail(ErrorCode::kInfeasible, "scheme {} needs the number format {}, which {} cannot hold; use --format {}",
          in.scheme.name, wanted->name, in.format.name, in.scheme.format);
-  const Codec* chosen = wanted->divides(cols) ? wanted : next_better_codec(*wanted, in.format, cols);
+  const bool fits = wanted->divides(cols) && in.format.holds(wanted->name, cols);
+  const Codec* chosen = fits ? wanted : next_better_codec(*wanted, in.format, cols);
   if (!chosen)
     fail(ErrorCode::kInfeasible, "no number format of {} holds rows of {} ({})", in.format.name, cols, weight.tensor);
   std::string reason = fmt::format("{} of scheme {}", weight.role, in.scheme.name);
   if (chosen != wanted) {
-    reason += fmt::format("; rows of {} do not divide into blocks of {} ({})", cols, wanted->block, wanted->name);
-    notes.push_back(fmt::format("{}: {} instead of {}, since rows of {} do not divide into its blocks of {}",
-                                weight.tensor, chosen->name, wanted->name, cols, wanted->block));
+    reason += fmt::format("; rows of {} do not fit {}", cols, wanted->name);
+    notes.push_back(fmt::format("{}: {} instead of {}, since its rows of {} do not fit that number format in {}",
+                                weight.tensor, chosen->name, wanted->name, cols, in.format.name));
   }
   const bool weighted = in.has_statistics() && !weight.group.empty();
   return {.codec = chosen->name, .optimizer = weighted ? "weighted" : "rtn", .reason = std::move(reason)};
@@ -45,7 +46,7 @@ PlanStep matrix_step(const PlanInput& in, const Weight& weight, std::uint64_t co
 const Codec* next_better_codec(const Codec& codec, const Format& format, std::uint64_t cols) {
   const Codec* best = nullptr;
   for (const Codec* other : codecs())
-    if (other->bits_per_weight > codec.bits_per_weight && format.holds(other->name) && other->divides(cols))
+    if (other->bits_per_weight > codec.bits_per_weight && format.holds(other->name, cols) && other->divides(cols))
       best = other;
   return best;
 }

@@ -25,7 +25,7 @@ struct PlanStep {
 
 struct Plan {
   std::string scheme, format;
-  std::string source_sha256;       // of the source's weight files, see source_hash
+  std::string source_sha256;       // of the names and hashes of the source's files
   std::string statistics_sha256;   // empty: made without statistics
   std::vector<PlanStep> steps;     // in file order; one for every weight of the model
   std::vector<std::string> notes;  // what a person should know: a codec that did not fit a shape

@@ -135,7 +135,7 @@ TEST(Plan, RowsThatDoNotDivideTakeTheNextLargerCodecWithANote) {
     if (step.codec == kFloat32) continue;
     ++matrices;
     EXPECT_EQ(step.codec, "q8_0") << step.output;
-    EXPECT_NE(step.reason.find("do not divide into blocks of 256"), std::string::npos) << step.reason;
+    EXPECT_NE(step.reason.find("do not fit q"), std::string::npos) << step.reason;
   }
   EXPECT_EQ(plan.notes.size(), matrices);
   EXPECT_NE(plan.notes.front().find("q8_0 instead of q"), std::string::npos) << plan.notes.front();

@@ -14,6 +14,7 @@ struct Scheme {
   const char* name;
   const char* summary;
   const char* format;            // the container that it is written to unless another is asked for
+  const char* substitute;        // scheme for a source that cannot be written to that container; null: none
   std::uint32_t gguf_file_type;  // general.file_type, llama.cpp's number for the mix
   // Name of the codec for a matrix of the model.
   const char* (*codec_for)(const Weight& weight, const ModelSpec& spec);

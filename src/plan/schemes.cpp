@@ -31,19 +31,22 @@ const char* q5_k_m_codec(const Weight& weight, const ModelSpec& spec) {
   return is_sensitive(weight, spec) ? "q6_k" : "q5_k";
 }
 
-constexpr Scheme kSimple{"simple", "8 bits everywhere, one scale an output channel; always works", "safetensors", 0,
-                         [](const Weight&, const ModelSpec&) { return "int8_channel"; }};
-constexpr Scheme kQ4KM{"q4_k_m", "4.5 bits, 6.6 where it hurts most", "gguf", 15, q4_k_m_codec};
-constexpr Scheme kQ5KM{"q5_k_m", "5.5 bits, 6.6 where it hurts most", "gguf", 17, q5_k_m_codec};
-constexpr Scheme kQ6K{"q6_k", "6.6 bits everywhere", "gguf", 18,
-                      [](const Weight&, const ModelSpec&) { return "q6_k"; }};
-constexpr Scheme kQ80{"q8_0", "8.5 bits everywhere", "gguf", 7, [](const Weight&, const ModelSpec&) { return "q8_0"; }};
-constexpr Scheme kBf16{"bf16", "16 bits (bfloat16), no quantization", "gguf", 32,
-                       [](const Weight&, const ModelSpec&) { return "bf16"; }};
-constexpr Scheme kF16{"f16", "16 bits (half precision), no quantization", "gguf", 1,
-                      [](const Weight&, const ModelSpec&) { return "f16"; }};
-constexpr Scheme kF32{"f32", "32 bits, no quantization", "gguf", 0,
-                      [](const Weight&, const ModelSpec&) { return "f32"; }};
+constexpr Scheme kSimple{
+    "simple", "8 bits everywhere, one scale an output channel; always works", "safetensors", "q8_0",
+    0,        [](const Weight&, const ModelSpec&) { return "int8_channel"; }};
+constexpr Scheme kQ4KM{"q4_k_m", "4.5 bits, 6.6 where it hurts most", "gguf", nullptr, 15, q4_k_m_codec};
+constexpr Scheme kQ5KM{"q5_k_m", "5.5 bits, 6.6 where it hurts most", "gguf", nullptr, 17, q5_k_m_codec};
+constexpr Scheme kQ6K{
+    "q6_k", "6.6 bits everywhere", "gguf", nullptr, 18, [](const Weight&, const ModelSpec&) { return "q6_k"; }};
+constexpr Scheme kQ80{
+    "q8_0", "8.5 bits everywhere", "gguf", nullptr, 7, [](const Weight&, const ModelSpec&) { return "q8_0"; }};
+constexpr Scheme kBf16{"bf16", "16 bits (bfloat16), no quantization",
+                       "gguf", nullptr,
+                       32,     [](const Weight&, const ModelSpec&) { return "bf16"; }};
+constexpr Scheme kF16{"f16", "16 bits (half precision), no quantization",          "gguf", nullptr,
+                      1,     [](const Weight&, const ModelSpec&) { return "f16"; }};
+constexpr Scheme kF32{
+    "f32", "32 bits, no quantization", "gguf", nullptr, 0, [](const Weight&, const ModelSpec&) { return "f32"; }};
 
 constexpr std::array<const Scheme*, 8> kSchemes{&kSimple, &kQ4KM, &kQ5KM, &kQ6K, &kQ80, &kBf16, &kF16, &kF32};
 

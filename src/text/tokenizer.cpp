@@ -63,4 +63,6 @@ std::string Tokenizer::decode(std::span<const std::int32_t> ids) const {
   return text;
 }
 
+std::string sentencepiece_version() { return QUERN_SENTENCEPIECE_VERSION; }
+
 }  // namespace quern

@@ -1,5 +1,6 @@
 """Texts, options, statistics and output folders that cannot be used: exit code and words, and nothing is touched."""
 
+import json
 import os
 import resource
 
@@ -86,11 +87,14 @@ class BadOptions(RefusingTest):
         self.fail_with(USAGE, [])
 
     def test_memory_too_small_for_a_block(self):
-        self.refuse(RESOURCE, ["one block", "3 MB", "1 MB allowed", "--max-memory"], "--max-memory", "1MiB")
+        self.refuse(RESOURCE, ["one block", "1024 KB allowed", "--max-memory"], "--max-memory", "1MiB")
 
     def test_gguf_stays_gguf(self):
         made = compress(self.folder / "gguf", "--scheme", "f16")
-        self.refuse(INFEASIBLE, ["gguf", "safetensors", "--format gguf"], "--scheme", "simple", model=made)
+        self.refuse(INFEASIBLE, ["gguf", "safetensors", "--format gguf"], "--scheme", "simple", "--format", "safetensors", model=made)
+        compress(self.folder / "simple", "--scheme", "simple", model=made)  # becomes q8_0
+        report = json.loads((self.folder / "simple/report.json").read_text())
+        self.assertTrue(any("q8_0 instead of simple" in note for note in report["notes"]), report["notes"])
 
 
 class BadStatistics(RefusingTest):

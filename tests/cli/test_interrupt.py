@@ -1,5 +1,6 @@
 """Ctrl-C leaves nothing behind; progress is a bar on a terminal and lines in a file."""
 
+import fcntl
 import os
 import pty
 import re
@@ -59,8 +60,23 @@ class Interrupt(ProgramTest):
         partial = self.folder / "out.partial"
         partial.mkdir()
         (partial / "model.safetensors").write_text("half of it")
+        (partial / ".quern-lock").touch()
         compress(self.output)
         self.assert_gone(partial)
+
+    def test_somebody_elses_partial_folder_is_left_alone(self):
+        partial = self.folder / "out.partial"
+        partial.mkdir()
+        (partial / "diary.txt").write_text("dear diary")
+        self.fail_with(2, ["out.partial", "not left by quern"], "compress", MODEL, "-o", self.output)
+        self.assertEqual((partial / "diary.txt").read_text(), "dear diary")
+
+    def test_second_run_on_one_output_is_refused(self):
+        partial = self.folder / "out.partial"
+        partial.mkdir()
+        with open(partial / ".quern-lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.fail_with(2, ["another run is writing", "out"], "compress", MODEL, "-o", self.output)
 
 
 class Progress(ProgramTest):

@@ -38,7 +38,7 @@ struct Weight {
 struct EmbedOp {};  // ids -> rows of weights[0]
 struct RmsNormOp {
   double epsilon = 1e-5;
-};                   // x * rsqrt(mean(x^2) + epsilon) * weights[0]
+};  // x * rsqrt(mean(x^2) + epsilon) * weights[0]
 struct LinearOp {};  // x weights[0]^T (+ weights[1] where there is a bias)
 struct RopeOp {
   enum class Pairing {

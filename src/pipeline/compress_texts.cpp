@@ -28,7 +28,8 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
         ErrorCode::kUsage,
         "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
   if (!options.gate_text.empty() && !options.bound.is_set())
-    throw Error(ErrorCode::kUsage, "--gate-text decides a bound, and none was given: add --max-ppl-increase or --max-kld");
+    throw Error(ErrorCode::kUsage,
+                "--gate-text decides a bound, and none was given: add --max-ppl-increase or --max-kld");
   const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text,
                         std::size_t limit, const Tokenizer& tokenizer, std::optional<Windows>& windows,
                         std::optional<TextUse>& use) {

@@ -99,7 +99,7 @@ TensorEntry join(const std::string& module, const Table& table, const std::vecto
       table.contains(module + kWeight)) {
     fail(ErrorCode::kInput, "{} has zero points, a group index, or an unquantized twin beside it", module + kPacked);
   }
-  return {module + kWeight, {rows, cols}, std::string(kInt8Channel), {codes.parts[0], scales.parts[0]}};
+  return {module + kWeight, {rows, cols}, std::string(kPackedInt8), {codes.parts[0], scales.parts[0]}};
 }
 
 std::string module_of(const std::string& name, std::string_view suffix) {
@@ -174,7 +174,7 @@ std::vector<SafetensorsTensor> split_packed_weight(const TensorSpec& tensor) {
          "tensor \"{}\" of shape {} cannot be stored as {} in safetensors: that takes a matrix named M.weight with "
          "rows of a multiple "
          "of {} weights",
-         tensor.name, to_string(tensor.shape), kInt8Channel, kCodesPerWord);
+         tensor.name, to_string(tensor.shape), kPackedInt8, kCodesPerWord);
   }
   const std::string module = module_of(tensor.name, kWeight);
   const std::uint64_t rows = tensor.shape[0], words = tensor.shape[1] / kCodesPerWord;
@@ -195,7 +195,7 @@ Json with_quantization_config(const Json& config, const std::vector<TensorSpec>&
     if (!tensor.name.ends_with(kWeight) || tensor.shape.size() != 2) continue;
     const std::string module = module_of(tensor.name, kWeight);
     has_head = has_head || module == "lm_head";
-    if (tensor.encoding != kInt8Channel) {
+    if (tensor.encoding != kPackedInt8) {
       if (!is_embedding(module)) ignore.push_back(module);
     } else {
       quantized = true;

@@ -11,7 +11,7 @@
 namespace quern {
 
 // The codec with planes {codes: one byte a weight, q + 128; scales: one bf16 a row}.
-inline constexpr std::string_view kInt8Channel = "int8_channel";
+inline constexpr std::string_view kPackedInt8 = "int8_channel";
 // Codes are stored in 32-bit words.
 inline constexpr std::uint64_t kCodesPerWord = 4;
 

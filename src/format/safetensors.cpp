@@ -118,7 +118,7 @@ Checkpoint open_safetensors(const fs::path& path) {
 }
 
 bool holds(std::string_view encoding, std::uint64_t cols) {
-  if (encoding == kInt8Channel) return cols % kCodesPerWord == 0;
+  if (encoding == kPackedInt8) return cols % kCodesPerWord == 0;
   return find_safetensors_encoding(encoding);
 }
 

@@ -20,7 +20,7 @@ struct Placement {
 };
 
 std::vector<SafetensorsTensor> stored_tensors(const TensorSpec& spec) {
-  if (spec.encoding == kInt8Channel) return split_packed_weight(spec);
+  if (spec.encoding == kPackedInt8) return split_packed_weight(spec);
   const SafetensorsType* type = find_safetensors_encoding(spec.encoding);
   if (!type) fail(ErrorCode::kInput, "tensor \"{}\": safetensors cannot hold {}", spec.name, spec.encoding);
   return {{spec.name, type, spec.shape}};
@@ -42,7 +42,7 @@ std::vector<Placement> place(const CheckpointHead& head) {
                i, stored[i].bytes, spec.part_bytes[i]);
       }
     }
-    ensure(spec.part_bytes.size() == (spec.encoding == kInt8Channel ? 2 : 1), "tensor {} was announced with {} parts",
+    ensure(spec.part_bytes.size() == (spec.encoding == kPackedInt8 ? 2 : 1), "tensor {} was announced with {} parts",
            spec.name, spec.part_bytes.size());
     if (head.max_file_bytes && filled && filled + bytes > head.max_file_bytes) {
       ++shard;
@@ -111,7 +111,7 @@ std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& folder, con
     WrittenTensor& tensor = written.emplace_back(WrittenTensor{spec.name, {}});
     for (std::size_t p = 0; p < spec.part_bytes.size(); ++p)
       tensor.parts.push_back({placement.shard, placement.stored[p].offset, placement.stored[p].bytes});
-    if (spec.encoding == kInt8Channel) {
+    if (spec.encoding == kPackedInt8) {
       files[placement.shard].write_at(placement.stored[2].offset, std::as_bytes(std::span(spec.shape)));
     }
   }

@@ -57,15 +57,26 @@ def as_float32(model):
     return model
 
 
+# The paths of transformers that run without any kernel: attention written out, one expert after the other. (Mamba takes
+# its sequential scan wherever neither of its CUDA packages is installed.)
+PLAIN_PATHS = {"llama": {"attn_implementation": "eager"},
+               "mixtral": {"attn_implementation": "eager", "experts_implementation": "eager"},
+               "mamba": {}}
+# seed, length and positions of each sequence
+SEQUENCES = [(1, 64, [0, 1, 31, 63]), (2, 512, [300, 511])]
+LONG_SEQUENCE = (4, 1000, [700, 999])
+REFERENCES = {"llama-3m": SEQUENCES, "llama-7m": SEQUENCES, "llama-30m": SEQUENCES,
+              "mamba-8m": [*SEQUENCES, LONG_SEQUENCE], "mixtral-moe15m": [*SEQUENCES, LONG_SEQUENCE]}
+
+
 def reference_goldens(folder):
-    for name in ("llama-3m", "llama-7m", "llama-30m"):
-        model = as_float32(transformers.AutoModelForCausalLM.from_pretrained(
-            folder / name, dtype=torch.float32, attn_implementation="eager"))
+    for name, sequences in REFERENCES.items():
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder / name, dtype=torch.float32,
+                                                                  **PLAIN_PATHS[name.split("-")[0]]).eval()
         vocab = model.config.vocab_size
         sampled = sorted(random.Random(7).sample(range(vocab), SAMPLED_IDS))
-        cases = [case(model, sequence(1, 64, vocab), [0, 1, 31, 63], sampled),
-                 case(model, sequence(2, 512, vocab), [300, 511], sampled)]
-        write_golden(OUT / f"{name}.json", cases)
+        write_golden(OUT / f"{name}.json", [case(model, sequence(seed, length, vocab), positions, sampled)
+                                            for seed, length, positions in sequences])
 
 
 def randomize(model, seed):

@@ -136,8 +136,8 @@ def save(folder, model, dtype, **format_of_names):
     return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **paths).eval()
 
 
-def golden_cases(model):
-    return [all_positions(model, sequence(3, LENGTH, model.config.vocab_size), 8)]
+def golden_cases(model, step=8):
+    return [all_positions(model, sequence(3, LENGTH, model.config.vocab_size), step)]
 
 
 def movements(model, switches):

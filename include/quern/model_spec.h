@@ -24,22 +24,46 @@ struct Axis {
   std::uint64_t extent = 0;
 };
 
+// A run of rows of a tensor of the checkpoint, seen as rows of its last axis.
+struct WeightPart {
+  std::string tensor;
+  std::uint64_t first = 0, rows = 0;
+};
+
 struct Weight {
-  std::string role;        // "embed", "attn.q", "attn.k", "attn.v", "attn.o", "mlp.gate", "mlp.up", "mlp.down", "norm",
+  std::string role;        // "embed", "attn.q", "attn.qkv", "mlp.down", "moe.router", "moe.gate", "ssm.in", "norm",
                            // "head", "attn.q.bias" ...
-  std::string tensor;      // name in the checkpoint
-  std::vector<Axis> axes;  // as the tensor's shape, outermost first
+  std::string tensor;      // name in the checkpoint; of a weight made of several tensors their common name with a "*"
+  std::vector<Axis> axes;  // outputs first, inputs last, whatever way the tensor is stored
   std::string group;  // weights that multiply the same input carry the same group ("layers.3.attn.in"); empty: not a
                       // matrix product
   std::int32_t layer = -1;  // 0-based decoder layer; -1 outside the layers
+  std::string gguf;         // its name in a GGUF file
+  enum class Storage { kPlain, kTransposed };
+  Storage storage = Storage::kPlain;  // kTransposed: the tensor is [inputs, outputs]
+  std::vector<WeightPart> parts;      // the weight is the rows of these, one after another; empty: `tensor` as it is
+
+  // Rows and columns of the logical matrix: a vector is one row.
+  RowLayout layout() const;
+  std::uint64_t elements() const;
+  // Matrices of which each row of the first axis sees inputs of its own (experts); 1 for all other weights.
+  std::uint64_t experts() const;
 };
 
 // NOTE: a closed set; adding a kind means one file in src/kernel and one row in src/runtime.
-struct EmbedOp {};  // ids -> rows of weights[0]
+struct EmbedOp {};      // ids -> rows of weights[0]
+struct PositionsOp {};  // inputs[0] + row t of weights[0] at position t
 struct RmsNormOp {
   double epsilon = 1e-5;
+  std::uint32_t width = 0;  // each run of this many columns is normalised on its own (heads); 0: the whole row
 };  // x * rsqrt(mean(x^2) + epsilon) * weights[0]
+struct LayerNormOp {
+  double epsilon = 1e-5;
+};  // (x - mean) * rsqrt(variance + epsilon) * weights[0] + weights[1]
 struct LinearOp {};  // x weights[0]^T (+ weights[1] where there is a bias)
+struct SliceOp {
+  std::uint32_t first = 0, width = 0;
+};  // columns of inputs[0]
 struct RopeOp {
   enum class Pairing {
     kHalves,
@@ -54,11 +78,31 @@ struct AttentionOp {  // causal softmax(q k^T * scale) v; inputs q, k, v
   double scale = 0;
   std::uint32_t window = 0;  // a position sees at most this many, itself included; 0: all before it
 };
+struct CausalConvOp {
+  std::uint32_t kernel = 0;
+};  // each column convolved with its row of weights[0] over this and the kernel - 1 positions before (+ weights[1])
+struct SelectiveScanOp {  // Mamba-1; inputs x [inner], dt [inner] before softplus, B [state], C [state]; weights A, D
+  enum class Decay { kLog, kNegated };  // weights[0] is log(-A) as in transformers, or A as in GGUF
+  std::uint32_t state = 0;
+  Decay decay = Decay::kLog;
+};
+struct ExpertsOp {  // gated MLPs, of which each token passes the `used` with the largest router logits, weighted by
+                    // their softmax. inputs x, router logits. weights gate, up, down, or gate and up in one (first the
+                    // rows of gate, then of up, for each expert) and down
+  std::uint32_t experts = 0, used = 0;
+};
+struct SiluOp {};     // x * sigmoid(x)
+struct GeluOp {};     // the tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
 struct SiluMulOp {};  // silu(inputs[0]) * inputs[1]
 struct AddOp {};      // inputs[0] + inputs[1]
 
+// Encoding of the tensors that a weight is made of (of the first of several).
+const std::string& stored_encoding(const Checkpoint& checkpoint, const Weight& weight);
+
 struct Op {
-  std::variant<EmbedOp, RmsNormOp, LinearOp, RopeOp, AttentionOp, SiluMulOp, AddOp> kind;
+  std::variant<EmbedOp, PositionsOp, RmsNormOp, LayerNormOp, LinearOp, SliceOp, RopeOp, AttentionOp, CausalConvOp,
+               SelectiveScanOp, ExpertsOp, SiluOp, GeluOp, SiluMulOp, AddOp>
+      kind;
   std::vector<std::string> inputs;  // names of values; "ids" are the token ids
   std::string output;
   std::vector<std::size_t> weights;  // indices into ModelSpec::weights
@@ -70,6 +114,11 @@ struct Block {
   std::vector<Op> ops;
 };
 
+// Where a property of the model was read.
+struct Evidence {
+  std::string property, value, source;
+};
+
 // Blocks: the first one turns ids into "hidden"; the last one ends with the LinearOp that produces the logits.
 struct ModelSpec {
   std::string architecture;  // row of the table of architectures
@@ -78,6 +127,8 @@ struct ModelSpec {
   std::vector<Weight> weights;
   std::vector<Block> blocks;
   bool tied_head = false;  // the head multiplies by the embedding
+  std::string tied_copy;   // the copy of the embedding that a tied model's checkpoint may hold; empty: none
+  std::vector<Evidence> evidence;
 
   std::uint64_t extent(std::string_view name) const;  // Error(kInternal) when there is none
   // Distinct tensors that the blocks use, by weight index, in block order.
@@ -92,9 +143,17 @@ struct ExtraTensor {
 
 // How another runtime's container names and orders the weights.
 struct ExportedWeight {
-  std::size_t weight = 0;  // index into ModelSpec::weights
+  enum class Transform { kNone, kNegatedExp };  // kNegatedExp: -exp(value)
+  std::size_t weight = 0;                       // index into ModelSpec::weights
   std::string name;
-  std::vector<std::uint32_t> row_order;  // row i of the output is row row_order[i] of the source; empty: as they are
+  std::vector<std::uint32_t> row_order = {};  // row i of the output is row row_order[i] of the weight; empty: see below
+  Shape shape = {};                           // of the output; empty: the extents of the weight's axes
+  std::uint64_t first_row = 0;                // without a row_order: as many rows from here as the shape has
+  Transform transform = Transform::kNone;
+  std::string source = {};  // the one tensor of the checkpoint that it shows; empty: the weight's own name
+
+  const std::string& source_name(const Weight& of) const { return source.empty() ? of.tensor : source; }
+  Shape output_shape(const Weight& of) const;
 };
 struct ExportMap {
   Metadata metadata;                    // hyper-parameters only; vocabulary and file type are added by the caller
@@ -103,13 +162,19 @@ struct ExportMap {
   std::vector<std::string> notes;  // what the container cannot express, for people
 };
 
+// Whether extents and options come from the configuration, or from the tensors' names and shapes and the family's usual
+// values.
+enum class ConfigUse { kTrust, kIgnore };
+
 // An architecture family. Rows of the table in src/model/architectures.cpp.
 struct Architecture {
   const char* name;
   const char* summary;
   bool (*recognises)(const Checkpoint&);
+  // Whether the tensors' names are this family's, whatever the configuration says.
+  bool (*has_tensors)(const Checkpoint&);
   // Error(kInput) when the configuration contradicts the tensors (both sides are shown) or a tensor is missing.
-  ModelSpec (*describe)(const Checkpoint&);
+  ModelSpec (*describe)(const Checkpoint&, ConfigUse);
   // Names, order and metadata for a GGUF file of this model.
   ExportMap (*to_gguf)(const ModelSpec&, const Checkpoint&);
 };
@@ -120,6 +185,8 @@ const Architecture& find_architecture(std::string_view name);
 // Recognises and describes. Error(kInput) that names what was found (architectures and model_type of the
 // configuration, or general.architecture) and the known families when none does.
 ModelSpec describe_model(const Checkpoint& checkpoint);
+// As describe_model, but from names and shapes of the tensors alone.
+ModelSpec infer_model(const Checkpoint& checkpoint);
 ExportMap map_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint);
 
 // For people and for reports.

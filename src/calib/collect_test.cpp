@@ -34,7 +34,7 @@ TEST(Collect, IsBitIdenticalForAnyThreadsAndWithSpilling) {
       const Statistics other = collect(threads, limit);
       ASSERT_EQ(other.groups.size(), one.groups.size());
       for (const auto& [group, moments] : one.groups)
-        EXPECT_EQ(other.groups.at(group).mean_square, moments.mean_square) << group;
+        EXPECT_EQ(other.groups.at(group).pooled.mean_square, moments.pooled.mean_square) << group;
     }
 }
 
@@ -59,7 +59,7 @@ TEST(Collect, IsTheMeanSquareOfWhatEachGroupMultiplies) {
   for (const Weight& weight : model.spec.weights) {
     if (!weight.group.empty()) groups.insert(weight.group);
     if (weight.role != "head") continue;
-    const InputMoments& moments = statistics.groups.at(weight.group);
+    const InputMoments& moments = statistics.groups.at(weight.group).experts.at(0);
     EXPECT_EQ(moments.tokens, 72u);
     for (std::size_t c = 0; c < sums.size(); ++c) EXPECT_NEAR(moments.mean_square[c], sums[c] / 72, 1e-12 * sums[c]);
   }
@@ -78,8 +78,8 @@ TEST(Collect, AgreesWithLlamaImatrix) {
   EXPECT_EQ(theirs.windows, 8u);
   EXPECT_EQ(theirs.groups.size() + 1, ours.groups.size());  // llama-imatrix leaves the head out
   double most = 0, sum = 0, count = 0;
-  for (const auto& [group, moments] : theirs.groups) {
-    const InputMoments& mine = ours.groups.at(group);
+  for (const auto& [group, of_group] : theirs.groups) {
+    const InputMoments &mine = ours.groups.at(group).experts.at(0), &moments = of_group.experts.at(0);
     EXPECT_EQ(mine.tokens, moments.tokens);
     for (std::size_t c = 0; c < moments.mean_square.size(); ++c) {
       const double difference = std::abs(mine.mean_square[c] - moments.mean_square[c]) / moments.mean_square[c];

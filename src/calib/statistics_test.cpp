@@ -19,10 +19,10 @@ class StatisticsFile : public ::testing::Test {
     Statistics s{.groups = {}, .text_name = "calib.txt", .windows = 3, .window_length = 32};
     for (const Weight& weight : spec.weights) {
       if (weight.group.empty()) continue;
-      InputMoments& moments = s.groups[weight.group];
-      moments = {.mean_square = {}, .tokens = 96};
+      InputMoments moments{.mean_square = {}, .tokens = 96};
       for (std::uint64_t c = 0; c < weight.axes.back().extent; ++c)
         moments.mean_square.push_back(random.uniform() * 1e3);
+      s.groups[weight.group] = {{moments}, moments};
     }
     return s;
   }
@@ -64,8 +64,8 @@ TEST_F(StatisticsFile, ReadsBackWhatWasWritten) {
   EXPECT_EQ(read.windows, 3u);
   EXPECT_EQ(read.window_length, 32u);
   ASSERT_EQ(read.groups.size(), written.groups.size());
-  for (const auto& [group, moments] : written.groups) {
-    const InputMoments& back = read.groups.at(group);
+  for (const auto& [group, of_group] : written.groups) {
+    const InputMoments &back = read.groups.at(group).experts.at(0), &moments = of_group.experts.at(0);
     EXPECT_EQ(back.tokens, moments.tokens);
     ASSERT_EQ(back.mean_square.size(), moments.mean_square.size());
     for (std::size_t c = 0; c < moments.mean_square.size(); ++c)
@@ -88,7 +88,7 @@ TEST_F(StatisticsFile, GivesTheMomentsOfAGroupToEachOfItsWeights) {
     EXPECT_EQ(moments.empty(), weight.group.empty()) << weight.tensor;
     if (moments.empty()) continue;
     ++with;
-    EXPECT_EQ(moments.data(), s.groups.at(weight.group).mean_square.data());
+    EXPECT_EQ(moments.data(), s.groups.at(weight.group).experts.at(0).mean_square.data());
   }
   EXPECT_GT(with, 7u);
   EXPECT_TRUE(moments_of({}, spec.weights.front()).empty());
@@ -98,12 +98,12 @@ TEST_F(StatisticsFile, AcceptsAFileThatCoversSomeWeights) {
   const Statistics s =
       read_statistics(file_of({{kSums, std::vector<float>(64, 8.0f)}, {kCounts, {4.0f}}}), spec, names);
   ASSERT_EQ(s.groups.size(), 1u);
-  EXPECT_EQ(s.groups.begin()->second.mean_square, std::vector<double>(64, 2.0));
+  EXPECT_EQ(s.groups.begin()->second.experts.at(0).mean_square, std::vector<double>(64, 2.0));
 }
 
 TEST_F(StatisticsFile, RefusesAnotherLength) {
   expect_refused(file_of({{kSums, std::vector<float>(65, 1.0f)}, {kCounts, {4.0f}}}),
-                 "have 65 columns, the weight has 64");
+                 "have 65 values, the weight has 64 columns for 1 inputs");
 }
 
 TEST_F(StatisticsFile, RefusesNegativeAndNonFiniteSums) {

@@ -36,6 +36,22 @@ inline float lane_exp(float x) noexcept {
   return e * std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) + 127u) << 23) + poison;
 }
 
+// ln(1 + e^x) to 4e-7 relative for |x| <= 87; for x > 17 that is x to the last bit (PyTorch switches at 20). NaN for
+// NaN and infinities. ln(1 + u) = 2 atanh(w) with u = e^-|x| and w = u / (2 + u) <= 1/3, by the series of atanh.
+inline float lane_softplus(float x) noexcept {
+  const float magnitude = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0x7fffffffu);
+  const float u = lane_exp(-magnitude), w = u / (2.0f + u), square = w * w;
+  float series = 1.0f / 15;
+  series = series * square + 1.0f / 13;
+  series = series * square + 1.0f / 11;
+  series = series * square + 1.0f / 9;
+  series = series * square + 1.0f / 7;
+  series = series * square + 1.0f / 5;
+  series = series * square + 1.0f / 3;
+  series = series * square + 1.0f;
+  return (x + magnitude) * 0.5f + 2.0f * w * series;
+}
+
 // Sum over i of term(i), lane i % kMathLanes each in order, then the lanes pairwise.
 template <typename Term>
 float lane_sum(std::size_t count, Term term) noexcept {

@@ -28,6 +28,22 @@ TEST(LaneExp, ClampsAndGivesNanForWhatIsNotFinite) {
   EXPECT_TRUE(std::isnan(lane_exp(std::nanf(""))));
 }
 
+TEST(LaneSoftplus, IsWithinItsErrorOverTheWholeRange) {
+  double worst = 0;
+  for (float x = -87.0f; x <= 87.0f; x += 1.7e-4f) {
+    const double exact = std::log1p(std::exp(static_cast<double>(x)));
+    worst = std::max(worst, std::abs(lane_softplus(x) - exact) / exact);
+  }
+  EXPECT_LT(worst, 4e-7);
+}
+
+TEST(LaneSoftplus, IsTheArgumentFarAboveZeroAndNanForWhatIsNotFinite) {
+  for (const float x : {17.5f, 19.9f, 20.0f, 20.1f, 1e4f, 1e38f}) EXPECT_EQ(lane_softplus(x), x);
+  EXPECT_GT(lane_softplus(-87.0f), 0.0f);
+  EXPECT_EQ(lane_softplus(-1e4f), lane_softplus(-87.0f));
+  for (const float x : {INFINITY, -INFINITY, std::nanf("")}) EXPECT_TRUE(std::isnan(lane_softplus(x)));
+}
+
 TEST(LaneSum, CountsEveryTermOnce) {
   for (std::size_t count = 0; count < 70; ++count)
     EXPECT_EQ(lane_sum(count, [](std::size_t i) { return static_cast<float>(i + 1); }),

@@ -35,11 +35,12 @@ RopeTable::RopeTable(std::span<const double> inverse_frequencies, std::size_t po
     }
 }
 
-void RopeTable::rotate(MatrixView x, MutableMatrixView out) const {
+void RopeTable::rotate(MatrixView x, std::size_t first, MutableMatrixView out) const {
   const auto rotate_head = pairing_ == RopePairing::kHalves ? rotate_halves : rotate_neighbours;
   for (std::size_t p = 0; p < x.rows; ++p)
     for (std::size_t c = 0; c < x.cols; c += head_dim())
-      rotate_head(x.row(p).data() + c, &cosines_[p * pairs_], &sines_[p * pairs_], pairs_, out.row(p).data() + c);
+      rotate_head(x.row(p).data() + c, &cosines_[(first + p) * pairs_], &sines_[(first + p) * pairs_], pairs_,
+                  out.row(p).data() + c);
 }
 
 }  // namespace quern

@@ -18,9 +18,9 @@ class RopeTable {
   RopeTable(std::span<const double> inverse_frequencies, std::size_t positions, RopePairing pairing);
 
   std::size_t head_dim() const noexcept { return 2 * pairs_; }
-  // Rotates every head of row p by the angles of position p. REQUIRES: the same extents, x.rows <= positions, columns a
-  // multiple of head_dim, x and out not overlapping.
-  void rotate(MatrixView x, MutableMatrixView out) const;
+  // Rotates every head of row r by the angles of position first + r. REQUIRES: the same extents, first + x.rows <=
+  // positions, columns a multiple of head_dim, x and out not overlapping.
+  void rotate(MatrixView x, std::size_t first, MutableMatrixView out) const;
 
  private:
   RopePairing pairing_;

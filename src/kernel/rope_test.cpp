@@ -23,7 +23,7 @@ void expect_rotation(RopePairing pairing, std::size_t stride, std::size_t distan
   Random random(1);
   Matrix x(kPositions, kHeads * 2 * kPairs), out(x.rows(), x.cols());
   for (float& v : x.flat()) v = static_cast<float>(random.normal());
-  RopeTable(frequencies(), kPositions, pairing).rotate(x.view(), out.view());
+  RopeTable(frequencies(), kPositions, pairing).rotate(x.view(), 0, out.view());
   for (std::size_t p = 0; p < kPositions; ++p)
     for (std::size_t head = 0; head < kHeads; ++head)
       for (std::size_t i = 0; i < kPairs; ++i) {
@@ -43,7 +43,7 @@ TEST(Rope, FewerRowsThanPositionsArePositionsFromZero) {
   EXPECT_EQ(table.head_dim(), 2 * kPairs);
   Matrix x(1, 2 * kPairs), out(1, 2 * kPairs);
   for (float& v : x.flat()) v = 2.5f;
-  table.rotate(x.view(), out.view());
+  table.rotate(x.view(), 0, out.view());
   EXPECT_TRUE(std::ranges::equal(x.flat(), out.flat()));
 }
 

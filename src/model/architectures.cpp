@@ -1,15 +1,16 @@
 // The table of architectures, and how a checkpoint finds its row.
+#include "model/architectures.h"
+
 #include <vector>
 
 #include "base/names.h"
-#include "model/llama.h"
 #include "quern/error.h"
 
 namespace quern {
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama,
+    &kLlama, &kMixtral, &kQwen3, &kGpt2, &kMamba,
 };
 
 std::string known_names() {
@@ -36,6 +37,26 @@ std::string claimed(const Checkpoint& checkpoint) {
   return text.empty() ? "a config.json without architectures and model_type" : text;
 }
 
+const Architecture* claimed_family(const Checkpoint& checkpoint) {
+  for (const Architecture* row : kArchitectures)
+    if (row->recognises(checkpoint)) return row;
+  return nullptr;
+}
+
+const Architecture* seen_family(const Checkpoint& checkpoint) {
+  for (const Architecture* row : kArchitectures)
+    if (row->has_tensors(checkpoint)) return row;
+  return nullptr;
+}
+
+// Whether the configuration names an architecture, known or not.
+bool names_itself(const Checkpoint& checkpoint) {
+  if (checkpoint.metadata().find("general.architecture")) return true;
+  if (checkpoint.metadata().find("general.type")) return true;
+  const Json& config = checkpoint.config();
+  return config.find("architectures") || config.find("model_type");
+}
+
 }  // namespace
 
 std::span<const Architecture* const> architectures() { return kArchitectures; }
@@ -51,11 +72,23 @@ const Architecture& find_architecture(std::string_view name) {
 
 ModelSpec describe_model(const Checkpoint& checkpoint) {
   return with_context("while describing " + checkpoint.path().string(), [&] {
-    for (const Architecture* row : kArchitectures) {
-      if (row->recognises(checkpoint)) return row->describe(checkpoint);
-    }
+    const Architecture* claim = claimed_family(checkpoint);
+    const Architecture* seen = seen_family(checkpoint);
+    if (claim && seen && claim != seen)
+      fail(ErrorCode::kInput,
+           "the checkpoint has {}, which makes it a {} model, but its tensors are those of a {} model",
+           claimed(checkpoint), claim->name, seen->name);
+    if (claim) return claim->describe(checkpoint, ConfigUse::kTrust);
+    if (seen && !names_itself(checkpoint)) return seen->describe(checkpoint, ConfigUse::kIgnore);
     fail(ErrorCode::kInput, "no known architecture: the checkpoint has {}; known are: {}", claimed(checkpoint),
          known_names());
+  });
+}
+
+ModelSpec infer_model(const Checkpoint& checkpoint) {
+  return with_context("while describing " + checkpoint.path().string() + " from its tensors alone", [&] {
+    if (const Architecture* seen = seen_family(checkpoint)) return seen->describe(checkpoint, ConfigUse::kIgnore);
+    fail(ErrorCode::kInput, "the tensors' names are those of no known architecture; known are: {}", known_names());
   });
 }
 

@@ -21,7 +21,7 @@ TEST(Architectures, AnUnknownNameIsAUsageErrorThatOffersTheNearest) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    EXPECT_NE(std::string(error.what()).find("did you mean llama?"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("did you mean llama"), std::string::npos) << error.what();
   }
 }
 
@@ -33,11 +33,13 @@ TEST(Architectures, AnUnknownModelIsToldWhatWasFound) {
       [&] { describe_model(model.open()); },
       "the checkpoint has architectures [\"FalconForCausalLM\"] and model_type \"falcon\"; known are: llama");
   model.config = Json::object({{"vocab_size", 3}});
+  model.shapes.erase("model.layers.0.mlp.gate_proj.weight");
+  model.shapes.erase("model.layers.1.mlp.gate_proj.weight");
   expect_input_error([&] { describe_model(model.open()); }, "a config.json without architectures and model_type");
   FakeModel gguf;
   expect_input_error([&] { describe_model(gguf.open()); }, "neither a config.json nor a general.architecture");
-  gguf.metadata.set("general.architecture", "mamba");
-  expect_input_error([&] { describe_model(gguf.open()); }, "general.architecture \"mamba\"");
+  gguf.metadata.set("general.architecture", "rwkv");
+  expect_input_error([&] { describe_model(gguf.open()); }, "general.architecture \"rwkv\"");
   gguf.metadata.set("general.architecture", 3u);
   EXPECT_THROW(describe_model(gguf.open()), Error);
 }

@@ -4,9 +4,8 @@
 #include <cmath>
 #include <set>
 
-#include "model/llama.h"
 #include "model/llama_fixture.h"
-#include "model/llama_rope.h"
+#include "model/rope_frequencies.h"
 
 namespace quern {
 namespace {
@@ -96,7 +95,7 @@ TEST(LlamaFromGguf, ContradictionsShowBothSides) {
   refused("llama.vocab_size", 65u, "the GGUF metadata says llama.vocab_size 65, but token_embd.weight is [64, 32]");
   refused("llama.rope.dimension_count", 4u, "key heads 8 long, the value heads 8 and the rotary part 4");
   refused("llama.rope.scaling.type", "yarn", "llama.rope.scaling.type \"yarn\"");
-  refused("llama.expert_count", 8u, "llama.expert_count 8");
+  refused("llama.expert_count", 8u, "makes it a mixtral model, but its tensors are those of a llama model");
   refused("llama.block_count", -1, "llama.block_count -1");
   refused("llama.block_count", "two", "llama.block_count");
   refused("llama.attention.head_count", 0u, "llama.attention.head_count 0");

@@ -1,11 +1,11 @@
 // Specs of Llama and Mistral models: tensors as transformers saves them, contradictions, and the shape of the graph.
-#include "model/llama.h"
+#include <gtest/gtest.h>
 
 #include <cmath>
 #include <set>
 
 #include "model/llama_fixture.h"
-#include "model/llama_rope.h"
+#include "model/rope_frequencies.h"
 #include "tests/shared_folder.h"
 
 namespace quern {
@@ -241,8 +241,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"Missing", "llama_tied", [](FakeModel& m) { m.shapes.erase("model.layers.1.mlp.up_proj.weight"); },
                 "1 of the 20 tensors that such a model needs are missing: model.layers.1.mlp.up_proj.weight"},
         Refusal{"Unmatched", "llama_tied",
-                [](FakeModel& m) { m.shapes["model.layers.0.self_attn.q_norm.weight"] = {8}; },
-                "1 tensors have no place in such a model: model.layers.0.self_attn.q_norm.weight"},
+                [](FakeModel& m) { m.shapes["model.layers.0.self_attn.o_norm.weight"] = {8}; },
+                "1 tensors have no place in such a model: model.layers.0.self_attn.o_norm.weight"},
         Refusal{"BiasUndeclared", "llama_biased_llama3", [](FakeModel& m) { m.config.set("attention_bias", false); },
                 "config.json says attention_bias false, but there is model.layers.0.self_attn.q_proj.bias"},
         Refusal{"BiasMissing", "llama_tied", [](FakeModel& m) { m.config.set("mlp_bias", true); },

@@ -16,7 +16,22 @@ Json text_array(const std::vector<std::string>& items) {
 
 // One overload a kind of op: its name and its own fields.
 Json::Object fields(const EmbedOp&) { return {{"op", "embed"}}; }
-Json::Object fields(const RmsNormOp& op) { return {{"op", "rms_norm"}, {"epsilon", op.epsilon}}; }
+Json::Object fields(const PositionsOp&) { return {{"op", "positions"}}; }
+Json::Object fields(const RmsNormOp& op) {
+  Json::Object out{{"op", "rms_norm"}, {"epsilon", op.epsilon}};
+  if (op.width) out.emplace_back("width", op.width);
+  return out;
+}
+Json::Object fields(const LayerNormOp& op) { return {{"op", "layer_norm"}, {"epsilon", op.epsilon}}; }
+Json::Object fields(const SliceOp& op) { return {{"op", "slice"}, {"first", op.first}, {"width", op.width}}; }
+Json::Object fields(const CausalConvOp& op) { return {{"op", "causal_conv"}, {"kernel", op.kernel}}; }
+Json::Object fields(const SelectiveScanOp& op) {
+  const bool log = op.decay == SelectiveScanOp::Decay::kLog;
+  return {{"op", "selective_scan"}, {"state", op.state}, {"decay", log ? "log" : "negated"}};
+}
+Json::Object fields(const ExpertsOp& op) { return {{"op", "experts"}, {"experts", op.experts}, {"used", op.used}}; }
+Json::Object fields(const SiluOp&) { return {{"op", "silu"}}; }
+Json::Object fields(const GeluOp&) { return {{"op", "gelu"}}; }
 Json::Object fields(const LinearOp&) { return {{"op", "linear"}}; }
 Json::Object fields(const RopeOp& op) {
   Json frequencies = Json::array();
@@ -39,6 +54,8 @@ Json weight_json(const Weight& weight) {
   Json out = Json::object({{"role", weight.role}, {"tensor", weight.tensor}, {"axes", std::move(axes)}});
   if (!weight.group.empty()) out.set("group", weight.group);
   if (weight.layer >= 0) out.set("layer", weight.layer);
+  if (weight.storage == Weight::Storage::kTransposed) out.set("stored", "transposed");
+  if (!weight.parts.empty()) out.set("tensors", weight.parts.size());
   return out;
 }
 
@@ -55,6 +72,30 @@ Json op_json(const Op& op, const std::vector<Weight>& weights) {
 }
 
 }  // namespace
+
+RowLayout Weight::layout() const {
+  Shape shape;
+  for (const Axis& axis : axes) shape.push_back(axis.extent);
+  return row_layout(shape);
+}
+
+std::uint64_t Weight::elements() const {
+  const RowLayout rows = layout();
+  return rows.rows * rows.cols;
+}
+
+std::uint64_t Weight::experts() const { return axes.size() == 3 && axes[0].name == "experts" ? axes[0].extent : 1; }
+
+const std::string& stored_encoding(const Checkpoint& checkpoint, const Weight& weight) {
+  return checkpoint.at(weight.parts.empty() ? weight.tensor : weight.parts.front().tensor).encoding;
+}
+
+Shape ExportedWeight::output_shape(const Weight& of) const {
+  if (!shape.empty()) return shape;
+  Shape extents;
+  for (const Axis& axis : of.axes) extents.push_back(axis.extent);
+  return extents;
+}
 
 std::uint64_t ModelSpec::extent(std::string_view name) const {
   const auto found = extents.find(std::string(name));

@@ -1,6 +1,7 @@
 // Open, calibrate, plan, then encode and measure until the bound holds; publish with report and manifest.
 #include "pipeline/compress.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/cpu.h"
@@ -20,10 +21,15 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kHarmWindows = 6;  // windows of gate text on which single tensors are measured
 
+bool has_transposed(const ModelSpec& spec) {
+  return std::ranges::any_of(spec.weights, [](const Weight& w) { return w.storage == Weight::Storage::kTransposed; });
+}
+
 // The scheme asked for, or its substitute where the source cannot be written to the scheme's container.
 const Scheme& scheme_for(const CompressOptions& options, const OpenModel& source) {
   const Scheme& scheme = find_scheme(options.scheme);
-  const bool elsewhere = options.format.empty() && source.checkpoint.format() != scheme.format;
+  const bool fits = source.checkpoint.format() == scheme.format && !has_transposed(source.spec);
+  const bool elsewhere = options.format.empty() && !fits;
   return elsewhere && scheme.substitute ? find_scheme(scheme.substitute) : scheme;
 }
 
@@ -60,9 +66,22 @@ struct Compression {
   EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
 };
 
+// llama.cpp's names, or, for a model that GGUF cannot hold, the weights' own in that style.
+ExportMap statistics_names(const OpenModel& source) {
+  try {
+    return map_to_gguf(source.spec, source.checkpoint);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInfeasible) throw;
+  }
+  ExportMap names;
+  for (std::size_t i = 0; i < source.spec.weights.size(); ++i)
+    names.weights.push_back({.weight = i, .name = source.spec.weights[i].gguf});
+  return names;
+}
+
 // Statistics go through their file, so that a package made from the file has the same bytes.
 void calibrate(Compression& c) {
-  const ExportMap gguf_names = map_to_gguf(c.source.spec, c.source.checkpoint);
+  const ExportMap gguf_names = statistics_names(c.source);
   const fs::path file = c.out.path() / kStatisticsName;
   if (!c.options.statistics.empty()) {
     c.statistics = read_statistics(c.options.statistics, c.source.spec, gguf_names);
@@ -149,6 +168,7 @@ Trials climb(Compression& c, Plan plan) {
   std::optional<Reference> gate;
   if (c.options.bound.is_set()) gate.emplace(c, *c.texts.gate, "gate text");
   std::vector<StepHarm> harms;
+  const std::vector<StepSource> sources = step_sources(c.source.spec, c.names, c.source.checkpoint);
   for (unsigned trial = 1;; ++trial) {
     encode_trial(c, plan, trials);
     if (!gate) return trials.accepted = true, trials;
@@ -160,7 +180,7 @@ Trials climb(Compression& c, Plan plan) {
                                 trial, 100 * quality.perplexity_increase.value, quality.mean_kld.value));
     if (trial >= c.options.max_trials) return trials;
     if (harms.empty()) harms = measure_harms(c.encode_input(), plan, spread(*c.texts.gate, kHarmWindows), c.setup);
-    const std::optional<Plan> next = next_plan(plan, c.format, c.source.checkpoint, over, harms);
+    const std::optional<Plan> next = next_plan(plan, c.format, sources, over, harms);
     if (!next) return trials;
     plan = *next;
   }
@@ -197,6 +217,11 @@ Report describe(Compression& c, const Trials& trials) {
       same_text(c.options.report_text, c.options.gate_text))
     r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
   if (c.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
+  for (const ThinExpert& thin : thin_experts(c.statistics))
+    r.notes.push_back(
+        fmt::format("expert {} of {} saw {} tokens of the calibration text, fewer than {}: it takes the "
+                    "statistics of all experts of its layer",
+                    thin.expert, thin.group, thin.tokens, kFewestTokens));
   return r;
 }
 

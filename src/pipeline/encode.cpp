@@ -14,17 +14,19 @@ constexpr std::uint64_t kCopyBytes = std::uint64_t{4} << 20;
 EncodeError encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor,
                         CheckpointWriter& writer) {
   const WeightSource source(in.source);
-  const RowLayout layout = source.layout(step.tensor);
   const Weight& weight = in.spec.weights[exported.weight];
-  const std::span<const double> moments =
-      layout.rows > 1 ? moments_of(in.statistics, weight) : std::span<const double>();
-  const std::size_t grain = rows_per_task(layout.cols);
-  std::vector<EncodeError> errors((layout.rows + grain - 1) / grain);
-  parallel_for(in.pool, layout.rows, grain, [&](std::size_t begin, std::size_t end) {
-    const EncodedRows rows = encode_rows(source, step, exported, moments, begin, end - begin);
-    errors[begin / grain] = rows.error;
-    for (std::size_t p = 0; p < rows.packed.codec().planes.size(); ++p)
-      writer.write(tensor, p, begin * rows.packed.codec().plane_row_bytes(p, layout.cols), rows.packed.plane(p));
+  const ExportedRows rows(source, weight, exported);
+  const std::vector<RowTask> tasks = row_tasks(rows);
+  const bool is_matrix = weight.axes.size() > 1;
+  std::vector<EncodeError> errors(tasks.size());
+  in.pool.run(tasks.size(), [&](std::size_t i) {
+    const std::span<const double> moments =
+        is_matrix ? moments_of(in.statistics, weight, tasks[i].expert) : std::span<const double>();
+    const EncodedRows encoded = encode_rows(rows, step, moments, tasks[i]);
+    errors[i] = encoded.error;
+    for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)
+      writer.write(tensor, p, tasks[i].first * encoded.packed.codec().plane_row_bytes(p, rows.layout().cols),
+                   encoded.packed.plane(p));
   });
   EncodeError sum;
   for (const EncodeError& error : errors) sum += error;
@@ -48,16 +50,19 @@ std::string progress_line(const PlanStep& step, const EncodeError& error) {
 
 }  // namespace
 
-std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const Checkpoint& source) {
+std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec) {
+  ensure(plan.steps.size() == names.weights.size(), "a plan of {} steps for {} tensors", plan.steps.size(),
+         names.weights.size());
   std::vector<TensorSpec> table;
-  for (const PlanStep& step : plan.steps) {
-    const TensorEntry& entry = source.at(step.tensor);
-    const RowLayout layout = row_layout(entry.shape);
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const PlanStep& step = plan.steps[i];
+    const ExportedWeight& exported = names.weights[i];
+    TensorSpec tensor{step.output, exported.output_shape(spec.weights[exported.weight]), step.codec, {}};
+    const RowLayout layout = row_layout(tensor.shape);
     const Codec& codec = *find_codec(step.codec);
-    TensorSpec spec{step.output, entry.shape, step.codec, {}};
     for (std::size_t p = 0; p < codec.planes.size(); ++p)
-      spec.part_bytes.push_back(layout.rows * codec.plane_row_bytes(p, layout.cols));
-    table.push_back(std::move(spec));
+      tensor.part_bytes.push_back(layout.rows * codec.plane_row_bytes(p, layout.cols));
+    table.push_back(std::move(tensor));
   }
   for (const ExtraTensor& extra : names.extras)
     table.push_back({extra.name, {extra.values.size()}, kFloat32, {extra.values.size() * sizeof(float)}});

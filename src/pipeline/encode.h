@@ -34,6 +34,6 @@ std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, cons
                                 const std::filesystem::path& folder, const EarlierTrial* earlier = nullptr);
 
 // The tensor table of the plan's files: its steps, then the extra tensors of `names`.
-std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const Checkpoint& source);
+std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec);
 
 }  // namespace quern

@@ -43,7 +43,10 @@ Inspection inspect(const std::filesystem::path& path) {
   }
   try {
     result.spec = describe_model(checkpoint);
-    for (const Weight& weight : result.spec->weights) add(result.by_role[weight.role], checkpoint.at(weight.tensor));
+    for (const Weight& weight : result.spec->weights) {
+      if (weight.parts.empty()) add(result.by_role[weight.role], checkpoint.at(weight.tensor));
+      for (const WeightPart& part : weight.parts) add(result.by_role[weight.role], checkpoint.at(part.tensor));
+    }
   } catch (const Error& error) {
     result.why_unknown = error.what();
   }

@@ -26,15 +26,9 @@ std::uint64_t half_of_memory() {
   return memory / 2;
 }
 
-std::uint64_t elements(const Weight& weight) {
-  std::uint64_t count = 1;
-  for (const Axis& axis : weight.axes) count *= axis.extent;
-  return count;
-}
-
 std::uint64_t largest_weight(const ModelSpec& spec) {
   std::uint64_t most = 0;
-  for (const Weight& weight : spec.weights) most = std::max(most, elements(weight));
+  for (const Weight& weight : spec.weights) most = std::max(most, weight.elements());
   return most;
 }
 
@@ -47,7 +41,7 @@ std::uint64_t OpenModel::parameters() const {
   std::uint64_t sum = 0;
   std::set<std::string> seen;
   for (const Weight& weight : spec.weights)
-    if (seen.insert(weight.tensor).second) sum += elements(weight);
+    if (seen.insert(weight.tensor).second) sum += weight.elements();
   return sum;
 }
 
@@ -68,8 +62,8 @@ std::uint64_t largest_block_bytes(const ModelSpec& spec) {
   for (std::size_t b = 1; b + 1 < spec.blocks.size(); ++b) {
     std::uint64_t sum = 0, largest = 0;
     for (const std::size_t w : spec.weights_of(spec.blocks[b])) {
-      sum += elements(spec.weights[w]);
-      largest = std::max(largest, elements(spec.weights[w]));
+      sum += spec.weights[w].elements();
+      largest = std::max(largest, spec.weights[w].elements());
     }
     most = std::max(most, sizeof(float) * (sum + largest));
   }
@@ -86,6 +80,10 @@ std::uint64_t window_bytes(const ModelSpec& spec, std::size_t window_length) {
       const auto input = widths.find(op.inputs.at(0));
       std::uint64_t width = input == widths.end() ? spec.extent("hidden") : input->second;
       if (std::holds_alternative<LinearOp>(op.kind)) width = spec.weights[op.weights.at(0)].axes.at(0).extent;
+      if (const auto* slice = std::get_if<SliceOp>(&op.kind)) width = slice->width;
+      // Gathered rows, gate, up and their product, of all the experts that a token passes.
+      if (const auto* experts = std::get_if<ExpertsOp>(&op.kind))
+        sum += experts->used * (spec.extent("hidden") + 4 * spec.extent("inner"));
       widths[op.output] = width;
       sum += width;
     }

@@ -84,6 +84,30 @@ void move_file(const fs::path& from, const fs::path& to) {
   if (ec) fail(ErrorCode::kResource, "cannot rename {} to {}: {}", from.string(), to.string(), ec.message());
 }
 
+// The tensors that a weight is made of, under their own names.
+void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map) {
+  const Weight& weight = source.spec.weights[index];
+  if (weight.storage == Weight::Storage::kTransposed)
+    fail(ErrorCode::kInfeasible,
+         "{} is stored as inputs by outputs, which quantized safetensors cannot hold; use a scheme of --format gguf",
+         weight.tensor);
+  if (weight.parts.empty()) {
+    ExportedWeight out{.weight = index, .name = weight.tensor};
+    out.shape = source.checkpoint.at(weight.tensor).shape;
+    map.weights.push_back(std::move(out));
+    return;
+  }
+  std::uint64_t first = 0;
+  for (const WeightPart& part : weight.parts) {
+    ExportedWeight out{.weight = index, .name = part.tensor};
+    out.source = part.tensor;
+    out.shape = source.checkpoint.at(part.tensor).shape;
+    out.first_row = first;
+    first += part.rows;
+    map.weights.push_back(std::move(out));
+  }
+}
+
 }  // namespace
 
 ExportMap export_map(const OpenModel& source, const Format& format) {
@@ -92,8 +116,7 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
     fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds",
          source.checkpoint.format(), format.name, source.checkpoint.format());
   ExportMap map;
-  for (std::size_t w = 0; w < source.spec.weights.size(); ++w)
-    map.weights.push_back({w, source.spec.weights[w].tensor, {}});
+  for (std::size_t w = 0; w < source.spec.weights.size(); ++w) export_as_stored(source, w, map);
   return map;
 }
 
@@ -113,7 +136,7 @@ Vocabulary padded_vocabulary(const OpenModel& source) {
 
 CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme) {
   CheckpointHead head;
-  head.tensors = tensor_table(plan, names, source.checkpoint);
+  head.tensors = tensor_table(plan, names, source.spec);
   if (!is_single_file(plan.format)) {
     head.config = source.checkpoint.config();
     return head;

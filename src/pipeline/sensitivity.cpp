@@ -24,12 +24,12 @@ ActivationStore copy_of(const ActivationStore& from, std::uint64_t memory_limit)
   return to;
 }
 
-// Index of the first block that uses the tensor.
-std::size_t first_block_of(const ModelSpec& spec, const std::string& tensor) {
+// Index of the first block that uses the weight.
+std::size_t first_block_of(const ModelSpec& spec, std::size_t weight) {
   for (std::size_t b = 0; b < spec.blocks.size(); ++b)
     for (const std::size_t w : spec.weights_of(spec.blocks[b]))
-      if (spec.weights[w].tensor == tensor) return b;
-  fail(ErrorCode::kInternal, "no block uses tensor {}", tensor);
+      if (w == weight) return b;
+  fail(ErrorCode::kInternal, "no block uses tensor {}", spec.weights[weight].tensor);
 }
 
 // The original's states: fronts[b] is what enters block b (b >= 1); the last entry is the scored rows.
@@ -77,24 +77,28 @@ std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, con
   const WeightSource exact(in.source);
   const WalkContext original{in.spec, exact, in.pool, setup.precision};
   const std::vector<ActivationStore> fronts = fronts_of(original, windows, each);
-  in.observer.stage("measure tensors one by one", plan.steps.size());
+  in.observer.stage("measure tensors one by one", in.spec.weights.size());
   std::vector<StepHarm> harms;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+  for (std::size_t w = 0; w < in.spec.weights.size(); ++w) {
     check_interrupted(in.observer);
-    const PlanStep& step = plan.steps[i];
-    const Weight& weight = in.spec.weights[in.names.weights[i].weight];
-    const Codec& codec = *find_codec(step.codec);
-    if (weight.axes.size() >= 2 && step.codec != in.source.at(step.tensor).encoding) {
+    const Weight& weight = in.spec.weights[w];
+    std::vector<std::size_t> steps;  // several where the weight becomes several tensors
+    for (std::size_t i = 0; i < plan.steps.size(); ++i)
+      if (in.names.weights[i].weight == w) steps.push_back(i);
+    ensure(!steps.empty(), "no step writes {}", weight.tensor);
+    const PlanStep& step = plan.steps[steps.front()];
+    if (weight.axes.size() >= 2 && step.codec != stored_encoding(in.source, weight)) {
       WeightSource changed(in.source);
-      changed.replace(step.tensor, encode_in_memory(exact, step.tensor, codec, find_optimizer(step.optimizer),
-                                                    moments_of(in.statistics, weight), in.pool));
+      changed.replace(weight.tensor, encode_in_memory(exact, weight, *find_codec(step.codec),
+                                                      find_optimizer(step.optimizer), in.statistics, in.pool));
       const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
-      const ActivationStore rows = walk_from(candidate, first_block_of(in.spec, step.tensor), fronts, windows, each);
+      const ActivationStore rows = walk_from(candidate, first_block_of(in.spec, w), fronts, windows, each);
       const TokenScores scores = compare(original, fronts.back(), candidate, rows, windows);
-      harms.push_back(
-          {i, std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size())});
+      const double kld =
+          std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size());
+      for (const std::size_t i : steps) harms.push_back({i, kld / static_cast<double>(steps.size())});
     }
-    in.observer.advance(step.tensor);
+    in.observer.advance(weight.tensor);
   }
   return harms;
 }

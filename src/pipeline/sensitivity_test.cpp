@@ -1,6 +1,7 @@
 // Comparison of two models, and single tensors quantized alone, against whole evaluations.
 #include "pipeline/sensitivity.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "pipeline/package.h"
@@ -9,6 +10,10 @@
 
 namespace quern {
 namespace {
+
+const Weight& weight_named(const ModelSpec& spec, const std::string& tensor) {
+  return *std::ranges::find(spec.weights, tensor, &Weight::tensor);
+}
 
 struct Fixture {
   OpenModel model;
@@ -32,8 +37,8 @@ struct Fixture {
   // Without any prefix kept: both models walk from the ids to the logits.
   double whole_kld(const PlanStep& step) {
     WeightSource changed(model.checkpoint);
-    changed.replace(step.tensor, encode_in_memory(model.weights, step.tensor, *find_codec(step.codec),
-                                                  find_optimizer(step.optimizer), {}, pool));
+    changed.replace(step.tensor, encode_in_memory(model.weights, weight_named(model.spec, step.tensor),
+                                                  *find_codec(step.codec), find_optimizer(step.optimizer), {}, pool));
     const WalkContext candidate{model.spec, changed, pool, Precision::kF32};
     const TokenScores scores = compare(context(), final_hidden(context(), windows, UINT64_MAX, observer), candidate,
                                        final_hidden(candidate, windows, UINT64_MAX, observer), windows);
@@ -81,8 +86,8 @@ TEST(Compare, EqualsTheLogitsOfWholeWindows) {
   Fixture f("tiny-llama-bias");
   WeightSource changed(f.model.checkpoint);
   const std::string tensor = "model.layers.0.mlp.down_proj.weight";
-  changed.replace(tensor,
-                  encode_in_memory(f.model.weights, tensor, *find_codec("q8_0"), find_optimizer("rtn"), {}, f.pool));
+  changed.replace(tensor, encode_in_memory(f.model.weights, weight_named(f.model.spec, tensor), *find_codec("q8_0"),
+                                           find_optimizer("rtn"), {}, f.pool));
   const WalkContext candidate{f.model.spec, changed, f.pool, Precision::kF32};
   const TokenScores scores = compare(f.context(), final_hidden(f.context(), f.windows, UINT64_MAX, f.observer),
                                      candidate, final_hidden(candidate, f.windows, UINT64_MAX, f.observer), f.windows);

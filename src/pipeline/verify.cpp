@@ -59,16 +59,16 @@ void check_tensor(const WeightSource& weights, const PlanStep& step, ThreadPool&
 // Sum of squared differences between the original's rows, in the package's order, and the decoded ones.
 double plain_error(const OpenModel& original, const WeightSource& package, const PlanStep& step,
                    const ExportedWeight& exported, ThreadPool& pool) {
-  const RowLayout layout = package.layout(step.output);
-  const std::size_t grain = rows_per_task(layout.cols);
-  std::vector<double> sums(layout.rows / grain + 1);
-  parallel_for(pool, layout.rows, grain, [&](std::size_t begin, std::size_t end) {
-    const Matrix wanted = exported_rows(original.weights, step.tensor, exported, begin, end - begin);
-    Matrix found(end - begin, layout.cols);
-    package.read_rows(step.output, begin, found.view());
+  const ExportedRows rows(original.weights, original.spec.weights[exported.weight], exported);
+  const std::vector<RowTask> tasks = row_tasks(rows);
+  std::vector<double> sums(tasks.size());
+  pool.run(tasks.size(), [&](std::size_t t) {
+    const Matrix wanted = rows.rows(tasks[t].first, tasks[t].count);
+    Matrix found(tasks[t].count, rows.layout().cols);
+    package.read_rows(step.output, tasks[t].first, found.view());
     for (std::size_t i = 0; i < wanted.flat().size(); ++i) {
       const double difference = static_cast<double>(wanted.flat()[i]) - found.flat()[i];
-      sums[begin / grain] += difference * difference;
+      sums[t] += difference * difference;
     }
   });
   double sum = 0;
@@ -86,12 +86,13 @@ void compare_errors(const Manifest& manifest, const OpenModel& original, const W
   }
   for (std::size_t i = 0; i < manifest.plan.steps.size(); i += stride) {
     const PlanStep& step = manifest.plan.steps[i];
-    if (original.spec.weights[names.weights[i].weight].tensor != step.tensor) {
+    const Weight& weight = original.spec.weights[names.weights[i].weight];
+    if (names.weights[i].source_name(weight) != step.tensor) {
       result.problems.push_back(fmt::format("step {} of the plan is {}, in the original that place holds {}", i,
-                                            step.tensor, original.spec.weights[names.weights[i].weight].tensor));
+                                            step.tensor, names.weights[i].source_name(weight)));
       continue;
     }
-    if (original.checkpoint.at(step.tensor).shape != package.checkpoint().at(step.output).shape) {
+    if (names.weights[i].output_shape(weight) != package.checkpoint().at(step.output).shape) {
       result.problems.push_back(
           fmt::format("tensor {} has another shape than the original's {}", step.output, step.tensor));
       continue;

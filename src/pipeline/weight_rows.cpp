@@ -13,24 +13,6 @@ namespace {
 
 constexpr std::uint64_t kWeightsPerTask = 1 << 18;
 
-Matrix gathered_rows(const WeightSource& source, const std::string& tensor, std::span<const std::uint32_t> order,
-                     std::size_t cols) {
-  const auto [low, high] = std::minmax_element(order.begin(), order.end());
-  const std::size_t first = *low, span = *high - *low + 1;
-  Matrix window(span, cols), rows(order.size(), cols);
-  source.read_rows(tensor, first, window.view());
-  for (std::size_t i = 0; i < order.size(); ++i) std::ranges::copy(window.row(order[i] - first), rows.row(i).begin());
-  return rows;
-}
-
-// A vector whose elements move: one row whose columns are reordered.
-Matrix gathered_elements(const WeightSource& source, const std::string& tensor, std::span<const std::uint32_t> order) {
-  const Matrix whole = source.read(tensor);
-  Matrix row(1, order.size());
-  for (std::size_t i = 0; i < order.size(); ++i) row.row(0)[i] = whole.flat()[order[i]];
-  return row;
-}
-
 struct NonFinite {
   std::atomic<std::uint64_t> nan{0}, infinite{0};
 };
@@ -49,20 +31,67 @@ std::size_t rows_per_task(std::uint64_t cols) {
   return std::max<std::uint64_t>(1, kWeightsPerTask / std::max<std::uint64_t>(1, cols));
 }
 
-Matrix exported_rows(const WeightSource& source, const std::string& tensor, const ExportedWeight& exported,
-                     std::size_t first, std::size_t count) {
-  const RowLayout layout = source.layout(tensor);
-  if (!exported.row_order.empty() && layout.rows == 1) return gathered_elements(source, tensor, exported.row_order);
-  if (!exported.row_order.empty())
-    return gathered_rows(source, tensor, std::span(exported.row_order).subspan(first, count), layout.cols);
-  Matrix rows(count, layout.cols);
-  source.read_rows(tensor, first, rows.view());
+ExportedRows::ExportedRows(const WeightSource& source, const Weight& weight, const ExportedWeight& exported)
+    : source_(source), weight_(weight), exported_(exported), layout_(row_layout(exported.output_shape(weight))) {
+  if (weight.storage == Weight::Storage::kTransposed) whole_ = source.read(weight);
+}
+
+Matrix ExportedRows::logical_rows(std::size_t first, std::size_t count) const {
+  Matrix rows(count, weight_.layout().cols);
+  if (!whole_) {
+    source_.read_rows(weight_, first, rows.view());
+  } else {
+    for (std::size_t i = 0; i < count; ++i)
+      std::ranges::copy(std::as_const(*whole_).row(first + i), rows.row(i).begin());
+  }
   return rows;
 }
 
-EncodedRows encode_rows(const WeightSource& source, const PlanStep& step, const ExportedWeight& exported,
-                        std::span<const double> moments, std::size_t first, std::size_t count) {
-  const Matrix rows = exported_rows(source, step.tensor, exported, first, count);
+Matrix ExportedRows::plain_rows(std::size_t first, std::size_t count) const {
+  if (exported_.row_order.empty()) return logical_rows(exported_.first_row + first, count);
+  if (weight_.axes.size() == 1) {  // a vector whose elements move: one row whose columns are reordered
+    const Matrix whole = source_.read(weight_);
+    Matrix row(1, layout_.cols);
+    for (std::size_t i = 0; i < layout_.cols; ++i) row.row(0)[i] = whole.flat()[exported_.row_order[i]];
+    return row;
+  }
+  const auto order = std::span(exported_.row_order).subspan(first, count);
+  const auto [low, high] = std::minmax_element(order.begin(), order.end());
+  const Matrix window = logical_rows(*low, *high - *low + 1);
+  Matrix rows(count, layout_.cols);
+  for (std::size_t i = 0; i < count; ++i) std::ranges::copy(window.row(order[i] - *low), rows.row(i).begin());
+  return rows;
+}
+
+Matrix ExportedRows::rows(std::size_t first, std::size_t count) const {
+  Matrix out = plain_rows(first, count);
+  if (exported_.transform == ExportedWeight::Transform::kNegatedExp)
+    for (float& value : out.flat()) value = -std::exp(value);
+  return out;
+}
+
+std::size_t ExportedRows::expert_of(std::size_t row) const {
+  const std::size_t experts = weight_.experts();
+  if (experts == 1) return 0;
+  const std::size_t logical = exported_.row_order.empty() ? exported_.first_row + row : exported_.row_order[row];
+  return logical / (weight_.layout().rows / experts);
+}
+
+std::vector<RowTask> row_tasks(const ExportedRows& rows) {
+  std::vector<RowTask> tasks;
+  const std::size_t grain = rows_per_task(rows.layout().cols);
+  for (std::size_t row = 0; row < rows.layout().rows; ++row) {
+    const std::size_t expert = rows.expert_of(row);
+    if (tasks.empty() || tasks.back().count == grain || tasks.back().expert != expert)
+      tasks.push_back({row, 0, expert});
+    ++tasks.back().count;
+  }
+  return tasks;
+}
+
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
+                        const RowTask& task) {
+  const Matrix rows = source.rows(task.first, task.count);
   const Codec* codec = find_codec(step.codec);
   ensure(codec != nullptr, "no codec {}", step.codec);
   EncodedRows encoded{PackedTensor(*codec, {rows.rows(), rows.cols()}), {}};
@@ -74,18 +103,21 @@ EncodedRows encode_rows(const WeightSource& source, const PlanStep& step, const 
   return encoded;
 }
 
-PackedTensor encode_in_memory(const WeightSource& source, const std::string& tensor, const Codec& codec,
-                              const Optimizer& optimizer, std::span<const double> moments, ThreadPool& pool) {
-  const RowLayout layout = source.layout(tensor);
-  PackedTensor whole(codec, layout);
-  parallel_for(pool, layout.rows, rows_per_task(layout.cols), [&](std::size_t begin, std::size_t end) {
-    Matrix rows(end - begin, layout.cols);
-    source.read_rows(tensor, begin, rows.view());
-    PackedTensor part(codec, {end - begin, layout.cols});
-    optimizer.encode(codec, rows.view(), moments, part);
+PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,
+                              const Optimizer& optimizer, const Statistics& statistics, ThreadPool& pool) {
+  const ExportedWeight as_it_is{.weight = 0, .name = weight.tensor};
+  const ExportedRows rows(source, weight, as_it_is);
+  const std::vector<RowTask> tasks = row_tasks(rows);
+  PackedTensor whole(codec, rows.layout());
+  pool.run(tasks.size(), [&](std::size_t i) {
+    const RowTask& task = tasks[i];
+    const Matrix some = rows.rows(task.first, task.count);
+    PackedTensor part(codec, {task.count, rows.layout().cols});
+    optimizer.encode(codec, some.view(), moments_of(statistics, weight, task.expert), part);
     for (std::size_t p = 0; p < codec.planes.size(); ++p)
-      std::ranges::copy(part.plane(p), whole.plane(p).begin() +
-                                           static_cast<std::ptrdiff_t>(begin * codec.plane_row_bytes(p, layout.cols)));
+      std::ranges::copy(part.plane(p),
+                        whole.plane(p).begin() +
+                            static_cast<std::ptrdiff_t>(task.first * codec.plane_row_bytes(p, rows.layout().cols)));
   });
   return whole;
 }
@@ -94,12 +126,12 @@ void check_finite_weights(const WeightSource& source, const ModelSpec& spec, Thr
   observer.stage("check weights", spec.weights.size());
   for (const Weight& weight : spec.weights) {
     check_interrupted(observer);
-    const RowLayout layout = source.layout(weight.tensor);
+    const ExportedWeight as_it_is{.weight = 0, .name = weight.tensor};
+    const ExportedRows rows(source, weight, as_it_is);
+    const RowLayout layout = rows.layout();
     NonFinite bad;
     parallel_for(pool, layout.rows, rows_per_task(layout.cols), [&](std::size_t begin, std::size_t end) {
-      Matrix rows(end - begin, layout.cols);
-      source.read_rows(weight.tensor, begin, rows.view());
-      count_non_finite(rows.flat(), bad);
+      count_non_finite(rows.rows(begin, end - begin).flat(), bad);
     });
     if (bad.nan || bad.infinite)
       fail(ErrorCode::kInput, "tensor {} of {} holds {} NaN and {} infinite values among {}; the checkpoint is damaged",

@@ -1,7 +1,8 @@
 // Rows of a weight in the order of the output file.
 #pragma once
 
-#include <functional>
+#include <optional>
+#include <vector>
 
 #include "base/thread_pool.h"
 #include "calib/statistics.h"
@@ -12,24 +13,50 @@
 
 namespace quern {
 
-// Rows first .. first + count - 1 of the exported weight, as float.
-Matrix exported_rows(const WeightSource& source, const std::string& tensor, const ExportedWeight& exported,
-                     std::size_t first, std::size_t count);
+// The rows of an output tensor, as float, in the output's order.
+class ExportedRows {
+ public:
+  // A transposed weight is read whole here. REQUIRES: the arguments outlive this.
+  ExportedRows(const WeightSource& source, const Weight& weight, const ExportedWeight& exported);
 
-// Rows a task takes at once: about a quarter of a million weights, a constant so that results do not depend on threads.
+  RowLayout layout() const noexcept { return layout_; }
+  // Rows first .. first + count - 1. Safe from several threads.
+  Matrix rows(std::size_t first, std::size_t count) const;
+  // The expert that a row belongs to; 0 for all but mixtures.
+  std::size_t expert_of(std::size_t row) const;
+
+ private:
+  Matrix plain_rows(std::size_t first, std::size_t count) const;
+  Matrix logical_rows(std::size_t first, std::size_t count) const;
+
+  const WeightSource& source_;
+  const Weight& weight_;
+  const ExportedWeight& exported_;
+  RowLayout layout_;
+  std::optional<Matrix> whole_;
+};
+
+// Rows that are encoded together: of one expert, and about a quarter of a million weights. The cut depends on nothing
+// else, so that results do not depend on threads.
+struct RowTask {
+  std::size_t first = 0, count = 0, expert = 0;
+};
+std::vector<RowTask> row_tasks(const ExportedRows& rows);
+
+// Rows a task takes at once when nothing else cuts them.
 std::size_t rows_per_task(std::uint64_t cols);
 
-// Encodes rows first .. first + count - 1 of a step and measures the error on the bytes.
+// Encodes the rows of a task of a step and measures the error on the bytes.
 struct EncodedRows {
   PackedTensor packed;
   EncodeError error;
 };
-EncodedRows encode_rows(const WeightSource& source, const PlanStep& step, const ExportedWeight& exported,
-                        std::span<const double> moments, std::size_t first, std::size_t count);
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
+                        const RowTask& task);
 
-// The whole weight, encoded by a codec in memory, in the order of the source.
-PackedTensor encode_in_memory(const WeightSource& source, const std::string& tensor, const Codec& codec,
-                              const Optimizer& optimizer, std::span<const double> moments, ThreadPool& pool);
+// The whole weight, encoded by a codec in memory, in its own order.
+PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,
+                              const Optimizer& optimizer, const Statistics& statistics, ThreadPool& pool);
 
 // Reads every weight of the model once. Error(kInput) that names the tensor and counts its NaN and infinite values.
 void check_finite_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer);

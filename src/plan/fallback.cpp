@@ -25,11 +25,10 @@ const Codec& codec_named(const std::string& name) {
 }
 
 // To the next codec, or to the original's own encoding where the next would be as large: nothing is lost then.
-Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const Checkpoint& source) {
-  const TensorEntry& entry = source.at(step.tensor);
-  const RowLayout layout = row_layout(entry.shape);
-  const Codec &now = codec_named(step.codec), &original = codec_named(entry.encoding);
-  if (step.codec == entry.encoding || now.bits_per_weight > original.bits_per_weight) return {};
+Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const StepSource& source) {
+  const RowLayout layout = source.layout;
+  const Codec &now = codec_named(step.codec), &original = codec_named(source.encoding);
+  if (step.codec == source.encoding || now.bits_per_weight > original.bits_per_weight) return {};
   const Codec* better = next_better_codec(now, format, layout.cols);
   const bool exact =
       format.holds(original.name, layout.cols) && (!better || better->bits_per_weight >= original.bits_per_weight);
@@ -62,8 +61,17 @@ double excess(const QualityBound& bound, double perplexity_increase, double kld)
   return most;
 }
 
-std::optional<Plan> next_plan(const Plan& plan, const Format& format, const Checkpoint& source, double excess_now,
-                              std::vector<StepHarm>& harms) {
+std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Checkpoint& source) {
+  std::vector<StepSource> sources;
+  for (const ExportedWeight& exported : names.weights) {
+    const Weight& weight = spec.weights[exported.weight];
+    sources.push_back({row_layout(exported.output_shape(weight)), stored_encoding(source, weight)});
+  }
+  return sources;
+}
+
+std::optional<Plan> next_plan(const Plan& plan, const Format& format, const std::vector<StepSource>& sources,
+                              double excess_now, std::vector<StepHarm>& harms) {
   double sum = 0;
   for (const StepHarm& harm : harms) sum += std::max(0.0, harm.kld);
   const double target = sum / std::max(1.0, excess_now) * kMargin;
@@ -72,7 +80,7 @@ std::optional<Plan> next_plan(const Plan& plan, const Format& format, const Chec
   while (!raised || sum > target) {
     Raise best;
     for (StepHarm& harm : harms) {
-      const Raise candidate = raise_of(harm, next.steps[harm.step], format, source);
+      const Raise candidate = raise_of(harm, next.steps[harm.step], format, sources[harm.step]);
       if (candidate.codec && (!best.codec || candidate.gain_per_byte > best.gain_per_byte)) best = candidate;
     }
     if (!best.codec) break;

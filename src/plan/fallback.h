@@ -25,11 +25,19 @@ struct StepHarm {
   double kld = 0;  // nats
 };
 
+// What a step is made from: the extents of its tensor, and how the checkpoint stores it.
+struct StepSource {
+  RowLayout layout;
+  std::string encoding;
+};
+
 // Raises the steps that buy most divergence per byte to the next better codec of the container until the predicted sum
 // of harms falls by `excess` and a tenth more. The ladder of a tensor ends at the original's own encoding, which does
 // no harm. A codec of b more bits per weight is predicted to do 4^-b of the harm (one bit halves the step of the grid).
 // `harms` is updated to the prediction. Null when nothing can be raised.
-std::optional<Plan> next_plan(const Plan& plan, const Format& format, const Checkpoint& source, double excess,
-                              std::vector<StepHarm>& harms);
+std::optional<Plan> next_plan(const Plan& plan, const Format& format, const std::vector<StepSource>& sources,
+                              double excess, std::vector<StepHarm>& harms);
+// What the steps of a plan are made from: one for each of `names.weights`.
+std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Checkpoint& source);
 
 }  // namespace quern

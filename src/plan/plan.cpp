@@ -17,9 +17,11 @@ const Codec& codec_named(const std::string& name) {
 
 bool is_matrix(const Weight& weight) { return weight.axes.size() >= 2; }
 
-PlanStep vector_step(const PlanInput& in, const TensorEntry& entry) {
+PlanStep vector_step(const PlanInput& in, const Weight& weight) {
   const char* wanted = in.format.vector_encoding;
-  return {.codec = wanted ? wanted : entry.encoding, .optimizer = "rtn", .reason = "a vector: small and sensitive"};
+  return {.codec = wanted ? wanted : stored_encoding(in.source, weight),
+          .optimizer = "rtn",
+          .reason = "a vector: small and sensitive"};
 }
 
 PlanStep matrix_step(const PlanInput& in, const Weight& weight, std::uint64_t cols, std::vector<std::string>& notes) {
@@ -58,10 +60,9 @@ Plan make_plan(const PlanInput& in) {
             .statistics_sha256 = in.statistics_sha256};
   for (const ExportedWeight& exported : in.names.weights) {
     const Weight& weight = in.spec.weights[exported.weight];
-    const TensorEntry& entry = in.source.at(weight.tensor);
-    const RowLayout layout = row_layout(entry.shape);
-    PlanStep step = is_matrix(weight) ? matrix_step(in, weight, layout.cols, plan.notes) : vector_step(in, entry);
-    step.tensor = weight.tensor;
+    const RowLayout layout = row_layout(exported.output_shape(weight));
+    PlanStep step = is_matrix(weight) ? matrix_step(in, weight, layout.cols, plan.notes) : vector_step(in, weight);
+    step.tensor = exported.source_name(weight);
     step.output = exported.name;
     step.bytes = layout.rows * codec_named(step.codec).row_bytes(layout.cols);
     plan.steps.push_back(std::move(step));

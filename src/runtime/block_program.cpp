@@ -38,12 +38,12 @@ class IdleWorkspaces {
                                   std::size_t window) {
   for (const Op& op : ops)
     for (const std::size_t index : op.weights) {
-      const std::string& tensor = context.spec.weights[index].tensor;
-      const std::size_t row = first_bad_row(context.weights, tensor);
-      if (row < context.weights.layout(tensor).rows)
+      const Weight& weight = context.spec.weights[index];
+      const std::size_t row = first_bad_row(context.weights, weight);
+      if (row < weight.layout().rows)
         fail(ErrorCode::kInput,
              "{}: block {} gives values that are not finite: tensor {} holds a NaN or infinity in row {}",
-             context.weights.checkpoint().path().string(), place, tensor, row);
+             context.weights.checkpoint().path().string(), place, weight.tensor, row);
     }
   fail(ErrorCode::kInput,
        "{}: block {} gives values that are not finite in window {}: its weights are finite, the values overflowed",
@@ -63,7 +63,7 @@ Matrix Workspace::take(std::size_t rows, std::size_t cols) {
 
 BlockProgram::BlockProgram(const WalkContext& context, std::span<const Op> ops, const std::string& input,
                            const std::string& result, std::size_t length, std::size_t width)
-    : length_(length), widths_{width} {
+    : widths_{width} {
   std::map<std::string, std::size_t> numbers{{input, 0}};
   const auto number_of = [&](const std::string& name) {
     const auto found = numbers.find(name);
@@ -83,6 +83,8 @@ BlockProgram::BlockProgram(const WalkContext& context, std::span<const Op> ops, 
       const Weight& weight = context.spec.weights[op.weights.at(0)];
       if (!weight.group.empty() && groups.insert(weight.group).second) step.listened = &weight;
     }
+    if (std::holds_alternative<ExpertsOp>(op.kind))
+      for (const std::size_t index : op.weights) step.within.push_back(&context.spec.weights[index]);
     widths_.push_back(step.op.width);
     numbers[op.output] = steps_.size() + 1;
     steps_.push_back(std::move(step));
@@ -103,15 +105,24 @@ void BlockProgram::find_retired() {
 
 Matrix BlockProgram::run(std::size_t window, Matrix input, Workspace& workspace, const InputHook& hook) const {
   std::vector<Matrix> values(steps_.size() + 1);
+  const std::size_t rows = input.rows();
   values[0] = std::move(input);
   std::vector<MatrixView> inputs;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const Step& step = steps_[i];
     inputs.clear();
     for (const std::size_t value : step.inputs) inputs.push_back(std::as_const(values[value]).view());
-    if (hook && step.listened) hook(*step.listened, window, inputs[0]);
-    values[i + 1] = workspace.take(length_, step.op.width);
-    step.op.execute(inputs, values[i + 1].view());
+    if (hook && step.listened) hook(*step.listened, 0, window, inputs[0]);
+    values[i + 1] = workspace.take(rows, step.op.width);
+    Chunk chunk;
+    RoutedHook routed;
+    if (hook && !step.within.empty()) {
+      routed = [&](std::size_t weight, std::size_t expert, MatrixView rows_of_expert) {
+        hook(*step.within.at(weight), expert, window, rows_of_expert);
+      };
+      chunk.routed = &routed;
+    }
+    step.op.execute(inputs, values[i + 1].view(), chunk);
     for (const std::size_t value : step.retired) workspace.give_back(std::move(values[value]));
   }
   return std::move(values[result_]);
@@ -137,12 +148,18 @@ void pass_windows(const WalkContext& context, const BlockProgram& program, const
   if (first != bad.end()) fail_non_finite(context, place, ops, static_cast<std::size_t>(first - bad.begin()));
 }
 
-std::size_t first_bad_row(const WeightSource& weights, const std::string& tensor) {
-  const RowLayout layout = weights.layout(tensor);
+std::size_t first_bad_row(const WeightSource& weights, const Weight& weight) {
+  const RowLayout layout = weight.layout();
+  if (weight.storage == Weight::Storage::kTransposed) {
+    const Matrix whole = weights.read(weight);
+    for (std::size_t i = 0; i < whole.rows(); ++i)
+      if (!all_finite(whole.row(i))) return i;
+    return layout.rows;
+  }
   Matrix rows(std::min<std::uint64_t>(kRowsPerScan, layout.rows), layout.cols);
   for (std::size_t first = 0; first < layout.rows; first += rows.rows()) {
     const std::size_t count = std::min<std::uint64_t>(rows.rows(), layout.rows - first);
-    weights.read_rows(tensor, first, {rows.flat().data(), count, rows.cols(), rows.cols()});
+    weights.read_rows(weight, first, {rows.flat().data(), count, rows.cols(), rows.cols()});
     for (std::size_t i = 0; i < count; ++i)
       if (!all_finite(rows.row(i))) return first + i;
   }

@@ -22,7 +22,7 @@ class Workspace {
 
 class BlockProgram {
  public:
-  // `ops` read the value `input` [length, width] and leave the value `result`.
+  // `ops` read the value `input` [up to length, width] and leave the value `result`.
   BlockProgram(const WalkContext& context, std::span<const Op> ops, const std::string& input, const std::string& result,
                std::size_t length, std::size_t width);
 
@@ -33,14 +33,14 @@ class BlockProgram {
  private:
   struct Step {
     PreparedOp op;
-    std::vector<std::size_t> inputs;   // values
-    std::vector<std::size_t> retired;  // values that no later step reads
-    const Weight* listened = nullptr;  // its input goes to the hook: the first weight of its group
+    std::vector<std::size_t> inputs;    // values
+    std::vector<std::size_t> retired;   // values that no later step reads
+    const Weight* listened = nullptr;   // its input goes to the hook: the first weight of its group
+    std::vector<const Weight*> within;  // of an op that routes its inputs: the weights whose inputs it reports itself
   };
 
   void find_retired();
 
-  std::size_t length_;
   std::vector<std::size_t> widths_;  // of value 0, the input, and of value i + 1, the output of step i
   std::vector<Step> steps_;
   std::size_t result_ = 0;
@@ -51,7 +51,7 @@ class BlockProgram {
 void pass_windows(const WalkContext& context, const BlockProgram& program, const std::string& place,
                   std::span<const Op> ops, const ActivationStore& from, ActivationStore& to, const InputHook& hook);
 
-// A tensor's first row that holds a NaN or infinity, or its number of rows.
-std::size_t first_bad_row(const WeightSource& weights, const std::string& tensor);
+// A weight's first row that holds a NaN or infinity, or its number of rows.
+std::size_t first_bad_row(const WeightSource& weights, const Weight& weight);
 
 }  // namespace quern

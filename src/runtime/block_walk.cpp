@@ -24,7 +24,7 @@ void check_ids(const Windows& windows, std::uint64_t vocabulary) {
 }
 
 // Rows of the embedding for one window; each distinct id is decoded once, neighbouring ids in one read.
-void embed(const WeightSource& weights, const std::string& tensor, std::span<const std::int32_t> ids,
+void embed(const WeightSource& weights, const Weight& weight, std::span<const std::int32_t> ids,
            MutableMatrixView out) {
   std::vector<std::int32_t> distinct(ids.begin(), ids.end());
   std::sort(distinct.begin(), distinct.end());
@@ -33,7 +33,7 @@ void embed(const WeightSource& weights, const std::string& tensor, std::span<con
   for (std::size_t begin = 0, end; begin < distinct.size(); begin = end) {
     end = begin + 1;
     while (end < distinct.size() && distinct[end] == distinct[end - 1] + 1) ++end;
-    weights.read_rows(tensor, static_cast<std::size_t>(distinct[begin]),
+    weights.read_rows(weight, static_cast<std::size_t>(distinct[begin]),
                       {rows.row(begin).data(), end - begin, out.cols, out.cols});
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -48,8 +48,8 @@ ActivationStore embed_windows(const WalkContext& context, const Windows& windows
   const Block& block = context.spec.blocks.front();
   ensure(!block.ops.empty() && std::holds_alternative<EmbedOp>(block.ops[0].kind),
          "block {} does not begin with the embedding", block.name);
-  const std::string& tensor = context.spec.weights[block.ops[0].weights.at(0)].tensor;
-  const RowLayout table = context.weights.layout(tensor);
+  const Weight& weight = context.spec.weights[block.ops[0].weights.at(0)];
+  const RowLayout table = weight.layout();
   check_ids(windows, table.rows);
   const std::span<const Op> rest = std::span(block.ops).subspan(1);
   const BlockProgram program(context, rest, block.ops[0].output, kHidden, windows.length, table.cols);
@@ -58,13 +58,13 @@ ActivationStore embed_windows(const WalkContext& context, const Windows& windows
   std::vector<char> bad(windows.count(), 0);
   context.pool.run(windows.count(), [&](std::size_t window) {
     Matrix rows(windows.length, table.cols);
-    embed(context.weights, tensor, windows.window(window), rows.view());
+    embed(context.weights, weight, windows.window(window), rows.view());
     bad[window] = !all_finite(rows.flat());
     embedded.save(window, rows.view());
   });
   if (std::ranges::find(bad, 1) != bad.end())
     fail(ErrorCode::kInput, "{}: tensor {} holds a NaN or infinity, first in row {}",
-         context.weights.checkpoint().path().string(), tensor, first_bad_row(context.weights, tensor));
+         context.weights.checkpoint().path().string(), weight.tensor, first_bad_row(context.weights, weight));
   if (rest.empty()) return embedded;
   ActivationStore hidden(windows.count(), windows.length, program.width(), memory_limit);
   pass_windows(context, program, block.name, rest, embedded, hidden, {});

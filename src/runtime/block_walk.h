@@ -14,9 +14,10 @@
 
 namespace quern {
 
-// Called with the input of each group of linear ops, once a window and group: `weight` is the first weight of the
-// group. Runs on pool threads, at most once at a time for one window. Empty: nobody listens.
-using InputHook = std::function<void(const Weight& weight, std::size_t window, MatrixView input)>;
+// Called with the input of each group of products, once a window and group: `weight` is the first weight of the group.
+// Of a mixture of experts it is called for each expert with the rows that were routed to it, if only none. Runs on pool
+// threads, at most once at a time for one window. Empty: nobody listens.
+using InputHook = std::function<void(const Weight& weight, std::size_t expert, std::size_t window, MatrixView input)>;
 
 struct WalkContext {
   const ModelSpec& spec;

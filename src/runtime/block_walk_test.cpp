@@ -120,13 +120,14 @@ TEST(BlockWalk, HookHearsEachGroupOncePerWindow) {
   std::mutex mutex;
   std::map<std::pair<std::string, std::size_t>, int> heard;
   std::map<std::string, std::string> first;
-  model.run(random_windows(3, 20), UINT64_MAX, [&](const Weight& weight, std::size_t window, MatrixView input) {
-    const std::lock_guard lock(mutex);
-    ++heard[{weight.group, window}];
-    first[weight.group] = weight.role;
-    EXPECT_EQ(input.rows, 20u);
-    EXPECT_EQ(input.cols, model.weights.layout(weight.tensor).cols);
-  });
+  model.run(random_windows(3, 20), UINT64_MAX,
+            [&](const Weight& weight, std::size_t, std::size_t window, MatrixView input) {
+              const std::lock_guard lock(mutex);
+              ++heard[{weight.group, window}];
+              first[weight.group] = weight.role;
+              EXPECT_EQ(input.rows, 20u);
+              EXPECT_EQ(input.cols, model.weights.layout(weight.tensor).cols);
+            });
   std::set<std::string> groups;
   for (const Block& block : model.spec.blocks)
     for (const std::size_t index : model.spec.weights_of(block))
@@ -142,7 +143,7 @@ TEST(BlockWalk, HookInputTimesWeightIsTheNextValue) {
   WalkedModel model(tiny("tiny-mistral"));
   Matrix heard(20, 64);
   const Windows windows = random_windows(1, 20);
-  model.run(windows, UINT64_MAX, [&](const Weight& weight, std::size_t, MatrixView input) {
+  model.run(windows, UINT64_MAX, [&](const Weight& weight, std::size_t, std::size_t, MatrixView input) {
     if (weight.role == "head")
       for (std::size_t i = 0; i < 20; ++i) std::ranges::copy(input.row(i), heard.row(i).begin());
   });

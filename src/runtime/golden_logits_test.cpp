@@ -26,7 +26,9 @@ TEST_P(TinyModels, AgreeWithTransformers) {
   WalkedModel model(fixture(GetParam()));
   expect_golden(model, fixture(GetParam()) / "golden.json");
 }
-INSTANTIATE_TEST_SUITE_P(, TinyModels, testing::Values("tiny-llama-bias", "tiny-llama-linear", "tiny-mistral"));
+INSTANTIATE_TEST_SUITE_P(, TinyModels,
+                         testing::Values("tiny-llama-bias", "tiny-llama-linear", "tiny-mistral", "tiny-qwen3",
+                                         "tiny-gpt2", "tiny-mamba", "tiny-mixtral", "tiny-mixtral-stacked"));
 
 TEST(TinyGguf, DecodesItsBlocksAndPairsNeighbours) {
   WalkedModel model(fixture("tiny-q8_0") / "model.gguf");
@@ -40,7 +42,8 @@ TEST_P(ReferenceModels, AgreeWithTransformers) {
   WalkedModel model(shared_folder() / folder);
   expect_golden(model, fixture(std::string(GetParam()) + ".json"));
 }
-INSTANTIATE_TEST_SUITE_P(, ReferenceModels, testing::Values("llama-3m", "llama-7m", "llama-30m"));
+INSTANTIATE_TEST_SUITE_P(, ReferenceModels,
+                         testing::Values("llama-3m", "llama-7m", "llama-30m", "mamba-8m", "mixtral-moe15m"));
 
 // Each optional part of a description moves the logits when it is left out; otherwise agreeing would prove nothing
 // about it.

@@ -34,23 +34,23 @@ void run_head_norm(const WalkContext& context, ActivationStore& hidden, const In
   context.pool.run(hidden.windows(), [&](std::size_t window) {
     Matrix input(hidden.length(), hidden.width());
     hidden.load(window, input.view());
-    hook(head_weight(context.spec), window, input.view());
+    hook(head_weight(context.spec), 0, window, input.view());
   });
 }
 
 Linear head_tile(const WalkContext& context, std::size_t first, std::size_t rows) {
-  const std::string& tensor = head_weight(context.spec).tensor;
-  const Matrix weights = decode_rows(context, tensor, first, rows);
+  const Weight& head = head_weight(context.spec);
+  const Matrix weights = decode_rows(context, head, first, rows);
   if (!all_finite(weights.flat()))
     fail(ErrorCode::kInput, "{}: tensor {} holds a NaN or infinity, first in row {}",
-         context.weights.checkpoint().path().string(), tensor, first_bad_row(context.weights, tensor));
+         context.weights.checkpoint().path().string(), head.tensor, first_bad_row(context.weights, head));
   return Linear(weights.view(), context.precision);
 }
 
 Matrix logits_of_window(const WalkContext& context, const ActivationStore& hidden, std::size_t window) {
   Matrix input(hidden.length(), hidden.width());
   hidden.load(window, input.view());
-  const std::size_t vocab = context.weights.layout(head_weight(context.spec).tensor).rows;
+  const std::size_t vocab = head_weight(context.spec).layout().rows;
   Matrix logits(hidden.length(), vocab);
   for (std::size_t first = 0; first < vocab; first += kRowsPerTile) {
     const std::size_t rows = std::min(kRowsPerTile, vocab - first);

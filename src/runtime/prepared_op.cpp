@@ -1,13 +1,20 @@
 // One row of the table of executors per kind of op: prepare() overloads, chosen by the variant.
 #include "runtime/prepared_op.h"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
+#include <utility>
 
 #include "kernel/attention.h"
+#include "kernel/causal_conv.h"
 #include "kernel/elementwise.h"
+#include "kernel/layer_norm.h"
 #include "kernel/rms_norm.h"
 #include "kernel/rope.h"
+#include "kernel/selective_scan.h"
 #include "quern/error.h"
+#include "runtime/expert_op.h"
 
 namespace quern {
 namespace {
@@ -17,14 +24,14 @@ constexpr std::size_t kRowsPerDecode = 64;
 struct Request {
   const WalkContext& context;
   const Op& op;
-  std::size_t length;
+  std::size_t positions;
   std::span<const std::size_t> widths;
 
-  const std::string& tensor(std::size_t i) const { return context.spec.weights[op.weights.at(i)].tensor; }
-  // A vector of weights, of this many values.
+  const Weight& weight(std::size_t i) const { return context.spec.weights[op.weights.at(i)]; }
+  // A weight of this many values, in one run.
   std::vector<float> vector(std::size_t i, std::size_t size) const {
-    const Matrix read = context.weights.read(tensor(i));
-    ensure(read.flat().size() == size, "{} has {} values and not {}", tensor(i), read.flat().size(), size);
+    const Matrix read = context.weights.read(weight(i));
+    ensure(read.flat().size() == size, "{} has {} values and not {}", weight(i).tensor, read.flat().size(), size);
     return {read.flat().begin(), read.flat().end()};
   }
   void expect_inputs(std::size_t count) const {
@@ -32,28 +39,76 @@ struct Request {
   }
 };
 
+using Inputs = std::span<const MatrixView>;
+
+std::span<const float> flat(MatrixView view) { return {view.data, view.rows * view.cols}; }
+std::span<float> flat(MutableMatrixView view) { return {view.data, view.rows * view.cols}; }
+
 PreparedOp prepare(const EmbedOp&, const Request& r) {
   fail(ErrorCode::kInternal, "{} is made from token ids, which only the first op of a model reads", r.op.output);
 }
 
+PreparedOp prepare(const PositionsOp&, const Request& r) {
+  r.expect_inputs(1);
+  const RowLayout table = r.weight(0).layout();
+  if (r.positions > table.rows)
+    fail(ErrorCode::kInput, "{} tokens are longer than the {} positions that the model has ({})", r.positions,
+         table.rows, r.weight(0).tensor);
+  ensure(table.cols == r.widths[0], "{} has {} columns and its input {}", r.weight(0).tensor, table.cols, r.widths[0]);
+  auto rows = std::make_shared<Matrix>(r.positions, table.cols);
+  r.context.weights.read_rows(r.weight(0), 0, rows->view());
+  return {r.widths[0], [rows = std::move(rows)](Inputs inputs, MutableMatrixView out, const Chunk& chunk) {
+            for (std::size_t t = 0; t < out.rows; ++t)
+              add(inputs[0].row(t), std::as_const(*rows).row(chunk.position + t), out.row(t));
+          }};
+}
+
 PreparedOp prepare(const RmsNormOp& norm, const Request& r) {
   r.expect_inputs(1);
-  return {r.widths[0], [weights = r.vector(0, r.widths[0]), epsilon = norm.epsilon](
-                           auto inputs, MutableMatrixView out) { rms_norm(inputs[0], weights, epsilon, out); }};
+  const std::size_t width = norm.width ? norm.width : r.widths[0];
+  ensure(r.widths[0] % width == 0, "a norm of {} columns over {}", width, r.widths[0]);
+  return {r.widths[0],
+          [weights = r.vector(0, width), epsilon = norm.epsilon](Inputs inputs, MutableMatrixView out, const Chunk&) {
+            rms_norm_slices(inputs[0], weights, epsilon, out);
+          }};
+}
+
+PreparedOp prepare(const LayerNormOp& norm, const Request& r) {
+  r.expect_inputs(1);
+  return {r.widths[0],
+          [gain = r.vector(0, r.widths[0]), bias = r.vector(1, r.widths[0]), epsilon = norm.epsilon](
+              Inputs inputs, MutableMatrixView out, const Chunk&) { layer_norm(inputs[0], gain, bias, epsilon, out); }};
+}
+
+// A router decides, so that rounding its logits could send a token to another expert: it stays in float.
+Precision precision_of(const Request& r) {
+  return r.weight(0).role == "moe.router" ? Precision::kF32 : r.context.precision;
 }
 
 PreparedOp prepare(const LinearOp&, const Request& r) {
   r.expect_inputs(1);
-  const RowLayout stored = r.context.weights.layout(r.tensor(0));
-  ensure(stored.cols == r.widths[0], "{} has {} columns and its input {}", r.tensor(0), stored.cols, r.widths[0]);
+  const RowLayout layout = r.weight(0).layout();
+  ensure(layout.cols == r.widths[0], "{} has {} columns and its input {}", r.weight(0).tensor, layout.cols,
+         r.widths[0]);
   // std::function copies what it holds; the weights are shared.
   auto linear =
-      std::make_shared<const Linear>(decode_rows(r.context, r.tensor(0), 0, stored.rows).view(), r.context.precision);
+      std::make_shared<const Linear>(decode_rows(r.context, r.weight(0), 0, layout.rows).view(), precision_of(r));
   std::vector<float> bias;
-  if (r.op.weights.size() > 1) bias = r.vector(1, stored.rows);
-  return {stored.rows, [linear = std::move(linear), bias = std::move(bias)](auto inputs, MutableMatrixView out) {
+  if (r.op.weights.size() > 1) bias = r.vector(1, layout.rows);
+  return {layout.rows,
+          [linear = std::move(linear), bias = std::move(bias)](Inputs inputs, MutableMatrixView out, const Chunk&) {
             linear->apply(inputs[0], out);
             if (!bias.empty()) add_bias(bias, out);
+          }};
+}
+
+PreparedOp prepare(const SliceOp& slice, const Request& r) {
+  r.expect_inputs(1);
+  ensure(slice.width > 0 && std::size_t{slice.first} + slice.width <= r.widths[0], "columns {} to {} of {}",
+         slice.first, slice.first + slice.width, r.widths[0]);
+  return {slice.width, [first = slice.first](Inputs inputs, MutableMatrixView out, const Chunk&) {
+            for (std::size_t t = 0; t < out.rows; ++t)
+              std::ranges::copy(inputs[0].row(t).subspan(first, out.cols), out.row(t).begin());
           }};
 }
 
@@ -63,9 +118,18 @@ PreparedOp prepare(const RopeOp& rope, const Request& r) {
          "rotary embedding of heads of {} on {} columns with {} frequencies", rope.head_dim, r.widths[0],
          rope.inverse_frequencies.size());
   const auto pairing = rope.pairing == RopeOp::Pairing::kHalves ? RopePairing::kHalves : RopePairing::kNeighbours;
-  auto table = std::make_shared<const RopeTable>(rope.inverse_frequencies, r.length, pairing);
-  return {r.widths[0],
-          [table = std::move(table)](auto inputs, MutableMatrixView out) { table->rotate(inputs[0], out); }};
+  auto table = std::make_shared<const RopeTable>(rope.inverse_frequencies, r.positions, pairing);
+  return {r.widths[0], [table = std::move(table)](Inputs inputs, MutableMatrixView out, const Chunk& chunk) {
+            table->rotate(inputs[0], chunk.position, out);
+          }};
+}
+
+// Appends the new rows to the cache and shows all of them.
+MatrixView append(Matrix& cache, std::size_t position, MatrixView rows) {
+  ensure(position + rows.rows <= cache.rows() && rows.cols == cache.cols(), "{} rows at {} of a cache of {}", rows.rows,
+         position, cache.rows());
+  for (std::size_t t = 0; t < rows.rows; ++t) std::ranges::copy(rows.row(t), cache.row(position + t).begin());
+  return {std::as_const(cache).view().data, position + rows.rows, cache.cols(), cache.cols()};
 }
 
 PreparedOp prepare(const AttentionOp& attention, const Request& r) {
@@ -78,39 +142,112 @@ PreparedOp prepare(const AttentionOp& attention, const Request& r) {
              r.widths[2] == kv_width,
          "attention of {} heads over {} of {} with inputs of {}, {} and {} columns", shape.heads, shape.kv_heads,
          shape.head_dim, r.widths[0], r.widths[1], r.widths[2]);
-  return {width, [shape](auto inputs, MutableMatrixView out) {
-            causal_attention(shape, inputs[0], inputs[1], inputs[2], out);
+  const auto execute = [shape](Inputs inputs, MutableMatrixView out, const Chunk& chunk) {
+    if (!chunk.state) return causal_attention(shape, inputs[0], inputs[1], inputs[2], out);
+    const MatrixView keys = append(chunk.state->keys, chunk.position, inputs[1]),
+                     values = append(chunk.state->values, chunk.position, inputs[2]);
+    causal_attention(shape, inputs[0], keys, values, out);
+  };
+  return {width, execute, [kv_width](std::size_t positions) {
+            return OpState{Matrix(positions, kv_width), Matrix(positions, kv_width), {}};
           }};
 }
 
-std::span<const float> flat(MatrixView view) { return {view.data, view.rows * view.cols}; }
-std::span<float> flat(MutableMatrixView view) { return {view.data, view.rows * view.cols}; }
+// Runs `body` on the floats of the sequence's state, or, for a window of its own, on zeros.
+template <typename Body>
+void with_floats(const Chunk& chunk, std::size_t count, Body body) {
+  if (chunk.state) return body(std::span<float>(chunk.state->floats));
+  std::vector<float> fresh(count, 0.0f);
+  body(std::span<float>(fresh));
+}
+
+PreparedOp prepare(const CausalConvOp& conv, const Request& r) {
+  r.expect_inputs(1);
+  const std::size_t width = r.widths[0], history = (conv.kernel - 1) * width;
+  std::vector<float> weights = r.vector(0, conv.kernel * width), bias;
+  if (r.op.weights.size() > 1) bias = r.vector(1, width);
+  return {width,
+          [weights = std::move(weights), bias = std::move(bias), history](Inputs inputs, MutableMatrixView out,
+                                                                          const Chunk& chunk) {
+            with_floats(chunk, history,
+                        [&](std::span<float> floats) { causal_conv(weights, bias, inputs[0], floats, out); });
+          },
+          [history](std::size_t) { return OpState{{}, {}, std::vector<float>(history, 0.0f)}; }};
+}
+
+// A of the recurrence, checked: a growing state would overflow.
+Matrix decay_of(const SelectiveScanOp& scan, const Request& r) {
+  Matrix a = r.context.weights.read(r.weight(0));
+  for (float& value : a.flat()) {
+    const float stored = value;
+    if (scan.decay == SelectiveScanOp::Decay::kLog) value = -std::exp(stored);
+    if (!(value <= 0) || std::isinf(value))
+      fail(ErrorCode::kInput, "tensor {} holds {}: a state would {}; values must be finite{}", r.weight(0).tensor,
+           stored, value > 0 ? "grow with every token" : "not be a number",
+           scan.decay == SelectiveScanOp::Decay::kNegated ? " and not positive" : "");
+  }
+  return a;
+}
+
+PreparedOp prepare(const SelectiveScanOp& scan, const Request& r) {
+  r.expect_inputs(4);
+  const std::size_t width = r.widths[0], state = width * scan.state;
+  ensure(r.widths[1] == width && r.widths[2] == scan.state && r.widths[3] == scan.state,
+         "a scan of {} channels and {} states over inputs of {}, {} and {} columns", width, scan.state, r.widths[1],
+         r.widths[2], r.widths[3]);
+  auto a = std::make_shared<const Matrix>(decay_of(scan, r));
+  ensure(a->rows() == width && a->cols() == scan.state, "{} is not [{}, {}]", r.weight(0).tensor, width, scan.state);
+  return {width,
+          [a = std::move(a), d = r.vector(1, width), state](Inputs in, MutableMatrixView out, const Chunk& chunk) {
+            with_floats(chunk, state, [&](std::span<float> floats) {
+              selective_scan(a->view(), d, in[0], in[1], in[2], in[3], floats, out);
+            });
+          },
+          [state](std::size_t) { return OpState{{}, {}, std::vector<float>(state, 0.0f)}; }};
+}
+
+PreparedOp prepare(const ExpertsOp& experts, const Request& r) {
+  r.expect_inputs(2);
+  return prepare_experts(r.context, experts, r.op, r.widths);
+}
+
+// An op on each value alone.
+PreparedOp prepare_single(const Request& r, void (*run)(std::span<const float>, std::span<float>)) {
+  r.expect_inputs(1);
+  return {r.widths[0], [run](Inputs inputs, MutableMatrixView out, const Chunk&) { run(flat(inputs[0]), flat(out)); }};
+}
 
 // An op on values of the same place in both inputs.
 PreparedOp prepare_pairwise(const Request& r,
                             void (*run)(std::span<const float>, std::span<const float>, std::span<float>)) {
   r.expect_inputs(2);
   ensure(r.widths[0] == r.widths[1], "{} is made from {} and {} columns", r.op.output, r.widths[0], r.widths[1]);
-  return {r.widths[0], [run](auto inputs, MutableMatrixView out) { run(flat(inputs[0]), flat(inputs[1]), flat(out)); }};
+  return {r.widths[0], [run](Inputs inputs, MutableMatrixView out, const Chunk&) {
+            run(flat(inputs[0]), flat(inputs[1]), flat(out));
+          }};
 }
 
+PreparedOp prepare(const SiluOp&, const Request& r) { return prepare_single(r, silu); }
+PreparedOp prepare(const GeluOp&, const Request& r) { return prepare_single(r, gelu_tanh); }
 PreparedOp prepare(const SiluMulOp&, const Request& r) { return prepare_pairwise(r, silu_mul); }
 PreparedOp prepare(const AddOp&, const Request& r) { return prepare_pairwise(r, add); }
 
 }  // namespace
 
-PreparedOp prepare_op(const WalkContext& context, const Op& op, std::size_t length,
+PreparedOp prepare_op(const WalkContext& context, const Op& op, std::size_t positions,
                       std::span<const std::size_t> widths) {
-  return std::visit([&](const auto& kind) { return prepare(kind, Request{context, op, length, widths}); }, op.kind);
+  return std::visit([&](const auto& kind) { return prepare(kind, Request{context, op, positions, widths}); }, op.kind);
 }
 
-Matrix decode_rows(const WalkContext& context, const std::string& tensor, std::size_t first, std::size_t rows) {
-  Matrix weights(rows, context.weights.layout(tensor).cols);
+Matrix decode_rows(const WalkContext& context, const Weight& weight, std::size_t first, std::size_t rows) {
+  if (weight.storage == Weight::Storage::kTransposed && rows == weight.layout().rows)
+    return context.weights.read(weight);
+  Matrix decoded(rows, weight.layout().cols);
   parallel_for(context.pool, rows, kRowsPerDecode, [&](std::size_t begin, std::size_t end) {
-    const MutableMatrixView view = weights.view();
-    context.weights.read_rows(tensor, first + begin, {view.row(begin).data(), end - begin, view.cols, view.stride});
+    const MutableMatrixView view = decoded.view();
+    context.weights.read_rows(weight, first + begin, {view.row(begin).data(), end - begin, view.cols, view.stride});
   });
-  return weights;
+  return decoded;
 }
 
 }  // namespace quern

@@ -9,17 +9,36 @@
 
 namespace quern {
 
-struct PreparedOp {
-  std::size_t width = 0;  // columns of the output
-  // Safe from several threads. `out` overlaps no input.
-  std::function<void(std::span<const MatrixView> inputs, MutableMatrixView out)> execute;
+// What an op keeps of the tokens of one sequence that came before: keys and values of an attention, the last inputs of
+// a convolution, the state of a scan.
+struct OpState {
+  Matrix keys, values;
+  std::vector<float> floats;
 };
 
-// `widths`: columns of the op's inputs. REQUIRES: not an EmbedOp.
-PreparedOp prepare_op(const WalkContext& context, const Op& op, std::size_t length,
+// Reports the rows that an op routed to one expert: `weight` counts the op's weights.
+using RoutedHook = std::function<void(std::size_t weight, std::size_t expert, MatrixView rows)>;
+
+// Where the rows of a call stand. A window of its own: no state, position 0.
+struct Chunk {
+  std::size_t position = 0;  // of the first row
+  OpState* state = nullptr;  // made by PreparedOp::begin; updated
+  const RoutedHook* routed = nullptr;
+};
+
+struct PreparedOp {
+  std::size_t width = 0;  // columns of the output
+  // Safe from several threads with a state each. `out` overlaps no input.
+  std::function<void(std::span<const MatrixView> inputs, MutableMatrixView out, const Chunk& chunk)> execute;
+  // State before the first of at most `positions` tokens; empty: the op keeps none.
+  std::function<OpState(std::size_t positions)> begin = {};
+};
+
+// `widths`: columns of the op's inputs; `positions`: how many there are at most. REQUIRES: not an EmbedOp.
+PreparedOp prepare_op(const WalkContext& context, const Op& op, std::size_t positions,
                       std::span<const std::size_t> widths);
 
-// Rows first .. first + rows - 1 of a tensor, decoded by all threads.
-Matrix decode_rows(const WalkContext& context, const std::string& tensor, std::size_t first, std::size_t rows);
+// Rows first .. first + rows - 1 of a weight, decoded by all threads.
+Matrix decode_rows(const WalkContext& context, const Weight& weight, std::size_t first, std::size_t rows);
 
 }  // namespace quern

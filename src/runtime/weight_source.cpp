@@ -14,6 +14,8 @@ namespace {
 // Encoded bytes read at once: enough to make the system call cheap.
 constexpr std::uint64_t kReadBytes = std::uint64_t{1} << 18;
 
+constexpr std::size_t kRowsTransposed = 64;
+
 const Codec& codec_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
   if (const Codec* codec = find_codec(entry.encoding)) return *codec;
   std::string known;
@@ -49,16 +51,62 @@ void decode_stored(const Checkpoint& checkpoint, const TensorEntry& entry, std::
   }
 }
 
-}  // namespace
-
-void WeightSource::replace(const std::string& tensor, PackedTensor packed) {
-  const RowLayout stored = row_layout(checkpoint_->at(tensor).shape), given = packed.layout();
-  ensure(stored.rows == given.rows && stored.cols == given.cols, "tensor {} [{}, {}] replaced by [{}, {}]", tensor,
-         stored.rows, stored.cols, given.rows, given.cols);
-  replaced_[tensor] = std::move(packed);
+MutableMatrixView rows_of(MutableMatrixView view, std::size_t first, std::size_t count) {
+  return {view.data + first * view.stride, count, view.cols, view.stride};
 }
 
-void WeightSource::restore(const std::string& tensor) { replaced_.erase(tensor); }
+// Columns of the stored tensor become rows: a few stored rows at a time.
+void read_transposed(const WeightSource& source, const Weight& weight, std::size_t first, MutableMatrixView out) {
+  const RowLayout stored = source.layout(weight.tensor);
+  Matrix some(std::min<std::uint64_t>(kRowsTransposed, stored.rows), stored.cols);
+  for (std::size_t begin = 0; begin < stored.rows; begin += some.rows()) {
+    const std::size_t count = std::min<std::size_t>(some.rows(), stored.rows - begin);
+    source.read_rows(weight.tensor, begin, rows_of(some.view(), 0, count));
+    for (std::size_t i = 0; i < out.rows; ++i)
+      for (std::size_t k = 0; k < count; ++k) out.row(i)[begin + k] = some.row(k)[first + i];
+  }
+}
+
+void read_parts(const WeightSource& source, const Weight& weight, std::size_t first, MutableMatrixView out) {
+  std::size_t begin = 0;  // of the part, among the weight's rows
+  for (const WeightPart& part : weight.parts) {
+    const std::size_t from = std::max(first, begin), to = std::min(first + out.rows, begin + part.rows);
+    if (from < to) source.read_rows(part.tensor, part.first + from - begin, rows_of(out, from - first, to - from));
+    begin += part.rows;
+  }
+}
+
+}  // namespace
+
+void WeightSource::replace(const std::string& name, PackedTensor packed) { replaced_[name] = std::move(packed); }
+
+void WeightSource::restore(const std::string& name) { replaced_.erase(name); }
+
+void WeightSource::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
+  const RowLayout logical = weight.layout();
+  ensure(out.cols == logical.cols && first <= logical.rows && out.rows <= logical.rows - first,
+         "weight {} [{}, {}]: rows {} to {} of {} columns were asked for", weight.tensor, logical.rows, logical.cols,
+         first, first + out.rows, out.cols);
+  if (const auto found = replaced_.find(weight.tensor); found != replaced_.end()) {
+    const RowLayout given = found->second.layout();
+    ensure(given.rows == logical.rows && given.cols == logical.cols, "tensor {} [{}, {}] replaced by [{}, {}]",
+           weight.tensor, logical.rows, logical.cols, given.rows, given.cols);
+    decode_packed(found->second, first, out);
+  } else if (weight.storage == Weight::Storage::kTransposed) {
+    read_transposed(*this, weight, first, out);
+  } else if (weight.parts.empty()) {
+    decode_stored(*checkpoint_, checkpoint_->at(weight.tensor), first, out);
+  } else {
+    read_parts(*this, weight, first, out);
+  }
+}
+
+Matrix WeightSource::read(const Weight& weight) const {
+  const RowLayout logical = weight.layout();
+  Matrix out(logical.rows, logical.cols);
+  read_rows(weight, 0, out.view());
+  return out;
+}
 
 RowLayout WeightSource::layout(const std::string& tensor) const { return row_layout(checkpoint_->at(tensor).shape); }
 
@@ -68,12 +116,9 @@ void WeightSource::read_rows(const std::string& tensor, std::size_t first, Mutab
   ensure(out.cols == stored.cols && first <= stored.rows && out.rows <= stored.rows - first,
          "tensor {} [{}, {}]: rows {} to {} of {} columns were asked for", tensor, stored.rows, stored.cols, first,
          first + out.rows, out.cols);
-  const auto found = replaced_.find(tensor);
-  if (found != replaced_.end()) {
-    decode_packed(found->second, first, out);
-  } else {
-    decode_stored(*checkpoint_, entry, first, out);
-  }
+  if (const auto found = replaced_.find(tensor); found != replaced_.end())
+    return decode_packed(found->second, first, out);
+  decode_stored(*checkpoint_, entry, first, out);
 }
 
 Matrix WeightSource::read(const std::string& tensor) const {

@@ -1,4 +1,4 @@
-// Rotary frequencies of the Llama family.
+// Rotary frequencies and their scaling.
 #pragma once
 
 #include <cstdint>

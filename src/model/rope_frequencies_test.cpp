@@ -1,5 +1,5 @@
 // Rotary frequencies against transformers (testdata/model/golden.json).
-#include "model/llama_rope.h"
+#include "model/rope_frequencies.h"
 
 #include "model/llama_fixture.h"
 

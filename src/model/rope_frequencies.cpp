@@ -1,5 +1,5 @@
 // Rotary frequencies: plain, linear scaling, and Llama 3.1's scaling by wavelength.
-#include "model/llama_rope.h"
+#include "model/rope_frequencies.h"
 
 #include <cmath>
 #include <numbers>

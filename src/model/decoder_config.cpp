@@ -1,0 +1,114 @@
+// Reading a Llama-like configuration: config.json with the defaults of transformers' classes, GGUF metadata, or shapes.
+#include <cmath>
+
+#include "model/decoder.h"
+#include "model/infer_extents.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+using Source = HyperParameters::Source;
+constexpr std::uint64_t kHeadLimit = 1 << 16, kLayerLimit = 10000;
+constexpr HyperKey kKvHeads{"num_key_value_heads", "attention.head_count_kv"};
+
+// The tensors show heads * head_dim only. 64 and 128 are what nearly all models of this kind use.
+void assume_heads(HyperParameters& parameters, const Naming& naming, const std::vector<TensorRow>& rows) {
+  infer_extents(parameters, naming, rows);
+  if (!parameters.knows("hidden")) return;
+  if (!parameters.knows("head_dim"))
+    parameters.assume("head_dim", parameters["hidden"] >= 2048 ? 128 : 64, "most models of this kind use it");
+  infer_extents(parameters, naming, rows);
+}
+
+void read_heads(HyperParameters& parameters, const DecoderMember& member) {
+  parameters.extent("heads", {"num_attention_heads", "attention.head_count"}, kHeadLimit);
+  const bool named = parameters.source() == Source::kTransformers &&
+                     parameters.checkpoint().config().find(kKvHeads.transformers) != nullptr;
+  const bool transformers = parameters.source() == Source::kTransformers;
+  const std::uint64_t usual = transformers && member.kv_heads && !named ? member.kv_heads : parameters["heads"];
+  parameters.extent("kv_heads", kKvHeads, kHeadLimit, usual);
+  const std::uint64_t head_dim =
+      transformers && member.head_dim ? member.head_dim : parameters["hidden"] / parameters["heads"];
+  parameters.extent("head_dim", {"head_dim", "attention.key_length"}, kHeadLimit, head_dim);
+  if (parameters["heads"] % parameters["kv_heads"] != 0)
+    fail(ErrorCode::kInput, "{} says {} attention heads, which is not a multiple of {} key-value heads",
+         parameters.place(), parameters["heads"], parameters["kv_heads"]);
+}
+
+void check_gguf_heads(const HyperParameters& parameters) {
+  const std::uint64_t head_dim = parameters["head_dim"];
+  const std::uint64_t value_dim = parameters.whole({nullptr, "attention.value_length"}).value_or(head_dim);
+  const std::uint64_t rope_dim = parameters.whole({nullptr, "rope.dimension_count"}).value_or(head_dim);
+  if (value_dim != head_dim || rope_dim != head_dim)
+    fail(ErrorCode::kInput,
+         "the GGUF metadata makes the key heads {} long, the value heads {} and the rotary part {}; they must be equal",
+         head_dim, value_dim, rope_dim);
+}
+
+void check_positive(const HyperParameters& parameters, const char* what, double value) {
+  if (!std::isfinite(value) || value <= 0)
+    fail(ErrorCode::kInput, "{} gives {} as {}", parameters.place(), value, what);
+}
+
+}  // namespace
+
+bool is_rotary_table(std::string_view name) {
+  return name.ends_with("rotary_emb.inv_freq") || name.ends_with("attn_rot_embd.weight") || name == "rope_freqs.weight";
+}
+
+std::uint32_t read_window(const HyperParameters& parameters, std::optional<std::uint64_t> usual) {
+  if (!usual || parameters.source() != Source::kTransformers) return 0;
+  const Json* given = parameters.checkpoint().config().find("sliding_window");
+  if (given && given->is_null()) return 0;
+  if (!given && *usual == 0) return 0;
+  const std::uint64_t window = parameters.whole({"sliding_window", nullptr}).value_or(*usual);
+  if (window == 0 || window > UINT32_MAX)
+    fail(ErrorCode::kInput, "config.json says sliding_window {}; null means none", window);
+  return static_cast<std::uint32_t>(window);
+}
+
+TensorOption head_option(const HyperParameters& parameters, std::optional<bool> tied) {
+  const bool there = parameters.checkpoint().find("lm_head.weight") || parameters.checkpoint().find("output.weight");
+  if (tied == false && !there)
+    fail(ErrorCode::kInput,
+         "config.json says tie_word_embeddings false, but there is no lm_head.weight; set it to true if the head is "
+         "the embedding");
+  return {kHeadOption, tied ? std::optional(!*tied) : std::nullopt};
+}
+
+DecoderConfig read_decoder(HyperParameters& parameters, const DecoderMember& member, const Naming& naming,
+                           const std::vector<TensorRow>& rows) {
+  const Checkpoint& checkpoint = parameters.checkpoint();
+  parameters.extent("hidden", {"hidden_size", "embedding_length"});
+  parameters.extent("layers", {"num_hidden_layers", "block_count"}, kLayerLimit);
+  const TensorEntry* embedding = checkpoint.find("token_embd.weight");
+  const std::uint64_t rows_of_embedding = embedding && !embedding->shape.empty() ? embedding->shape.front() : 0;
+  if (parameters.source() == Source::kTensors) {
+    assume_heads(parameters, naming, rows);
+    parameters.assume("context", member.context, "tensors do not show it");
+  } else {
+    read_heads(parameters, member);
+    parameters.extent("inner", {"intermediate_size", "feed_forward_length"});
+    parameters.extent("vocab", {"vocab_size", "vocab_size"}, HyperParameters::kExtentLimit, rows_of_embedding);
+    parameters.extent("context", {"max_position_embeddings", "context_length"}, HyperParameters::kExtentLimit,
+                      parameters.source() == Source::kGguf ? 0 : member.context);
+  }
+  if (parameters.source() == Source::kGguf) check_gguf_heads(parameters);
+  DecoderConfig config;
+  const HyperKey epsilon{"rms_norm_eps", "attention.layer_norm_rms_epsilon"};
+  if (parameters.source() == Source::kGguf && !parameters.real(epsilon)) parameters.missing(epsilon);
+  config.epsilon = parameters.real_or("norm epsilon", epsilon, member.epsilon);
+  config.attention_scale = parameters.real({nullptr, "attention.scale"}).value_or(0);
+  if (config.attention_scale == 0) config.attention_scale = 1 / std::sqrt(static_cast<double>(parameters["head_dim"]));
+  check_positive(parameters, "the epsilon of the norms", config.epsilon);
+  check_positive(parameters, "the scale of the attention", config.attention_scale);
+  config.tied_head = parameters.flag({"tie_word_embeddings", nullptr});
+  if (const std::string act = parameters.text({"hidden_act", nullptr}).value_or("silu"); act != "silu")
+    fail(ErrorCode::kInput, "config.json says hidden_act \"{}\"; only \"silu\" is supported", act);
+  config.window = read_window(parameters, member.window);
+  config.rope = read_rope(parameters, member.rope_base);
+  return config;
+}
+
+}  // namespace quern

@@ -1,0 +1,70 @@
+// Small questions that every family asks of a checkpoint.
+#include "model/family.h"
+
+#include <algorithm>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+std::optional<std::string> model_name(const Json& config) {
+  const Json* name = config.find("_name_or_path");
+  if (!name || !name->is_string()) return std::nullopt;
+  std::string text = name->as_string();
+  while (text.ends_with('/')) text.pop_back();
+  text = text.substr(text.rfind('/') + 1);
+  if (text.empty() || text == "." || text == "..") return std::nullopt;
+  return text;
+}
+
+}  // namespace
+
+int find_class(const Checkpoint& checkpoint, std::span<const TransformersClass> classes) {
+  const Json* names = checkpoint.config().find("architectures");
+  const Json* type = checkpoint.config().find("model_type");
+  const bool named = names && names->is_array() && !names->as_array().empty();
+  for (std::size_t i = 0; i < classes.size(); ++i)
+    if (named ? names->as_array().front() == Json(classes[i].architecture)
+              : type && *type == Json(classes[i].model_type))
+      return static_cast<int>(i);
+  return -1;
+}
+
+bool is_gguf_of(const Checkpoint& checkpoint, std::string_view name) {
+  return checkpoint.metadata().find("general.architecture") &&
+         checkpoint.metadata().text("general.architecture") == name;
+}
+
+bool has_suffixes(const Checkpoint& checkpoint, std::initializer_list<std::string_view> suffixes) {
+  return std::ranges::all_of(suffixes, [&](std::string_view suffix) {
+    return std::ranges::any_of(checkpoint.tensors(), [&](const TensorEntry& e) { return e.name.ends_with(suffix); });
+  });
+}
+
+Metadata general_metadata(const Checkpoint& checkpoint, std::string_view architecture) {
+  Metadata out;
+  out.set("general.architecture", std::string(architecture));
+  if (auto name = model_name(checkpoint.config())) out.set("general.name", *std::move(name));
+  return out;
+}
+
+Metadata copied_metadata(const Metadata& source, std::string_view prefix) {
+  Metadata out;
+  for (const auto& [key, value] : source.pairs())
+    if (key == "general.architecture" || key == "general.name" || key.starts_with(prefix)) out.set(key, value);
+  return out;
+}
+
+std::vector<ExportedWeight> exported_weights(const ModelSpec& spec) {
+  std::vector<ExportedWeight> weights;
+  for (std::size_t i = 0; i < spec.weights.size(); ++i) weights.push_back({.weight = i, .name = spec.weights[i].gguf});
+  return weights;
+}
+
+std::uint32_t to_u32(std::uint64_t value) {
+  ensure(value <= UINT32_MAX, "{} does not fit 32 bits", value);
+  return static_cast<std::uint32_t>(value);
+}
+
+}  // namespace quern

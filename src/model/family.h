@@ -1,0 +1,39 @@
+// What every family does alike: recognising itself by its configuration, and the metadata of a GGUF file.
+#pragma once
+
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "quern/model_spec.h"
+
+namespace quern {
+
+// A class of transformers: config.json names it by "architectures" or, without that, by "model_type".
+struct TransformersClass {
+  std::string_view architecture, model_type;
+};
+
+// Index of the class that config.json names; -1 when it names none of these.
+int find_class(const Checkpoint& checkpoint, std::span<const TransformersClass> classes);
+
+// Whether general.architecture of a GGUF file is `name`.
+bool is_gguf_of(const Checkpoint& checkpoint, std::string_view name);
+
+// Whether the checkpoint has a tensor whose name ends in each of these.
+bool has_suffixes(const Checkpoint& checkpoint, std::initializer_list<std::string_view> suffixes);
+
+// general.architecture and general.name (the last part of the name the configuration gives itself; the folder's name
+// would do too, but then equal input in another place would give other bytes).
+Metadata general_metadata(const Checkpoint& checkpoint, std::string_view architecture);
+
+// Of a source that already is a GGUF file: its general.architecture, general.name and the keys behind `prefix`.
+Metadata copied_metadata(const Metadata& source, std::string_view prefix);
+
+// The weights under their GGUF names, as they are.
+std::vector<ExportedWeight> exported_weights(const ModelSpec& spec);
+
+std::uint32_t to_u32(std::uint64_t value);
+
+}  // namespace quern

@@ -1,0 +1,88 @@
+// Hyper-parameters wherever they are written down: config.json of transformers, metadata of a GGUF file, or nowhere.
+// Every value that is asked for leaves a line of evidence.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quern/model_spec.h"
+
+namespace quern {
+
+// The names of one value. `gguf` stands behind the family's prefix ("attention.head_count" of "llama."); null: that
+// source has no such value.
+struct HyperKey {
+  const char* transformers;
+  const char* gguf;
+};
+
+// A dimension of the model.
+struct Extent {
+  std::uint64_t value = 0;
+  std::string claim;  // who says so, for messages: "config.json says hidden_size 512"
+};
+
+class HyperParameters {
+ public:
+  enum class Source { kTransformers, kGguf, kTensors };
+
+  // `prefix` of the GGUF keys, "llama.".
+  HyperParameters(const Checkpoint& checkpoint, std::string prefix, ConfigUse use);
+
+  const Checkpoint& checkpoint() const noexcept { return *checkpoint_; }
+  Source source() const noexcept { return source_; }
+  const char* place() const;             // "config.json"
+  std::string word(HyperKey key) const;  // "hidden_size", "llama.embedding_length"
+
+  // nullopt where the value is absent (or null). Error(kInput) that names the key when it is of another kind.
+  std::optional<std::uint64_t> whole(HyperKey key) const;
+  std::optional<double> real(HyperKey key) const;
+  std::optional<bool> flag(HyperKey key) const;
+  std::optional<std::string> text(HyperKey key) const;
+  [[noreturn]] void missing(HyperKey key) const;
+
+  // As above, `usual` where it is absent, with a line of evidence called `property`.
+  double real_or(const char* property, HyperKey key, double usual);
+  std::uint64_t whole_or(const char* property, HyperKey key, std::uint64_t usual);
+
+  // Sets an extent from its key. An absent one is taken from `usual` (0: Error(kInput), or, where the tensors are the
+  // source, left for infer_extents). Error(kInput) outside 1..limit.
+  void extent(const char* name, HyperKey key, std::uint64_t limit = kExtentLimit, std::uint64_t usual = 0);
+  // Sets an extent that the tensors show.
+  void infer(const std::string& name, std::uint64_t value, const std::string& source);
+  void assume(const std::string& name, std::uint64_t value, const std::string& why);
+  bool knows(std::string_view name) const { return extents_.count(std::string(name)) != 0; }
+  std::uint64_t operator[](std::string_view name) const;
+
+  // Extent of an axis: sums of products of extents and numbers, "rank+2*state".
+  std::uint64_t axis(std::string_view expression) const;
+  // What is said about an axis: "config.json says num_attention_heads 8 and head_dim 64".
+  std::string claim(std::string_view expression) const;
+
+  const std::map<std::string, Extent>& extents() const noexcept { return extents_; }
+  void note(std::string property, std::string value, std::string source);
+  const std::vector<Evidence>& evidence() const noexcept { return evidence_; }
+
+  // Beyond it a file is broken rather than large; keeps products of two within 64 bits.
+  static constexpr std::uint64_t kExtentLimit = std::uint64_t{1} << 31;
+
+ private:
+  const Json* json(HyperKey key) const;
+  std::string gguf_key(HyperKey key) const { return prefix_ + key.gguf; }
+  void set(const std::string& name, std::uint64_t value, std::string claim, const std::string& source);
+
+  const Checkpoint* checkpoint_;
+  std::string prefix_;
+  Source source_;
+  std::map<std::string, Extent> extents_;
+  std::vector<Evidence> evidence_;
+};
+
+// The factors of an axis expression, in order: {"rank", "2", "state"}.
+std::vector<std::string_view> axis_factors(std::string_view expression);
+
+}  // namespace quern

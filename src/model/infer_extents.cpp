@@ -1,0 +1,95 @@
+// Solves axis expressions, which are linear in each extent, one unknown at a time.
+#include "model/infer_extents.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <set>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+std::optional<std::uint64_t> leading_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end == text.data() + text.size() || *end != '.') return std::nullopt;
+  return value;
+}
+
+// Distinct indices that follow `prefix` in names, when they are 0 .. count - 1; 0 otherwise.
+std::uint64_t count_indices(const Checkpoint& checkpoint, std::string_view prefix) {
+  std::set<std::uint64_t> found;
+  for (const TensorEntry& entry : checkpoint.tensors())
+    if (entry.name.starts_with(prefix))
+      if (const auto index = leading_number(std::string_view(entry.name).substr(prefix.size()))) found.insert(*index);
+  return !found.empty() && *found.rbegin() + 1 == found.size() ? found.size() : 0;
+}
+
+bool is_number(std::string_view factor) { return factor.front() >= '0' && factor.front() <= '9'; }
+
+// The only unknown extent of an expression, or empty.
+std::string_view only_unknown(const HyperParameters& parameters, std::string_view expression) {
+  std::string_view unknown;
+  for (const std::string_view factor : axis_factors(expression)) {
+    if (is_number(factor) || parameters.knows(factor)) continue;
+    if (!unknown.empty()) return {};
+    unknown = factor;
+  }
+  return unknown;
+}
+
+// The value of `unknown` that makes the expression `extent`.
+std::optional<std::uint64_t> solve(const HyperParameters& parameters, std::string_view expression,
+                                   std::string_view unknown, std::uint64_t extent) {
+  const auto at = [&](std::uint64_t value) {
+    HyperParameters trial = parameters;
+    trial.infer(std::string(unknown), value, "");
+    return trial.axis(expression);
+  };
+  const std::uint64_t constant = at(0), slope = at(1) - constant;
+  if (slope == 0 || extent <= constant || (extent - constant) % slope != 0) return std::nullopt;
+  return (extent - constant) / slope;
+}
+
+bool solve_row(HyperParameters& parameters, const Naming& naming, const TensorRow& row) {
+  const std::string name = expert_name(naming.name_of(row, row.place == TensorRow::Place::kLayer ? 0 : -1), 0);
+  const TensorEntry* entry = parameters.checkpoint().find(name);
+  const std::vector<std::string_view> axes = stored_axes(row, naming);
+  if (!entry || entry->shape.size() != axes.size()) return false;
+  bool solved = false;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    const std::string_view unknown = only_unknown(parameters, axes[i]);
+    if (unknown.empty()) continue;
+    const auto value = solve(parameters, axes[i], unknown, entry->shape[i]);
+    if (!value) continue;
+    parameters.infer(std::string(unknown), *value,
+                     fmt::format("{} is {}, axis {} is {}", name, to_string(entry->shape), i, axes[i]));
+    solved = true;
+  }
+  return solved;
+}
+
+}  // namespace
+
+void infer_extents(HyperParameters& parameters, const Naming& naming, const std::vector<TensorRow>& rows) {
+  const Checkpoint& checkpoint = parameters.checkpoint();
+  if (!parameters.knows("layers"))
+    if (const std::uint64_t layers = count_indices(checkpoint, naming.layers))
+      parameters.infer("layers", layers, fmt::format("names {}0 to {}{}", naming.layers, naming.layers, layers - 1));
+  for (const TensorRow& row : rows) {
+    const std::string_view name = row.transformers;
+    const std::size_t star = name.find('*');
+    if (naming.gguf || star == std::string_view::npos || parameters.knows("experts")) continue;
+    const std::string prefix = naming.layers + "0." + std::string(name.substr(0, star));
+    if (const std::uint64_t experts = count_indices(checkpoint, prefix))
+      parameters.infer("experts", experts, fmt::format("names {}0 to {}{}", prefix, prefix, experts - 1));
+  }
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (const TensorRow& row : rows) progress = solve_row(parameters, naming, row) || progress;
+  }
+}
+
+}  // namespace quern

@@ -1,0 +1,195 @@
+// Mamba-1 (Gu and Dao 2023): no attention; each layer convolves, then scans with a state that the input selects.
+#include <cmath>
+
+#include "model/architectures.h"
+#include "model/decoder.h"
+#include "model/infer_extents.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+constexpr const char* kName = "mamba";
+constexpr TransformersClass kClasses[] = {{"MambaForCausalLM", "mamba"}};
+const Roots kRoots{{"backbone.", ""}, "layers.", "embeddings.weight"};
+constexpr std::uint64_t kGgufContext = 1 << 20;  // what llama.cpp's converter writes; a state has no length
+
+bool recognises(const Checkpoint& checkpoint) {
+  return is_gguf_of(checkpoint, kName) || find_class(checkpoint, kClasses) >= 0;
+}
+
+bool has_tensors(const Checkpoint& checkpoint) {
+  return has_suffixes(checkpoint, {"mixer.A_log", "mixer.x_proj.weight", "mixer.dt_proj.weight"}) ||
+         has_suffixes(checkpoint, {"ssm_a", "ssm_x.weight", "ssm_dt.weight"});
+}
+
+std::vector<TensorRow> tensor_rows() {
+  using enum TensorRow::Place;
+  using enum TensorRow::Spelling;
+  constexpr const char *kBias = "use_bias", *kConvBias = "use_conv_bias";
+  return {
+      {kEmbedKey, "embed", "embeddings.weight", "token_embd.weight", {"vocab", "hidden"}, "", "", kModel},
+      {"attn_norm", "norm", "norm.weight", "attn_norm.weight", {"hidden"}},
+      {"ssm_in", "ssm.in", "mixer.in_proj.weight", "ssm_in.weight", {"2*inner", "hidden"}, "ssm.in"},
+      {"ssm_in_b", "ssm.in.bias", "mixer.in_proj.bias", "ssm_in.bias", {"2*inner"}, "", kBias},
+      {"ssm_conv",
+       "ssm.conv",
+       "mixer.conv1d.weight",
+       "ssm_conv1d.weight",
+       {"inner", "kernel"},
+       "",
+       "",
+       kLayer,
+       kUnitAxis},
+      {"ssm_conv_b", "ssm.conv.bias", "mixer.conv1d.bias", "ssm_conv1d.bias", {"inner"}, "", kConvBias},
+      {"ssm_dt", "ssm.dt", "mixer.dt_proj.weight", "ssm_dt.weight", {"inner", "rank"}, "ssm.dt"},
+      {"ssm_dt_b", "ssm.dt.bias", "mixer.dt_proj.bias", "ssm_dt.bias", {"inner"}},
+      {"ssm_a", "ssm.A_log", "mixer.A_log", "ssm_a", {"inner", "state"}},
+      {"ssm_x", "ssm.x", "mixer.x_proj.weight", "ssm_x.weight", {"rank+2*state", "inner"}, "ssm.x"},
+      {"ssm_d", "ssm.D", "mixer.D", "ssm_d", {"inner"}},
+      {"ssm_out", "ssm.out", "mixer.out_proj.weight", "ssm_out.weight", {"hidden", "inner"}, "ssm.out"},
+      {"ssm_out_b", "ssm.out.bias", "mixer.out_proj.bias", "ssm_out.bias", {"hidden"}, "", kBias},
+      {"output_norm", "norm", "norm_f.weight", "output_norm.weight", {"hidden"}, "", "", kModel},
+      {kHeadKey, "head", "lm_head.weight", "output.weight", {"vocab", "hidden"}, "head.in", kHeadOption, kModel},
+  };
+}
+
+struct Mamba {
+  HyperParameters parameters;
+  Naming naming;
+  DecoderConfig config;
+
+  Mamba(const Checkpoint& checkpoint, ConfigUse use)
+      : parameters(checkpoint, "mamba.", use), naming(find_naming(checkpoint, kRoots)) {
+    parameters.extent("hidden", {"hidden_size", "embedding_length"});
+    parameters.extent("layers", {"num_hidden_layers", "block_count"}, 10000);
+    if (parameters.source() == HyperParameters::Source::kTensors)
+      infer_extents(parameters, naming, tensor_rows());
+    else
+      read_extents();
+    parameters.assume("context", kGgufContext, "a state has no length");
+    const HyperKey epsilon{"layer_norm_epsilon", "attention.layer_norm_rms_epsilon"};
+    config.epsilon = parameters.real_or("norm epsilon", epsilon, 1e-5);
+    if (!std::isfinite(config.epsilon) || config.epsilon <= 0)
+      fail(ErrorCode::kInput, "{} gives {} as the epsilon of the norms", parameters.place(), config.epsilon);
+    config.tied_head = parameters.flag({"tie_word_embeddings", nullptr});
+    if (parameters.flag({nullptr, "ssm.dt_b_c_rms"}).value_or(false))
+      fail(ErrorCode::kInput,
+           "the GGUF metadata says mamba.ssm.dt_b_c_rms true (Falcon-Mamba), which is not supported");
+    if (const std::string act = parameters.text({"hidden_act", nullptr}).value_or("silu"); act != "silu")
+      fail(ErrorCode::kInput, "config.json says hidden_act \"{}\"; only \"silu\" is supported", act);
+  }
+
+  void read_extents() {
+    const std::uint64_t hidden = parameters["hidden"];
+    const bool transformers = parameters.source() == HyperParameters::Source::kTransformers;
+    const double expand = parameters.real({"expand", nullptr}).value_or(2);
+    if (!(expand > 0 && expand < 1024)) fail(ErrorCode::kInput, "config.json says expand {}", expand);
+    // "intermediate_size" is written by transformers but computed from "expand".
+    parameters.extent("inner", {nullptr, "ssm.inner_size"}, HyperParameters::kExtentLimit,
+                      transformers ? static_cast<std::uint64_t>(expand * static_cast<double>(hidden)) : 0);
+    parameters.extent("state", {"state_size", "ssm.state_size"}, 1 << 16, transformers ? 16 : 0);
+    parameters.extent("kernel", {"conv_kernel", "ssm.conv_kernel"}, 1 << 10, transformers ? 4 : 0);
+    const Json* rank = transformers ? parameters.checkpoint().config().find("time_step_rank") : nullptr;
+    const bool automatic = transformers && (!rank || *rank == Json("auto"));
+    if (automatic)
+      parameters.assume("rank", (hidden + 15) / 16, "time_step_rank \"auto\" is a sixteenth of the channels");
+    else
+      parameters.extent("rank", {"time_step_rank", "ssm.time_step_rank"});
+    const TensorEntry* embedding = parameters.checkpoint().find("token_embd.weight");
+    parameters.extent("vocab", {"vocab_size", "vocab_size"}, HyperParameters::kExtentLimit,
+                      embedding && !embedding->shape.empty() ? embedding->shape.front() : 0);
+  }
+};
+
+void lay_layer(SpecBuilder& builder, const Mamba& model) {
+  const HyperParameters& p = model.parameters;
+  const std::uint32_t inner = to_u32(p["inner"]), rank = to_u32(p["rank"]), state = to_u32(p["state"]);
+  const auto decay = model.naming.gguf ? SelectiveScanOp::Decay::kNegated : SelectiveScanOp::Decay::kLog;
+  builder.add(RmsNormOp{model.config.epsilon}, {"hidden"}, "ssm.in", {builder.weight("attn_norm")});
+  builder.linear("ssm_in", "ssm_in_b", "ssm.in", "xz");
+  builder.add(SliceOp{0, inner}, {"xz"}, "x.raw");
+  builder.add(SliceOp{inner, inner}, {"xz"}, "z");
+  std::vector<std::size_t> conv{builder.weight("ssm_conv")};
+  if (builder.has("ssm_conv_b")) conv.push_back(builder.weight("ssm_conv_b"));
+  builder.add(CausalConvOp{to_u32(p["kernel"])}, {"x.raw"}, "x.conv", std::move(conv));
+  builder.add(SiluOp{}, {"x.conv"}, "x");
+  builder.linear("ssm_x", nullptr, "x", "dbc");
+  builder.add(SliceOp{0, rank}, {"dbc"}, "dt.low");
+  builder.add(SliceOp{rank, state}, {"dbc"}, "b");
+  builder.add(SliceOp{rank + state, state}, {"dbc"}, "c");
+  builder.linear("ssm_dt", "ssm_dt_b", "dt.low", "dt");
+  builder.add(SelectiveScanOp{state, decay}, {"x", "dt", "b", "c"}, "y",
+              {builder.weight("ssm_a"), builder.weight("ssm_d")});
+  builder.add(SiluMulOp{}, {"z", "y"}, "ssm.gated");
+  builder.linear("ssm_out", "ssm_out_b", "ssm.gated", "ssm.delta");
+  builder.add(AddOp{}, {"hidden", "ssm.delta"}, "hidden");
+}
+
+ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
+  Mamba model(checkpoint, use);
+  const auto option = [&](const char* name, bool usual) -> std::optional<bool> {
+    if (model.parameters.source() != HyperParameters::Source::kTransformers) return std::nullopt;
+    return model.parameters.flag({name, nullptr}).value_or(usual);
+  };
+  SpecBuilder builder(kName, model.parameters, model.naming, tensor_rows(),
+                      {{"use_bias", option("use_bias", false)},
+                       {"use_conv_bias", option("use_conv_bias", true)},
+                       head_option(model.parameters, model.config.tied_head)},
+                      [](std::string_view) { return false; });
+  return builder.build([&] { lay_embedding(builder); }, [&] { lay_layer(builder, model); },
+                       [&] { lay_final_norm(builder, model.config); });
+}
+
+// What llama.cpp's loader of this family refuses or leaves out.
+void check_exportable(const ModelSpec& spec) {
+  if (spec.extent("inner") != 2 * spec.extent("hidden"))
+    fail(ErrorCode::kInfeasible,
+         "the model has {} inner channels for {} hidden ones; a GGUF file of this family holds "
+         "only models with twice as many",
+         spec.extent("inner"), spec.extent("hidden"));
+  for (const Weight& weight : spec.weights)
+    if (weight.role == "ssm.in.bias" || weight.role == "ssm.out.bias")
+      fail(ErrorCode::kInfeasible, "{} has no place in a GGUF file of this family", weight.tensor);
+}
+
+ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  check_exportable(spec);
+  const Mamba model(checkpoint, ConfigUse::kTrust);
+  ExportMap map;
+  map.weights = exported_weights(spec);
+  if (is_gguf_of(checkpoint, kName)) {
+    map.metadata = copied_metadata(checkpoint.metadata(), "mamba.");
+    return map;
+  }
+  for (ExportedWeight& weight : map.weights)
+    if (spec.weights[weight.weight].role == "ssm.A_log" && !model.naming.gguf)
+      weight.transform = ExportedWeight::Transform::kNegatedExp;
+  map.metadata = general_metadata(checkpoint, kName);
+  const auto set = [&](const char* key, const char* extent) { map.metadata.set(key, to_u32(spec.extent(extent))); };
+  set("mamba.context_length", "context");
+  set("mamba.embedding_length", "hidden");
+  map.metadata.set("mamba.feed_forward_length", std::uint32_t{0});  // the loader asks for both
+  map.metadata.set("mamba.attention.head_count", std::uint32_t{0});
+  set("mamba.block_count", "layers");
+  set("mamba.ssm.conv_kernel", "kernel");
+  set("mamba.ssm.inner_size", "inner");
+  set("mamba.ssm.state_size", "state");
+  set("mamba.ssm.time_step_rank", "rank");
+  map.metadata.set("mamba.attention.layer_norm_rms_epsilon", static_cast<float>(model.config.epsilon));
+  map.metadata.set("mamba.ssm.dt_b_c_rms", false);
+  return map;
+}
+
+}  // namespace
+
+const Architecture kMamba = {
+    .name = kName,
+    .summary = "Mamba-1: causal convolution and selective scan, no attention",
+    .recognises = recognises,
+    .has_tensors = has_tensors,
+    .describe = describe,
+    .to_gguf = to_gguf,
+};
+
+}  // namespace quern

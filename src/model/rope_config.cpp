@@ -1,0 +1,161 @@
+// "rope_parameters" (transformers 5), or "rope_scaling" with "rope_theta" beside it; "rope." keys and
+// rope_freqs.weight of a GGUF file.
+#include "model/rope_config.h"
+
+#include <cmath>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+constexpr const char* kFactors = "rope_freqs.weight";
+
+// A value of the rotary object of config.json.
+std::optional<double> rope_real(const Json& rope, const char* key) {
+  const Json* value = rope.find(key);
+  if (!value || value->is_null()) return std::nullopt;
+  return with_context(fmt::format("while reading {} in config.json", key), [&] { return value->as_double(); });
+}
+
+std::optional<std::string> rope_text(const Json& rope, const char* key) {
+  const Json* value = rope.find(key);
+  if (!value || value->is_null()) return std::nullopt;
+  return with_context(fmt::format("while reading {} in config.json", key), [&] { return value->as_string(); });
+}
+
+double required(const Json& rope, const char* key) {
+  const auto value = rope_real(rope, key);
+  if (!value) fail(ErrorCode::kInput, "config.json has no {} of the rotary scaling", key);
+  return *value;
+}
+
+RopeScaling transformers_scaling(const Json& rope, std::uint64_t context) {
+  RopeScaling scaling;
+  const std::string type = rope_text(rope, "rope_type").value_or(rope_text(rope, "type").value_or("default"));
+  if (type == "default" || type == "none") return scaling;
+  if (type != "linear" && type != "llama3")
+    fail(ErrorCode::kInput,
+         "config.json asks for rotary scaling \"{}\", which is not supported; only linear and llama3 are", type);
+  scaling.kind = type == "linear" ? RopeScaling::Kind::kLinear : RopeScaling::Kind::kLlama3;
+  scaling.factor = required(rope, "factor");
+  if (scaling.kind == RopeScaling::Kind::kLinear) return scaling;
+  scaling.low_freq_factor = required(rope, "low_freq_factor");
+  scaling.high_freq_factor = required(rope, "high_freq_factor");
+  scaling.original_context = rope_real(rope, "original_max_position_embeddings").value_or(static_cast<double>(context));
+  if (!(scaling.low_freq_factor > 0 && scaling.high_freq_factor > scaling.low_freq_factor &&
+        scaling.original_context > 0))
+    fail(ErrorCode::kInput,
+         "config.json has low_freq_factor {}, high_freq_factor {} and original_max_position_embeddings {} for the "
+         "rotary scaling; 0 < low < high and a positive length are needed",
+         scaling.low_freq_factor, scaling.high_freq_factor, scaling.original_context);
+  return scaling;
+}
+
+RopeConfig read_transformers(const Json& json, std::uint64_t context, double usual_base) {
+  const Json none = Json::object();
+  const Json* rope = json.find("rope_parameters");
+  if (!rope || rope->is_null()) rope = json.find("rope_scaling");
+  if (!rope || rope->is_null()) rope = &none;
+  for (const auto& [key, value] : rope->as_object())
+    if (value.is_object())
+      fail(ErrorCode::kInput, "config.json gives rotary parameters for \"{}\" apart, which is not supported", key);
+  for (const Json* place : {rope, &json})
+    if (const auto part = rope_real(*place, "partial_rotary_factor"); part && *part != 1)
+      fail(ErrorCode::kInput, "config.json says partial_rotary_factor {}; only whole heads are supported", *part);
+  RopeConfig config;
+  config.base = rope_real(*rope, "rope_theta").value_or(rope_real(json, "rope_theta").value_or(usual_base));
+  config.scaling = transformers_scaling(*rope, context);
+  return config;
+}
+
+RopeScaling gguf_scaling(const HyperParameters& parameters) {
+  RopeScaling scaling;
+  const std::string type = parameters.text({nullptr, "rope.scaling.type"}).value_or("");
+  if (type == "none") return scaling;
+  if (!type.empty() && type != "linear")
+    fail(ErrorCode::kInput, "the GGUF metadata says {} \"{}\", which is not supported; only none and linear are",
+         parameters.word({nullptr, "rope.scaling.type"}), type);
+  // Without a type llama.cpp scales linearly too; "scale_linear" is what old files call the factor. 0 stands for 1
+  // there.
+  scaling.factor = parameters.real({nullptr, "rope.scaling.factor"})
+                       .value_or(parameters.real({nullptr, "rope.scale_linear"}).value_or(1));
+  if (scaling.factor == 0) scaling.factor = 1;
+  scaling.kind = scaling.factor == 1 ? RopeScaling::Kind::kNone : RopeScaling::Kind::kLinear;
+  return scaling;
+}
+
+std::vector<float> read_factors(const Checkpoint& checkpoint, std::uint64_t head_dim) {
+  const TensorEntry* entry = checkpoint.find(kFactors);
+  if (!entry) return {};
+  if (entry->encoding != kFloat32 || entry->shape != Shape{head_dim / 2} || entry->parts.size() != 1)
+    fail(ErrorCode::kInput, "{} is {} {}, but a head dimension of {} needs f32 [{}]", kFactors, entry->encoding,
+         to_string(entry->shape), head_dim, head_dim / 2);
+  std::vector<float> factors(head_dim / 2);
+  checkpoint.read(*entry, 0, 0, std::as_writable_bytes(std::span(factors)));
+  for (const float factor : factors)
+    if (!(factor > 0 && factor < 1e9f))
+      fail(ErrorCode::kInput, "{} holds {}, which cannot divide a frequency", kFactors, factor);
+  return factors;
+}
+
+void check(const HyperParameters& parameters, const RopeConfig& rope) {
+  if (parameters["head_dim"] % 2 != 0)
+    fail(ErrorCode::kInput, "{} makes the head dimension {}, but rotary positions need an even one", parameters.place(),
+         parameters["head_dim"]);
+  const std::pair<const char*, double> positive[] = {
+      {"the base of the rotary frequencies", rope.base},
+      {"the scaling factor of the rotary frequencies", rope.scaling.factor}};
+  for (const auto& [what, value] : positive)
+    if (!std::isfinite(value) || value <= 0)
+      fail(ErrorCode::kInput, "{} gives {} as {}", parameters.place(), value, what);
+}
+
+}  // namespace
+
+RopeConfig read_rope(HyperParameters& parameters, double usual_base) {
+  using Source = HyperParameters::Source;
+  RopeConfig config{.base = usual_base, .scaling = {}, .factors = {}};
+  if (parameters.source() == Source::kTransformers)
+    config = read_transformers(parameters.checkpoint().config(), parameters["context"], usual_base);
+  if (parameters.source() == Source::kGguf) {
+    config.base = parameters.real({nullptr, "rope.freq_base"}).value_or(usual_base);
+    config.scaling = gguf_scaling(parameters);
+  }
+  if (parameters.checkpoint().find("token_embd.weight"))
+    config.factors = read_factors(parameters.checkpoint(), parameters["head_dim"]);
+  check(parameters, config);
+  parameters.note("rotary base", fmt::format("{:g}", config.base),
+                  parameters.source() == Source::kTensors ? "assumed: the family's usual value" : parameters.place());
+  return config;
+}
+
+RopeOp rope_op(const RopeConfig& rope, std::uint64_t head_dim, RopeOp::Pairing pairing) {
+  const auto width = static_cast<std::uint32_t>(head_dim);
+  RopeOp op{width, pairing, rope_frequencies(width, rope.base)};
+  const std::vector<double> divisors = rope_divisors(op.inverse_frequencies, rope.scaling);
+  for (std::size_t i = 0; i < divisors.size(); ++i)
+    op.inverse_frequencies[i] /= divisors[i] * (rope.factors.empty() ? 1.0 : rope.factors[i]);
+  return op;
+}
+
+std::vector<ExtraTensor> rope_extras(const RopeConfig& rope, std::uint64_t head_dim) {
+  std::vector<float> factors = rope.factors;
+  if (rope.scaling.kind == RopeScaling::Kind::kLlama3) {
+    const auto frequencies = rope_frequencies(static_cast<std::uint32_t>(head_dim), rope.base);
+    for (const double divisor : rope_divisors(frequencies, rope.scaling))
+      factors.push_back(static_cast<float>(divisor));
+  }
+  if (factors.empty()) return {};
+  return {{kFactors, std::move(factors)}};
+}
+
+void set_rope_metadata(Metadata& metadata, const std::string& prefix, const RopeConfig& rope, std::uint64_t head_dim) {
+  metadata.set(prefix + "rope.freq_base", static_cast<float>(rope.base));
+  metadata.set(prefix + "rope.dimension_count", static_cast<std::uint32_t>(head_dim));
+  if (rope.scaling.kind != RopeScaling::Kind::kLinear) return;
+  metadata.set(prefix + "rope.scaling.type", "linear");
+  metadata.set(prefix + "rope.scaling.factor", static_cast<float>(rope.scaling.factor));
+}
+
+}  // namespace quern

@@ -1,0 +1,177 @@
+// Names first, then shapes as the blocks are laid down.
+#include "model/spec_builder.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+constexpr std::size_t kNamesShown = 5;
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) text += (i ? ", " : "") + names[i];
+  return names.size() > kNamesShown ? text + ", ..." : text;
+}
+
+}  // namespace
+
+Naming find_naming(const Checkpoint& checkpoint, const Roots& roots) {
+  if (checkpoint.find("token_embd.weight")) return {.gguf = true, .root = "", .layers = "blk."};
+  for (const std::string& root : roots.roots)
+    if (checkpoint.find(root + roots.probe)) return {.gguf = false, .root = root, .layers = root + roots.layers};
+  return {.gguf = false, .root = roots.roots.front(), .layers = roots.roots.front() + roots.layers};
+}
+
+SpecBuilder::SpecBuilder(const char* architecture, HyperParameters& parameters, Naming naming,
+                         std::vector<TensorRow> rows, std::vector<TensorOption> options,
+                         std::function<bool(std::string_view)> is_derived)
+    : parameters_(parameters),
+      checkpoint_(parameters.checkpoint()),
+      naming_(std::move(naming)),
+      rows_(std::move(rows)),
+      options_(std::move(options)),
+      is_derived_(std::move(is_derived)) {
+  spec_.architecture = architecture;
+  check_names();
+}
+
+const TensorRow& SpecBuilder::row(const char* key) const {
+  const auto found = std::ranges::find(rows_, std::string_view(key), &TensorRow::key);
+  ensure(found != rows_.end(), "the family {} has no tensor {}", spec_.architecture, key);
+  return *found;
+}
+
+std::optional<bool> SpecBuilder::option(const char* name) const {
+  const auto found = std::ranges::find(options_, std::string_view(name), &TensorOption::name);
+  ensure(found != options_.end(), "the family {} has no option {}", spec_.architecture, name);
+  return found->given;
+}
+
+std::vector<std::string> SpecBuilder::names_of(const TensorRow& row, std::int32_t layer) const {
+  const std::string name = naming_.name_of(row, layer);
+  if (name.find('*') == std::string::npos) return {name};
+  std::vector<std::string> names;
+  for (std::uint64_t e = 0; e < parameters_["experts"]; ++e) names.push_back(expert_name(name, e));
+  return names;
+}
+
+bool SpecBuilder::wanted(const TensorRow& row, std::int32_t layer) const {
+  if (*row.option == '\0') return true;
+  const std::optional<bool> given = option(row.option);
+  const std::string name = expert_name(naming_.name_of(row, layer), 0);
+  const bool there = checkpoint_.find(name) != nullptr;
+  if (there && given == false && std::string_view(row.key) != kHeadKey)
+    fail(ErrorCode::kInput, "{} says {} false, but there is {}", parameters_.place(), row.option, name);
+  return given.value_or(there);
+}
+
+bool SpecBuilder::has(const char* key) const { return wanted(row(key), layer_); }
+
+void SpecBuilder::check_names() const {
+  std::unordered_set<std::string> expected;
+  std::vector<std::string> missing, unmatched;
+  const auto expect = [&](const TensorRow& row, std::int32_t layer) {
+    if (!wanted(row, layer)) return;
+    for (std::string& name : names_of(row, layer)) {
+      if (!checkpoint_.find(name)) missing.push_back(name);
+      expected.insert(std::move(name));
+    }
+  };
+  for (const TensorRow& row : rows_)
+    if (row.place == TensorRow::Place::kModel) expect(row, -1);
+  for (std::int32_t layer = 0; layer < static_cast<std::int32_t>(parameters_["layers"]); ++layer)
+    for (const TensorRow& row : rows_)
+      if (row.place == TensorRow::Place::kLayer) expect(row, layer);
+  const std::string head = naming_.name_of(row(kHeadKey), -1);
+  for (const TensorEntry& entry : checkpoint_.tensors())
+    if (!expected.contains(entry.name) && entry.name != head && !is_derived_(entry.name))
+      unmatched.push_back(entry.name);
+  if (!missing.empty())
+    fail(ErrorCode::kInput, "{}, but {} of the {} tensors that such a model needs are missing: {}",
+         parameters_.claim("layers"), missing.size(), expected.size(), listed(missing));
+  if (!unmatched.empty())
+    fail(ErrorCode::kInput, "{}, and {} tensors have no place in such a model: {}", parameters_.claim("layers"),
+         unmatched.size(), listed(unmatched));
+}
+
+void SpecBuilder::check_shape(const TensorRow& row, const std::string& tensor) const {
+  const Shape& shape = checkpoint_.at(tensor).shape;
+  const std::vector<std::string_view> axes = stored_axes(row, naming_);
+  if (shape.size() != axes.size()) {
+    std::string names;
+    for (const std::string_view axis : axes) names += (names.empty() ? "" : ", ") + std::string(axis);
+    fail(ErrorCode::kInput, "{} is {}, but {} axes were expected ({})", tensor, to_string(shape), axes.size(), names);
+  }
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    if (shape[i] == parameters_.axis(axes[i])) continue;
+    if (axes[i] == "1") fail(ErrorCode::kInput, "{} is {}, but axis {} must be 1", tensor, to_string(shape), i);
+    fail(ErrorCode::kInput, "{}, but {} is {}", parameters_.claim(axes[i]), tensor, to_string(shape));
+  }
+}
+
+void SpecBuilder::begin_block(std::string name, std::int32_t layer) {
+  layer_ = layer;
+  spec_.blocks.push_back({std::move(name), {}});
+}
+
+std::size_t SpecBuilder::weight(const char* key) {
+  const TensorRow& r = row(key);
+  const std::int32_t layer = r.place == TensorRow::Place::kLayer ? layer_ : -1;
+  Weight weight;
+  weight.role = r.role;
+  weight.tensor = naming_.name_of(r, layer);
+  weight.group = r.group;
+  weight.layer = layer;
+  if (*r.group && layer >= 0) weight.group = fmt::format("layers.{}.{}", layer, r.group);
+  weight.gguf = gguf_name(r, layer);
+  for (const std::string_view axis : r.axes) weight.axes.push_back({std::string(axis), parameters_.axis(axis)});
+  if (!naming_.gguf && r.spelling == TensorRow::Spelling::kTransposed) weight.storage = Weight::Storage::kTransposed;
+  const std::vector<std::string> names = names_of(r, layer);
+  const bool apart = weight.tensor.find('*') != std::string::npos;
+  for (const std::string& name : names) {
+    check_shape(r, name);
+    if (apart) weight.parts.push_back({name, 0, weight.layout().rows / names.size()});
+  }
+  spec_.weights.push_back(std::move(weight));
+  return spec_.weights.size() - 1;
+}
+
+void SpecBuilder::add(decltype(Op::kind) kind, std::initializer_list<std::string> inputs, std::string output,
+                      std::vector<std::size_t> weights) {
+  spec_.blocks.back().ops.push_back({std::move(kind), inputs, std::move(output), std::move(weights)});
+}
+
+void SpecBuilder::linear(const char* matrix, const char* bias, std::string input, std::string output) {
+  std::vector<std::size_t> weights{weight(matrix)};
+  if (bias && has(bias)) weights.push_back(weight(bias));
+  add(LinearOp{}, {std::move(input)}, std::move(output), std::move(weights));
+}
+
+ModelSpec SpecBuilder::build(const std::function<void()>& embed, const std::function<void()>& layer,
+                             const std::function<void()>& norm) {
+  for (const auto& [name, extent] : parameters_.extents()) spec_.extents[name] = extent.value;
+  begin_block("embed", -1);
+  embed();
+  for (std::int32_t l = 0; l < static_cast<std::int32_t>(parameters_["layers"]); ++l) {
+    begin_block("layers." + std::to_string(l), l);
+    layer();
+  }
+  begin_block("head", -1);
+  norm();
+  spec_.tied_head = !has(kHeadKey);
+  const std::string head = naming_.name_of(row(kHeadKey), -1);
+  if (spec_.tied_head) {
+    spec_.weights.front().group = row(kHeadKey).group;
+    if (checkpoint_.find(head)) spec_.tied_copy = head;
+  }
+  const std::size_t matrix = spec_.tied_head ? 0 : weight(kHeadKey);
+  add(LinearOp{}, {"normed"}, "logits", {matrix});
+  spec_.evidence = parameters_.evidence();
+  return std::move(spec_);
+}
+
+}  // namespace quern

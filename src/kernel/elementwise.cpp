@@ -15,6 +15,24 @@ void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<
   for (std::size_t i = 0; i < out.size(); ++i) to[i] = g[i] / (1.0f + lane_exp(-g[i])) * u[i];
 }
 
+void silu(std::span<const float> x, std::span<float> out) {
+  const float* from = x.data();
+  float* to = out.data();
+  for (std::size_t i = 0; i < out.size(); ++i) to[i] = from[i] / (1.0f + lane_exp(-from[i]));
+}
+
+void gelu_tanh(std::span<const float> x, std::span<float> out) {
+  constexpr float kTwoRootTwoOverPi = 1.59576912f, kCube = 0.044715f;
+  constexpr float kFar = 9.0f;  // beyond it the result is x or below 1e-30, and x^3 need not overflow
+  const float* from = x.data();
+  float* to = out.data();
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const float v = from[i], capped = v > kFar ? kFar : v, near = capped < -kFar ? -kFar : capped;
+    // (1 + tanh u) / 2 = 1 / (1 + e^-2u)
+    to[i] = v / (1.0f + lane_exp(-kTwoRootTwoOverPi * (near + kCube * near * near * near)));
+  }
+}
+
 void add(std::span<const float> a, std::span<const float> b, std::span<float> out) {
   const float *x = a.data(), *y = b.data();
   float* to = out.data();

@@ -10,6 +10,13 @@ namespace quern {
 // out = silu(gate) * up, silu(x) = x / (1 + e^-x). REQUIRES: equal sizes.
 void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out);
 
+// out = silu(x). `out` may be x. REQUIRES: equal sizes.
+void silu(std::span<const float> x, std::span<float> out);
+
+// out = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))), the GELU of GPT-2 ("gelu_new"). `out` may be x.
+// REQUIRES: equal sizes.
+void gelu_tanh(std::span<const float> x, std::span<float> out);
+
 // out = a + b. REQUIRES: equal sizes.
 void add(std::span<const float> a, std::span<const float> b, std::span<float> out);
 

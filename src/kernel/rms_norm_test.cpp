@@ -40,5 +40,22 @@ TEST(RmsNorm, EpsilonKeepsZeroRowsFinite) {
   EXPECT_NEAR(out.flat()[0], 1 / std::sqrt(2.0), 1e-6);
 }
 
+TEST(RmsNormSlices, IsTheNormOfEverySliceWithTheSameWeights) {
+  Random random(1);
+  Matrix x(3, 4 * 6 + 2), out(3, 4 * 6);
+  std::vector<float> weights(6);
+  for (float& v : x.flat()) v = static_cast<float>(random.normal());
+  for (float& v : weights) v = static_cast<float>(random.normal());
+  const MatrixView inside{x.row(0).data() + 1, 3, 24, x.cols()};
+  rms_norm_slices(inside, weights, 1e-2, out.view());
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t j = 0; j < 24; ++j) {
+      double squares = 0;
+      for (std::size_t k = 0; k < 6; ++k) squares += std::pow(inside.row(i)[j / 6 * 6 + k], 2.0);
+      const double exact = inside.row(i)[j] / std::sqrt(squares / 6 + 1e-2) * weights[j % 6];
+      ASSERT_NEAR(out.row(i)[j], exact, 1e-6 * std::abs(exact)) << i << " " << j;
+    }
+}
+
 }  // namespace
 }  // namespace quern

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "quern/error.h"
 
 namespace quern {
 namespace {
@@ -59,6 +60,54 @@ INSTANTIATE_TEST_SUITE_P(, AttentionShapes,
                                          Case{{2, 1, 8, 0.3, 1}, 70}, Case{{2, 1, 8, 0.3, 5}, 130},
                                          Case{{2, 1, 8, 0.3, 64}, 130}, Case{{2, 2, 8, 0.3, 100}, 300},
                                          Case{{2, 2, 8, 0.3, 500}, 300}));
+
+MatrixView rows(const Matrix& m, std::size_t from, std::size_t to) {
+  return {m.row(from).data(), to - from, m.cols(), m.cols()};
+}
+
+// The window in chunks, each after the keys and values of those before it.
+Matrix in_chunks(const AttentionShape& shape, std::size_t chunk, const Matrix& q, const Matrix& k, const Matrix& v) {
+  Matrix out(q.rows(), q.cols());
+  for (std::size_t at = 0; at < q.rows(); at += chunk) {
+    const std::size_t end = std::min(at + chunk, q.rows());
+    causal_attention(shape, rows(q, at, end), rows(k, 0, end), rows(v, 0, end),
+                     {out.row(at).data(), end - at, out.cols(), out.cols()});
+  }
+  return out;
+}
+
+TEST_P(AttentionShapes, AnySplitOfTheWindowMatchesDoubleReference) {
+  const auto [shape, n] = GetParam();
+  const Matrix q = random_matrix(n, shape.heads * shape.head_dim, 1);
+  const Matrix k = random_matrix(n, shape.kv_heads * shape.head_dim, 2), v = random_matrix(n, k.cols(), 3);
+  Matrix whole(n, q.cols());
+  causal_attention(shape, q.view(), k.view(), v.view(), whole.view());
+  for (const std::size_t chunk : {1u, 3u, 65u}) {
+    const Matrix out = in_chunks(shape, chunk, q, k, v);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t d = 0; d < q.cols(); ++d) {
+        ASSERT_NEAR(out.row(i)[d], whole.row(i)[d], 1e-5) << chunk << " " << i;
+        if (d % shape.head_dim != 1) continue;
+        ASSERT_NEAR(out.row(i)[d], reference(shape, q, k, v, i, d / shape.head_dim, 1), 1e-5) << chunk << " " << i;
+      }
+  }
+}
+
+TEST(Attention, NanInAValueReachesOnlyQueriesThatSeeIt) {
+  const AttentionShape shape{1, 1, 8, 0.3, 4};
+  const Matrix q = random_matrix(12, 8, 1), k = random_matrix(12, 8, 2);
+  Matrix v = random_matrix(12, 8, 3);
+  v.row(5)[0] = std::nanf("");
+  const Matrix out = in_chunks(shape, 1, q, k, v);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(std::isnan(out.row(i)[0]), i >= 5 && i < 9) << i;
+}
+
+TEST(Attention, RefusesFewerKeysThanQueries) {
+  const AttentionShape shape{1, 1, 8, 0.3, 0};
+  const Matrix q = random_matrix(3, 8, 1), k = random_matrix(2, 8, 2);
+  Matrix out(3, 8);
+  EXPECT_THROW(causal_attention(shape, q.view(), k.view(), k.view(), out.view()), Error);
+}
 
 TEST(Attention, LargeScoresDoNotOverflow) {
   const AttentionShape shape{1, 1, 4, 1.0, 0};

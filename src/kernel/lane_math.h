@@ -36,19 +36,38 @@ inline float lane_exp(float x) noexcept {
   return e * std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) + 127u) << 23) + poison;
 }
 
-// ln(1 + e^x) to 4e-7 relative for |x| <= 87; for x > 17 that is x to the last bit (PyTorch switches at 20). NaN for
-// NaN and infinities. ln(1 + u) = 2 atanh(w) with u = e^-|x| and w = u / (2 + u) <= 1/3, by the series of atanh.
+// 2^(a * b) to 2e-7 relative for a * b within [-126.5, 127]; NaN for NaN. Fused multiply-adds are written out, so every
+// compiler rounds at the same places. 2^f = 1 + f q(f) on |f| <= 1/2, q by minimax of the relative error (Lawson's
+// iteration), so that the error vanishes with f: a state that decays slowly adds it up over many tokens.
+inline float lane_exp2_product(float a, float b) noexcept {
+  constexpr float kRound = 12582912.0f;  // as in lane_exp
+  const float shifted = __builtin_fmaf(a, b, kRound);
+  const float f = __builtin_fmaf(a, b, kRound - shifted);
+  float p = 0x1.5bba16p-10f;
+  p = __builtin_fmaf(p, f, 0x1.3cea88p-7f);
+  p = __builtin_fmaf(p, f, 0x1.c6b752p-5f);
+  p = __builtin_fmaf(p, f, 0x1.ebf9bcp-3f);
+  p = __builtin_fmaf(p, f, 0x1.62e42ap-1f);
+  p = __builtin_fmaf(p, f, 1.0f);
+  return p * std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) + 127u) << 23);
+}
+
+// ln(1 + e^x) to 4e-7 relative for x >= -10, 2e-6 for x >= -87; smaller x as -87. For x > 17 that is x to the last bit
+// (PyTorch switches at 20). NaN for NaN and -infinity.
+// ln(1 + u) = 2 atanh(w) with u = e^-|x| and w = u / (2 + u) <= 1/3, by the series of atanh.
 inline float lane_softplus(float x) noexcept {
-  const float magnitude = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0x7fffffffu);
-  const float u = lane_exp(-magnitude), w = u / (2.0f + u), square = w * w;
+  constexpr std::uint32_t kLimit = std::bit_cast<std::uint32_t>(87.0f);
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x) & 0x7fffffffu;
+  const float magnitude = std::bit_cast<float>(bits), capped = std::bit_cast<float>(bits < kLimit ? bits : kLimit);
+  const float u = lane_exp2_product(capped, -1.44269504f), w = u / (2.0f + u), square = w * w;
   float series = 1.0f / 15;
-  series = series * square + 1.0f / 13;
-  series = series * square + 1.0f / 11;
-  series = series * square + 1.0f / 9;
-  series = series * square + 1.0f / 7;
-  series = series * square + 1.0f / 5;
-  series = series * square + 1.0f / 3;
-  series = series * square + 1.0f;
+  series = __builtin_fmaf(series, square, 1.0f / 13);
+  series = __builtin_fmaf(series, square, 1.0f / 11);
+  series = __builtin_fmaf(series, square, 1.0f / 9);
+  series = __builtin_fmaf(series, square, 1.0f / 7);
+  series = __builtin_fmaf(series, square, 1.0f / 5);
+  series = __builtin_fmaf(series, square, 1.0f / 3);
+  series = __builtin_fmaf(series, square, 1.0f);
   return (x + magnitude) * 0.5f + 2.0f * w * series;
 }
 

@@ -28,20 +28,39 @@ TEST(LaneExp, ClampsAndGivesNanForWhatIsNotFinite) {
   EXPECT_TRUE(std::isnan(lane_exp(std::nanf(""))));
 }
 
-TEST(LaneSoftplus, IsWithinItsErrorOverTheWholeRange) {
+TEST(LaneExp2Product, IsWithinItsErrorAndVanishesAtZero) {
   double worst = 0;
-  for (float x = -87.0f; x <= 87.0f; x += 1.7e-4f) {
-    const double exact = std::log1p(std::exp(static_cast<double>(x)));
-    worst = std::max(worst, std::abs(lane_softplus(x) - exact) / exact);
-  }
-  EXPECT_LT(worst, 4e-7);
+  for (float a = 0.0f; a <= 12.0f; a += 1.3e-5f)
+    worst = std::max(worst, std::abs(lane_exp2_product(a, -10.0f) / std::exp2(-10.0 * a) - 1));
+  EXPECT_LT(worst, 2e-7);
+  for (float a = 1e-4f; a <= 1e-2f; a *= 1.01f)  // half a unit in the last place below 1, and no more
+    EXPECT_NEAR(lane_exp2_product(a, -1.0f), std::exp2(-double{a}), 3.1e-8) << a;
+  EXPECT_EQ(lane_exp2_product(0.0f, -3.0f), 1.0f);
+  EXPECT_EQ(lane_exp2_product(63.0f, -2.0f), 0x1p-126f);
 }
 
-TEST(LaneSoftplus, IsTheArgumentFarAboveZeroAndNanForWhatIsNotFinite) {
+TEST(LaneExp2Product, GivesNanForAnyNan) {
+  for (const std::uint32_t bits : {0x7fc00000u, 0x7fc00123u, 0xffffffffu}) {
+    EXPECT_TRUE(std::isnan(lane_exp2_product(std::bit_cast<float>(bits), -1.0f))) << bits;
+    EXPECT_TRUE(std::isnan(lane_exp2_product(1.0f, std::bit_cast<float>(bits)))) << bits;
+  }
+}
+
+TEST(LaneSoftplus, IsWithinItsErrorOverTheWholeRange) {
+  double near = 0, far = 0;
+  for (float x = -87.0f; x <= 87.0f; x += 1.7e-4f) {
+    const double exact = std::log1p(std::exp(static_cast<double>(x)));
+    (x < -10.0f ? far : near) = std::max(x < -10.0f ? far : near, std::abs(lane_softplus(x) - exact) / exact);
+  }
+  EXPECT_LT(near, 4e-7);
+  EXPECT_LT(far, 2e-6);
+}
+
+TEST(LaneSoftplus, IsTheArgumentFarAboveZeroAndNanStays) {
   for (const float x : {17.5f, 19.9f, 20.0f, 20.1f, 1e4f, 1e38f}) EXPECT_EQ(lane_softplus(x), x);
   EXPECT_GT(lane_softplus(-87.0f), 0.0f);
   EXPECT_EQ(lane_softplus(-1e4f), lane_softplus(-87.0f));
-  for (const float x : {INFINITY, -INFINITY, std::nanf("")}) EXPECT_TRUE(std::isnan(lane_softplus(x)));
+  for (const float x : {-INFINITY, std::nanf(""), -std::nanf("1")}) EXPECT_TRUE(std::isnan(lane_softplus(x)));
 }
 
 TEST(LaneSum, CountsEveryTermOnce) {

@@ -17,10 +17,12 @@ import numpy as np
 import torch
 from safetensors import safe_open
 
-TYPES = {"q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14}  # ggml's numbers
+TYPES = {"q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14,  # ggml's numbers
+         "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q2_k": 10, "q3_k": 11}
 ROWS, COLS = 8, 512
 REAL = {"llama-30m": "model.layers.1.self_attn.q_proj.weight", "llama-7m": "model.layers.1.mlp.down_proj.weight"}
-SCALE_OFFSETS = {"q8_0": [0], "q4_k": [0, 2], "q5_k": [0, 2], "q6_k": [208]}  # of the binary16 fields of a block
+SCALE_OFFSETS = {"q8_0": [0], "q4_k": [0, 2], "q5_k": [0, 2], "q6_k": [208],  # of the binary16 fields of a block
+                 "q4_0": [0], "q4_1": [0, 2], "q5_0": [0], "q5_1": [0, 2], "q2_k": [80, 82], "q3_k": [108]}
 HALVES = [0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00, 0x3C00, 0x1234]
 
 

@@ -1,38 +1,56 @@
-// What q4_k and q5_k share: a super-block of 256 weights is 8 sub-blocks of 32, and code q of sub-block j stands for
-// d * scales[j] * q - dmin * mins[j], with d and dmin in binary16 and 6-bit scales and mins.
+// What q5_k, q4_k and q2_k share: a super-block of 256 weights is 8 or 16 sub-blocks, and code q of sub-block j stands
+// for d * scales[j] * q - dmin * mins[j], with d and dmin in binary16 and scales and mins of a few bits.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <span>
 
+#include "base/bytes.h"
+#include "codec/affine_centres.h"
+#include "codec/kquant_codes.h"
+
 namespace quern {
 
-inline constexpr std::size_t kSuperBlock = 256;
-inline constexpr std::size_t kAffineSubBlock = 32;
-inline constexpr std::size_t kAffineSubBlocks = kSuperBlock / kAffineSubBlock;
-inline constexpr std::size_t kPackedScaleBytes = 12;
+inline constexpr std::size_t kMaxAffineSubBlocks = 16;
+
+struct AffineFormat {
+  int max_code;           // codes are 0..max_code
+  std::size_t sub_block;  // weights
+  float max_side;         // scales and mins are 0..max_side
+  AffineCuts cuts;
+  std::span<const float> steps;  // of d and dmin, in units of the smallest that reach all sub-blocks
+
+  constexpr std::size_t sub_blocks() const { return kSuperBlock / sub_block; }
+  constexpr CodeRange range() const { return {0.0f, static_cast<float>(max_code)}; }
+};
 
 // Side information, in the integers that are stored.
 struct AffineSide {
-  std::uint16_t d = 0, dmin = 0;                                // binary16
-  std::array<std::uint8_t, kAffineSubBlocks> scales{}, mins{};  // 0..63
+  std::uint16_t d = 0, dmin = 0;                                   // binary16
+  std::array<std::uint8_t, kMaxAffineSubBlocks> scales{}, mins{};  // 0..max_side
 };
 
-// REQUIRES: weights.size() == 256; importance as in Codec::fit. Codes are 0..max_code.
-AffineSide fit_affine(std::span<const float> weights, std::span<const float> importance, int max_code);
+// REQUIRES: weights.size() == 256; importance as in Codec::fit.
+AffineSide fit_affine(const AffineFormat& format, std::span<const float> weights, std::span<const float> importance);
 
-// Codec::round with codes 0..max_code.
-void round_affine(const AffineSide& side, int max_code, std::uint32_t first, std::span<const float> weights,
-                  std::span<std::int32_t> codes, std::span<float> values);
+// Codec::round.
+void round_affine(const AffineFormat& format, const AffineSide& side, std::uint32_t first,
+                  std::span<const float> weights, std::span<std::int32_t> codes, std::span<float> values);
 
-// d, dmin and the 6-bit numbers: 16 bytes.
-//   0..1 d   2..3 dmin
-//   4..7    low 6 bits: scales 0..3; high 2 bits: bits 4..5 of scales 4..7
-//   8..11   low 6 bits: mins 0..3;   high 2 bits: bits 4..5 of mins 4..7
-//   12..15  low nibble: bits 0..3 of scales 4..7; high nibble: of mins 4..7
-inline constexpr std::size_t kAffineSideBytes = 4 + kPackedScaleBytes;
-void pack_affine_side(const AffineSide& side, std::byte* to);
-AffineSide unpack_affine_side(const std::byte* from);
+// The weights of a super-block.
+void decode_affine(const AffineFormat& format, const AffineSide& side, const KquantCodes& codes, std::span<float> out);
+
+// Codec::fit and Codec::round of a format.
+template <const AffineFormat& kFormat>
+struct AffineRow {
+  static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+    store(side, fit_affine(kFormat, weights, importance));
+  }
+  static void round(const std::byte* side, std::uint32_t first, std::span<const float> weights,
+                    std::span<std::int32_t> codes, std::span<float> values) {
+    round_affine(kFormat, load<AffineSide>(side), first, weights, codes, values);
+  }
+};
 
 }  // namespace quern

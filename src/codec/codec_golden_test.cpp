@@ -41,7 +41,9 @@ TEST_P(GgufDecoding, IsThatOfTheGgufPackageForAnyBits) {
   expect_same(found, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, GgufDecoding, testing::Values("q8_0", "q6_k", "q5_k", "q4_k"),
+INSTANTIATE_TEST_SUITE_P(Types, GgufDecoding,
+                         testing::Values("q8_0", "q6_k", "q5_k", "q4_k", "q3_k", "q2_k", "q5_1", "q5_0", "q4_1",
+                                         "q4_0"),
                          [](const auto& type) { return std::string(type.param); });
 
 class ScalarRounding : public testing::TestWithParam<const char*> {};

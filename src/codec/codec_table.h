@@ -10,7 +10,10 @@ extern const Codec kF32, kF16, kBf16;  // float_codecs.cpp
 extern const Codec kInt8Channel;
 extern const Codec kQ8_0;
 extern const Codec kQ6K;
-extern const Codec kQ5K;
-extern const Codec kQ4K;
+extern const Codec kQ5K, kQ4K;    // q5_k_q4_k.cpp
+extern const Codec kQ5_1, kQ4_1;  // q5_1_q4_1.cpp
+extern const Codec kQ5_0, kQ4_0;  // q5_0_q4_0.cpp
+extern const Codec kQ3K;
+extern const Codec kQ2K;
 
 }  // namespace quern

@@ -260,12 +260,39 @@ TEST(Codecs, AreListedByBitsPerWeight) {
 TEST(Codecs, MoreBitsOfAFamilyMeanLessError) {
   const Floats weights = gaussian(16384, 0.02, 24);
   double last = 0;
-  for (const char* name : {"f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k"}) {
+  for (const char* name : {"f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k", "q3_k", "q2_k"}) {
     const double error = relative_error(*find_codec(name), weights);
     EXPECT_GE(error, 2 * last) << name;
     last = error;
   }
-  EXPECT_LT(last, 0.006);
+  EXPECT_LT(relative_error(*find_codec("q4_k"), weights), 0.006);
+  EXPECT_LT(last, 0.08);
+}
+
+TEST(Codecs, AFifthBitAndAnOffsetOf32WeightsBothLowerTheError) {
+  const Floats weights = gaussian(16384, 0.02, 25);
+  const auto error = [&](const char* name) { return relative_error(*find_codec(name), weights); };
+  EXPECT_LT(error("q5_0"), error("q4_0") / 3);
+  EXPECT_LT(error("q5_1"), error("q4_1") / 3);
+  EXPECT_LT(error("q4_1"), error("q4_0") * 0.9);
+  EXPECT_LT(error("q5_1"), error("q5_0") * 0.9);
+}
+
+// Grids without an offset reach one step further down than up: weights that use that step on either side are met only
+// if the sign of the scale follows them. What is left is the rounding of a scale to binary16.
+TEST(Codecs, ScalesTakeTheSignThatReachesTheLargestWeight) {
+  struct Case {
+    const char* name;
+    int lowest, count;  // codes in use: count from the lowest up
+  };
+  for (const auto& [name, lowest, count] :
+       {Case{"q4_0", -8, 16}, Case{"q5_0", -16, 32}, Case{"q3_k", -4, 8}, Case{"q6_k", -32, 16}}) {
+    for (const float step : {0.5f, -0.5f}) {
+      Floats weights;
+      for (int k = 0; k < 256; ++k) weights.push_back(step * static_cast<float>(lowest + k % count));
+      EXPECT_LT(relative_error(*find_codec(name), weights), 2e-7) << name << " " << step;
+    }
+  }
 }
 
 TEST(Int8Channel, NeverDoesWorseThanTheScaleOfTheLargestWeight) {

@@ -45,4 +45,15 @@ Lanes grid_errors(std::span<const float> x, std::span<const float> w, const Grid
 
 float nearest_f16(float value) { return f16_to_f32(f32_to_f16(std::clamp(value, -65504.0f, 65504.0f))); }
 
+Lanes f16_around(float value) {
+  constexpr int kLargest = 0x7bff;
+  const int bits = f32_to_f16(std::clamp(value, -65504.0f, 65504.0f)), sign = bits & 0x8000, nearest = bits & 0x7fff;
+  Lanes out;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    const int magnitude = std::clamp(nearest + static_cast<int>(lane) - 3, 0, kLargest);
+    out[lane] = f16_to_f32(static_cast<std::uint16_t>(sign | magnitude));
+  }
+  return out;
+}
+
 }  // namespace quern

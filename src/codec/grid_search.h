@@ -44,4 +44,8 @@ inline std::size_t smallest_lane(Lanes values) {
 // The float that binary16 stores for `value`, cut to the largest finite one.
 float nearest_f16(float value);
 
+// Eight neighbouring values of binary16 of the sign of `value`: three below its nearest in magnitude, and four above.
+// At the ends of the range the last finite value is repeated.
+Lanes f16_around(float value);
+
 }  // namespace quern

@@ -24,6 +24,10 @@ PlanStep vector_step(const PlanInput& in, const Weight& weight) {
           .reason = "a vector: small and sensitive"};
 }
 
+// What a better codec has more, at least: q3_k, q4_k, q5_k and q6_k are 1 apart, but q4_1 has only half a bit on q4_k
+// and about its error.
+constexpr double kWorthwhileBits = 0.75;
+
 PlanStep matrix_step(const PlanInput& in, const Weight& weight, std::uint64_t cols, std::vector<std::string>& notes) {
   const Codec* wanted = &codec_named(in.scheme.codec_for(weight, in.spec));
   if (!in.format.holds(wanted->name, 0))
@@ -46,10 +50,10 @@ PlanStep matrix_step(const PlanInput& in, const Weight& weight, std::uint64_t co
 }  // namespace
 
 const Codec* next_better_codec(const Codec& codec, const Format& format, std::uint64_t cols) {
+  const double least_bits = codec.bits_per_weight + kWorthwhileBits;
   const Codec* best = nullptr;
   for (const Codec* other : codecs())
-    if (other->bits_per_weight > codec.bits_per_weight && format.holds(other->name, cols) && other->divides(cols))
-      best = other;
+    if (other->bits_per_weight >= least_bits && format.holds(other->name, cols) && other->divides(cols)) best = other;
   return best;
 }
 

@@ -55,7 +55,8 @@ struct PlanInput {
 // Error(kInfeasible) when the container holds no codec of the scheme.
 Plan make_plan(const PlanInput& input);
 
-// The next codec with more bits that the container holds and that divides `cols`; null when there is none.
+// The next codec with at least 3/4 of a bit more that the container holds and that divides `cols`; null when there is
+// none.
 const Codec* next_better_codec(const Codec& codec, const Format& format, std::uint64_t cols);
 
 }  // namespace quern

@@ -41,7 +41,8 @@ TEST_P(GgufDecoding, IsThatOfTheGgufPackageForAnyBits) {
   expect_same(found, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, GgufDecoding, testing::Values("q8_0", "q6_k", "q5_k", "q4_k"),
+INSTANTIATE_TEST_SUITE_P(Types, GgufDecoding,
+                         testing::Values("q8_0", "q6_k", "q5_k", "q4_k", "iq4_nl", "iq4_xs", "mxfp4", "tq2_0", "tq1_0"),
                          [](const auto& type) { return std::string(type.param); });
 
 class ScalarRounding : public testing::TestWithParam<const char*> {};

@@ -12,5 +12,10 @@ extern const Codec kQ8_0;
 extern const Codec kQ6K;
 extern const Codec kQ5K;
 extern const Codec kQ4K;
+extern const Codec kIq4Nl;
+extern const Codec kIq4Xs;
+extern const Codec kMxfp4;
+extern const Codec kTq2_0;
+extern const Codec kTq1_0;
 
 }  // namespace quern

@@ -7,7 +7,8 @@ namespace quern {
 namespace {
 
 // Highest bits per weight first.
-const Codec* const kCodecs[] = {&kF32, &kF16, &kBf16, &kQ8_0, &kInt8Channel, &kQ6K, &kQ5K, &kQ4K};
+const Codec* const kCodecs[] = {&kF32,   &kF16, &kBf16,  &kQ8_0,  &kInt8Channel, &kQ6K,  &kQ5K,
+                                &kIq4Nl, &kQ4K, &kMxfp4, &kIq4Xs, &kTq2_0,       &kTq1_0};
 
 template <typename Pointer>
 void advance(const Codec& codec, std::size_t weights, std::array<Pointer, kMaxPlanes>& planes) {

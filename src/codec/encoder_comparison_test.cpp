@@ -56,7 +56,7 @@ TEST(EncoderErrors, AreAtMostThoseOfLlamaCpp) {
   const Path folder = QUERN_TESTDATA "/codec";
   const auto columns = read_all<float>(folder / "importance.f32");
   const auto rows = read_table(folder / "llama_cpp_errors.csv");
-  ASSERT_EQ(rows.size(), 40u);
+  ASSERT_EQ(rows.size(), 90u);
   for (const auto& row : rows) {
     const Codec& codec = *find_codec(row[0]);
     std::vector<float> weights;
@@ -65,8 +65,11 @@ TEST(EncoderErrors, AreAtMostThoseOfLlamaCpp) {
     PackedTensor out(codec, {weights.size() / columns.size(), columns.size()});
     const auto importance = row[2] == "none" ? std::span<const float>() : std::span(columns);
     const double ratio = encode_all(codec, weights, columns.size(), importance, out) / std::stod(row[3]);
-    EXPECT_LE(ratio, 0.97) << row[0] << " " << row[1] << " " << row[2];
-    EXPECT_GT(ratio, 0.5) << "too good to be true: " << row[0] << " " << row[1] << " " << row[2];
+    // The best of all powers of two (optimal_scales_test.cpp) does not gain more on every source.
+    EXPECT_LE(ratio, row[0] == "mxfp4" ? 0.98 : 0.97) << row[0] << " " << row[1] << " " << row[2];
+    // For ternary codes llama.cpp takes the scale of the largest weight, which sends nearly all others to 0.
+    EXPECT_GT(ratio, row[0].starts_with("tq") ? 0.25 : 0.5)
+        << "too good to be true: " << row[0] << " " << row[1] << " " << row[2];
   }
 }
 
@@ -88,7 +91,7 @@ TEST(EncoderBytes, AreTheSameEverywhere) {
       }
     }
   }
-  EXPECT_EQ(hash.hex(), "6f46b8712420e954132eb3625112eb7e1e0cd39b2e05f51c687dc92d7e5cbd92");
+  EXPECT_EQ(hash.hex(), "f09fb4bfe33c95991bf5f062d937bff1ea37ee5c24e0c4925f7fdec43bd5aedc");
 }
 
 double decoded_error(const Codec& codec, std::span<const std::byte> blocks, std::span<const float> weights,

@@ -15,5 +15,10 @@ extern const Codec kQ5_1, kQ4_1;  // q5_1_q4_1.cpp
 extern const Codec kQ5_0, kQ4_0;  // q5_0_q4_0.cpp
 extern const Codec kQ3K;
 extern const Codec kQ2K;
+extern const Codec kIq4Nl;
+extern const Codec kIq4Xs;
+extern const Codec kMxfp4;
+extern const Codec kTq2_0;
+extern const Codec kTq1_0;
 
 }  // namespace quern

@@ -168,9 +168,11 @@ TEST_P(CodecTest, ZerosStayZeros) {
 }
 
 TEST_P(CodecTest, ConstantRowsAreNearlyExact) {
+  // With a power of two as scale, E2M1 leaves a constant up to a fifth away, halfway between 1 and 1.5.
+  const float tolerance = std::string(codec().name) == "mxfp4" ? 0.2f : 0.008f;
   for (const float constant : {0.37f, -0.37f, 1e-3f, 12.0f}) {
     const Encoded encoded = encode(codec(), Floats(512, constant));
-    for (const float value : encoded.decoded) EXPECT_NEAR(value, constant, 0.008f * std::abs(constant));
+    for (const float value : encoded.decoded) EXPECT_NEAR(value, constant, tolerance * std::abs(constant));
   }
 }
 
@@ -211,7 +213,7 @@ TEST_P(CodecTest, FewHugeImportancesAreServedFirst) {
   Floats importance(512, 1e-3f);
   for (std::size_t k = 7; k < 512; k += 64) importance[k] = 1e6f;
   const Encoded plain = encode(codec(), weights), served = encode(codec(), weights, importance);
-  EXPECT_LE(served.error, weighted_error(weights, plain.decoded, importance));
+  EXPECT_LE(served.error, weighted_error(weights, plain.decoded, importance) * (1 + 1e-6));  // sums in 32 bits
 }
 
 TEST_P(CodecTest, ImportanceLowersTheErrorThatItWeighs) {

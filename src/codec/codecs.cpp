@@ -7,8 +7,8 @@ namespace quern {
 namespace {
 
 // Highest bits per weight first.
-const Codec* const kCodecs[] = {&kF32,  &kF16, &kBf16, &kQ8_0, &kInt8Channel, &kQ6K, &kQ5_1,
-                                &kQ5_0, &kQ5K, &kQ4_1, &kQ4_0, &kQ4K,         &kQ3K, &kQ2K};
+const Codec* const kCodecs[] = {&kF32,   &kF16,  &kBf16, &kQ8_0,  &kInt8Channel, &kQ6K, &kQ5_1, &kQ5_0,  &kQ5K,  &kQ4_1,
+                                &kIq4Nl, &kQ4_0, &kQ4K,  &kMxfp4, &kIq4Xs,       &kQ3K, &kQ2K,  &kTq2_0, &kTq1_0};
 
 template <typename Pointer>
 void advance(const Codec& codec, std::size_t weights, std::array<Pointer, kMaxPlanes>& planes) {

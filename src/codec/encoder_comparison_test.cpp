@@ -56,7 +56,7 @@ TEST(EncoderErrors, AreAtMostThoseOfLlamaCpp) {
   const Path folder = QUERN_TESTDATA "/codec";
   const auto columns = read_all<float>(folder / "importance.f32");
   const auto rows = read_table(folder / "llama_cpp_errors.csv");
-  ASSERT_EQ(rows.size(), 100u);
+  ASSERT_EQ(rows.size(), 150u);
   for (const auto& row : rows) {
     const Codec& codec = *find_codec(row[0]);
     std::vector<float> weights;
@@ -66,7 +66,9 @@ TEST(EncoderErrors, AreAtMostThoseOfLlamaCpp) {
     const auto importance = row[2] == "none" ? std::span<const float>() : std::span(columns);
     const double ratio = encode_all(codec, weights, columns.size(), importance, out) / std::stod(row[3]);
     EXPECT_LE(ratio, 0.98) << row[0] << " " << row[1] << " " << row[2];
-    EXPECT_GT(ratio, 0.5) << "too good to be true: " << row[0] << " " << row[1] << " " << row[2];
+    // For ternary codes llama.cpp takes the scale of the largest weight, which sends nearly all others to 0.
+    EXPECT_GT(ratio, row[0].starts_with("tq") ? 0.25 : 0.5)
+        << "too good to be true: " << row[0] << " " << row[1] << " " << row[2];
   }
 }
 

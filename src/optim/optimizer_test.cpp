@@ -80,8 +80,8 @@ TEST(Weighted, StandsColumnsThatNeverCarryAnything) {
   for (const Codec* codec : codecs()) {
     const EncodeError error = measure_error(rows.view(), moments, encoded("weighted", *codec, rows, moments));
     EXPECT_TRUE(std::isfinite(error.plain)) << codec->name;
-    // Below 4 bits the grid itself costs more than 1%: four times the bound of rate-distortion theory.
-    const double allowed = std::max(0.01, 4 * std::exp2(-2 * codec->bits_per_weight));
+    // Below 4 bits the grid itself costs more than 1%: five times the bound of rate-distortion theory.
+    const double allowed = std::max(0.01, 5 * std::exp2(-2 * codec->bits_per_weight));
     EXPECT_LT(error.relative_weighted(), allowed) << codec->name;
   }
 }

@@ -1,0 +1,200 @@
+// Encoders with few choices against the least error that any choice of scales can give, found by trying them all.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/scalars.h"
+#include "codec/packed_tensor.h"
+
+namespace quern {
+namespace {
+
+using Floats = std::vector<float>;
+using FloatSpan = std::span<const float>;
+
+constexpr std::array<float, 16> kIq4Values = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+// E2M1 of the OCP Microscaling specification 1.0.
+constexpr std::array<float, 15> kE2m1Values = {-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6};
+
+Floats sample(std::size_t count, double tail, std::uint64_t seed) {
+  Random random(seed);
+  Floats out(count);
+  for (float& value : out) value = static_cast<float>(0.02 * random.normal() * std::exp(tail * random.normal()));
+  return out;
+}
+
+// Log-normal, or empty for seed 0.
+Floats importance(std::size_t count, std::uint64_t seed) {
+  Random random(seed);
+  Floats out(seed ? count : 0);
+  for (float& value : out) value = static_cast<float>(std::exp(random.normal()));
+  return out;
+}
+
+double encoded_error(const char* name, FloatSpan weights, FloatSpan w) {
+  const Codec& codec = *find_codec(name);
+  PackedTensor out(codec, {1, weights.size()});
+  return encode_row(codec, weights, w, out.row(0));
+}
+
+// Every weight on its nearest value.
+double nearest_error(FloatSpan values, double scale, FloatSpan x, FloatSpan w) {
+  double sum = 0;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    double least = std::numeric_limits<double>::infinity();
+    for (const float value : values) least = std::min(least, std::abs(x[k] - scale * value));
+    sum += (w.empty() ? 1.0 : w[k]) * least * least;
+  }
+  return sum;
+}
+
+float largest(FloatSpan x) {
+  float most = 0;
+  for (const float value : x) most = std::max(most, std::abs(value));
+  return most;
+}
+
+float as_half(double value) { return f16_to_f32(f32_to_f16(static_cast<float>(value))); }
+
+FloatSpan part(const Floats& all, std::size_t first, std::size_t count) {
+  return all.empty() ? FloatSpan() : FloatSpan(all).subspan(first, count);
+}
+
+struct Case {
+  double tail;
+  std::uint64_t importance_seed;
+};
+constexpr Case kCases[] = {{0, 0}, {0.6, 0}, {0, 3}, {0.6, 4}};
+
+TEST(Iq4Nl, IsNearTheBestOfAllScales) {
+  for (const auto& [tail, seed] : kCases) {
+    const Floats x = sample(512, tail, 1), w = importance(512, seed);
+    double best = 0;
+    for (std::size_t first = 0; first < x.size(); first += 32) {
+      const FloatSpan block = part(x, first, 32);
+      double least = std::numeric_limits<double>::infinity();
+      for (double unit = 0.3 * largest(block) / 127; unit < 1.4 * largest(block) / 127; unit *= 1.001) {
+        for (const double scale : {unit, -unit})
+          least = std::min(least, nearest_error(kIq4Values, as_half(scale), block, part(w, first, 32)));
+      }
+      best += least;
+    }
+    EXPECT_LT(encoded_error("iq4_nl", x, w), 1.006 * best) << tail << " " << seed;
+  }
+}
+
+// The least error of a sub-block under d with any of the 64 scales; scales far too small or large are left out.
+double sub_block_error(double d, FloatSpan x, FloatSpan w) {
+  double least = std::numeric_limits<double>::infinity();
+  for (int scale = -32; scale < 32; ++scale) {
+    const double reach = std::abs(d * scale) * 127 / largest(x);
+    if (reach > 0.4 && reach < 1.4) least = std::min(least, nearest_error(kIq4Values, d * scale, x, w));
+  }
+  return least;
+}
+
+TEST(Iq4Xs, IsNearTheBestOfAllScales) {
+  for (const auto& [tail, seed] : kCases) {
+    const Floats x = sample(256, tail, 2), w = importance(256, seed);
+    double best = std::numeric_limits<double>::infinity();
+    for (double unit = 0.5 * largest(x) / 127 / 32; unit < 1.4 * largest(x) / 127 / 32; unit *= 1.008) {
+      for (const double d : {unit, -unit}) {
+        double sum = 0;
+        for (std::size_t first = 0; first < 256 && sum < best; first += 32)
+          sum += sub_block_error(as_half(d), part(x, first, 32), part(w, first, 32));
+        best = std::min(best, sum);
+      }
+    }
+    EXPECT_LT(encoded_error("iq4_xs", x, w), 1.006 * best) << tail << " " << seed;
+  }
+}
+
+TEST(Mxfp4, TakesTheBestOfAllPowersOfTwo) {
+  for (const auto& [tail, seed] : kCases) {
+    const Floats x = sample(1024, tail, 5), w = importance(1024, seed);
+    double best = 0;
+    for (std::size_t first = 0; first < x.size(); first += 32) {
+      double least = std::numeric_limits<double>::infinity();
+      for (int power = -127; power < 20; ++power)
+        least =
+            std::min(least, nearest_error(kE2m1Values, std::ldexp(1.0, power), part(x, first, 32), part(w, first, 32)));
+      best += least;
+    }
+    EXPECT_NEAR(encoded_error("mxfp4", x, w), best, 1e-6 * best) << tail << " " << seed;
+  }
+}
+
+TEST(Mxfp4, ServesSmallWeightsBesideALargeOneThatDoesNotMatter) {
+  Floats x = sample(32, 0, 6), w(32, 1.0f);
+  x[9] = 1000, w[9] = 1e-10f;
+  const double error = encoded_error("mxfp4", x, w), without = error - 1e-10 * 1000 * 1000;
+  x[9] = 0;
+  EXPECT_LT(without, 1.3 * encoded_error("mxfp4", x, w));
+}
+
+TEST(Mxfp4, HasTheRangeOfItsExponent) {
+  Floats x = sample(256, 0, 7);
+  const double error = encoded_error("mxfp4", x, {});
+  for (const int power : {-115, -40, 60, 130}) {
+    Floats scaled = x;
+    for (float& value : scaled) value = std::ldexp(value, power);
+    EXPECT_NEAR(std::ldexp(encoded_error("mxfp4", scaled, {}), -2 * power), error, 1e-6 * error) << power;
+  }
+  const Codec& codec = *find_codec("mxfp4");
+  PackedTensor out(codec, {1, 32});
+  Floats decoded(32);
+  encode_row(codec, Floats(32, std::numeric_limits<float>::max()), {}, out.row(0));
+  decode_row(codec, std::as_const(out).row(0), decoded);
+  for (const float value : decoded) EXPECT_NEAR(value / std::numeric_limits<float>::max(), 0.75, 1e-3);
+}
+
+// With the magnitudes sorted, only the largest ones can be those on codes of 1, and their mean is the scale.
+double best_ternary_error(const Floats& x, const Floats& w) {
+  std::vector<std::pair<double, double>> sorted;
+  for (std::size_t k = 0; k < x.size(); ++k) sorted.emplace_back(std::abs(x[k]), w.empty() ? 1.0 : w[k]);
+  std::sort(sorted.rbegin(), sorted.rend());
+  double power = 0, sum = 0, weight = 0, gain = 0;
+  for (const auto& [magnitude, weight_here] : sorted) {
+    power += weight_here * magnitude * magnitude;
+    sum += weight_here * magnitude;
+    weight += weight_here;
+    gain = std::max(gain, sum * sum / weight);
+  }
+  return power - gain;
+}
+
+TEST(Ternary, HasTheBestOfAllScales) {
+  for (const char* name : {"tq1_0", "tq2_0"}) {
+    for (const double tail : {0.0, 0.6, 1.5, 3.0}) {
+      double best = 0, ours = 0;
+      for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        const Floats x = sample(256, tail, 100 + seed), w = importance(256, seed % 2 ? seed : 0);
+        const double least = best_ternary_error(x, w), found = encoded_error(name, x, w);
+        EXPECT_LT(found, 1.02 * least) << tail << " " << seed;
+        best += least, ours += found;
+      }
+      EXPECT_LT(ours, 1.001 * best) << tail;
+    }
+  }
+}
+
+TEST(Ternary, KeepsRowsThatAreTernary) {
+  for (const char* name : {"tq1_0", "tq2_0"}) {
+    for (const std::size_t every : {1, 2, 3, 40, 255}) {
+      Floats x(256);
+      for (std::size_t k = 0; k < x.size(); k += every) x[k] = k % 3 ? 0.0371f : -0.0371f;
+      for (float& value : x) value = as_half(value);
+      EXPECT_EQ(encoded_error(name, x, {}), 0) << name << " " << every;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quern

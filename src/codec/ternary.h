@@ -1,0 +1,18 @@
+// What tq1_0 and tq2_0 share: 256 weights have one scale d, and code q (0..2) stands for d * (q - 1). Their side
+// information is d as binary16, never negative.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace quern {
+
+inline constexpr std::size_t kTernaryBlock = 256;
+
+// Codec::fit and Codec::round of both.
+void fit_ternary(std::span<const float> weights, std::span<const float> importance, std::byte* side);
+void round_ternary(const std::byte* side, std::uint32_t first, std::span<const float> weights,
+                   std::span<std::int32_t> codes, std::span<float> values);
+
+}  // namespace quern

@@ -14,8 +14,15 @@ CODEC_FILES = re.compile(r"src/codec/|src/format/[^/]*types[^/]*$|src/format/com
 # Numbers of IEEE 754 and bfloat16: known to every format, and the precision of arithmetic as well.
 PLAIN = {"f32", "f16", "bf16"}
 
-# Names of something else that is spelled like an architecture: GGUF calls a sentencepiece vocabulary "llama".
-EXCEPTIONS = {"src/format/vocabulary_gguf.cpp": ('"llama"', '\\"llama\\"')}
+# Names of something else that is spelled like an architecture: GGUF calls a sentencepiece vocabulary "llama" and one of
+# byte-level BPE "gpt2"; ways of splitting text go by the model that brought them.
+EXCEPTIONS = {
+    "src/format/vocabulary_gguf.cpp": ('"llama"', '\\"llama\\"', '"gpt2"', '\\"gpt2\\"'),
+    "src/text/pre_tokenizers.cpp": ("kGpt2Split", "kQwen2Split", "kLlama3Split", '"llama-bpe"', '"llama-v3"', '"llama3"', '"qwen2"',
+                                    '"deepseek-r1-qwen"', '"GPT2Tokenizer"', '"Qwen2Tokenizer"'),
+    "src/text/pre_tokenizers.h": ("kGpt2Split",),
+    "src/text/tokenizer_json.cpp": ("kGpt2Split",),
+}
 
 
 def is_checked(path):

@@ -6,6 +6,9 @@
 #include "base/file.h"
 #include "format/vocabulary_gguf.h"
 #include "quern/error.h"
+#include "text/added_tokens.h"
+#include "text/sentencepiece_proto.h"
+#include "text/tokenizer_json.h"
 
 namespace quern {
 namespace {
@@ -16,41 +19,152 @@ const SourceFile* find_file(const Checkpoint& checkpoint, const char* name) {
   return nullptr;
 }
 
+// Calls `read` with the file's text, or not at all when there is no such file.
+template <typename Read>
+void read_file(const SourceFile* file, Read&& read) {
+  if (file) with_context(fmt::format("while reading {}", file->path.string()), [&] { read(read_text(file->path)); });
+}
+
 void set_flag(const Json& config, const char* key, bool& flag) {
   if (const Json* value = config.find(key); value && !value->is_null())
     flag = with_context(fmt::format("key \"{}\"", key), [&] { return value->as_bool(); });
 }
 
-Tokenizer load_sentencepiece(const SourceFile& model, const SourceFile* config_file) {
-  const std::string bytes = read_text(model.path);
-  Tokenizer tokenizer = with_context(fmt::format("while reading {}", model.path.string()),
-                                     [&] { return Tokenizer::from_sentencepiece(std::as_bytes(std::span(bytes))); });
-  if (!config_file) return tokenizer;
-  return with_context(fmt::format("while reading {}", config_file->path.string()), [&] {
-    const Json config = parse_json(read_text(config_file->path));
-    Vocabulary vocabulary = tokenizer.vocabulary();
-    set_flag(config, "add_bos_token", vocabulary.add_bos);
-    set_flag(config, "add_eos_token", vocabulary.add_eos);
-    const Vocabulary& own = tokenizer.vocabulary();
-    if (vocabulary.add_bos == own.add_bos && vocabulary.add_eos == own.add_eos) return tokenizer;
-    return Tokenizer::from_vocabulary(vocabulary);
+struct SpecialToken {
+  const char* text_key;  // in tokenizer_config.json: a text, or an object with "content"
+  const char* id_key;    // in config.json: an id, or a list of ids of which the first counts
+  std::int32_t Vocabulary::* id;
+};
+constexpr SpecialToken kSpecialTokens[] = {
+    {"bos_token", "bos_token_id", &Vocabulary::bos},
+    {"eos_token", "eos_token_id", &Vocabulary::eos},
+    {"pad_token", "pad_token_id", &Vocabulary::pad},
+};
+
+std::int32_t id_of_text(const Vocabulary& vocabulary, const std::string& text, const char* key) {
+  for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i)
+    if (vocabulary.pieces[i].text == text) return static_cast<std::int32_t>(i);
+  fail(ErrorCode::kInput, "{} is \"{}\", which is no piece of the vocabulary", key, text);
+}
+
+std::int32_t id_of_config(const Vocabulary& vocabulary, const Json& value, const char* key) {
+  const std::int64_t id =
+      value.is_array() && !value.as_array().empty() ? value.as_array()[0].as_int64() : value.as_int64();
+  if (id < 0 || id >= static_cast<std::int64_t>(vocabulary.pieces.size()))
+    fail(ErrorCode::kInput, "{} of config.json is {}, but the vocabulary has {} pieces", key, id,
+         vocabulary.pieces.size());
+  return static_cast<std::int32_t>(id);
+}
+
+// The ids of BOS, EOS and padding; what the post-processor adds must be what the configuration calls so.
+void set_special_ids(Vocabulary& vocabulary, const Json& tokenizer_config, const Json& config) {
+  for (const SpecialToken& row : kSpecialTokens) {
+    const Json* text = tokenizer_config.find(row.text_key);
+    const Json* number = config.find(row.id_key);
+    std::int32_t id = -1;
+    if (text && !text->is_null()) {
+      id = id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row.text_key);
+    } else if (number && !number->is_null()) {
+      id = id_of_config(vocabulary, *number, row.id_key);
+    }
+    const std::int32_t present = vocabulary.*row.id;
+    if (id >= 0 && present >= 0 && id != present)
+      fail(ErrorCode::kInput, "the tokenizer's post_processor adds the id {}, but {} is {}", present, row.text_key, id);
+    if (id >= 0) vocabulary.*row.id = id;
+  }
+}
+
+// vocab.json and merges.txt name no special pieces: BOS, EOS and padding are found in text like those of a list.
+void mark_special_pieces(Vocabulary& vocabulary) {
+  for (const SpecialToken& row : kSpecialTokens) {
+    if (const std::int32_t id = vocabulary.*row.id; id >= 0)
+      vocabulary.pieces[static_cast<std::size_t>(id)].type = Vocabulary::PieceType::kControl;
+  }
+}
+
+const PreTokenizer& split_of_class(const Json& tokenizer_config) {
+  const Json* name = tokenizer_config.find("tokenizer_class");
+  const std::string wanted = name && !name->is_null() ? name->as_string() : pre_tokenizers()[0].tokenizer_class;
+  if (const PreTokenizer* row = pre_tokenizer_of_class(wanted)) return *row;
+  fail(ErrorCode::kInput, "how a \"{}\" splits text is not known; a tokenizer.json would say it", wanted);
+}
+
+struct Companions {
+  const Checkpoint& checkpoint;
+  Json tokenizer_config = Json::object();
+
+  explicit Companions(const Checkpoint& source) : checkpoint(source) {
+    read_file(find_file(checkpoint, "tokenizer_config.json"),
+              [&](const std::string& text) { tokenizer_config = parse_json(text); });
+  }
+
+  void add_tokens_to(Vocabulary& vocabulary) const {
+    if (const Json* decoder = tokenizer_config.find("added_tokens_decoder"); decoder && !decoder->is_null())
+      with_context("key \"added_tokens_decoder\" of tokenizer_config.json",
+                   [&] { add_added_tokens_decoder(vocabulary, *decoder); });
+    read_file(find_file(checkpoint, "added_tokens.json"),
+              [&](const std::string& text) { add_added_tokens(vocabulary, parse_json(text)); });
+  }
+
+  Tokenizer finish(Vocabulary vocabulary) const {
+    with_context("tokenizer_config.json", [&] {
+      set_flag(tokenizer_config, "add_bos_token", vocabulary.add_bos);
+      set_flag(tokenizer_config, "add_eos_token", vocabulary.add_eos);
+    });
+    return with_context(fmt::format("while reading the tokenizer of {}", checkpoint.path().string()),
+                        [&] { return Tokenizer::from_vocabulary(vocabulary); });
+  }
+};
+
+Tokenizer load_sentencepiece(const SourceFile& model, const Companions& companions) {
+  Vocabulary vocabulary;
+  read_file(&model, [&](const std::string& bytes) {
+    vocabulary = parse_sentencepiece_model(std::as_bytes(std::span(bytes)));
+    Tokenizer::from_vocabulary(vocabulary);  // whatever is wrong with it is wrong in this file
   });
+  companions.add_tokens_to(vocabulary);
+  return companions.finish(std::move(vocabulary));
+}
+
+Tokenizer load_tokenizer_json(const SourceFile& file, const Companions& companions) {
+  Vocabulary vocabulary;
+  read_file(&file, [&](const std::string& text) {
+    vocabulary = parse_tokenizer_json(text);
+    set_special_ids(vocabulary, companions.tokenizer_config, companions.checkpoint.config());
+  });
+  return companions.finish(std::move(vocabulary));
+}
+
+Tokenizer load_vocabulary_files(const SourceFile& vocab, const SourceFile& merges, const Companions& companions) {
+  Vocabulary vocabulary;
+  read_file(&vocab, [&](const std::string& vocab_json) {
+    vocabulary =
+        parse_vocabulary_files(vocab_json, read_text(merges.path), split_of_class(companions.tokenizer_config));
+    companions.add_tokens_to(vocabulary);
+    set_special_ids(vocabulary, companions.tokenizer_config, companions.checkpoint.config());
+    mark_special_pieces(vocabulary);
+  });
+  return companions.finish(std::move(vocabulary));
 }
 
 }  // namespace
 
 Tokenizer load_tokenizer(const Checkpoint& checkpoint) {
-  if (const SourceFile* model = find_file(checkpoint, "tokenizer.model")) {
-    return load_sentencepiece(*model, find_file(checkpoint, "tokenizer_config.json"));
-  }
+  const Companions companions(checkpoint);
+  if (const SourceFile* model = find_file(checkpoint, "tokenizer.model")) return load_sentencepiece(*model, companions);
+  if (const SourceFile* file = find_file(checkpoint, "tokenizer.json")) return load_tokenizer_json(*file, companions);
+  const SourceFile* vocab = find_file(checkpoint, "vocab.json");
+  const SourceFile* merges = find_file(checkpoint, "merges.txt");
+  if (vocab && merges) return load_vocabulary_files(*vocab, *merges, companions);
   if (checkpoint.metadata().find("tokenizer.ggml.model")) {
     return with_context(fmt::format("while reading the vocabulary of {}", checkpoint.path().string()),
                         [&] { return Tokenizer::from_vocabulary(vocabulary_of(checkpoint.metadata())); });
   }
   fail(ErrorCode::kInput,
-       "{} has {}; supported are tokenizer.model (sentencepiece) beside the weights, and the vocabulary inside a GGUF "
-       "file",
-       checkpoint.path().string(), find_file(checkpoint, "tokenizer.json") ? "only a tokenizer.json" : "no tokenizer");
+       "{} has no tokenizer; supported are tokenizer.model (sentencepiece), tokenizer.json or vocab.json with "
+       "merges.txt "
+       "(byte-level BPE) beside the weights, and the vocabulary inside a GGUF file",
+       checkpoint.path().string());
 }
 
 std::optional<std::string> chat_template(const Checkpoint& checkpoint) {

@@ -9,8 +9,10 @@
 
 namespace quern {
 
-// From the metadata of a GGUF file, or tokenizer.model of a Hugging Face folder; add_bos_token and add_eos_token of
-// tokenizer_config.json are honoured. Error(kInput) when there is none, or only a kind that is not supported.
+// The first that is there: tokenizer.model, tokenizer.json, vocab.json with merges.txt, the metadata of a GGUF file.
+// Beside the first three, added tokens, special tokens and the flags add_bos_token and add_eos_token come from
+// tokenizer_config.json, added_tokens.json and config.json. Error(kInput) when there is none, or only a kind that is
+// not supported.
 Tokenizer load_tokenizer(const Checkpoint& checkpoint);
 
 // The template that turns a conversation into text: "chat_template" of tokenizer_config.json, or GGUF's

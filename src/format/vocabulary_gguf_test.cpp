@@ -1,9 +1,13 @@
 // The vocabulary in GGUF metadata, and finding the tokenizer of a checkpoint.
 #include "format/vocabulary_gguf.h"
 
+#include <functional>
+
+#include "base/file.h"
 #include "format/load_tokenizer.h"
 #include "format/scratch_folder_test.h"
 #include "tests/shared_folder.h"
+#include "text/tokenizer_json.h"
 
 namespace quern {
 namespace {
@@ -35,6 +39,22 @@ void expect_same(const Vocabulary& a, const Vocabulary& b) {
   EXPECT_EQ(std::tie(a.add_bos, a.add_eos, a.add_space_prefix, a.remove_extra_whitespaces),
             std::tie(b.add_bos, b.add_eos, b.add_space_prefix, b.remove_extra_whitespaces));
   EXPECT_EQ(a.precompiled_charsmap, b.precompiled_charsmap);
+  EXPECT_EQ(a.merges, b.merges);
+  EXPECT_EQ(std::tie(a.split_patterns, a.ignore_merges, a.nfc), std::tie(b.split_patterns, b.ignore_merges, b.nfc));
+}
+
+std::string byte_bpe_json(const std::string& name) {
+  return read_text(std::string(QUERN_TESTDATA "/text/") + name + ".tokenizer.json");
+}
+
+void expect_refusal(const std::function<void()>& call, const std::string& part) {
+  try {
+    call();
+    ADD_FAILURE() << "accepted; expected: " << part;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInput);
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
 }
 
 TEST(GgufVocabulary, EveryPropertyComesBack) {
@@ -84,7 +104,7 @@ TEST(GgufVocabulary, ContradictionsAreRefused) {
       EXPECT_NE(std::string(error.what()).find(key), std::string::npos) << error.what();
     }
   };
-  refused("model", std::string("gpt2"));
+  refused("model", std::string("bert"));
   refused("model", 1.0f);
   refused("scores", MetaArray{std::vector<float>{1, 2}});
   refused("scores", MetaArray{std::vector<double>{1, 2, 3, 4, 5}});
@@ -102,6 +122,148 @@ TEST(GgufVocabulary, ContradictionsAreRefused) {
   EXPECT_THROW(add_vocabulary(metadata, unescaped), Error);
 }
 
+class ByteBpeInGguf : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+INSTANTIATE_TEST_SUITE_P(GgufVocabulary, ByteBpeInGguf,
+                         testing::Values(std::pair("gpt2", "gpt-2"), std::pair("qwen2", "qwen2"),
+                                         std::pair("llama3", "llama-bpe"), std::pair("digits", "smollm")),
+                         [](const auto& row) { return std::string(row.param.first); });
+
+TEST_P(ByteBpeInGguf, ComesBackUnderItsPreTokenizer) {
+  const Vocabulary vocabulary = parse_tokenizer_json(byte_bpe_json(GetParam().first));
+  Metadata metadata;
+  add_vocabulary(metadata, toy());  // whose own pairs go
+  add_vocabulary(metadata, vocabulary);
+  expect_same(vocabulary_of(metadata), vocabulary);
+  EXPECT_EQ(metadata.text("tokenizer.ggml.model"), "gpt2");
+  EXPECT_EQ(metadata.text("tokenizer.ggml.pre"), GetParam().second);
+  EXPECT_EQ(metadata.boolean("tokenizer.ggml.add_bos_token"), vocabulary.add_bos);
+  EXPECT_EQ(metadata.find("tokenizer.ggml.scores"), nullptr);
+  EXPECT_EQ(metadata.find("tokenizer.ggml.add_space_prefix"), nullptr);
+  EXPECT_EQ(metadata.array<std::string>("tokenizer.ggml.merges")->size(), vocabulary.merges.size());
+  add_vocabulary(metadata, toy());
+  expect_same(vocabulary_of(metadata), toy());
+  EXPECT_EQ(metadata.find("tokenizer.ggml.merges"), nullptr);
+}
+
+TEST(GgufVocabulary, ByteBpeThatGgufCannotNameIsRefused) {
+  const Vocabulary good = parse_tokenizer_json(byte_bpe_json("gpt2"));
+  Metadata metadata;
+  Vocabulary bad = good;
+  bad.split_patterns = {"\\S+"};
+  expect_refusal([&] { add_vocabulary(metadata, bad); }, "\"\\S+\"");
+  bad = good;
+  bad.ignore_merges = true;
+  expect_refusal([&] { add_vocabulary(metadata, bad); }, "ignores merges");
+  bad = good;
+  bad.add_space_prefix = true;
+  expect_refusal([&] { add_vocabulary(metadata, bad); }, "puts a space before");
+}
+
+TEST(GgufVocabulary, DamagedByteBpeIsRefused) {
+  const auto refused = [](const char* key, MetaValue value, const std::string& part) {
+    Metadata metadata;
+    add_vocabulary(metadata, parse_tokenizer_json(byte_bpe_json("gpt2")));
+    metadata.set(std::string("tokenizer.ggml.") + key, std::move(value));
+    expect_refusal([&] { Tokenizer::from_vocabulary(vocabulary_of(metadata)); }, part);
+  };
+  refused("pre", std::string("default"), "\"default\"; the pre-tokenizers gpt-2");
+  refused("pre", 1.0f, "tokenizer.ggml.pre");
+  refused("merges", MetaArray{std::vector<std::string>{"a b", "zq x"}}, "merge 1 names \"zq\"");
+  refused("merges", MetaArray{std::vector<std::string>{"ab"}}, "not two pieces");
+  refused("merges", MetaArray{std::vector<std::string>{"a b c"}}, "not two pieces");
+  refused("merges", MetaArray{std::vector<std::string>{"! !"}}, "gives no piece");
+  refused("merges", MetaArray{std::vector<std::int32_t>{1}}, "tokenizer.ggml.merges");
+  refused("bos_token_id", std::uint32_t{100000}, "bos_token_id");
+  Metadata metadata;
+  add_vocabulary(metadata, parse_tokenizer_json(byte_bpe_json("gpt2")));
+  std::vector<std::string> tokens = *metadata.array<std::string>("tokenizer.ggml.tokens");
+  tokens[700] = "\xff";
+  metadata.set("tokenizer.ggml.tokens", MetaArray{tokens});
+  expect_refusal([&] { Tokenizer::from_vocabulary(vocabulary_of(metadata)); }, "piece 700");
+  metadata.erase("tokenizer.ggml.merges");
+  expect_refusal([&] { vocabulary_of(metadata); }, "tokenizer.ggml.merges");
+}
+
+// A folder of a checkpoint with whatever tokenizer files a test writes into it.
+class TokenizerFolder : public ScratchFolder {
+ public:
+  TokenizerFolder() {
+    std::filesystem::copy(fixture("all_dtypes.safetensors"), path() / "model.safetensors");
+    write("config.json", "{}");
+  }
+  Tokenizer load() const { return load_tokenizer(open_checkpoint(path())); }
+};
+
+TEST(LoadTokenizer, SpecialTokensComeFromEitherConfiguration) {
+  const TokenizerFolder folder;
+  folder.write("tokenizer.json", byte_bpe_json("qwen2"));
+  EXPECT_EQ(folder.load().vocabulary().eos, -1);
+  folder.write("config.json", R"({"bos_token_id":5,"eos_token_id":[702,9],"pad_token_id":null})");
+  EXPECT_EQ(folder.load().vocabulary().bos, 5);
+  EXPECT_EQ(folder.load().vocabulary().eos, 702);
+  EXPECT_EQ(folder.load().vocabulary().pad, -1);
+  folder.write(
+      "tokenizer_config.json",
+      R"({"bos_token":null,"eos_token":"<|im_end|>","pad_token":{"content":"<|endoftext|>"},"add_bos_token":true})");
+  const Vocabulary vocabulary = folder.load().vocabulary();
+  EXPECT_EQ(vocabulary.pieces[static_cast<std::size_t>(vocabulary.eos)].text, "<|im_end|>");
+  EXPECT_EQ(vocabulary.pieces[static_cast<std::size_t>(vocabulary.pad)].text, "<|endoftext|>");
+  EXPECT_EQ(vocabulary.bos, 5);
+  EXPECT_TRUE(vocabulary.add_bos);
+  folder.write("tokenizer_config.json", R"({"eos_token":"<none>"})");
+  expect_refusal([&] { folder.load(); }, "eos_token is \"<none>\"");
+  folder.write("tokenizer_config.json", "{}");
+  folder.write("config.json", R"({"eos_token_id":100000})");
+  expect_refusal([&] { folder.load(); }, "eos_token_id of config.json is 100000");
+  folder.write("tokenizer.json", byte_bpe_json("llama3"));
+  folder.write("config.json", R"({"bos_token_id":3})");
+  expect_refusal([&] { folder.load(); }, "post_processor adds the id");
+}
+
+TEST(LoadTokenizer, VocabAndMergesFilesAreReadByTheClass) {
+  const TokenizerFolder folder;
+  const Json model = parse_json(byte_bpe_json("gpt2")).at("model");
+  std::string merges = "#version: 0.2\n";
+  for (const Json& merge : model.at("merges").as_array()) merges += merge.as_string() + "\n";
+  folder.write("vocab.json", dump_json(model.at("vocab")));
+  expect_refusal([&] { folder.load(); }, "no tokenizer");
+  folder.write("merges.txt", merges);
+  folder.write("config.json", R"({"bos_token_id":0,"eos_token_id":0})");
+  const Tokenizer plain = folder.load();
+  EXPECT_EQ(plain.encode("<|endoftext|>"), std::vector<std::int32_t>{0});
+  EXPECT_FALSE(plain.vocabulary().nfc);
+  EXPECT_FALSE(plain.vocabulary().add_bos);
+  folder.write(
+      "tokenizer_config.json",
+      R"({"tokenizer_class":"Qwen2Tokenizer","added_tokens_decoder":{"702":{"content":"<|end|>","special":true}}})");
+  folder.write("added_tokens.json", R"({"<|end|>":702,"<tool>":703})");
+  const Tokenizer other = folder.load();
+  EXPECT_TRUE(other.vocabulary().nfc);
+  EXPECT_EQ(other.encode("<tool><|end|>"), (std::vector<std::int32_t>{703, 702}));
+  EXPECT_EQ(other.decode(std::vector<std::int32_t>{703, 702}), "<tool>");
+  folder.write("added_tokens.json", R"({"<tool>":705})");
+  expect_refusal([&] { folder.load(); }, "the next free one is 703");
+  folder.write("added_tokens.json", R"({"in":703})");
+  expect_refusal([&] { folder.load(); }, "in the vocabulary it is");
+  folder.write("tokenizer_config.json", R"({"tokenizer_class":"CLIPTokenizer"})");
+  expect_refusal([&] { folder.load(); }, "CLIPTokenizer");
+}
+
+TEST(LoadTokenizer, AddedTokensExtendASentencepieceModel) {
+  const TokenizerFolder folder;
+  std::filesystem::copy(QUERN_TESTDATA "/text/bpe.model", folder.path() / "tokenizer.model");
+  const Tokenizer plain = folder.load();
+  folder.write("added_tokens.json", R"({"<extra>":400,"<s>":1})");
+  const Tokenizer more = folder.load();
+  EXPECT_EQ(more.vocabulary().pieces.size(), 401u);
+  EXPECT_EQ(more.encode("<extra>").back(), 400);
+  EXPECT_EQ(more.decode_piece(400), "<extra>");
+  EXPECT_EQ(more.encode("a river"), plain.encode("a river"));
+  EXPECT_EQ(more.vocabulary().pieces[1].type, Type::kControl);
+  folder.write("added_tokens.json", R"({"<extra>":402})");
+  expect_refusal([&] { folder.load(); }, "the next free one is 400");
+}
+
 TEST(LoadTokenizer, SaysWhatIsSupported) {
   const auto message = [](const std::string& name) -> std::string {
     const Checkpoint checkpoint = open_checkpoint(fixture(name));
@@ -113,9 +275,9 @@ TEST(LoadTokenizer, SaysWhatIsSupported) {
     }
     return "";
   };
-  EXPECT_NE(message("sharded").find("only a tokenizer.json"), std::string::npos);
+  EXPECT_NE(message("sharded").find("tokenizer.json"), std::string::npos);
   EXPECT_NE(message("packed_int8").find("no tokenizer"), std::string::npos);
-  EXPECT_NE(message("sharded").find("sentencepiece"), std::string::npos);
+  EXPECT_NE(message("packed_int8").find("sentencepiece"), std::string::npos);
 }
 
 TEST(LoadTokenizer, TheVocabularyOfAFolderSurvivesGguf) {

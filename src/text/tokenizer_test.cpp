@@ -88,6 +88,19 @@ TEST(Tokenizer, ALargeTextIsEncodedInOneCall) {
   EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
 }
 
+TEST_P(SmallModels, PiecesJoinedAreTheTextAfterItsFirstSpace) {
+  const Tokenizer tokenizer = original();
+  for (const std::string text : {"Hello, world", "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x98\x80<sep>x"}) {
+    const std::vector<std::int32_t> ids = tokenizer.encode(text);
+    std::string joined;
+    for (const std::int32_t id : ids) joined += tokenizer.decode_piece(id);
+    EXPECT_EQ(joined, " " + tokenizer.decode(ids)) << dump_json(text);
+  }
+  EXPECT_EQ(tokenizer.decode_piece(tokenizer.vocabulary().bos), "");
+  EXPECT_EQ(tokenizer.decode_piece(tokenizer.vocabulary().unknown), " \xe2\x81\x87 ");
+  EXPECT_THROW(tokenizer.decode_piece(-1), Error);
+}
+
 TEST(Tokenizer, BosIsAddedAndEosIsNotByDefault) {
   EXPECT_TRUE(bpe().vocabulary().add_bos);
   EXPECT_FALSE(bpe().vocabulary().add_eos);

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "quern/error.h"
+#include "text/utf8.h"
 
 namespace quern {
 namespace {
@@ -24,6 +25,8 @@ void check_pieces(const Vocabulary& vocabulary) {
     if (piece.text.empty()) fail(ErrorCode::kInput, "piece {} of the vocabulary is empty", i);
     if (piece.text.find('\0') != std::string::npos)
       fail(ErrorCode::kInput, "piece {} of the vocabulary holds a NUL byte", i);
+    if (vocabulary.model == Vocabulary::Model::kByteBpe && first_invalid_utf8(piece.text))
+      fail(ErrorCode::kInput, "piece {} of the vocabulary is not UTF-8", i);
     if (!std::isfinite(piece.score))
       fail(ErrorCode::kInput, "piece {} of the vocabulary, \"{}\", has the score {}", i, piece.text, piece.score);
     if (!seen.insert(piece.text).second)
@@ -46,7 +49,7 @@ void check_byte_pieces(const Vocabulary& vocabulary) {
     fail(ErrorCode::kInput, "the vocabulary has {} byte pieces; there must be all 256 or none", count);
 }
 
-void check_ids(const Vocabulary& vocabulary) {
+void check_kinds(const Vocabulary& vocabulary) {
   const auto& pieces = vocabulary.pieces;
   const auto unknowns =
       std::count_if(pieces.begin(), pieces.end(), [](const auto& p) { return p.type == Type::kUnknown; });
@@ -56,6 +59,10 @@ void check_ids(const Vocabulary& vocabulary) {
   if (std::none_of(pieces.begin(), pieces.end(), [](const auto& p) { return p.type == Type::kNormal; })) {
     fail(ErrorCode::kInput, "the vocabulary of {} pieces has no normal piece", pieces.size());
   }
+}
+
+void check_ids(const Vocabulary& vocabulary) {
+  const auto& pieces = vocabulary.pieces;
   const std::pair<const char*, std::int32_t> ids[] = {
       {"bos", vocabulary.bos}, {"eos", vocabulary.eos}, {"unknown", vocabulary.unknown}, {"pad", vocabulary.pad}};
   for (const auto& [name, id] : ids) {
@@ -96,8 +103,10 @@ void check_charsmap(std::string_view map) {
 
 void check_vocabulary(const Vocabulary& vocabulary) {
   check_pieces(vocabulary);
-  check_byte_pieces(vocabulary);
   check_ids(vocabulary);
+  if (vocabulary.model == Vocabulary::Model::kByteBpe) return;
+  check_kinds(vocabulary);
+  check_byte_pieces(vocabulary);
   check_charsmap(vocabulary.precompiled_charsmap);
 }
 

@@ -1,14 +1,15 @@
-// What a vocabulary must keep true before sentencepiece sees it, which would read out of bounds, abort or print
-// otherwise.
+// What a vocabulary must keep true before anything is built from it: sentencepiece would read out of bounds, abort or
+// print otherwise.
 #pragma once
 
 #include "quern/tokenizer.h"
 
 namespace quern {
 
-// Error(kInput) that names the piece: empty, doubled or with a NUL byte, a score that is not finite, not exactly one
-// unknown piece, byte pieces that are not all of <0x00>..<0xFF>, a special id outside the vocabulary, a broken table of
-// normalisation rules.
+// Error(kInput) that names the piece: empty, doubled or with a NUL byte, a score that is not finite, a special id
+// outside the vocabulary. Of the sentencepiece models also: not exactly one unknown piece, byte pieces that are not all
+// of <0x00>..<0xFF>, a broken table of normalisation rules. Of byte-level BPE also: a piece that is not UTF-8 (merges
+// and patterns are checked where they are put to use, in byte_bpe.h and text_splitter.h).
 void check_vocabulary(const Vocabulary& vocabulary);
 
 }  // namespace quern

@@ -59,10 +59,11 @@ class Model:
         library.llama_free(self.context)
         library.llama_model_free(self.model)
 
-    def tokens(self, text, with_bos=True):
+    def tokens(self, text, with_bos=True, with_control=False):
+        """with_control: control pieces such as <|endoftext|> are found in the text, not only user-defined ones."""
         raw = text.encode()
         ids = ffi.new("llama_token[]", len(raw) + 2)
-        count = library.llama_tokenize(self.vocabulary, raw, len(raw), ids, len(ids), with_bos, False)
+        count = library.llama_tokenize(self.vocabulary, raw, len(raw), ids, len(ids), with_bos, with_control)
         assert count >= 0, count
         return [ids[i] for i in range(count)]
 

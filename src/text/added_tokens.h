@@ -1,0 +1,17 @@
+// The pieces that a Hugging Face folder adds to a vocabulary beside its main file.
+#pragma once
+
+#include "quern/json.h"
+#include "quern/tokenizer.h"
+
+namespace quern {
+
+// "added_tokens_decoder" of tokenizer_config.json: {"32000": {"content": "<pad>", "special": true}}. New pieces go
+// behind the last one, as control pieces where they are special. Error(kInput) where an id and a text contradict the
+// vocabulary, or the ids leave a hole.
+void add_added_tokens_decoder(Vocabulary& vocabulary, const Json& decoder);
+
+// added_tokens.json: {"<pad>": 32000}.
+void add_added_tokens(Vocabulary& vocabulary, const Json& ids);
+
+}  // namespace quern

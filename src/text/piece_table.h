@@ -1,0 +1,46 @@
+// Pieces and merges as JSON tables and text files give them, gathered into a vocabulary.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "quern/json.h"
+#include "quern/tokenizer.h"
+#include "text/byte_bpe.h"
+
+namespace quern {
+
+// Merges as "LEFT RIGHT". Error(kInput) when one is not two words, or names an unknown piece.
+std::vector<Vocabulary::Merge> merges_of_lines(const std::vector<std::string>& lines,
+                                               const std::vector<Vocabulary::Piece>& pieces);
+
+class PieceTable {
+ public:
+  // An object of text -> id; the pieces are normal ones. Error(kInput) for an id that is negative, beyond 32 bits or
+  // taken by another text.
+  void add_vocabulary(const Json& ids);
+  // A piece that is found before the text is split; it may be in the vocabulary already, under the same id.
+  void add_added(const std::string& text, std::int64_t id, Vocabulary::PieceType type, bool in_normalized);
+  void add_merge(std::string_view line);  // as of merges_of_lines
+  void add_merge(std::string_view left, std::string_view right);
+
+  // -1: none.
+  std::int32_t find(std::string_view text) const;
+
+  // Ids without a piece become unused pieces "[PAD7]", as llama.cpp's converter writes them. Error(kInput) when there
+  // are more than kMaxHoles of them, or no piece at all.
+  void move_into(Vocabulary& vocabulary);
+
+  static constexpr std::int64_t kMaxHoles = 65536;
+
+ private:
+  void add(Vocabulary::Piece piece, std::int64_t id);
+
+  std::map<std::int32_t, Vocabulary::Piece> pieces_;
+  TextIds ids_;
+  std::vector<Vocabulary::Merge> merges_;
+};
+
+}  // namespace quern

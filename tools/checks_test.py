@@ -44,7 +44,7 @@ class Names(unittest.TestCase):
 
     def test_a_codec_by_name(self):
         self.assertIn("src/optim/a.cpp:2", check_names.check_codecs("src/optim/a.cpp", '\nif (name == "q4_k")', self.NAMES)[0])
-        for path in ("src/codec/a.cpp", "src/format/gguf_types.cpp", "src/plan/schemes.cpp", "src/optim/a_test.cpp"):
+        for path in ("src/codec/a.cpp", "src/format/gguf_types.cpp", "src/plan/gguf_mixes.cpp", "src/optim/a_test.cpp"):
             self.assertEqual(check_names.check_codecs(path, '"q4_k"', self.NAMES), [])
         self.assertEqual(check_names.check_codecs("src/optim/a.cpp", '// "q4_k"\n"q4_k and more" "f32"', self.NAMES), [])
 

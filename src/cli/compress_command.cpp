@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "pipeline/compress.h"
 #include "pipeline/package.h"
+#include "plan/precision_table.h"
 #include "quern/error.h"
 
 namespace quern::cli {
@@ -31,6 +32,8 @@ int run(Options o) {
   }();
   const auto where = report.accepted ? o.compress.output : rejected_path(o.compress.output);
   fmt::print("{}", o.shared.json ? dump_json(to_json(report), 1) + "\n" : summary(report));
+  if (!o.shared.json && !o.compress.precision_map.empty())
+    fmt::print("\n{}", precision_table(report.ladder.back().plan));
   if (!o.shared.json)
     fmt::print("\n{} in {:.1f} s; the card with all figures is {}\n", where.string(), report.seconds,
                (where / kCardName).string());
@@ -76,6 +79,8 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   app->add_option("-o,--output", o->compress.output, "Folder to write")->required();
   app->add_option("--scheme", o->compress.scheme, "One of " + names_of(schemes()))->capture_default_str();
   app->add_option("--format", o->compress.format, names_of(formats()) + " (default: what the scheme is made for)");
+  app->add_option("--precision-map", o->compress.precision_map,
+                  "JSON list of rules that give single tensors their number format; the others keep the scheme's");
   add_text_options(*app, o->compress);
   app->add_option("--max-ppl-increase", o->max_perplexity_increase, "Perplexity may rise by this much, such as 3%");
   app->add_option("--max-kld", o->max_kld, "Mean KL divergence to the original may be this large, in nats");

@@ -232,11 +232,13 @@ Report compress(const CompressOptions& options, Observer& observer) {
   check_output(options.output, options.input, options.existing);
   if (options.bound.is_set())
     check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
+  const bool mapped = !options.precision_map.empty();
+  const PrecisionMap precision_map = mapped ? read_precision_map(options.precision_map) : PrecisionMap();
   Compression c(options, observer);
   check_finite_weights(c.source.weights, c.source.spec, c.pool, observer);
   calibrate(c);
   const Plan plan = make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint,
-                               combined_hash(c.source_files), c.statistics_sha256});
+                               combined_hash(c.source_files), c.statistics_sha256, mapped ? &precision_map : nullptr});
   for (const std::string& note : plan.notes) observer.note(note);
   for (const std::string& note : c.names.notes) observer.note(note);
   const Trials trials = climb(c, plan);

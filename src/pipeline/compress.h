@@ -14,6 +14,7 @@ struct CompressOptions {
   std::filesystem::path input, output;
   std::string scheme = "simple";
   std::string format;                      // empty: the scheme's
+  std::filesystem::path precision_map;     // rules for single tensors; empty: the scheme decides everything
   std::filesystem::path calibration_text;  // empty: no statistics, plain round-to-nearest
   std::filesystem::path statistics;        // an importance matrix to use in place of calibration
   std::filesystem::path gate_text;         // empty: every fifth document of the calibration text

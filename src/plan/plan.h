@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "plan/map_application.h"
 #include "plan/scheme.h"
 #include "quern/checkpoint.h"
 #include "quern/codec.h"
@@ -19,16 +21,18 @@ struct PlanStep {
   std::string optimizer;
   std::uint64_t bytes = 0;
   std::string reason;
+  std::uint64_t parameters = 0;  // weights; 0 in plans of versions that did not count them
 
   bool operator==(const PlanStep&) const = default;
 };
 
 struct Plan {
   std::string scheme, format;
-  std::string source_sha256;       // of the names and hashes of the source's files
-  std::string statistics_sha256;   // empty: made without statistics
-  std::vector<PlanStep> steps;     // in file order; one for every weight of the model
-  std::vector<std::string> notes;  // what a person should know: a codec that did not fit a shape
+  std::string source_sha256;                     // of the names and hashes of the source's files
+  std::string statistics_sha256;                 // empty: made without statistics
+  std::vector<PlanStep> steps;                   // in file order; one for every weight of the model
+  std::vector<std::string> notes;                // what a person should know: a codec that did not fit a shape
+  std::optional<PrecisionMapUse> precision_map;  // absent: made without one
 
   std::uint64_t tensor_bytes() const;
   // Of the canonical JSON: names the plan in manifests.
@@ -47,12 +51,14 @@ struct PlanInput {
   const ExportMap& names;
   const Checkpoint& source;
   std::string source_sha256, statistics_sha256;
+  const PrecisionMap* precision_map = nullptr;  // null: the scheme decides everything
   bool has_statistics() const { return !statistics_sha256.empty(); }
 };
 
-// Pure. Matrices get the scheme's codec; where rows do not divide into its blocks, the next larger codec of the
-// container that does, with a note. Vectors take the encoding that the container's runtimes want, or keep their own.
-// Error(kInfeasible) when the container holds no codec of the scheme.
+// Pure. A weight gets the codec of the first rule of the map that matches it; without one, matrices get the scheme's
+// codec, and weights that keeps_precision() the scheme's encoding for those, the one that the container's runtimes
+// want, or their own. Where rows do not divide into blocks: fit_codec, with a note. Error(kInfeasible) when the
+// container cannot hold a codec; Error(kUsage) where a rule is wrong.
 Plan make_plan(const PlanInput& input);
 
 // The next codec with at least 3/4 of a bit more that the container holds and that divides `cols`; null when there is

@@ -1,12 +1,9 @@
-// Schemes against llama-quantize, plans as data, shapes that do not divide.
+// Plans as data, shapes that do not divide, what keeps its precision.
 #include "plan/plan.h"
 
 #include <gtest/gtest.h>
 
-#include <map>
-#include <sstream>
-
-#include "base/file.h"
+#include "plan/choice.h"
 #include "quern/error.h"
 #include "tests/shared_folder.h"
 
@@ -16,7 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path tiny(const char* name) { return fs::path(QUERN_TESTDATA) / "runtime" / name; }
-fs::path llama_7m() { return fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m"; }
 
 struct Planned {
   Checkpoint checkpoint;
@@ -33,40 +29,6 @@ struct Planned {
   }
 };
 
-// Types that llama-quantize chose: tensor -> type (testdata/plan/README.md).
-std::map<std::string, std::string> quantize_types(const std::string& model, const std::string& scheme) {
-  std::map<std::string, std::string> types;
-  std::istringstream lines(read_text(fs::path(QUERN_TESTDATA) / "plan" / "llama_quantize_types.csv"));
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream cells(line);
-    std::string of_model, of_scheme, tensor, type;
-    std::getline(cells, of_model, ',');
-    std::getline(cells, of_scheme, ',');
-    std::getline(cells, tensor, ',');
-    std::getline(cells, type, ',');
-    if (of_model == model && of_scheme == scheme) types[tensor] = type;
-  }
-  return types;
-}
-
-void expect_types_of_llama_quantize(const fs::path& path, const std::string& model, std::size_t matrices) {
-  const Planned planned(path);
-  for (const char* scheme : {"q4_k_m", "q5_k_m"}) {
-    std::map<std::string, std::string> ours;
-    for (const PlanStep& step : planned.plan(scheme, "gguf").steps)
-      if (step.codec != kFloat32) ours[step.output] = step.codec;
-    EXPECT_EQ(ours.size(), matrices);
-    EXPECT_EQ(ours, quantize_types(model, scheme)) << scheme;
-  }
-}
-
-TEST(Schemes, ChooseTheTypesOfLlamaQuantizeForLlama7m) { expect_types_of_llama_quantize(llama_7m(), "llama-7m", 43); }
-
-TEST(Schemes, ChooseTheTypesOfLlamaQuantizeForLlama30m) {
-  QUERN_NEEDS_SHARED("reference/llama-30m");
-  expect_types_of_llama_quantize(shared_folder() / "reference" / "llama-30m", "llama-30m", 58);
-}
-
 TEST(Schemes, SuggestTheNearestName) {
   for (const Scheme* scheme : schemes()) EXPECT_EQ(&find_scheme(scheme->name), scheme);
   try {
@@ -79,7 +41,7 @@ TEST(Schemes, SuggestTheNearestName) {
 }
 
 TEST(Plan, ReadsBackFromItsJsonWithTheSameHash) {
-  const Plan plan = Planned(tiny("tiny-llama-bias")).plan("q4_k_m", "gguf", "statistics");
+  const Plan plan = Planned(tiny("tiny-llama-bias")).plan("q6_k", "gguf", "statistics");
   EXPECT_FALSE(plan.notes.empty());
   const Plan back = plan_from_json(parse_json(dump_json(to_json(plan), 1)));
   EXPECT_EQ(back, plan);
@@ -127,9 +89,9 @@ TEST(Plan, WeighsColumnsOnlyWhereStatisticsAndAGroupAre) {
   }
 }
 
-TEST(Plan, RowsThatDoNotDivideTakeTheNextLargerCodecWithANote) {
+TEST(Plan, RowsThatDoNotDivideTakeTheSchemesSubstituteWithANote) {
   const Planned planned(tiny("tiny-llama-bias"));  // rows of 64 and 96
-  const Plan plan = planned.plan("q4_k_m", "gguf");
+  const Plan plan = planned.plan("q6_k", "gguf");
   std::size_t matrices = 0;
   for (const PlanStep& step : plan.steps) {
     if (step.codec == kFloat32) continue;
@@ -142,10 +104,10 @@ TEST(Plan, RowsThatDoNotDivideTakeTheNextLargerCodecWithANote) {
   EXPECT_NE(plan.notes.front().find(" instead of q"), std::string::npos) << plan.notes.front();
 }
 
-TEST(Plan, RowsOf192OfLlama3mTakeTheNextLargerCodec) {
+TEST(Plan, RowsOf192OfLlama3mTakeTheSubstitute) {
   QUERN_NEEDS_SHARED("reference/llama-3m");
   const Planned planned(shared_folder() / "reference" / "llama-3m");
-  const Plan plan = planned.plan("q4_k_m", "gguf");
+  const Plan plan = planned.plan("q6_k", "gguf");
   std::size_t raised = 0;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Weight& weight = planned.spec.weights[planned.gguf_names.weights[i].weight];
@@ -168,6 +130,74 @@ TEST(Plan, RefusesASchemeThatTheContainerCannotHold) {
     EXPECT_NE(std::string(error.what()).find("use --format gguf"), std::string::npos) << error.what();
   }
   EXPECT_THROW(planned.plan("simple", "gguf"), Error);
+}
+
+Weight matrix(const char* role, std::uint64_t rows, std::uint64_t cols) {
+  return {.role = role, .tensor = role, .axes = {{"rows", rows}, {"cols", cols}}};
+}
+
+// A container that can hold everything the presets name, whether or not it is built into this program.
+const Format kRoomy{.name = "roomy", .holds = [](std::string_view encoding, std::uint64_t cols) {
+                      if (encoding.starts_with("int4_g"))
+                        return cols % std::stoul(std::string(encoding.substr(6))) == 0;
+                      return encoding == "nf4" ? cols % 64 == 0 : encoding == "int8_channel" ? cols % 4 == 0 : true;
+                    }};
+
+std::string preset_choice(const char* scheme, const Weight& weight, const char* source, const ModelSpec& spec) {
+  const FitInput fit{find_scheme(scheme), kRoomy, weight};
+  if (keeps_precision(weight)) return kept_encoding(fit, source);
+  return choose_codec(fit, {.weight = weight, .spec = spec, .source_encoding = source}).codec;
+}
+
+TEST(Presets, ChooseByRole) {
+  const ModelSpec untied;
+  const auto choose = [&](const char* scheme, const char* role, const char* source = "bf16") {
+    return preset_choice(scheme, matrix(role, 8, 256), source, untied);
+  };
+  for (const char* scheme : {"mixed", "mixed-int4"}) {
+    EXPECT_EQ(choose(scheme, "embed"), "int8_channel");
+    EXPECT_EQ(choose(scheme, "head"), "int8_channel");
+    for (const char* role : {"moe.router", "ssm.A_log", "ssm.conv", "norm"})
+      EXPECT_EQ(choose(scheme, role), "f32") << role;
+    EXPECT_EQ(choose(scheme, "ssm.dt"), "bf16");
+    EXPECT_EQ(choose(scheme, "ssm.x", "f16"), "f16");
+  }
+  EXPECT_EQ(choose("mixed", "mlp.down"), "bf16");
+  EXPECT_EQ(choose("mixed", "mlp.down", "f16"), "f16");
+  EXPECT_EQ(choose("mixed", "mlp.down", "f32"), "bf16");
+  EXPECT_EQ(choose("mixed-int4", "mlp.down"), "int4_g128");
+  EXPECT_EQ(choose("mixed-int4", "moe.up"), "int4_g128");
+  EXPECT_EQ(choose("nf4", "attn.q"), "nf4");
+  EXPECT_EQ(choose("nf4", "embed"), "bf16");
+  EXPECT_EQ(choose("nf4", "moe.router"), "bf16");  // as the source has it
+  EXPECT_EQ(choose("int8", "attn.q"), "int8_channel");
+  EXPECT_EQ(choose("int8", "moe.router", "f16"), "f16");
+}
+
+TEST(Presets, StepDownWhereGroupsDoNotDivide) {
+  const ModelSpec spec;
+  const std::vector<std::pair<std::uint64_t, const char*>> rows = {
+      {256, "int4_g128"}, {192, "int4_g64"}, {96, "int4_g32"}, {100, "int8_channel"}, {99, "bf16"}};
+  for (const auto& [cols, expected] : rows) {
+    const Weight weight = matrix("mlp.up", 4, cols);
+    const CodecChoice choice = choose_codec({find_scheme("mixed-int4"), kRoomy, weight}, {weight, spec, "bf16"});
+    EXPECT_EQ(choice.codec, expected);
+    EXPECT_EQ(choice.note.empty(), cols == 256) << choice.note;
+  }
+  const Weight odd = matrix("mlp.up", 4, 96);
+  const CodecChoice choice = choose_codec({find_scheme("nf4"), kRoomy, odd}, {odd, spec, "bf16"});
+  EXPECT_EQ(choice.codec, "bf16");
+  EXPECT_EQ(choice.note, "mlp.up: bf16 instead of nf4, since its rows of 96 do not fit that number format in roomy");
+}
+
+TEST(KeepsPrecision, CoversWhatIsSmallAndSensitive) {
+  for (const char* role : {"norm", "norm.bias", "attn.q_norm", "attn.k_norm", "moe.router", "ssm.A_log", "ssm.D",
+                           "ssm.conv", "ssm.conv.bias", "ssm.dt.bias", "pos_embed", "attn.qkv.bias"})
+    EXPECT_TRUE(keeps_precision(matrix(role, 4, 4))) << role;
+  for (const char* role :
+       {"embed", "head", "attn.q", "moe.gate", "moe.gate_up", "ssm.in", "ssm.x", "ssm.dt", "ssm.out"})
+    EXPECT_FALSE(keeps_precision(matrix(role, 4, 4))) << role;
+  EXPECT_TRUE(keeps_precision({.role = "anything", .axes = {{"hidden", 4}}}));
 }
 
 TEST(NextBetterCodec, IsTheLeastOfThoseWithMoreBits) {

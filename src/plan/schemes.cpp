@@ -1,6 +1,4 @@
-// The table of schemes. A name that llama-quantize uses means the same choice of types here.
-#include <array>
-
+// The list of schemes, and how a scheme chooses. A name that llama-quantize uses means the same choice of types here.
 #include "base/names.h"
 #include "plan/scheme.h"
 #include "quern/error.h"
@@ -8,55 +6,41 @@
 namespace quern {
 namespace {
 
-// llama-quantize's use_more_bits: the first and the last eighth of the layers, and every third one between.
-bool is_favoured_layer(const Weight& weight, const ModelSpec& spec) {
-  const auto layers = static_cast<std::int64_t>(spec.extent("layers"));
-  const std::int64_t i = weight.layer, eighth = layers / 8;
-  return i < eighth || i >= 7 * layers / 8 || (i - eighth) % 3 == 2;
+const char* first_that_holds(std::span<const SchemeRule> rules, const WeightSite& site) {
+  for (const SchemeRule& rule : rules)
+    if ((rule.part == Part::kAny || rule.part == site.part()) && (!rule.holds || rule.holds(site))) return rule.codec;
+  return nullptr;
 }
 
-bool makes_logits(const Weight& weight, const ModelSpec& spec) {
-  return weight.role == "head" || (weight.role == "embed" && spec.tied_head);
+std::vector<const Scheme*> all_schemes() {
+  std::vector<const Scheme*> all;
+  for (const Scheme& scheme : preset_mixes()) all.push_back(&scheme);
+  for (const Scheme& scheme : gguf_mixes()) all.push_back(&scheme);
+  return all;
 }
-
-bool is_sensitive(const Weight& weight, const ModelSpec& spec) {
-  return makes_logits(weight, spec) ||
-         ((weight.role == "attn.v" || weight.role == "mlp.down") && is_favoured_layer(weight, spec));
-}
-
-const char* q4_k_m_codec(const Weight& weight, const ModelSpec& spec) {
-  return is_sensitive(weight, spec) ? "q6_k" : "q4_k";
-}
-const char* q5_k_m_codec(const Weight& weight, const ModelSpec& spec) {
-  return is_sensitive(weight, spec) ? "q6_k" : "q5_k";
-}
-
-constexpr Scheme kSimple{
-    "simple", "8 bits everywhere, one scale an output channel; always works", "safetensors", "q8_0",
-    0,        [](const Weight&, const ModelSpec&) { return "int8_channel"; }};
-constexpr Scheme kQ4KM{"q4_k_m", "4.5 bits, 6.6 where it hurts most", "gguf", nullptr, 15, q4_k_m_codec};
-constexpr Scheme kQ5KM{"q5_k_m", "5.5 bits, 6.6 where it hurts most", "gguf", nullptr, 17, q5_k_m_codec};
-constexpr Scheme kQ6K{
-    "q6_k", "6.6 bits everywhere", "gguf", nullptr, 18, [](const Weight&, const ModelSpec&) { return "q6_k"; }};
-constexpr Scheme kQ80{
-    "q8_0", "8.5 bits everywhere", "gguf", nullptr, 7, [](const Weight&, const ModelSpec&) { return "q8_0"; }};
-constexpr Scheme kBf16{"bf16", "16 bits (bfloat16), no quantization",
-                       "gguf", nullptr,
-                       32,     [](const Weight&, const ModelSpec&) { return "bf16"; }};
-constexpr Scheme kF16{"f16", "16 bits (half precision), no quantization",          "gguf", nullptr,
-                      1,     [](const Weight&, const ModelSpec&) { return "f16"; }};
-constexpr Scheme kF32{
-    "f32", "32 bits, no quantization", "gguf", nullptr, 0, [](const Weight&, const ModelSpec&) { return "f32"; }};
-
-constexpr std::array<const Scheme*, 8> kSchemes{&kSimple, &kQ4KM, &kQ5KM, &kQ6K, &kQ80, &kBf16, &kF16, &kF32};
 
 }  // namespace
 
-std::span<const Scheme* const> schemes() { return kSchemes; }
+const char* Scheme::codec_for(const WeightSite& site) const {
+  const char* of_family = first_that_holds(family->first_rules, site);
+  const char* own = of_family ? of_family : first_that_holds(rules, site);
+  return own ? own : codec;
+}
+
+const char* Scheme::substitute_for(std::string_view wanted) const {
+  for (const Substitute& row : family->substitutes)
+    if (row.codec == wanted) return row.instead;
+  return nullptr;
+}
+
+std::span<const Scheme* const> schemes() {
+  static const std::vector<const Scheme*> all = all_schemes();
+  return all;
+}
 
 const Scheme& find_scheme(std::string_view name) {
   std::vector<std::string> known;
-  for (const Scheme* scheme : kSchemes) {
+  for (const Scheme* scheme : schemes()) {
     if (scheme->name == name) return *scheme;
     known.emplace_back(scheme->name);
   }

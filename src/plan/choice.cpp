@@ -1,0 +1,63 @@
+// The scheme's word, then the first of its substitutes that fits, then the container's next larger codec.
+#include "plan/choice.h"
+
+#include "plan/plan.h"
+#include "quern/codec.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+bool fits(const Format& format, const std::string& name, std::uint64_t cols) {
+  const Codec* codec = find_codec(name);
+  return format.holds(name, cols) && (!codec || codec->divides(cols));
+}
+
+std::string fitting(const FitInput& in, const std::string& wanted, std::uint64_t cols) {
+  std::string name = wanted;
+  for (std::size_t hops = 0; !fits(in.format, name, cols); ++hops) {
+    const char* next = in.scheme.substitute_for(name);
+    if (!next) break;
+    ensure(hops < 16, "the substitutes of scheme {} go in a circle at {}", in.scheme.name, name);
+    name = next;
+  }
+  if (fits(in.format, name, cols)) return name;
+  const Codec* codec = find_codec(wanted);
+  const Codec* larger = codec ? next_better_codec(*codec, in.format, cols) : nullptr;
+  if (larger) return larger->name;
+  fail(ErrorCode::kInfeasible, "no number format of {} holds rows of {} ({})", in.format.name, cols, in.weight.tensor);
+}
+
+// "; use --format gguf", or nothing when no container holds it.
+std::string container_of(const FitInput& in, const std::string& wanted) {
+  for (const Format* format : formats())
+    if (format->name != std::string_view(in.format.name) && format->holds(wanted, 0))
+      return fmt::format("; use --format {}", format->name);
+  return "";
+}
+
+}  // namespace
+
+CodecChoice fit_codec(const FitInput& in, const std::string& wanted, const std::string& asker) {
+  if (!in.format.holds(wanted, 0))
+    fail(ErrorCode::kInfeasible, "{} needs the number format {}, which {} cannot hold{}", asker, wanted, in.format.name,
+         container_of(in, wanted));
+  const std::uint64_t cols = rows_of(in.weight).cols;
+  CodecChoice choice{fitting(in, wanted, cols), fmt::format("{} of {}", in.weight.role, asker), ""};
+  if (choice.codec == wanted) return choice;
+  choice.reason += fmt::format("; rows of {} do not fit {}", cols, wanted);
+  choice.note = fmt::format("{}: {} instead of {}, since its rows of {} do not fit that number format in {}",
+                            in.weight.tensor, choice.codec, wanted, cols, in.format.name);
+  return choice;
+}
+
+CodecChoice choose_codec(const FitInput& in, const WeightSite& site) {
+  return fit_codec(in, in.scheme.codec_for(site), fmt::format("scheme {}", in.scheme.name));
+}
+
+std::string kept_encoding(const FitInput& in, std::string_view source_encoding) {
+  if (in.scheme.family->kept && in.format.holds(in.scheme.family->kept, 0)) return in.scheme.family->kept;
+  return in.format.vector_encoding ? in.format.vector_encoding : std::string(source_encoding);
+}
+
+}  // namespace quern

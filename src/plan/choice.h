@@ -1,0 +1,37 @@
+// Which number format one weight gets, by name: the scheme's word, or a precision map's, fitted to the rows and the
+// container. The formats named need not be built into this program.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plan/scheme.h"
+#include "quern/checkpoint.h"
+
+namespace quern {
+
+struct CodecChoice {
+  std::string codec;
+  std::string reason;
+  std::string note;  // what a person should know; empty: nothing
+};
+
+// A weight's own rows in one container.
+struct FitInput {
+  const Scheme& scheme;
+  const Format& format;
+  const Weight& weight;
+};
+
+// The scheme's choice for a matrix, fitted.
+CodecChoice choose_codec(const FitInput& in, const WeightSite& site);
+
+// `wanted`, or where rows do not divide into its blocks what the scheme puts in its place, or else the next larger
+// codec of the container. Error(kInfeasible) when the container cannot hold `wanted` at all; `asker` says who wants it
+// ("scheme q4_k_m").
+CodecChoice fit_codec(const FitInput& in, const std::string& wanted, const std::string& asker);
+
+// Encoding of a weight that keeps_precision().
+std::string kept_encoding(const FitInput& in, std::string_view source_encoding);
+
+}  // namespace quern

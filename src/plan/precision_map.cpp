@@ -1,0 +1,119 @@
+// Reading and matching the rules of a precision map. Globs become regular expressions, so there is one matcher, and it
+// takes time linear in the name (RE2).
+#include "plan/precision_map.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/names.h"
+#include "optim/optimizer.h"
+#include "quern/codec.h"
+#include "quern/error.h"
+#include "quern/json.h"
+
+namespace quern {
+namespace {
+
+constexpr std::uint64_t kMaxMapBytes = std::uint64_t{1} << 20;
+constexpr std::int64_t kMaxPatternMemory = std::int64_t{1} << 20;  // of one compiled pattern
+constexpr std::string_view kRegexMark = "re:";
+constexpr std::string_view kMembers[] = {"match", "codec", "optional", "optimizer"};
+
+// What stands beside * and ? is quoted, so that a dot in a name is a dot.
+std::string regex_of_glob(std::string_view glob) {
+  std::string regex;
+  for (const char c : glob) {
+    if (c == '*' || c == '?')
+      regex += c == '*' ? ".*" : ".";
+    else
+      regex += RE2::QuoteMeta(re2::StringPiece(&c, 1));
+  }
+  return regex;
+}
+
+std::shared_ptr<const re2::RE2> compiled(const std::string& match, const std::string& regex) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_dot_nl(true);
+  options.set_max_mem(kMaxPatternMemory);
+  auto pattern = std::make_shared<RE2>(regex, options);
+  if (!pattern->ok()) fail(ErrorCode::kUsage, "\"{}\" cannot be read as a pattern: {}", match, pattern->error());
+  return pattern;
+}
+
+template <typename Known>
+std::string did_you_mean(std::string_view given, const Known& known) {
+  return fmt::format("did you mean {}?", nearest_names(given, std::vector<std::string>(known.begin(), known.end())));
+}
+
+void check_members(const Json& json) {
+  for (const Json::Member& member : json.as_object())
+    if (std::find(std::begin(kMembers), std::end(kMembers), member.first) == std::end(kMembers))
+      fail(ErrorCode::kUsage, "a rule has no member \"{}\"; {}", member.first,
+           did_you_mean(member.first, std::span(kMembers)));
+}
+
+void check_codec(const std::string& name) {
+  if (find_codec(name)) return;
+  std::vector<std::string> known;
+  for (const Codec* codec : codecs()) known.emplace_back(codec->name);
+  fail(ErrorCode::kUsage, "there is no number format \"{}\"; {}", name, did_you_mean(name, known));
+}
+
+PrecisionRule parse_rule(const Json& json) {
+  if (!json.is_object())
+    fail(ErrorCode::kUsage, "a rule is an object such as {{\"match\": \"embed\", \"codec\": \"q8_0\"}}, not {}",
+         dump_json(json).substr(0, 80));
+  check_members(json);
+  PrecisionRule rule(json.at("match").as_string(), json.at("codec").as_string());
+  check_codec(rule.codec);
+  if (const Json* optional = json.find("optional")) rule.optional = optional->as_bool();
+  if (const Json* optimizer = json.find("optimizer")) rule.optimizer = find_optimizer(optimizer->as_string()).name;
+  return rule;
+}
+
+PrecisionMap parse(std::string_view text) {
+  const Json json = parse_json(text);
+  if (!json.is_array())
+    fail(ErrorCode::kUsage, "a precision map is a list of rules: [{{\"match\": ..., \"codec\": ...}}, ...]");
+  PrecisionMap map;
+  for (const Json& rule : json.as_array())
+    with_context(fmt::format("rule {} of the precision map", map.rules.size() + 1),
+                 [&] { map.rules.push_back(parse_rule(rule)); });
+  return map;
+}
+
+}  // namespace
+
+PrecisionRule::PrecisionRule(std::string match_text, std::string codec_name)
+    : match(std::move(match_text)), codec(std::move(codec_name)) {
+  if (match.empty()) fail(ErrorCode::kUsage, "\"match\" is empty");
+  if (match.starts_with(kRegexMark))
+    pattern_ = compiled(match, match.substr(kRegexMark.size()));
+  else if (match.find_first_of("*?") != std::string::npos)
+    pattern_ = compiled(match, regex_of_glob(match));
+}
+
+MatchKind PrecisionRule::matches(std::span<const std::string_view> names) const {
+  const auto is_meant = [&](std::string_view name) {
+    return pattern_ ? RE2::FullMatch(re2::StringPiece(name.data(), name.size()), *pattern_) : name == match;
+  };
+  if (std::none_of(names.begin(), names.end(), is_meant)) return MatchKind::kNone;
+  return pattern_ ? MatchKind::kByPattern : MatchKind::kByName;
+}
+
+PrecisionMap parse_precision_map(std::string_view text) try {
+  return parse(text);
+} catch (const Error& error) {  // a map is a part of the command, not of the model
+  if (error.code() != ErrorCode::kInput) throw;
+  throw Error(ErrorCode::kUsage, error.what());
+}
+
+PrecisionMap read_precision_map(const std::filesystem::path& path) {
+  const std::string text = read_text(path, kMaxMapBytes);
+  return with_context("while reading " + path.string(), [&] { return parse_precision_map(text); });
+}
+
+}  // namespace quern

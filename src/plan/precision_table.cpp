@@ -1,0 +1,61 @@
+// Tables of number formats and of rules for the terminal.
+#include "plan/precision_table.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace quern {
+namespace {
+
+std::string rules_table(const Plan& plan) {
+  const PrecisionMapUse& map = *plan.precision_map;
+  std::uint64_t all = map.unmatched_parameters, matched = 0;
+  std::size_t width = 0;
+  for (const RuleUse& rule : map.rules) {
+    all += rule.parameters;
+    matched += rule.tensors;
+    width = std::max(width, rule.match.size());
+  }
+  const auto percent = [&](std::uint64_t parameters) {
+    return all ? 100 * static_cast<double>(parameters) / static_cast<double>(all) : 0.0;
+  };
+  std::string text =
+      fmt::format("Precision map: {} tensors matched, {} with {:.1f}% of the parameters left to scheme {}\n", matched,
+                  map.unmatched_tensors, percent(map.unmatched_parameters), plan.scheme);
+  for (std::size_t r = 0; r < map.rules.size(); ++r) {
+    const RuleUse& rule = map.rules[r];
+    text += fmt::format("  {:>3}  {:<{}}  {:<12}  {:>6} tensors  {:>5.1f}%\n", r + 1, rule.match, width, rule.codec,
+                        rule.tensors, percent(rule.parameters));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::vector<WidthShare> width_shares(const Plan& plan) {
+  std::vector<WidthShare> shares;
+  std::uint64_t all = 0;
+  for (const PlanStep& step : plan.steps) {
+    if (!step.parameters) continue;
+    auto at = std::find_if(shares.begin(), shares.end(), [&](const WidthShare& s) { return s.codec == step.codec; });
+    if (at == shares.end()) at = shares.insert(at, WidthShare{.codec = step.codec});
+    at->tensors += 1;
+    at->parameters += step.parameters;
+    at->bytes += step.bytes;
+    all += step.parameters;
+  }
+  for (WidthShare& share : shares) share.share = static_cast<double>(share.parameters) / static_cast<double>(all);
+  std::stable_sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.bits() > b.bits(); });
+  return shares;
+}
+
+std::string precision_table(const Plan& plan) {
+  std::string text = "Number formats, by share of the parameters\n";
+  for (const WidthShare& s : width_shares(plan))
+    text +=
+        fmt::format("  {:<12}  {:>5.2f} bits  {:>6} tensors  {:>5.1f}%\n", s.codec, s.bits(), s.tensors, 100 * s.share);
+  return plan.precision_map ? text + rules_table(plan) : text;
+}
+
+}  // namespace quern

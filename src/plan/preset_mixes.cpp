@@ -1,0 +1,52 @@
+// Mixes of Quern's own for safetensors folders.
+#include "plan/scheme.h"
+
+namespace quern {
+namespace {
+
+bool source_is_f16(const WeightSite& site) { return site.source_encoding == "f16"; }
+
+// The 16-bit core: f16 stays f16, everything else is bf16.
+constexpr SchemeRule kSixteenBits[] = {{Part::kLogits, nullptr, "int8_channel"},
+                                       {Part::kEmbed, nullptr, "int8_channel"},
+                                       {Part::kAny, source_is_f16, "f16"}};
+constexpr SchemeRule kInt4[] = {{Part::kLogits, nullptr, "int8_channel"},
+                                {Part::kEmbed, nullptr, "int8_channel"},
+                                {Part::kStateInput, source_is_f16, "f16"},
+                                {Part::kStateInput, nullptr, "bf16"}};
+// Embedding and head stay in 16 bits, as bitsandbytes leaves them: its loaders know NF4 in linear layers only.
+constexpr SchemeRule kNf4[] = {{Part::kLogits, source_is_f16, "f16"},     {Part::kLogits, nullptr, "bf16"},
+                               {Part::kEmbed, source_is_f16, "f16"},      {Part::kEmbed, nullptr, "bf16"},
+                               {Part::kStateInput, source_is_f16, "f16"}, {Part::kStateInput, nullptr, "bf16"}};
+
+constexpr Substitute kSmallerGroups[] = {{"int4_g128", "int4_g64"},
+                                         {"int4_g64", "int4_g32"},
+                                         {"int4_g32", "int8_channel"},
+                                         {"int8_channel", "bf16"},
+                                         {"nf4", "bf16"}};
+
+constexpr SchemeFamily kEightBits{{}, kSmallerGroups}, kMixedFamily{{}, kSmallerGroups, "f32"};
+
+constexpr Scheme kPresetMixes[] = {
+    {"simple",
+     "8 bits everywhere, one scale an output channel; always works",
+     "safetensors",
+     "q8_0",
+     0,
+     "int8_channel",
+     {},
+     &kEightBits},
+    {"int8", "the same as simple", "safetensors", "q8_0", 0, "int8_channel", {}, &kEightBits},
+    {"mixed", "8-bit embeddings, 16-bit core, 32 bits for norms, routers and state-space parameters", "safetensors",
+     nullptr, 0, "bf16", kSixteenBits, &kMixedFamily},
+    {"mixed-int4", "as mixed, with 4 bits (groups of 128) in the large matrices", "safetensors", nullptr, 0,
+     "int4_g128", kInt4, &kMixedFamily},
+    {"nf4", "4 bits (NormalFloat, blocks of 64) in the large matrices, 16-bit embeddings", "safetensors", nullptr, 0,
+     "nf4", kNf4, &kEightBits},
+};
+
+}  // namespace
+
+std::span<const Scheme> preset_mixes() { return kPresetMixes; }
+
+}  // namespace quern

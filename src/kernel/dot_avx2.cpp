@@ -29,11 +29,11 @@ QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints) {
   return {dot_signed(with_sign.low, x.low), dot_signed(with_sign.high, x.high)};
 }
 
-QUERN_DOT __m256i dot_nibbles(__m256i codes, __m256i x, __m256i negative_sums) {
-  return _mm256_add_epi32(_mm256_slli_epi32(negative_sums, 3), pairs_of_pairs(_mm256_maddubs_epi16(codes, x)));
+QUERN_DOT __m256i dot_nibbles(__m256i codes, __m256i x, __m256i start) {
+  return _mm256_add_epi32(start, pairs_of_pairs(_mm256_maddubs_epi16(codes, x)));
 }
-QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints negative_sums) {
-  return {dot_nibbles(codes.low, x.low, negative_sums.low), dot_nibbles(codes.high, x.high, negative_sums.high)};
+QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints start) {
+  return {dot_nibbles(codes.low, x.low, start.low), dot_nibbles(codes.high, x.high, start.high)};
 }
 
 #include "kernel/dot_body.inc"

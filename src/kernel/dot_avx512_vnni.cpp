@@ -25,6 +25,9 @@ using Bytes = __m512i;
 using Ints = __m512i;
 using Spread = __m512i;
 using Scales = __m256i;
+using WideScales = __m256i;
+using LowInts = __m256i;
+using Pairs = __m256;
 using Floats = __m512;
 
 constexpr std::size_t kRowsOfOneToken = 4, kWideRows = 2;
@@ -62,15 +65,18 @@ QUERN_DOT Bytes load_six_bits(const std::byte* low, const std::byte* high, unsig
 }
 QUERN_DOT Bytes from_signed(Bytes codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
 
-QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints negative_sums) {
-  return _mm512_dpbusd_epi32(_mm512_slli_epi32(negative_sums, 7), codes, x);
+template <int kPower>
+QUERN_DOT Ints times_power_of_2(Ints a) {
+  return _mm512_slli_epi32(a, kPower);
 }
-QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints negative_sums) {
-  return _mm512_dpbusd_epi32(_mm512_slli_epi32(negative_sums, 3), codes, x);
-}
+QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints start) { return _mm512_dpbusd_epi32(start, codes, x); }
+QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints start) { return _mm512_dpbusd_epi32(start, codes, x); }
 
 QUERN_DOT Ints zero_ints() { return _mm512_setzero_si512(); }
-QUERN_DOT Ints times_minus_32(Ints a) { return _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(a, 5)); }
+QUERN_DOT Ints times_minus_32(LowInts a) {
+  return _mm512_zextsi256_si512(_mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(a, 5)));
+}
+QUERN_DOT WideScales to_wide(Scales scales) { return scales; }
 QUERN_DOT Scales widen(const std::byte* p) { return _mm256_cvtepi8_epi16(load_128(p)); }
 QUERN_DOT Scales twice(std::uint64_t eight) {
   const __m128i bytes = _mm_cvtsi64_si128(static_cast<long long>(eight));
@@ -82,28 +88,37 @@ QUERN_DOT Spread spread(Scales scales, unsigned quarter) {
                                           0x0002000200020002, 0x0001000100010001, 0x0001000100010001, 0, 0);
   return _mm512_permutexvar_epi16(_mm512_add_epi16(first, within), _mm512_castsi256_si512(scales));
 }
-QUERN_DOT Ints low_dot(Scales scales, const std::int16_t* sums) {
-  return _mm512_zextsi256_si512(_mm256_madd_epi16(scales, load_256(sums)));
-}
+QUERN_DOT LowInts low_dot(Scales scales, const std::int16_t* sums) { return _mm256_madd_epi16(scales, load_256(sums)); }
 QUERN_DOT Ints add_scaled_dot(Ints sum, Bytes codes, Bytes x, Spread scales) {
   return _mm512_dpwssd_epi32(sum, _mm512_maddubs_epi16(codes, x), scales);
 }
 
 QUERN_DOT Floats zero_floats() { return _mm512_setzero_ps(); }
-QUERN_DOT Floats all_lanes_of(float value) { return _mm512_set1_ps(value); }
 QUERN_DOT Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
-QUERN_DOT Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 QUERN_DOT Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
-QUERN_DOT Floats first_two(__m128 values) {
-  const __m512i lanes = halves(0, 0x0000000100000001);
-  return _mm512_permutexvar_ps(lanes, _mm512_castps128_ps512(values));
+template <std::size_t kRows>
+QUERN_DOT Pairs pairs_of_f16(const std::uint32_t (&halves)[kRows]) {
+  long long words[2] = {};
+  for (std::size_t r = 0; r < kRows; ++r) words[r / 2] |= static_cast<long long>(halves[r]) << (32 * (r % 2));
+  return _mm256_cvtph_ps(_mm_set_epi64x(words[1], words[0]));
 }
-QUERN_DOT Floats pair_of_f32(const float* p) {
-  return first_two(_mm_castsi128_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+QUERN_DOT Pairs times_pair(Pairs a, const float* pair) {
+  double both;
+  std::memcpy(&both, pair, sizeof(both));
+  return _mm256_mul_ps(a, _mm256_castpd_ps(_mm256_set1_pd(both)));
 }
-QUERN_DOT Floats pair_of_f16(const std::byte* a, const std::byte* b) {
-  const __m128i first = _mm_cvtsi32_si128(load<std::uint16_t>(a));
-  return first_two(_mm_cvtph_ps(_mm_insert_epi16(first, load<std::uint16_t>(b), 1)));
+QUERN_DOT Floats lanes_of(Pairs a, std::size_t which) {
+  return _mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(which)), _mm512_castps256_ps512(a));
+}
+QUERN_DOT Floats lanes_of_pair(Pairs a, std::size_t pair) {
+  const long long first = static_cast<long long>(2 * pair), second = first + 1;
+  return _mm512_permutexvar_ps(halves(first << 32 | first, second << 32 | second), _mm512_castps256_ps512(a));
+}
+QUERN_DOT Floats lanes_of_pair(const float* pair) {
+  return _mm512_mask_broadcastss_ps(_mm512_set1_ps(pair[0]), 0xff00, _mm_load_ss(pair + 1));
+}
+QUERN_DOT Floats fma_low(LowInts a, Pairs scales, std::size_t which, Floats c) {
+  return _mm512_mask3_fmadd_ps(to_floats(_mm512_zextsi256_si512(a)), lanes_of(scales, which), c, 0x00ff);
 }
 QUERN_DOT Floats load_f32(const void* p) { return _mm512_loadu_ps(p); }
 QUERN_DOT Floats load_f16(const std::byte* p) { return _mm512_cvtph_ps(load_256(p)); }

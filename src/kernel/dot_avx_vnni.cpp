@@ -19,13 +19,11 @@ namespace {
 
 #include "kernel/dot_avx2_vectors.inc"
 
-template <int kShift>
-QUERN_DOT Ints dot_from(Bytes codes, Bytes x, Ints negative_sums) {
-  return {_mm256_dpbusd_avx_epi32(_mm256_slli_epi32(negative_sums.low, kShift), codes.low, x.low),
-          _mm256_dpbusd_avx_epi32(_mm256_slli_epi32(negative_sums.high, kShift), codes.high, x.high)};
+QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints start) {
+  return {_mm256_dpbusd_avx_epi32(start.low, codes.low, x.low),
+          _mm256_dpbusd_avx_epi32(start.high, codes.high, x.high)};
 }
-QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints negative_sums) { return dot_from<7>(codes, x, negative_sums); }
-QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints negative_sums) { return dot_from<3>(codes, x, negative_sums); }
+QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints start) { return dot_bytes(codes, x, start); }
 
 #include "kernel/dot_body.inc"
 

@@ -10,7 +10,7 @@ namespace quern {
 enum class OperandForm : std::uint8_t {
   kFloats,
   kBlocks32,   // value = scales[i / 32] * codes[i]
-  kBlocks256,  // value = scales[i / 256] * codes[i]
+  kBlocks256,  // value = scales[2 * (i / 256)] * codes[i]; after each scale stands its negative
 };
 
 // Arrays of token 0; each further token follows at the stride given. Columns are padded with zeros up to `padded`.

@@ -24,6 +24,13 @@ struct Floats {
 struct Scales {
   std::int16_t at[16];
 };
+using WideScales = Scales;
+struct LowInts {
+  std::int32_t at[8];
+};
+struct Pairs {
+  float at[8];
+};
 using Spread = Scales;  // one for each 16 columns; `quarter` chose them
 
 constexpr std::size_t kRowsOfOneToken = 1, kWideRows = 1;
@@ -71,18 +78,18 @@ Ints dot_of_4(const Bytes& codes, const Bytes& x, const Ints& start) {
   for (std::size_t i = 0; i < 64; ++i) out.at[i / 4] += codes.at[i] * static_cast<std::int8_t>(x.at[i]);
   return out;
 }
-Ints times(const Ints& a, std::int32_t factor) {
-  return each<Ints>([&](std::size_t i) { return a.at[i] * factor; });
-}
-Ints dot_bytes(const Bytes& codes, const Bytes& x, const Ints& negative_sums) {
-  return dot_of_4(codes, x, times(negative_sums, 128));
-}
-Ints dot_nibbles(const Bytes& codes, const Bytes& x, const Ints& negative_sums) {
-  return dot_of_4(codes, x, times(negative_sums, 8));
+Ints dot_bytes(const Bytes& codes, const Bytes& x, const Ints& start) { return dot_of_4(codes, x, start); }
+Ints dot_nibbles(const Bytes& codes, const Bytes& x, const Ints& start) { return dot_of_4(codes, x, start); }
+template <int kPower>
+Ints times_power_of_2(const Ints& a) {
+  return each<Ints>([&](std::size_t i) { return a.at[i] * (1 << kPower); });
 }
 
 Ints zero_ints() { return {}; }
-Ints times_minus_32(const Ints& a) { return times(a, -32); }
+Ints times_minus_32(const LowInts& a) {
+  return each<Ints>([&](std::size_t i) { return i < 8 ? -32 * a.at[i] : 0; });
+}
+WideScales to_wide(const Scales& scales) { return scales; }
 Scales widen(const std::byte* p) {
   return each<Scales>([&](std::size_t i) { return load<std::int8_t>(p + i); });
 }
@@ -92,10 +99,9 @@ Scales twice(std::uint64_t eight) {
 Spread spread(const Scales& scales, unsigned quarter) {
   return each<Spread>([&](std::size_t i) { return scales.at[(4 * quarter + i) % 16]; });
 }
-Ints low_dot(const Scales& scales, const std::int16_t* sums) {
-  return each<Ints>([&](std::size_t i) {
-    return i < 8 ? scales.at[2 * i] * sums[2 * i] + scales.at[2 * i + 1] * sums[2 * i + 1] : 0;
-  });
+LowInts low_dot(const Scales& scales, const std::int16_t* sums) {
+  return each<LowInts>(
+      [&](std::size_t i) { return scales.at[2 * i] * sums[2 * i] + scales.at[2 * i + 1] * sums[2 * i + 1]; });
 }
 Ints add_scaled_dot(const Ints& sum, const Bytes& codes, const Bytes& x, const Spread& scales) {
   const Ints dots = dot_of_4(codes, x, {});
@@ -103,24 +109,32 @@ Ints add_scaled_dot(const Ints& sum, const Bytes& codes, const Bytes& x, const S
 }
 
 Floats zero_floats() { return {}; }
-Floats all_lanes_of(float value) {
-  return each<Floats>([&](std::size_t) { return value; });
-}
 Floats to_floats(const Ints& a) {
   return each<Floats>([&](std::size_t i) { return static_cast<float>(a.at[i]); });
-}
-Floats mul(const Floats& a, const Floats& b) {
-  return each<Floats>([&](std::size_t i) { return a.at[i] * b.at[i]; });
 }
 Floats fma(const Floats& a, const Floats& b, const Floats& c) {
   return each<Floats>([&](std::size_t i) { return std::fma(a.at[i], b.at[i], c.at[i]); });
 }
-Floats pair_of_f32(const float* p) {
-  return each<Floats>([&](std::size_t i) { return p[i / 8]; });
+template <std::size_t kRows>
+Pairs pairs_of_f16(const std::uint32_t (&halves)[kRows]) {
+  return each<Pairs>([&](std::size_t i) {
+    return i < 2 * kRows ? f16_to_f32(static_cast<std::uint16_t>(halves[i / 2] >> (16 * (i % 2)))) : 0.0f;
+  });
 }
-Floats pair_of_f16(const std::byte* a, const std::byte* b) {
-  const float values[] = {f16_to_f32(load<std::uint16_t>(a)), f16_to_f32(load<std::uint16_t>(b))};
-  return pair_of_f32(values);
+Pairs times_pair(const Pairs& a, const float* pair) {
+  return each<Pairs>([&](std::size_t i) { return a.at[i] * pair[i % 2]; });
+}
+Floats lanes_of(const Pairs& a, std::size_t which) {
+  return each<Floats>([&](std::size_t) { return a.at[which]; });
+}
+Floats lanes_of_pair(const float* pair) {
+  return each<Floats>([&](std::size_t i) { return pair[i / 8]; });
+}
+Floats lanes_of_pair(const Pairs& a, std::size_t pair) { return lanes_of_pair(a.at + 2 * pair); }
+Floats fma_low(const LowInts& a, const Pairs& scales, std::size_t which, const Floats& c) {
+  return each<Floats>([&](std::size_t i) {
+    return i < 8 ? std::fma(static_cast<float>(a.at[i]), scales.at[which], c.at[i]) : c.at[i];
+  });
 }
 Floats load_f32(const void* p) { return load<Floats>(p); }
 Floats load_f16(const std::byte* p) {

@@ -90,7 +90,13 @@ void fill_token(const DotOperand& x, std::size_t token, std::span<const float> v
   std::int8_t* codes = to.codes + token * x.padded;
   float* scales = to.scales + token * x.scale_stride;
   for (std::size_t k = 0; k < values.size(); k += block) {
-    scales[k / block] = quantize(values.subspan(k, block), codes + k);
+    const float scale = quantize(values.subspan(k, block), codes + k);
+    if (x.form == OperandForm::kBlocks32) {
+      scales[k / block] = scale;
+    } else {
+      scales[2 * (k / block)] = scale;
+      scales[2 * (k / block) + 1] = -scale;
+    }
   }
   if (to.negative_sums) {
     const std::size_t count = x.padded / kSumOf4;
@@ -129,7 +135,8 @@ PackedInput::PackedInput(const Codec& codec, MatrixView x) {
   operand_.cols = x.cols;
   operand_.padded = round_up(x.cols, kPadding);
   // Blocks of 32 are read two at a time.
-  operand_.scale_stride = operand_.padded / (operand_.form == OperandForm::kBlocks256 ? kLargeBlock : kSmallBlock);
+  operand_.scale_stride =
+      operand_.form == OperandForm::kBlocks256 ? 2 * (operand_.padded / kLargeBlock) : operand_.padded / kSmallBlock;
   Carver measure(nullptr);
   carve(measure, operand_);
   storage_.resize(measure.used() / sizeof(CacheLine));  // zeros

@@ -87,8 +87,8 @@ Matrix product_by(const DotKernels& kernels, const PackedTensor& packed, const M
 double seen(const DotOperand& x, std::size_t token, std::size_t k) {
   const std::size_t at = token * x.padded + k;
   if (x.form == OperandForm::kFloats) return x.floats[at];
-  const std::size_t block = x.form == OperandForm::kBlocks32 ? 32 : 256;
-  return double{x.scales[token * x.scale_stride + k / block]} * x.codes[at];
+  const std::size_t which = x.form == OperandForm::kBlocks32 ? k / 32 : 2 * (k / 256);
+  return double{x.scales[token * x.scale_stride + which]} * x.codes[at];
 }
 
 bool same_bits(const Matrix& a, const Matrix& b) {

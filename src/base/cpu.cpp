@@ -27,9 +27,19 @@ std::string instruction_set() {
 }
 
 bool has_bf16_products() { return __builtin_cpu_supports("avx512bf16") || has_amx_bf16(); }
+
+bool has_avx512_vnni() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni");
+}
+
+bool has_avx_vnni() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni"); }
 #else
 std::string instruction_set() { return "armv8"; }
 bool has_bf16_products() { return false; }
+bool has_avx512_vnni() { return false; }
+bool has_avx_vnni() { return false; }
 #endif
 
 }  // namespace quern

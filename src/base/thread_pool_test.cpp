@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace quern {
@@ -30,6 +32,32 @@ TEST_P(ThreadPoolTest, SurvivesManyRuns) {
   std::atomic<std::size_t> sum = 0;
   for (std::size_t run = 0; run < 3000; ++run) pool.run(run % 5, [&](std::size_t i) { sum += i + 1; });
   EXPECT_EQ(sum, 600u * (0 + 1 + 3 + 6 + 10));
+}
+
+// Runs that come while the others spin, after they fell asleep, and as they fall asleep.
+TEST_P(ThreadPoolTest, RunsAfterPausesOfAnyLength) {
+  ThreadPool pool(GetParam());
+  std::size_t expected = 0;
+  std::atomic<std::size_t> sum = 0;
+  for (const int microseconds : {0, 10, 90, 100, 110, 130, 500, 2000}) {
+    for (int run = 0; run < 20; ++run) {
+      pool.run(9, [&](std::size_t i) { sum += i; });
+      ASSERT_EQ(sum, expected += 36);
+      std::this_thread::sleep_for(std::chrono::microseconds(microseconds));
+    }
+  }
+}
+
+TEST_P(ThreadPoolTest, WaitsForTheLongestTask) {
+  ThreadPool pool(GetParam());
+  for (int run = 0; run < 5; ++run) {
+    std::atomic<int> finished = 0;
+    pool.run(16, [&](std::size_t i) {
+      if (i == 15) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      ++finished;
+    });
+    ASSERT_EQ(finished, 16);
+  }
 }
 
 TEST_P(ThreadPoolTest, RethrowsTheExceptionOfTheLowestIndex) {

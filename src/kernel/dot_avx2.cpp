@@ -1,0 +1,46 @@
+// AVX2, which every x86 processor that Quern runs on has: bytes are multiplied to 16 bits and those added in pairs.
+#include "kernel/dot_kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/scalars.h"
+
+namespace quern {
+namespace {
+
+#define QUERN_DOT __attribute__((always_inline)) inline
+#define QUERN_DOT_FUNCTION
+
+#include "kernel/dot_avx2_vectors.inc"
+
+QUERN_DOT __m256i pairs_of_pairs(__m256i sums) { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
+
+// The multiplication takes unsigned bytes times signed ones, and two products must fit 16 bits: magnitudes of the
+// codes (128 at most) times activations (127 at most) with the codes' signs.
+QUERN_DOT __m256i dot_signed(__m256i codes, __m256i x) {
+  return pairs_of_pairs(_mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(x, codes)));
+}
+QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints) {
+  const Bytes with_sign = from_signed(codes);  // its own inverse
+  return {dot_signed(with_sign.low, x.low), dot_signed(with_sign.high, x.high)};
+}
+
+QUERN_DOT __m256i dot_nibbles(__m256i codes, __m256i x, __m256i start) {
+  return _mm256_add_epi32(start, pairs_of_pairs(_mm256_maddubs_epi16(codes, x)));
+}
+QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints start) {
+  return {dot_nibbles(codes.low, x.low, start.low), dot_nibbles(codes.high, x.high, start.high)};
+}
+
+#include "kernel/dot_body.inc"
+
+}  // namespace
+
+const DotKernels kAvx2Dots = {"avx2", [] { return true; }, kProducts};
+
+}  // namespace quern
+#endif

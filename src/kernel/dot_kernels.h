@@ -1,0 +1,43 @@
+// The kernels behind packed_product.h: one table an instruction set, one kernel a code layout.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "codec/code_layout.h"
+#include "kernel/packed_product.h"
+
+namespace quern {
+
+// Rows to multiply: where each plane of the first begins, and the bytes from one row to the next.
+struct DotRows {
+  ConstPlanePointers planes{};
+  std::array<std::size_t, kMaxPlanes> strides{};
+  std::size_t rows = 0, cols = 0;
+};
+
+// y[t][r] = dot(row r, token t) for all rows and tokens.
+using DotKernel = void (*)(const DotRows& rows, const DotOperand& x, MutableMatrixView y);
+
+struct DotKernels {
+  const char* name;
+  bool (*usable)();                             // on this processor
+  std::array<DotKernel, kCodeLayouts> kernels;  // by CodeLayout; null for kOther
+};
+
+extern const DotKernels kPortableDots;  // also the reference that the others are tested against
+#if defined(__x86_64__)
+extern const DotKernels kAvx2Dots, kAvxVnniDots, kAvx512VnniDots;
+#endif
+
+// Fastest first; the last is always usable.
+std::span<const DotKernels* const> all_dot_kernels();
+
+// packed_product with the kernels given. REQUIRES: kernels.usable().
+void packed_product_by(const DotKernels& kernels, const PackedView& weights, const PackedInput& x, std::size_t first,
+                       MutableMatrixView y);
+
+// The form of activations that the kernel of a layout reads.
+OperandForm operand_form(CodeLayout layout, std::size_t cols);
+
+}  // namespace quern

@@ -1,0 +1,36 @@
+// Activations as the kernels of packed_product.h read them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace quern {
+
+enum class OperandForm : std::uint8_t {
+  kFloats,
+  kBlocks32,   // value = scales[i / 32] * codes[i]
+  kBlocks256,  // value = scales[2 * (i / 256)] * codes[i]; after each scale stands its negative
+};
+
+// Arrays of token 0; each further token follows at the stride given. Columns are padded with zeros up to `padded`.
+struct DotOperand {
+  OperandForm form = OperandForm::kFloats;
+  std::size_t tokens = 0, cols = 0;
+  std::size_t padded = 0;  // a multiple of 64: stride of floats and codes
+  const float* floats = nullptr;
+  const std::int8_t* codes = nullptr;  // -127..127
+  const float* scales = nullptr;
+  std::size_t scale_stride = 0;
+  // kBlocks32: minus the sum of 4 codes, padded / 4 a token. What a zero point of the weights adds to each lane.
+  const std::int32_t* negative_sums = nullptr;
+  // kBlocks256: sums of 16 codes, padded / 16 a token.
+  const std::int16_t* sums = nullptr;
+};
+
+struct alignas(64) CacheLine {
+  std::byte bytes[64];
+};
+using AlignedBytes = std::vector<CacheLine>;
+
+}  // namespace quern

@@ -21,5 +21,7 @@ Subcommand add_inspect(CLI::App& program);
 Subcommand add_compress(CLI::App& program, const std::string& line);
 Subcommand add_eval(CLI::App& program);
 Subcommand add_verify(CLI::App& program);
+Subcommand add_run(CLI::App& program);
+Subcommand add_bench(CLI::App& program);
 
 }  // namespace quern::cli

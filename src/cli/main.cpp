@@ -56,8 +56,9 @@ int main(int argc, char** argv) {
       "verification,\n"
       "8 missing component, 130 interrupted.");
   const std::string line = command_line(argc, argv);
-  const std::vector<Subcommand> subcommands{add_inspect(program), add_compress(program, line), add_eval(program),
-                                            add_verify(program)};
+  const std::vector<Subcommand> subcommands{add_inspect(program), add_compress(program, line),
+                                            add_eval(program),    add_verify(program),
+                                            add_run(program),     add_bench(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

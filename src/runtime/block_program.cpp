@@ -103,7 +103,8 @@ void BlockProgram::find_retired() {
   }
 }
 
-Matrix BlockProgram::run(std::size_t window, Matrix input, Workspace& workspace, const InputHook& hook) const {
+template <typename ChunkOf>
+Matrix BlockProgram::execute(Matrix input, Workspace& workspace, ChunkOf chunk_of) const {
   std::vector<Matrix> values(steps_.size() + 1);
   const std::size_t rows = input.rows();
   values[0] = std::move(input);
@@ -112,20 +113,40 @@ Matrix BlockProgram::run(std::size_t window, Matrix input, Workspace& workspace,
     const Step& step = steps_[i];
     inputs.clear();
     for (const std::size_t value : step.inputs) inputs.push_back(std::as_const(values[value]).view());
-    if (hook && step.listened) hook(*step.listened, 0, window, inputs[0]);
+    const Chunk chunk = chunk_of(i, inputs);
     values[i + 1] = workspace.take(rows, step.op.width);
-    Chunk chunk;
-    RoutedHook routed;
-    if (hook && !step.within.empty()) {
-      routed = [&](std::size_t weight, std::size_t expert, MatrixView rows_of_expert) {
-        hook(*step.within.at(weight), expert, window, rows_of_expert);
-      };
-      chunk.routed = &routed;
-    }
     step.op.execute(inputs, values[i + 1].view(), chunk);
     for (const std::size_t value : step.retired) workspace.give_back(std::move(values[value]));
   }
   return std::move(values[result_]);
+}
+
+Matrix BlockProgram::run(std::size_t window, Matrix input, Workspace& workspace, const InputHook& hook) const {
+  RoutedHook routed;
+  return execute(std::move(input), workspace, [&](std::size_t i, const std::vector<MatrixView>& inputs) {
+    const Step& step = steps_[i];
+    if (!hook) return Chunk{};
+    if (step.listened) hook(*step.listened, 0, window, inputs[0]);
+    if (step.within.empty()) return Chunk{};
+    routed = [&hook, &step, window](std::size_t weight, std::size_t expert, MatrixView rows_of_expert) {
+      hook(*step.within.at(weight), expert, window, rows_of_expert);
+    };
+    return Chunk{.routed = &routed};
+  });
+}
+
+std::vector<OpState> BlockProgram::begin(std::size_t positions) const {
+  std::vector<OpState> states;
+  for (const Step& step : steps_) states.push_back(step.op.begin ? step.op.begin(positions) : OpState{});
+  return states;
+}
+
+Matrix BlockProgram::advance(std::size_t position, Matrix input, std::vector<OpState>& states,
+                             Workspace& workspace) const {
+  ensure(states.size() == steps_.size(), "{} states for {} ops", states.size(), steps_.size());
+  return execute(std::move(input), workspace, [&](std::size_t i, const std::vector<MatrixView>&) {
+    return Chunk{.position = position, .state = steps_[i].op.begin ? &states[i] : nullptr};
+  });
 }
 
 void pass_windows(const WalkContext& context, const BlockProgram& program, const std::string& place,

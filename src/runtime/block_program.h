@@ -30,6 +30,12 @@ class BlockProgram {
   // One window on the calling thread. Safe from several threads with a workspace each.
   Matrix run(std::size_t window, Matrix input, Workspace& workspace, const InputHook& hook) const;
 
+  // States of all ops before the first of at most `positions` tokens of a sequence.
+  std::vector<OpState> begin(std::size_t positions) const;
+  // The next tokens of a sequence, the first of which stands at `position`. Safe from several threads with states and a
+  // workspace each.
+  Matrix advance(std::size_t position, Matrix input, std::vector<OpState>& states, Workspace& workspace) const;
+
  private:
   struct Step {
     PreparedOp op;
@@ -40,6 +46,9 @@ class BlockProgram {
   };
 
   void find_retired();
+  // Runs all steps; `chunk_of` says where each stands and hears its inputs.
+  template <typename ChunkOf>
+  Matrix execute(Matrix input, Workspace& workspace, ChunkOf chunk_of) const;
 
   std::vector<std::size_t> widths_;  // of value 0, the input, and of value i + 1, the output of step i
   std::vector<Step> steps_;

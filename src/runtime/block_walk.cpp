@@ -23,9 +23,11 @@ void check_ids(const Windows& windows, std::uint64_t vocabulary) {
   }
 }
 
-// Rows of the embedding for one window; each distinct id is decoded once, neighbouring ids in one read.
-void embed(const WeightSource& weights, const Weight& weight, std::span<const std::int32_t> ids,
-           MutableMatrixView out) {
+}  // namespace
+
+// Neighbouring ids are read together.
+void embed_rows(const WeightSource& weights, const Weight& weight, std::span<const std::int32_t> ids,
+                MutableMatrixView out) {
   std::vector<std::int32_t> distinct(ids.begin(), ids.end());
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
@@ -42,8 +44,6 @@ void embed(const WeightSource& weights, const Weight& weight, std::span<const st
   }
 }
 
-}  // namespace
-
 ActivationStore embed_windows(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit) {
   const Block& block = context.spec.blocks.front();
   ensure(!block.ops.empty() && std::holds_alternative<EmbedOp>(block.ops[0].kind),
@@ -58,7 +58,7 @@ ActivationStore embed_windows(const WalkContext& context, const Windows& windows
   std::vector<char> bad(windows.count(), 0);
   context.pool.run(windows.count(), [&](std::size_t window) {
     Matrix rows(windows.length, table.cols);
-    embed(context.weights, weight, windows.window(window), rows.view());
+    embed_rows(context.weights, weight, windows.window(window), rows.view());
     bad[window] = !all_finite(rows.flat());
     embedded.save(window, rows.view());
   });

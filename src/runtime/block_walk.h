@@ -19,12 +19,21 @@ namespace quern {
 // threads, at most once at a time for one window. Empty: nobody listens.
 using InputHook = std::function<void(const Weight& weight, std::size_t expert, std::size_t window, MatrixView input)>;
 
+// How matrices are kept: decoded to float and laid out for products of many rows, or in the codec's bytes, decoded
+// while they are multiplied (for sequences, a token or a few at a time).
+enum class WeightForm { kDense, kPacked };
+
 struct WalkContext {
   const ModelSpec& spec;
   const WeightSource& weights;
   ThreadPool& pool;
   Precision precision = Precision::kF32;
+  WeightForm form = WeightForm::kDense;
 };
+
+// Rows of the embedding for these ids; each distinct id is decoded once.
+void embed_rows(const WeightSource& weights, const Weight& weight, std::span<const std::int32_t> ids,
+                MutableMatrixView out);
 
 // Hidden states after the first block (the embedding), reading only the rows that the ids name. Error(kInput) when an
 // id is not below the vocabulary.

@@ -10,6 +10,7 @@
 
 #include "kernel/elementwise.h"
 #include "quern/error.h"
+#include "runtime/packed_linear.h"
 
 namespace quern {
 namespace {
@@ -17,10 +18,36 @@ namespace {
 // Rows of a product are padded to a multiple of this: a product of every number of rows would be compiled on its own.
 constexpr std::size_t kRowStep = 16;
 
-struct Expert {
-  std::vector<Linear> up;  // gate and up, or both in one
-  std::optional<Linear> down;
+// One matrix of one expert, in either form.
+struct Product {
+  std::size_t inputs = 0, outputs = 0;
+  std::function<void(MatrixView x, MutableMatrixView y)> apply;
 };
+
+Product dense_product(const WalkContext& context, const Weight& weight, std::size_t expert) {
+  const std::size_t rows = weight.layout().rows / weight.experts();
+  auto linear =
+      std::make_shared<const Linear>(decode_rows(context, weight, expert * rows, rows).view(), context.precision);
+  return {linear->inputs(), rows,
+          [linear = std::move(linear)](MatrixView x, MutableMatrixView y) { linear->apply(x, y); }};
+}
+
+Product packed_product(std::shared_ptr<const PackedLinear> all, const Weight& weight, std::size_t expert) {
+  const std::size_t rows = weight.layout().rows / weight.experts();
+  return {weight.layout().cols, rows, [all = std::move(all), first = expert * rows](MatrixView x, MutableMatrixView y) {
+            all->apply(x, first, y);
+          }};
+}
+
+// A weight's matrices, expert by expert.
+std::vector<Product> products_of(const WalkContext& context, const Weight& weight) {
+  std::vector<Product> products;
+  std::shared_ptr<const PackedLinear> packed;
+  if (context.form == WeightForm::kPacked) packed = std::make_shared<const PackedLinear>(context, weight);
+  for (std::size_t e = 0; e < weight.experts(); ++e)
+    products.push_back(packed ? packed_product(packed, weight, e) : dense_product(context, weight, e));
+  return products;
+}
 
 struct Assignment {
   std::vector<std::uint32_t> tokens;
@@ -29,22 +56,21 @@ struct Assignment {
 
 class ExpertBank {
  public:
-  ExpertBank(const WalkContext& context, const ExpertsOp& experts, const Op& op) : used_(experts.used) {
-    const std::size_t matrices = op.weights.size();
-    ensure(matrices == 2 || matrices == 3, "experts with {} weights", matrices);
-    for (std::uint32_t e = 0; e < experts.experts; ++e) {
-      Expert expert;
-      for (std::size_t m = 0; m + 1 < matrices; ++m) expert.up.push_back(linear_of(context, op.weights[m], e));
-      expert.down.emplace(linear_of(context, op.weights.back(), e));
-      experts_.push_back(std::move(expert));
+  ExpertBank(const WalkContext& context, const ExpertsOp& experts, const Op& op)
+      : used_(experts.used), row_step_(context.form == WeightForm::kPacked ? 1 : kRowStep) {
+    ensure(op.weights.size() == 2 || op.weights.size() == 3, "experts with {} weights", op.weights.size());
+    for (const std::size_t index : op.weights) {
+      matrices_.push_back(products_of(context, context.spec.weights[index]));
+      ensure(matrices_.back().size() == experts.experts, "{} of {} experts in {}", matrices_.back().size(),
+             experts.experts, context.spec.weights[index].tensor);
     }
-    inner_ = experts_.front().down->inputs();
+    inner_ = matrices_.back().front().inputs;
   }
 
-  std::size_t width() const { return experts_.front().down->outputs(); }
+  std::size_t width() const { return matrices_.back().front().outputs; }
 
   void run(MatrixView x, MatrixView router, MutableMatrixView out, const Chunk& chunk) const {
-    std::vector<Assignment> assignments(experts_.size());
+    std::vector<Assignment> assignments(matrices_.back().size());
     for (std::size_t t = 0; t < x.rows; ++t) {
       const Routing routing = route(router.row(t), used_);
       for (std::size_t i = 0; i < used_; ++i) {
@@ -53,28 +79,22 @@ class ExpertBank {
       }
     }
     for (std::size_t t = 0; t < out.rows; ++t) std::ranges::fill(out.row(t), 0.0f);
-    for (std::size_t e = 0; e < experts_.size(); ++e) apply(e, assignments[e], x, out, chunk);
+    for (std::size_t e = 0; e < assignments.size(); ++e) apply(e, assignments[e], x, out, chunk);
   }
 
  private:
-  static Linear linear_of(const WalkContext& context, std::size_t index, std::size_t expert) {
-    const Weight& weight = context.spec.weights[index];
-    const std::size_t rows = weight.layout().rows / weight.experts();
-    return Linear(decode_rows(context, weight, expert * rows, rows).view(), context.precision);
-  }
-
   // silu(gate) * up of the gathered rows.
-  Matrix gated(const Expert& expert, const Matrix& gathered) const {
+  Matrix gated(std::size_t e, const Matrix& gathered) const {
     Matrix inner(gathered.rows(), inner_);
-    if (expert.up.size() == 2) {
+    if (matrices_.size() == 3) {
       Matrix gate(gathered.rows(), inner_), up(gathered.rows(), inner_);
-      expert.up[0].apply(gathered.view(), gate.view());
-      expert.up[1].apply(gathered.view(), up.view());
+      matrices_[0][e].apply(gathered.view(), gate.view());
+      matrices_[1][e].apply(gathered.view(), up.view());
       silu_mul(gate.flat(), up.flat(), inner.flat());
       return inner;
     }
     Matrix both(gathered.rows(), 2 * inner_);
-    expert.up[0].apply(gathered.view(), both.view());
+    matrices_[0][e].apply(gathered.view(), both.view());
     for (std::size_t i = 0; i < both.rows(); ++i)
       silu_mul(both.row(i).first(inner_), both.row(i).subspan(inner_), inner.row(i));
     return inner;
@@ -82,14 +102,14 @@ class ExpertBank {
 
   void apply(std::size_t e, const Assignment& chosen, MatrixView x, MutableMatrixView out, const Chunk& chunk) const {
     const std::size_t count = chosen.tokens.size();
-    Matrix gathered(x.rows == 1 ? count : (count + kRowStep - 1) / kRowStep * kRowStep, x.cols);
+    Matrix gathered((count + row_step_ - 1) / row_step_ * row_step_, x.cols);
     for (std::size_t i = 0; i < count; ++i) std::ranges::copy(x.row(chosen.tokens[i]), gathered.row(i).begin());
     report(chunk, 0, e, gathered, count);
-    if (count == 0) return report(chunk, experts_[e].up.size(), e, Matrix(0, inner_), 0);
-    const Matrix inner = gated(experts_[e], gathered);
-    report(chunk, experts_[e].up.size(), e, inner, count);
+    if (count == 0) return report(chunk, matrices_.size() - 1, e, Matrix(0, inner_), 0);
+    const Matrix inner = gated(e, gathered);
+    report(chunk, matrices_.size() - 1, e, inner, count);
     Matrix result(inner.rows(), out.cols);
-    experts_[e].down->apply(inner.view(), result.view());
+    matrices_.back()[e].apply(inner.view(), result.view());
     for (std::size_t i = 0; i < count; ++i) {
       const std::span<float> to = out.row(chosen.tokens[i]);
       const std::span<const float> from = std::as_const(result).row(i);
@@ -102,8 +122,8 @@ class ExpertBank {
     if (chunk.routed) (*chunk.routed)(weight, expert, {rows.view().data, count, rows.cols(), rows.cols()});
   }
 
-  std::size_t used_, inner_ = 0;
-  std::vector<Expert> experts_;
+  std::size_t used_, row_step_, inner_ = 0;
+  std::vector<std::vector<Product>> matrices_;  // [gate, up, down] or [gate and up, down], then by expert
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "kernel/selective_scan.h"
 #include "quern/error.h"
 #include "runtime/expert_op.h"
+#include "runtime/packed_linear.h"
 
 namespace quern {
 namespace {
@@ -85,16 +86,26 @@ Precision precision_of(const Request& r) {
   return r.weight(0).role == "moe.router" ? Precision::kF32 : r.context.precision;
 }
 
+PreparedOp prepare_packed(const Request& r, std::vector<float> bias) {
+  auto linear = std::make_shared<const PackedLinear>(r.context, r.weight(0));
+  return {linear->rows(),
+          [linear = std::move(linear), bias = std::move(bias)](Inputs inputs, MutableMatrixView out, const Chunk&) {
+            linear->apply(inputs[0], 0, out);
+            if (!bias.empty()) add_bias(bias, out);
+          }};
+}
+
 PreparedOp prepare(const LinearOp&, const Request& r) {
   r.expect_inputs(1);
   const RowLayout layout = r.weight(0).layout();
   ensure(layout.cols == r.widths[0], "{} has {} columns and its input {}", r.weight(0).tensor, layout.cols,
          r.widths[0]);
+  std::vector<float> bias;
+  if (r.op.weights.size() > 1) bias = r.vector(1, layout.rows);
+  if (r.context.form == WeightForm::kPacked) return prepare_packed(r, std::move(bias));
   // std::function copies what it holds; the weights are shared.
   auto linear =
       std::make_shared<const Linear>(decode_rows(r.context, r.weight(0), 0, layout.rows).view(), precision_of(r));
-  std::vector<float> bias;
-  if (r.op.weights.size() > 1) bias = r.vector(1, layout.rows);
   return {layout.rows,
           [linear = std::move(linear), bias = std::move(bias)](Inputs inputs, MutableMatrixView out, const Chunk&) {
             linear->apply(inputs[0], out);

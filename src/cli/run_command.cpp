@@ -1,0 +1,85 @@
+// quern run MODEL --prompt TEXT
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "pipeline/generate.h"
+#include "quern/error.h"
+
+namespace quern::cli {
+namespace {
+
+struct Options {
+  GenerateOptions generate;
+  std::string prompt_file;
+  SharedOptions shared;
+};
+
+double rate(std::size_t tokens, double seconds) { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
+
+Json to_json(const Generation& g) {
+  return Json::object({{"text", g.text},
+                       {"end", to_string(g.end)},
+                       {"prompt_tokens", g.prompt_tokens},
+                       {"tokens", g.tokens},
+                       {"load_seconds", g.load_seconds},
+                       {"prompt_seconds", g.prompt_seconds},
+                       {"seconds", g.seconds}});
+}
+
+int run(Options o) {
+  o.generate.machine = o.shared.machine();
+  if (!o.prompt_file.empty()) o.generate.prompt = read_text(o.prompt_file);
+  TerminalObserver observer(o.shared.verbosity());
+  const bool stream = !o.shared.json;
+  const Generation g = generate(
+      o.generate,
+      [&](std::string_view text) {
+        if (!stream) return;
+        fmt::print("{}", text);
+        std::fflush(stdout);
+      },
+      observer);
+  if (!stream) {
+    fmt::print("{}\n", dump_json(to_json(g), 1));
+    return 0;
+  }
+  fmt::print("\n");
+  if (!o.shared.quiet)
+    fmt::print(stderr, "{}: {} prompt tokens at {:.1f} a second, {} tokens at {:.1f} a second, loaded in {:.2f} s\n",
+               to_string(g.end), g.prompt_tokens, rate(g.prompt_tokens, g.prompt_seconds), g.tokens,
+               rate(g.tokens, g.seconds), g.load_seconds);
+  return 0;
+}
+
+}  // namespace
+
+Subcommand add_run(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("run", "Generate text, token by token");
+  const auto o = std::make_shared<Options>();
+  SamplingOptions& sampling = o->generate.sampling;
+  app->add_option("MODEL", o->generate.model, "A model, or a package that compress wrote")->required();
+  auto* prompt = app->add_option("-p,--prompt", o->generate.prompt, "Text to go on from");
+  app->add_option("--prompt-file", o->prompt_file, "The same from a file")->excludes(prompt);
+  app->add_option("-n,--tokens", o->generate.tokens, "Tokens to generate at most")->capture_default_str();
+  app->add_option("--context", o->generate.context,
+                  "Tokens of prompt and answer together (0: the model's, at most 4096)")
+      ->capture_default_str();
+  app->add_option("--temperature", sampling.temperature, "0: always the most probable token")->capture_default_str();
+  app->add_option("--top-k", sampling.top_k, "Choose among the k most probable (0: all)")->capture_default_str();
+  app->add_option("--top-p", sampling.top_p, "Choose among the most probable that together reach p")
+      ->capture_default_str();
+  app->add_option("--min-p", sampling.min_p, "Leave out what is less probable than p times the most probable")
+      ->capture_default_str();
+  app->add_option("--seed", sampling.seed, "The same seed gives the same text")->capture_default_str();
+  app->add_option("--stop", o->generate.stops, "End before this text (may be repeated)");
+  add_shared(*app, o->shared);
+  app->footer("Example: quern run build/demo/llama-7m-q4_k_m --prompt \"The history of\" --tokens 40");
+  return {app, [o] { return run(*o); }};
+}
+
+}  // namespace quern::cli

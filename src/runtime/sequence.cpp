@@ -1,0 +1,149 @@
+// Blocks compiled once, run for each chunk of tokens.
+#include "runtime/sequence.h"
+
+#include <algorithm>
+
+#include "kernel/elementwise.h"
+#include "quern/error.h"
+#include "runtime/block_program.h"
+#include "runtime/packed_linear.h"
+
+namespace quern {
+namespace {
+
+// Tokens of a prompt that pass through the blocks together: weights are decoded once for all of them.
+constexpr std::size_t kChunk = 64;
+
+WalkContext packed(const WalkContext& context) {
+  WalkContext out = context;
+  out.form = WeightForm::kPacked;
+  return out;
+}
+
+struct CompiledBlock {
+  std::string name;
+  BlockProgram program;
+  std::vector<OpState> states;
+};
+
+}  // namespace
+
+struct Sequence::State {
+  WalkContext context;
+  std::size_t capacity, position = 0;
+  std::vector<CompiledBlock> blocks;  // behind the embedding, up to the norm before the head
+  PackedLinear head;
+  Workspace workspace;
+  Matrix logits;
+
+  State(const WalkContext& given, std::size_t room)
+      : context(packed(given)), capacity(room), head(context, head_weight(context.spec)), logits(1, head.rows()) {
+    const std::vector<Block>& all = context.spec.blocks;
+    std::size_t width = embedding().layout().cols;
+    compile(all.front(), std::span(all.front().ops).subspan(1), all.front().ops[0].output, "hidden", width);
+    for (std::size_t b = 1; b + 1 < all.size(); ++b) compile(all[b], all[b].ops, "hidden", "hidden", width);
+    const std::span<const Op> last = all.back().ops;
+    compile(all.back(), last.first(last.size() - 1), "hidden", last.back().inputs[0], width);
+    clear();
+  }
+
+  static const Weight& head_weight(const ModelSpec& spec) {
+    ensure(!spec.blocks.empty() && !spec.blocks.back().ops.empty(), "a model without a head");
+    return spec.weights[spec.blocks.back().ops.back().weights.at(0)];
+  }
+  const Weight& embedding() const { return context.spec.weights[context.spec.blocks.front().ops[0].weights.at(0)]; }
+
+  void compile(const Block& block, std::span<const Op> ops, const std::string& input, const std::string& result,
+               std::size_t width) {
+    if (!ops.empty()) blocks.push_back({block.name, BlockProgram(context, ops, input, result, capacity, width), {}});
+  }
+
+  void clear() {
+    position = 0;
+    for (CompiledBlock& block : blocks) block.states = block.program.begin(capacity);
+  }
+
+  // The last row in front of the head.
+  Matrix run(std::span<const std::int32_t> ids) {
+    Matrix hidden(ids.size(), embedding().layout().cols);
+    embed_rows(context.weights, embedding(), ids, hidden.view());
+    for (CompiledBlock& block : blocks) {
+      const bool is_last = &block == &blocks.back();
+      if (is_last && hidden.rows() > 1) {  // only the last token's logits are asked for
+        Matrix row(1, hidden.cols());
+        std::ranges::copy(std::as_const(hidden).row(hidden.rows() - 1), row.row(0).begin());
+        hidden = std::move(row);
+      }
+      hidden = block.program.advance(position, std::move(hidden), block.states, workspace);
+    }
+    position += ids.size();
+    return hidden;
+  }
+
+  void check(std::span<const std::int32_t> ids) const {
+    const std::uint64_t vocabulary = embedding().layout().rows;
+    for (const std::int32_t id : ids)
+      if (id < 0 || static_cast<std::uint64_t>(id) >= vocabulary)
+        fail(ErrorCode::kInput, "token {} is outside the model's vocabulary of {}: is this its tokenizer?", id,
+             vocabulary);
+    if (ids.size() > capacity - position)
+      fail(ErrorCode::kInput, "{} tokens behind {} do not fit the context of {}", ids.size(), position, capacity);
+  }
+};
+
+Sequence::Sequence(const WalkContext& context, std::size_t capacity)
+    : state_(std::make_unique<State>(context, capacity)) {}
+Sequence::Sequence(Sequence&&) noexcept = default;
+Sequence::~Sequence() = default;
+
+std::size_t Sequence::position() const noexcept { return state_->position; }
+std::size_t Sequence::capacity() const noexcept { return state_->capacity; }
+void Sequence::clear() { state_->clear(); }
+
+std::span<const float> Sequence::feed(std::span<const std::int32_t> ids) {
+  State& s = *state_;
+  ensure(!ids.empty(), "no tokens to feed");
+  s.check(ids);
+  Matrix hidden;
+  for (std::size_t begin = 0; begin < ids.size(); begin += kChunk)
+    hidden = s.run(ids.subspan(begin, std::min(kChunk, ids.size() - begin)));
+  s.head.apply(std::as_const(hidden).view(), 0, s.logits.view());
+  if (!all_finite(s.logits.flat()))
+    fail(ErrorCode::kInput, "{}: the logits behind token {} are not finite: the weights are damaged or overflow",
+         s.context.weights.checkpoint().path().string(), s.position - 1);
+  return s.logits.flat();
+}
+
+std::uint64_t weight_bytes_per_token(const WalkContext& context) {
+  std::uint64_t bytes = 0;
+  const auto bytes_of = [&](std::size_t index) {
+    const Weight& weight = context.spec.weights[index];
+    const Codec* codec = find_codec(stored_encoding(context.weights.checkpoint(), weight));
+    const RowLayout layout = weight.layout();
+    return codec ? layout.rows * codec->row_bytes(layout.cols) : 0;
+  };
+  for (const Block& block : context.spec.blocks)
+    for (const Op& op : block.ops) {
+      if (std::holds_alternative<EmbedOp>(op.kind) || std::holds_alternative<PositionsOp>(op.kind)) continue;
+      const auto* experts = std::get_if<ExpertsOp>(&op.kind);
+      for (const std::size_t index : op.weights)
+        bytes += experts ? bytes_of(index) * experts->used / experts->experts : bytes_of(index);
+    }
+  return bytes;
+}
+
+std::uint64_t state_bytes(const ModelSpec& spec, std::size_t tokens) {
+  std::uint64_t floats = 0;
+  for (const Block& block : spec.blocks)
+    for (const Op& op : block.ops) {
+      if (const auto* attention = std::get_if<AttentionOp>(&op.kind))
+        floats += 2 * std::uint64_t{attention->kv_heads} * attention->head_dim * tokens;
+      if (const auto* conv = std::get_if<CausalConvOp>(&op.kind))
+        floats += (conv->kernel - 1) * spec.weights[op.weights.at(0)].layout().rows;
+      if (const auto* scan = std::get_if<SelectiveScanOp>(&op.kind))
+        floats += scan->state * spec.weights[op.weights.at(0)].layout().rows;
+    }
+  return floats * sizeof(float);
+}
+
+}  // namespace quern

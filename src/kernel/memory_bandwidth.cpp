@@ -16,15 +16,19 @@ namespace quern {
 namespace {
 
 using Words = std::uint64_t __attribute__((vector_size(32)));
-constexpr std::size_t kWordsALine = 2, kPrefetchLines = 32;
+constexpr std::size_t kWordsALine = 2, kPrefetchLines = 64, kStreams = 4;
 constexpr std::size_t kPiece = std::size_t{1} << 16;  // vectors: 2 MB a task
 
+// Four streams at a time, as the kernels read four rows: one stream alone leaves the processor waiting at each page.
 std::uint64_t sum_of(const Words* words, std::size_t count) {
-  Words sums[4] = {};
-  for (std::size_t i = 0; i + 4 <= count; i += 4) {
-    __builtin_prefetch(words + i + kWordsALine * kPrefetchLines);
-    __builtin_prefetch(words + i + kWordsALine * (kPrefetchLines + 1));
-    for (std::size_t k = 0; k < 4; ++k) sums[k] += words[i + k];
+  const std::size_t quarter = count / kStreams;
+  Words sums[kStreams] = {};
+  for (std::size_t i = 0; i < quarter; i += kWordsALine) {
+    for (std::size_t s = 0; s < kStreams; ++s) {
+      const Words* at = words + s * quarter + i;
+      __builtin_prefetch(at + kWordsALine * kPrefetchLines);
+      sums[s] += at[0] + at[1];
+    }
   }
   const Words all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
   return all[0] + all[1] + all[2] + all[3];

@@ -236,9 +236,13 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const PrecisionMap precision_map = mapped ? read_precision_map(options.precision_map) : PrecisionMap();
   Compression c(options, observer);
   check_finite_weights(c.source.weights, c.source.spec, c.pool, observer);
+  const auto planned = [&] {
+    return make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint, combined_hash(c.source_files),
+                      c.statistics_sha256, mapped ? &precision_map : nullptr});
+  };
+  planned();  // refuses what cannot be planned before the statistics are collected
   calibrate(c);
-  const Plan plan = make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint,
-                               combined_hash(c.source_files), c.statistics_sha256, mapped ? &precision_map : nullptr});
+  const Plan plan = planned();
   for (const std::string& note : plan.notes) observer.note(note);
   for (const std::string& note : c.names.notes) observer.note(note);
   const Trials trials = climb(c, plan);

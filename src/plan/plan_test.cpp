@@ -174,6 +174,18 @@ TEST(Presets, ChooseByRole) {
   EXPECT_EQ(choose("int8", "moe.router", "f16"), "f16");
 }
 
+TEST(Presets, MakeWholePlans) {
+  const Planned planned(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");  // tied: the embedding makes the logits
+  const Plan plan = planned.plan("mixed", "safetensors");
+  EXPECT_TRUE(plan.notes.empty());
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Weight& weight = planned.spec.weights[planned.gguf_names.weights[i].weight];
+    const char* expected = weight.role == "embed" ? "int8_channel" : weight.role == "norm" ? "f32" : "bf16";
+    EXPECT_EQ(plan.steps[i].codec, expected) << weight.tensor;
+    EXPECT_EQ(plan.steps[i].parameters, rows_of(weight).rows * rows_of(weight).cols);
+  }
+}
+
 TEST(Presets, StepDownWhereGroupsDoNotDivide) {
   const ModelSpec spec;
   const std::vector<std::pair<std::uint64_t, const char*>> rows = {

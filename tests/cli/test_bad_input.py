@@ -53,6 +53,40 @@ class BadTexts(RefusingTest):
         self.refuse(INPUT, ["no-such.txt", "No such file"], "--report-text", self.folder / "no-such.txt")
 
 
+class BadPrecisionMaps(RefusingTest):
+    def refuse_map(self, code, words, *rules, scheme="q4_k_m"):
+        rules_file = self.folder / "map.json"
+        rules_file.write_text(json.dumps(rules))
+        # A calibration text that takes long: the map is refused before it is used.
+        self.refuse(code, words, "--scheme", scheme, "--precision-map", rules_file, "--calib", CALIBRATION_TEXT)
+
+    def test_unknown_number_format(self):
+        self.refuse_map(USAGE, ['"q4k"', "did you mean", "q4_k", "rule 1", "map.json"], {"match": "attn.q", "codec": "q4k"})
+
+    def test_rule_that_matches_nothing(self):
+        self.refuse_map(USAGE, ['"atn.q"', "matches no tensor", "attn.q", "optional"], {"match": "atn.q", "codec": "q8_0"})
+
+    def test_number_format_of_another_container(self):
+        self.refuse_map(INFEASIBLE, ["int8_channel", "gguf cannot hold"], {"match": "attn.q", "codec": "int8_channel"})
+
+    def test_no_map(self):
+        (self.folder / "map.json").write_text("[")
+        for path, code, words in ((self.folder / "map.json", USAGE, "JSON"), (self.folder / "none.json", INPUT, "none.json")):
+            self.refuse(code, [words], "--precision-map", path)
+
+    def test_map_that_fits_is_used(self):
+        rules_file = self.folder / "map.json"
+        rules_file.write_text(json.dumps([{"match": "attn.q", "codec": "q8_0"}, {"match": "*mlp*", "codec": "q5_k"}]))
+        said = self.succeed("compress", MODEL, "-o", self.output, "--scheme", "q4_k_m", "--precision-map", rules_file)
+        self.assertRegex(said.stdout, r"Precision map: \d+ tensors matched")
+        plan = json.loads((self.output / "manifest.json").read_text())["plan"]
+        codecs = {step["output"]: step["codec"] for step in plan["steps"]}
+        self.assertEqual(codecs["blk.3.attn_q.weight"], "q8_0")
+        self.assertEqual(codecs["blk.3.ffn_up.weight"], "q5_k")
+        self.assertEqual(codecs["blk.3.attn_k.weight"], "q4_k")
+        self.succeed("verify", self.output)
+
+
 class BadOptions(RefusingTest):
     def test_unknown_scheme_offers_the_nearest(self):
         self.refuse(USAGE, ['"q4_km"', "did you mean q4_k_m"], "--scheme", "q4_km")

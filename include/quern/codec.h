@@ -20,7 +20,7 @@ struct CodecPlane {
   std::uint32_t bytes_per_weight;
 };
 
-inline constexpr std::size_t kMaxPlanes = 2;
+inline constexpr std::size_t kMaxPlanes = 3;
 
 struct Codec {
   const char* name;  // NOTE: on-disk id; never changes its meaning
@@ -41,6 +41,10 @@ struct Codec {
   // Reads one block.
   void (*decode)(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out);
 
+  // Bytes that a tensor takes in a container that stores planes more tightly than they are exchanged (zero points of
+  // 4 bits); null: those of its planes. Ask stored_bytes.
+  std::uint64_t (*stored_bytes_of)(std::uint64_t rows, std::uint64_t cols) = nullptr;
+
   // Whether rows of this many weights can be stored.
   bool divides(std::uint64_t cols) const { return block == 0 || cols % block == 0; }
   // Bytes of one row in plane p. REQUIRES: divides(cols).
@@ -48,7 +52,11 @@ struct Codec {
     const std::uint64_t blocks = block == 0 ? 1 : cols / block;
     return blocks * planes[p].bytes_per_block + cols * planes[p].bytes_per_weight;
   }
-  // Bytes of one row in all planes.
+  // Bytes of a tensor in a file, names and shapes aside. REQUIRES: divides(cols).
+  std::uint64_t stored_bytes(std::uint64_t rows, std::uint64_t cols) const {
+    return stored_bytes_of ? stored_bytes_of(rows, cols) : rows * row_bytes(cols);
+  }
+  // Bytes of one row in all planes, as they are exchanged.
   std::uint64_t row_bytes(std::uint64_t cols) const {
     std::uint64_t sum = 0;
     for (std::size_t p = 0; p < planes.size(); ++p) sum += plane_row_bytes(p, cols);

@@ -7,7 +7,8 @@ namespace quern {
 namespace {
 
 // Highest bits per weight first.
-const Codec* const kCodecs[] = {&kF32, &kF16, &kBf16, &kQ8_0, &kInt8Channel, &kQ6K, &kQ5K, &kQ4K};
+const Codec* const kCodecs[] = {&kF32,      &kF16, &kBf16,    &kQ8_0,     &kInt8Channel, &kQ6K,       &kQ5K,
+                                &kInt4aG32, &kQ4K, &kInt4G32, &kInt4aG64, &kInt4G64,     &kInt4aG128, &kInt4G128};
 
 template <typename Pointer>
 void advance(const Codec& codec, std::size_t weights, std::array<Pointer, kMaxPlanes>& planes) {

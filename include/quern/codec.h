@@ -8,8 +8,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <string_view>
+
+#include "quern/tensor.h"
 
 namespace quern {
 
@@ -45,6 +48,15 @@ struct Codec {
   // 4 bits); null: those of its planes. Ask stored_bytes.
   std::uint64_t (*stored_bytes_of)(std::uint64_t rows, std::uint64_t cols) = nullptr;
 
+  // Side information that is itself compressed over runs of this many consecutive blocks of a tensor, across rows
+  // (0: of none): `settle` turns the sides of one run into ones that can be stored. Called after `fit`, before `round`.
+  std::uint32_t settled_blocks = 0;
+  void (*settle)(std::span<std::byte> sides) = nullptr;
+
+  // Rows that must be encoded together, from a multiple of as many, so that no run is cut.
+  std::uint64_t rows_together(std::uint64_t cols) const {
+    return settle ? settled_blocks / std::gcd(cols / block, std::uint64_t{settled_blocks}) : 1;
+  }
   // Whether rows of this many weights can be stored.
   bool divides(std::uint64_t cols) const { return block == 0 || cols % block == 0; }
   // Bytes of one row in plane p. REQUIRES: divides(cols).
@@ -75,8 +87,11 @@ using ConstPlanePointers = std::array<const std::byte*, kMaxPlanes>;
 
 // Decodes one row (all blocks). `planes` points to that row.
 void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> out);
-// Round-to-nearest of one row: fit, round and pack each block. Returns the sum of importance * (weight - decoded)^2.
+// Round-to-nearest of one row that is a tensor of its own: fit, round and pack each block. Returns the sum of
+// importance * (weight - decoded)^2.
 double encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
                   PlanePointers planes);
+// The same of consecutive rows of a tensor, which begin at a multiple of rows_together. `planes` points to the first.
+double encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes);
 
 }  // namespace quern

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
+#include "base/dynamic8.h"
 #include "base/random.h"
 #include "codec/packed_tensor.h"
 #include "quern/error.h"
@@ -94,7 +96,7 @@ class CodecTest : public testing::TestWithParam<const Codec*> {
 TEST_P(CodecTest, IsFoundByItsName) { EXPECT_EQ(find_codec(codec().name), &codec()); }
 
 TEST_P(CodecTest, StoredBytesAreTheNominalRatePlusPerRowScales) {
-  constexpr std::uint64_t kRows = 16, kCols = 2048;
+  constexpr std::uint64_t kRows = 16, kCols = 2048;  // whole runs and words
   std::uint64_t fixed = 0;
   if (codec().block == 0) {
     for (const CodecPlane& plane : codec().planes) fixed += plane.bytes_per_block;
@@ -351,6 +353,48 @@ TEST(Int4, StoresTheFirstCodeInTheLowBits) {
 TEST(Int4, CountsZeroPointsInWholeWordsOfEightRows) {
   EXPECT_EQ(find_codec("int4a_g32")->stored_bytes(9, 64), 9 * 2 * (16 + 2) + 2 * 2 * 4);
   EXPECT_EQ(find_codec("int4_g32")->stored_bytes(9, 64), 9 * 2 * (16 + 2));
+}
+
+// Double quantization: every run of 256 scales holds dynamic 8-bit numbers times its largest.
+TEST(Nf4Dq, SettlesScalesOverRunsThatCrossRows) {
+  const Codec& codec = *find_codec("nf4_dq");
+  EXPECT_EQ(codec.rows_together(192), 256u);
+  EXPECT_EQ(codec.rows_together(512), 32u);
+  EXPECT_EQ(codec.rows_together(1 << 20), 1u);
+  const std::size_t rows = 100, cols = 192, run = 256;
+  Floats weights = gaussian(rows * cols, 0.02, 600);
+  for (std::size_t k = 0; k < cols; ++k) weights[50 * cols + k] = 0;
+  PackedTensor tensor(codec, {rows, cols});
+  const double error = encode_rows(codec, {weights.data(), rows, cols, cols}, {}, tensor.row(0));
+  const auto scales = tensor.plane(1);
+  for (std::size_t first = 0; first < scales.size(); first += run * 4) {
+    const std::size_t end = std::min(scales.size(), first + run * 4);
+    float largest = 0;
+    for (std::size_t at = first; at < end; at += 4) largest = std::max(largest, load<float>(&scales[at]));
+    for (std::size_t at = first; at < end; at += 4) {
+      const float scale = load<float>(&scales[at]);
+      EXPECT_EQ(dynamic8_values()[nearest_dynamic8(scale / largest)] * largest, scale) << at;
+    }
+  }
+  Floats decoded(weights.size());
+  for (std::size_t i = 0; i < rows; ++i)
+    decode_row(codec, std::as_const(tensor).row(i), std::span(decoded).subspan(i * cols, cols));
+  EXPECT_NEAR(error, weighted_error(weights, decoded, {}), 1e-9 * error);
+  PackedTensor plain(*find_codec("nf4"), {rows, cols});
+  const double unsettled = encode_rows(plain.codec(), {weights.data(), rows, cols, cols}, {}, plain.row(0));
+  EXPECT_GT(error, unsettled);
+  EXPECT_LT(error, 1.02 * unsettled);
+}
+
+TEST(Nf4Dq, RowsThatAreWholeRunsCanBeEncodedApart) {
+  const Codec& codec = *find_codec("nf4_dq");
+  const std::size_t rows = 96, cols = 512, together = codec.rows_together(cols);
+  const Floats weights = gaussian(rows * cols, 0.02, 601);
+  PackedTensor whole(codec, {rows, cols}), parts(codec, {rows, cols});
+  encode_rows(codec, {weights.data(), rows, cols, cols}, {}, whole.row(0));
+  for (std::size_t i = 0; i < rows; i += together)
+    encode_rows(codec, {weights.data() + i * cols, together, cols, cols}, {}, parts.row(i));
+  for (std::size_t p = 0; p < 2; ++p) EXPECT_TRUE(std::ranges::equal(whole.plane(p), parts.plane(p)));
 }
 
 TEST(PackedTensor, RefusesRowsThatBlocksDoNotDivide) {

@@ -5,11 +5,11 @@ import sys
 
 import cpp_source
 
-CODEC = re.compile(r'const(?:expr)?\s+Codec\s+k\w+\s*=?\s*\{\s*(?:\.name\s*=\s*)?"([^"]+)"')
+CODEC = re.compile(r'const(?:expr)?\s+Codec\s+k\w+\s*=?\s*(?:\{|\w+<\d+>\()\s*(?:\.name\s*=\s*)?"([^"]+)"')
 ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|gpt2", re.I)
 
 # Where a codec's name may stand: its own layer, what a format calls its types, the schemes.
-CODEC_FILES = re.compile(r"src/codec/|src/format/[^/]*types[^/]*$|src/format/compressed_tensors\.h$|src/plan/schemes\.cpp$")
+CODEC_FILES = re.compile(r"src/codec/|src/format/[^/]*types[^/]*$|src/plan/schemes\.cpp$")
 
 # Numbers of IEEE 754 and bfloat16: known to every format, and the precision of arithmetic as well.
 PLAIN = {"f32", "f16", "bf16"}

@@ -20,7 +20,8 @@ void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) {
   std::size_t cols = 0;
   while (cols + unit <= kMostWeights && codec.row_bytes(cols + unit) <= bytes.size()) cols += unit;
   if (cols == 0) return;
-  ConstPlanePointers planes{bytes.data(), bytes.data() + codec.plane_row_bytes(0, cols)};
+  ConstPlanePointers planes{bytes.data()};
+  for (std::size_t p = 1; p < codec.planes.size(); ++p) planes[p] = planes[p - 1] + codec.plane_row_bytes(p - 1, cols);
   std::vector<float> out(cols);
   decode_row(codec, planes, out);
 }

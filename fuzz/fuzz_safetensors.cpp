@@ -26,7 +26,11 @@ void open_parts(const File& file, std::string_view config) {
   for (const TensorEntry& tensor : tensors)
     for (const TensorPart& part : tensor.parts) {
       std::vector<std::byte> bytes(part.bytes);
-      file.read(part.offset, bytes);
+      if (part.decoder) {
+        part.decoder->read(file, 0, bytes);
+      } else {
+        file.read(part.offset, bytes);
+      }
     }
 }
 

@@ -3,7 +3,7 @@
 
   python tools/make_codec_fixtures.py [--shared ../shared] [--out testdata/codec]
 
-Needs numpy, gguf, torch, safetensors, and llama_peer.py of the shared folder with the xllamacpp package (llama.cpp itself).
+Needs numpy, gguf, torch, safetensors, bitsandbytes, and llama_peer.py of the shared folder with the xllamacpp package (llama.cpp itself).
 Files: TYPE.blocks, TYPE.f32      blocks of every kind of bit pattern, and what gguf.quants.dequantize makes of them
        scalars.f32, .f16, .bf16   floats and their roundings
        SOURCE.f16                 8 rows of 512 weights; importance.f32: one value a column
@@ -106,6 +106,23 @@ def write_errors(out, shared, peer):
     (out / "llama_cpp_errors.csv").write_text("\n".join(lines) + "\n")
 
 
+def write_nf4(out):
+    """nf4.blocks: 32 bytes of codes and the binary32 scale of 48 blocks of 64, as bitsandbytes encodes the weights of
+    nf4.weights (float32); nf4.f32: what it decodes. dynamic8.f32: its dynamic 8-bit numbers."""
+    from bitsandbytes import functional
+    generator = torch.Generator().manual_seed(6)
+    weights = 0.02 * torch.randn(48, 64, generator=generator)
+    weights[7] = 0
+    weights[8, 3] = 5
+    weights[9] = torch.linspace(-1, 1, 64)
+    packed, state = functional.quantize_4bit(weights, blocksize=64, quant_type="nf4")
+    blocks = np.concatenate([packed.numpy().reshape(48, 32), state.absmax.numpy().reshape(48, 1).view(np.uint8)], axis=1)
+    blocks.tofile(out / "nf4.blocks")
+    weights.numpy().tofile(out / "nf4.weights")
+    functional.dequantize_4bit(packed, state).numpy().tofile(out / "nf4.f32")
+    functional.create_dynamic_map().numpy().astype(np.float32).tofile(out / "dynamic8.f32")
+
+
 def load_peer(shared):
     sys.path.insert(0, str(pathlib.Path(shared) / "peers"))
     import llama_peer
@@ -120,4 +137,5 @@ if __name__ == "__main__":
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     write_goldens(args.out)
+    write_nf4(args.out)
     write_errors(args.out, args.shared, load_peer(args.shared))

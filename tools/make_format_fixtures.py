@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes testdata/format: small files made by the safetensors and gguf packages, which the readers must read exactly.
+"""Writes testdata/format: small files made by the packages whose formats they are, which the readers must read exactly.
 
-Needs: torch, numpy, safetensors, gguf. Usage: make_format_fixtures.py [FOLDER]
+Needs: torch, numpy, safetensors, gguf, compressed-tensors, bitsandbytes. Usage: make_format_fixtures.py [FOLDER]
 """
 import json
 import pathlib
@@ -85,6 +85,59 @@ def packed_folder(folder):
     (folder / "expected.f32").write_bytes(expected.numpy().tobytes())
 
 
+def packed_int4_folder(folder):
+    """Layers of several kinds in one file, packed by compressed-tensors, and what each decompresses to (NAME.f32)."""
+    from compressed_tensors.compressors import BaseCompressor
+    from compressed_tensors.quantization import QuantizationArgs, QuantizationConfig, QuantizationScheme
+    from compressed_tensors.quantization.utils import calculate_qparams
+
+    folder.mkdir()
+    compressor = BaseCompressor.get_value_from_registry("pack-quantized")
+    generator = torch.Generator().manual_seed(4)
+    tensors, groups = {}, {}
+    for name, rows, cols, group, symmetric in [("plain", 3, 64, 32, True), ("wide", 2, 128, 128, True),
+                                               ("affine", 11, 128, 64, False)]:
+        args = QuantizationArgs(num_bits=4, type="int", symmetric=symmetric, strategy="group", group_size=group)
+        scheme = QuantizationScheme(targets=[name], format="pack-quantized", weights=args)
+        weight = torch.randn(rows, cols, generator=generator) + (0 if symmetric else 0.5)
+        split = weight.reshape(rows, cols // group, group)
+        scale, zero = calculate_qparams(split.amin(-1), split.amax(-1), args)
+        state = {"weight": weight, "weight_scale": scale.bfloat16().float()}
+        if not symmetric:
+            state["weight_zero_point"] = zero.to(torch.int8)
+        packed = compressor.compress(state, scheme)
+        decompressed = compressor.decompress(packed, scheme)["weight"].float()
+        (folder / f"{name}.f32").write_bytes(decompressed.numpy().tobytes())
+        packed["weight_scale"] = packed["weight_scale"].bfloat16()
+        tensors |= {f"{name}.{key}": value.contiguous() for key, value in packed.items()}
+        groups[f"group_{len(groups)}"] = scheme
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    quantization = QuantizationConfig(config_groups=groups, format="pack-quantized", quantization_status="compressed",
+                                      ignore=["lm_head"]).model_dump(mode="json")
+    (folder / "config.json").write_text(json.dumps({"model_type": "toy", "quantization_config": quantization}, indent=2))
+
+
+def bitsandbytes_folder(folder):
+    """Matrices as bitsandbytes stores them, with and without double quantization, and what it decodes (NAME.f32)."""
+    from bitsandbytes import functional
+
+    folder.mkdir()
+    generator = torch.Generator().manual_seed(5)
+    tensors = {"norm.weight": torch.ones(64, dtype=torch.bfloat16)}
+    for name, rows, cols, nested in [("plain", 5, 128, False), ("nested", 130, 192, True)]:
+        weight = 0.02 * torch.randn(rows, cols, generator=generator)
+        packed, state = functional.quantize_4bit(weight, blocksize=64, compress_statistics=nested, quant_type="nf4")
+        tensors[f"{name}.weight"] = packed
+        tensors |= {f"{name}.weight.{key}": value.contiguous() for key, value in state.as_dict(packed=True).items()}
+        decoded = functional.dequantize_4bit(packed, state)
+        (folder / f"{name}.f32").write_bytes(decoded[:5].contiguous().numpy().tobytes())  # the first rows tell enough
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    quantization = {"quant_method": "bitsandbytes", "load_in_4bit": True, "load_in_8bit": False,
+                    "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True,
+                    "bnb_4bit_compute_dtype": "bfloat16", "bnb_4bit_quant_storage": "uint8"}
+    (folder / "config.json").write_text(json.dumps({"model_type": "toy", "quantization_config": quantization}, indent=2))
+
+
 def all_ggml_types(path):
     writer = gguf.GGUFWriter(path, "llama")
     for start, kind in enumerate(gguf.GGMLQuantizationType):
@@ -148,6 +201,8 @@ def main():
     all_dtypes(folder / "all_dtypes.safetensors")
     sharded_folder(folder / "sharded")
     packed_folder(folder / "packed_int8")
+    packed_int4_folder(folder / "packed_int4")
+    bitsandbytes_folder(folder / "bitsandbytes")
     all_ggml_types(folder / "all_types.gguf")
     all_value_types(folder / "all_values.gguf")
     all_value_types(folder / "aligned_64.gguf", alignment=64)

@@ -19,10 +19,23 @@ namespace quern {
 // Encoding of plain floats, known to every format and codec.
 inline constexpr const char* kFloat32 = "f32";
 
+class File;
+
+// Reads a part that the file stores in another shape (zero points of 4 bits, for example) in the codec's.
+class PartDecoder {
+ public:
+  virtual ~PartDecoder() = default;
+  // Bytes that the part takes in files.
+  virtual std::uint64_t stored_bytes() const = 0;
+  // Fills `out` from `offset` within the part, from the part's file. Safe from several threads.
+  virtual void read(const File& file, std::uint64_t offset, std::span<std::byte> out) const = 0;
+};
+
 // A run of bytes in one of the checkpoint's files.
 struct TensorPart {
-  std::uint32_t file = 0;  // index into Checkpoint::files()
-  std::uint64_t offset = 0, bytes = 0;
+  std::uint32_t file = 0;               // index into Checkpoint::files()
+  std::uint64_t offset = 0, bytes = 0;  // with a decoder: where the stored bytes begin, and how many are decoded
+  std::shared_ptr<const PartDecoder> decoder = nullptr;  // null: the part is stored as it is
 };
 
 struct TensorEntry {
@@ -31,9 +44,10 @@ struct TensorEntry {
   std::string encoding;  // name of a codec ("bf16", "q4_k"), or of a stored type without one ("i64", "iq2_xxs")
   std::vector<TensorPart> parts;  // one a plane of the codec, in the codec's order
 
+  // In files.
   std::uint64_t bytes() const {
     std::uint64_t sum = 0;
-    for (const TensorPart& part : parts) sum += part.bytes;
+    for (const TensorPart& part : parts) sum += part.decoder ? part.decoder->stored_bytes() : part.bytes;
     return sum;
   }
 };

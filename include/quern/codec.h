@@ -8,8 +8,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <string_view>
+
+#include "quern/tensor.h"
 
 namespace quern {
 
@@ -20,7 +23,7 @@ struct CodecPlane {
   std::uint32_t bytes_per_weight;
 };
 
-inline constexpr std::size_t kMaxPlanes = 2;
+inline constexpr std::size_t kMaxPlanes = 3;
 
 struct Codec {
   const char* name;  // NOTE: on-disk id; never changes its meaning
@@ -41,6 +44,19 @@ struct Codec {
   // Reads one block.
   void (*decode)(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out);
 
+  // Bytes that a tensor takes in a container that stores planes more tightly than they are exchanged (zero points of
+  // 4 bits); null: those of its planes. Ask stored_bytes.
+  std::uint64_t (*stored_bytes_of)(std::uint64_t rows, std::uint64_t cols) = nullptr;
+
+  // Side information that is itself compressed over runs of this many consecutive blocks of a tensor, across rows
+  // (0: of none): `settle` turns the sides of one run into ones that can be stored. Called after `fit`, before `round`.
+  std::uint32_t settled_blocks = 0;
+  void (*settle)(std::span<std::byte> sides) = nullptr;
+
+  // Rows that must be encoded together, from a multiple of as many, so that no run is cut.
+  std::uint64_t rows_together(std::uint64_t cols) const {
+    return settle ? settled_blocks / std::gcd(cols / block, std::uint64_t{settled_blocks}) : 1;
+  }
   // Whether rows of this many weights can be stored.
   bool divides(std::uint64_t cols) const { return block == 0 || cols % block == 0; }
   // Bytes of one row in plane p. REQUIRES: divides(cols).
@@ -48,7 +64,11 @@ struct Codec {
     const std::uint64_t blocks = block == 0 ? 1 : cols / block;
     return blocks * planes[p].bytes_per_block + cols * planes[p].bytes_per_weight;
   }
-  // Bytes of one row in all planes.
+  // Bytes of a tensor in a file, names and shapes aside. REQUIRES: divides(cols).
+  std::uint64_t stored_bytes(std::uint64_t rows, std::uint64_t cols) const {
+    return stored_bytes_of ? stored_bytes_of(rows, cols) : rows * row_bytes(cols);
+  }
+  // Bytes of one row in all planes, as they are exchanged.
   std::uint64_t row_bytes(std::uint64_t cols) const {
     std::uint64_t sum = 0;
     for (std::size_t p = 0; p < planes.size(); ++p) sum += plane_row_bytes(p, cols);
@@ -67,8 +87,11 @@ using ConstPlanePointers = std::array<const std::byte*, kMaxPlanes>;
 
 // Decodes one row (all blocks). `planes` points to that row.
 void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> out);
-// Round-to-nearest of one row: fit, round and pack each block. Returns the sum of importance * (weight - decoded)^2.
+// Round-to-nearest of one row that is a tensor of its own: fit, round and pack each block. Returns the sum of
+// importance * (weight - decoded)^2.
 double encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
                   PlanePointers planes);
+// The same of consecutive rows of a tensor, which begin at a multiple of rows_together. `planes` points to the first.
+double encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes);
 
 }  // namespace quern

@@ -60,5 +60,45 @@ TEST_P(ScalarRounding, IsThatOfTorch) {
 INSTANTIATE_TEST_SUITE_P(Types, ScalarRounding, testing::Values("f32", "f16", "bf16"),
                          [](const auto& type) { return std::string(type.param); });
 
+// bitsandbytes' blocks: 32 bytes of codes, then the scale.
+constexpr std::size_t kNf4Block = 64, kNf4BlockBytes = 36;
+
+TEST(Nf4, DecodesAndRoundsAsBitsandbytes) {
+  const Codec& codec = *find_codec("nf4");
+  const auto blocks = read_fixture<std::byte>("nf4.blocks");
+  const auto weights = read_fixture<float>("nf4.weights"), expected = read_fixture<float>("nf4.f32");
+  ASSERT_EQ(blocks.size() / kNf4BlockBytes * kNf4Block, expected.size());
+  ASSERT_EQ(expected.size(), weights.size());
+  for (std::size_t b = 0; b * kNf4BlockBytes < blocks.size(); ++b) {
+    const std::byte *codes = blocks.data() + b * kNf4BlockBytes, *scale = codes + 32;
+    std::vector<float> decoded(kNf4Block), values(kNf4Block);
+    codec.decode({codes, scale}, decoded);
+    expect_same(decoded, std::span(expected).subspan(b * kNf4Block, kNf4Block));
+    std::vector<std::int32_t> rounded(kNf4Block);
+    codec.round(scale, 0, std::span(weights).subspan(b * kNf4Block, kNf4Block), rounded, values);
+    expect_same(values, decoded);
+    std::byte packed[32], packed_scale[4];
+    codec.pack(scale, rounded, {packed, packed_scale});
+    EXPECT_TRUE(std::equal(std::begin(packed), std::end(packed), codes)) << b;
+  }
+}
+
+TEST(Nf4, TheSearchedScaleIsNeverWorseThanThatOfBitsandbytes) {
+  const Codec& codec = *find_codec("nf4");
+  const auto weights = read_fixture<float>("nf4.weights"), theirs = read_fixture<float>("nf4.f32");
+  double sum = 0, sum_theirs = 0;
+  for (std::size_t first = 0; first < weights.size(); first += kNf4Block) {
+    double error_theirs = 0;
+    for (std::size_t k = first; k < first + kNf4Block; ++k)
+      error_theirs += std::pow(static_cast<double>(weights[k]) - theirs[k], 2);
+    std::byte codes[32], scale[4];
+    const double error = encode_row(codec, std::span(weights).subspan(first, kNf4Block), {}, {codes, scale});
+    EXPECT_LE(error, error_theirs * (1 + 1e-5)) << first / kNf4Block;
+    sum += error;
+    sum_theirs += error_theirs;
+  }
+  EXPECT_LT(sum, 0.95 * sum_theirs);
+}
+
 }  // namespace
 }  // namespace quern

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
+#include "base/dynamic8.h"
 #include "base/random.h"
 #include "codec/packed_tensor.h"
 #include "quern/error.h"
@@ -93,14 +95,17 @@ class CodecTest : public testing::TestWithParam<const Codec*> {
 
 TEST_P(CodecTest, IsFoundByItsName) { EXPECT_EQ(find_codec(codec().name), &codec()); }
 
-TEST_P(CodecTest, RowBytesAreTheNominalRatePlusPerRowScales) {
+TEST_P(CodecTest, StoredBytesAreTheNominalRatePlusPerRowScales) {
+  constexpr std::uint64_t kRows = 16, kCols = 2048;  // whole runs and words
   std::uint64_t fixed = 0;
   if (codec().block == 0) {
     for (const CodecPlane& plane : codec().planes) fixed += plane.bytes_per_block;
   }
-  EXPECT_DOUBLE_EQ(static_cast<double>(codec().row_bytes(2048) - fixed) * 8 / 2048, codec().bits_per_weight);
-  EXPECT_EQ(PackedTensor(codec(), {3, 2048}).bytes(), 3 * codec().row_bytes(2048));
-  EXPECT_TRUE(codec().divides(2048));
+  const double bits = static_cast<double>(codec().stored_bytes(kRows, kCols) - kRows * fixed) * 8;
+  EXPECT_DOUBLE_EQ(bits / (kRows * kCols), codec().bits_per_weight);
+  EXPECT_EQ(PackedTensor(codec(), {3, kCols}).bytes(), 3 * codec().row_bytes(kCols));
+  EXPECT_LE(codec().stored_bytes(3, kCols), 3 * codec().row_bytes(kCols) + kCols);
+  EXPECT_TRUE(codec().divides(kCols));
 }
 
 TEST_P(CodecTest, RoundGivesTheValuesThatDecodeGives) {
@@ -322,8 +327,108 @@ TEST(Int8Channel, StoresCodesPlus128AndABfloat16Scale) {
   EXPECT_TRUE(std::ranges::equal(tensor.plane(1), scale));
 }
 
+TEST(Int4, ZeroPointsNeverRaiseTheError) {
+  for (const char* group : {"32", "64", "128"}) {
+    const Codec &plain = *find_codec(std::string("int4_g") + group),
+                &affine = *find_codec(std::string("int4a_g") + group);
+    for (std::uint64_t seed = 0; seed < 30; ++seed) {
+      const Floats importance = lognormal(128, seed + 200);
+      Floats weights = gaussian(128, 0.02, seed + 300);
+      if (seed % 3 == 1) weights[seed] *= 20;
+      if (seed % 3 == 2) weights[seed] = 0.3f;
+      const double allowed = 1 + 1e-5;  // the search sums in float
+      EXPECT_LE(encode(affine, weights, importance).error, encode(plain, weights, importance).error * allowed) << seed;
+    }
+    Floats positive = gaussian(1024, 0.02, 400);
+    for (float& value : positive) value = std::abs(value);
+    EXPECT_LT(relative_error(affine, positive), 0.5 * relative_error(plain, positive));
+  }
+}
+
+// What the compressed-tensors package takes: the largest magnitude on 7.5 codes, rounded to bfloat16.
+TEST(Int4, TheSearchedScaleBeatsTheScaleOfTheLargestWeight) {
+  for (const std::size_t group : {std::size_t{32}, std::size_t{64}, std::size_t{128}}) {
+    const Codec& codec = *find_codec("int4_g" + std::to_string(group));
+    double found = 0, plain = 0;
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+      const Floats weights = gaussian(group, 0.02, seed + 500);
+      float largest = 0;
+      for (const float value : weights) largest = std::max(largest, std::abs(value));
+      const float scale = std::bit_cast<float>((std::bit_cast<std::uint32_t>(largest / 7.5f) + 0x8000u) & 0xffff0000u);
+      Floats decoded(group);
+      for (std::size_t k = 0; k < group; ++k)
+        decoded[k] = scale * std::clamp(std::nearbyint(weights[k] / scale), -8.0f, 7.0f);
+      const double error = encode(codec, weights).error, allowed = weighted_error(weights, decoded, {});
+      EXPECT_LE(error, allowed * (1 + 1e-5));
+      found += error;
+      plain += allowed;
+    }
+    EXPECT_LT(found, 0.85 * plain) << group;
+  }
+}
+
+TEST(Int4, StoresTheFirstCodeInTheLowBits) {
+  Floats weights(32, 0.0f);
+  for (std::size_t k = 0; k < 16; ++k) weights[k] = static_cast<float>(k) - 8;
+  const PackedTensor plain = encode(*find_codec("int4_g32"), weights).tensor;
+  const PackedTensor affine = encode(*find_codec("int4a_g32"), weights).tensor;
+  for (std::size_t k = 0; k < 8; ++k) EXPECT_EQ(plain.plane(0)[k], static_cast<std::byte>((2 * k + 1) << 4 | 2 * k));
+  EXPECT_EQ(plain.plane(0)[8], std::byte{0x88});
+  EXPECT_TRUE(std::ranges::equal(plain.plane(1), std::vector{std::byte{0x80}, std::byte{0x3f}}));
+  EXPECT_TRUE(std::ranges::equal(affine.plane(0), plain.plane(0)));
+  EXPECT_TRUE(std::ranges::equal(affine.plane(2), std::vector{std::byte{8}}));
+}
+
+TEST(Int4, CountsZeroPointsInWholeWordsOfEightRows) {
+  EXPECT_EQ(find_codec("int4a_g32")->stored_bytes(9, 64), 9 * 2 * (16 + 2) + 2 * 2 * 4);
+  EXPECT_EQ(find_codec("int4_g32")->stored_bytes(9, 64), 9 * 2 * (16 + 2));
+}
+
+// Double quantization: every run of 256 scales holds dynamic 8-bit numbers times its largest.
+TEST(Nf4Dq, SettlesScalesOverRunsThatCrossRows) {
+  const Codec& codec = *find_codec("nf4_dq");
+  EXPECT_EQ(codec.rows_together(192), 256u);
+  EXPECT_EQ(codec.rows_together(512), 32u);
+  EXPECT_EQ(codec.rows_together(1 << 20), 1u);
+  const std::size_t rows = 100, cols = 192, run = 256;
+  Floats weights = gaussian(rows * cols, 0.02, 600);
+  for (std::size_t k = 0; k < cols; ++k) weights[50 * cols + k] = 0;
+  PackedTensor tensor(codec, {rows, cols});
+  const double error = encode_rows(codec, {weights.data(), rows, cols, cols}, {}, tensor.row(0));
+  const auto scales = tensor.plane(1);
+  for (std::size_t first = 0; first < scales.size(); first += run * 4) {
+    const std::size_t end = std::min(scales.size(), first + run * 4);
+    float largest = 0;
+    for (std::size_t at = first; at < end; at += 4) largest = std::max(largest, load<float>(&scales[at]));
+    for (std::size_t at = first; at < end; at += 4) {
+      const float scale = load<float>(&scales[at]);
+      EXPECT_EQ(dynamic8_values()[nearest_dynamic8(scale / largest)] * largest, scale) << at;
+    }
+  }
+  Floats decoded(weights.size());
+  for (std::size_t i = 0; i < rows; ++i)
+    decode_row(codec, std::as_const(tensor).row(i), std::span(decoded).subspan(i * cols, cols));
+  EXPECT_NEAR(error, weighted_error(weights, decoded, {}), 1e-9 * error);
+  PackedTensor plain(*find_codec("nf4"), {rows, cols});
+  const double unsettled = encode_rows(plain.codec(), {weights.data(), rows, cols, cols}, {}, plain.row(0));
+  EXPECT_GT(error, unsettled);
+  EXPECT_LT(error, 1.02 * unsettled);
+}
+
+TEST(Nf4Dq, RowsThatAreWholeRunsCanBeEncodedApart) {
+  const Codec& codec = *find_codec("nf4_dq");
+  const std::size_t rows = 96, cols = 512, together = codec.rows_together(cols);
+  const Floats weights = gaussian(rows * cols, 0.02, 601);
+  PackedTensor whole(codec, {rows, cols}), parts(codec, {rows, cols});
+  encode_rows(codec, {weights.data(), rows, cols, cols}, {}, whole.row(0));
+  for (std::size_t i = 0; i < rows; i += together)
+    encode_rows(codec, {weights.data() + i * cols, together, cols, cols}, {}, parts.row(i));
+  for (std::size_t p = 0; p < 2; ++p) EXPECT_TRUE(std::ranges::equal(whole.plane(p), parts.plane(p)));
+}
+
 TEST(PackedTensor, RefusesRowsThatBlocksDoNotDivide) {
   EXPECT_THROW(PackedTensor(*find_codec("q4_k"), {1, 255}), Error);
+  EXPECT_THROW(PackedTensor(*find_codec("int4_g64"), {1, 96}), Error);
   EXPECT_THROW(PackedTensor(*find_codec("f32"), {std::uint64_t{1} << 62, 16}), Error);
 }
 

@@ -1,4 +1,5 @@
 // The table of number formats, and whole rows of any of them.
+#include <algorithm>
 #include <vector>
 
 #include "codec/codec_table.h"
@@ -7,8 +8,10 @@ namespace quern {
 namespace {
 
 // Highest bits per weight first.
-const Codec* const kCodecs[] = {&kF32,   &kF16,  &kBf16, &kQ8_0,  &kInt8Channel, &kQ6K, &kQ5_1, &kQ5_0,  &kQ5K,  &kQ4_1,
-                                &kIq4Nl, &kQ4_0, &kQ4K,  &kMxfp4, &kIq4Xs,       &kQ3K, &kQ2K,  &kTq2_0, &kTq1_0};
+const Codec* const kCodecs[] = {&kF32,     &kF16,      &kBf16,     &kQ8_0,     &kInt8Channel, &kQ6K,     &kQ5_1,
+                                &kQ5_0,    &kQ5K,      &kQ4_1,     &kInt4aG32, &kIq4Nl,       &kQ4_0,    &kQ4K,
+                                &kInt4G32, &kNf4,      &kInt4aG64, &kMxfp4,    &kIq4Xs,       &kInt4G64, &kInt4aG128,
+                                &kNf4Dq,   &kInt4G128, &kQ3K,      &kQ2K,      &kTq2_0,       &kTq1_0};
 
 template <typename Pointer>
 void advance(const Codec& codec, std::size_t weights, std::array<Pointer, kMaxPlanes>& planes) {
@@ -24,6 +27,52 @@ double squared_error(std::span<const float> weights, std::span<const float> valu
     sum += importance.empty() ? error * error : static_cast<double>(importance[k]) * error * error;
   }
   return sum;
+}
+
+PlanePointers row_planes(const Codec& codec, std::size_t cols, PlanePointers planes, std::size_t row) {
+  for (std::size_t p = 0; p < codec.planes.size(); ++p) planes[p] += row * codec.plane_row_bytes(p, cols);
+  return planes;
+}
+
+std::span<const float> columns_of(std::span<const float> importance, std::size_t first, std::size_t count) {
+  return importance.empty() ? importance : importance.subspan(first, count);
+}
+
+// Side information of all blocks, run by run in a form that can be stored.
+std::vector<std::byte> fit_blocks(const Codec& codec, MatrixView rows, std::span<const float> importance,
+                                  std::size_t block) {
+  std::vector<std::byte> sides(rows.rows * (rows.cols / block) * codec.side_bytes);
+  std::byte* side = sides.data();
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    for (std::size_t first = 0; first < rows.cols; first += block, side += codec.side_bytes)
+      codec.fit(rows.row(i).subspan(first, block), columns_of(importance, first, block), side);
+  const std::size_t run = std::size_t{codec.settled_blocks} * codec.side_bytes;
+  for (std::size_t at = 0; codec.settle && at < sides.size(); at += run)
+    codec.settle(std::span(sides).subspan(at, std::min(run, sides.size() - at)));
+  return sides;
+}
+
+// Rows whose runs of blocks concern no others.
+double encode_together(const Codec& codec, MatrixView rows, std::span<const float> importance,
+                       PlanePointers first_row) {
+  if (rows.cols == 0) return 0;
+  const std::size_t block = codec.block == 0 ? rows.cols : codec.block;
+  const std::vector<std::byte> sides = fit_blocks(codec, rows, importance, block);
+  const std::byte* side = sides.data();
+  std::vector<std::int32_t> codes(block);
+  std::vector<float> values(block);
+  double error = 0;
+  for (std::size_t i = 0; i < rows.rows; ++i) {
+    PlanePointers planes = row_planes(codec, rows.cols, first_row, i);
+    for (std::size_t first = 0; first < rows.cols; first += block, side += codec.side_bytes) {
+      const auto weights = rows.row(i).subspan(first, block);
+      codec.round(side, 0, weights, codes, values);
+      codec.pack(side, codes, planes);
+      error += squared_error(weights, values, columns_of(importance, first, block));
+      advance(codec, block, planes);
+    }
+  }
+  return error;
 }
 
 }  // namespace
@@ -47,19 +96,21 @@ void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> 
 
 double encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
                   PlanePointers planes) {
-  const std::size_t block = codec.block == 0 ? weights.size() : codec.block;
-  std::vector<std::byte> side(codec.side_bytes);
-  std::vector<std::int32_t> codes(block);
-  std::vector<float> values(block);
+  return encode_rows(codec, {weights.data(), 1, weights.size(), weights.size()}, importance, planes);
+}
+
+double encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
   double error = 0;
-  for (std::size_t first = 0; first < weights.size(); first += block) {
-    const auto block_weights = weights.subspan(first, block);
-    const auto block_importance = importance.empty() ? importance : importance.subspan(first, block);
-    codec.fit(block_weights, block_importance, side.data());
-    codec.round(side.data(), 0, block_weights, codes, values);
-    codec.pack(side.data(), codes, planes);
-    error += squared_error(block_weights, values, block_importance);
-    advance(codec, block, planes);
+  if (!codec.settle) {
+    for (std::size_t i = 0; i < rows.rows; ++i)
+      error += encode_together(codec, {rows.row(i).data(), 1, rows.cols, rows.cols}, importance,
+                               row_planes(codec, rows.cols, planes, i));
+    return error;
+  }
+  const std::size_t together = codec.rows_together(rows.cols);
+  for (std::size_t i = 0; i < rows.rows; i += together) {
+    const MatrixView part = {rows.row(i).data(), std::min(together, rows.rows - i), rows.cols, rows.stride};
+    error += encode_together(codec, part, importance, row_planes(codec, rows.cols, planes, i));
   }
   return error;
 }

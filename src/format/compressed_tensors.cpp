@@ -1,11 +1,11 @@
-// compressed-tensors, format pack-quantized, 8 bits, symmetric, one scale a row (W8A16). A linear layer M of shape
-// [out, in]:
+// compressed-tensors, format pack-quantized, weights only. A linear layer M of shape [out, in] with codes of b bits:
 //
-//   M.weight_packed  I32  [out, in / 4]  byte k of a row is q[k] + 128, q in -127..127
-//   M.weight_scale   BF16 [out, 1]       w = q * scale
-//   M.weight_shape   I64  [2]            out, in
+//   M.weight_packed      I32  [out, in * b / 32]  codes q >= 0 along a row, the first in the lowest bits
+//   M.weight_scale       BF16 [out, groups]       w = (q - zero) * scale; zero is 2^(b-1) where none are stored
+//   M.weight_zero_point  I32  [ceil(out / 8), groups]  asymmetric only: zero_points.h
+//   M.weight_shape       I64  [2]                 out, in
 //
-// Rows whose length is no multiple of 4 are padded by the package; such a row is not the codec's run of bytes, so these
+// The package also packs rows that end inside a word or a group; such a row is not the codec's run of bytes, so these
 // are refused both ways.
 #include "format/compressed_tensors.h"
 
@@ -13,144 +13,93 @@
 #include <map>
 #include <string>
 
+#include "format/quantized_modules.h"
+#include "format/zero_points.h"
 #include "quern/error.h"
 
 namespace quern {
 namespace {
 
+using Zeros = PackedEncoding::Zeros;
+
 constexpr const char* kPacked = ".weight_packed";
 constexpr const char* kScale = ".weight_scale";
+constexpr const char* kZeroPoint = ".weight_zero_point";
 constexpr const char* kShape = ".weight_shape";
-constexpr const char* kWeight = ".weight";
-// The release of the package whose configuration this is.
-constexpr const char* kVersion = "0.18.0";
-// Names that transformers gives to input embeddings; they are no Linear modules, so they are targeted by name.
-constexpr std::string_view kEmbeddings[] = {"embed_tokens",    "embeddings",     "wte",
-                                            "word_embeddings", "tok_embeddings", "embed_in"};
-
-std::string text_of(const Json& object, std::string_view key) {
-  const Json* value = object.find(key);
-  if (!value || value->is_null()) return "";
-  return value->is_string() ? value->as_string() : dump_json(*value);
-}
-
-bool absent(const Json& object, std::string_view key) {
-  const Json* value = object.find(key);
-  return !value || value->is_null() || (value->is_object() && value->as_object().empty());
-}
-
-bool is_int8_channel(const Json& group) {
-  const Json* weights = group.find("weights");
-  return weights && text_of(*weights, "num_bits") == "8" && text_of(*weights, "type") == "int" &&
-         text_of(*weights, "symmetric") == "true" && text_of(*weights, "strategy") == "channel" &&
-         absent(group, "input_activations") && absent(group, "output_activations");
-}
-
-// Whether the quantization is the one of this file; false: there is none. Error(kInput) for all others.
-bool check_quantization(const Json& config) {
-  if (!absent(config, "quantization") && absent(config, "quantization_config")) {
-    fail(ErrorCode::kInput,
-         "the weights are quantized in MLX's layout, which is not supported; use the original model");
-  }
-  const char* key = absent(config, "quantization_config") ? "compression_config" : "quantization_config";
-  if (absent(config, key)) return false;
-  const Json& quantization = config.at(key);
-  const std::string method = text_of(quantization, "quant_method"), format = text_of(quantization, "format");
-  const Json* groups = quantization.find("config_groups");
-  bool known = method == "compressed-tensors" && format == "pack-quantized" && groups && groups->is_object() &&
-               absent(quantization, "transform_config");
-  if (known) {
-    for (const Json::Member& group : groups->as_object()) known = known && is_int8_channel(group.second);
-  }
-  if (known) return true;
-  fail(ErrorCode::kInput,
-       "the weights are already quantized with quant_method \"{}\", format \"{}\"; only compressed-tensors "
-       "pack-quantized with 8-bit "
-       "symmetric channel-wise weights can be read: use the original model",
-       method, format);
-}
+constexpr const char* kGroupIndex = ".weight_g_idx";
 
 using Table = std::map<std::string, const TensorEntry*, std::less<>>;
 
-const TensorEntry& sibling(const Table& table, const std::string& name, std::string_view encoding, const Shape& shape) {
+const TensorEntry& sibling(const Table& table, const std::string& name, std::string_view encoding) {
   const auto at = table.find(name);
   if (at == table.end()) fail(ErrorCode::kInput, "{} is missing", name);
-  const TensorEntry& entry = *at->second;
-  if (entry.encoding != encoding || entry.shape != shape) {
+  if (at->second->encoding != encoding)
+    fail(ErrorCode::kInput, "{} is {}, but {} was expected", name, at->second->encoding, encoding);
+  return *at->second;
+}
+
+const TensorEntry& sibling(const Table& table, const std::string& name, std::string_view encoding, const Shape& shape) {
+  const TensorEntry& entry = sibling(table, name, encoding);
+  if (entry.shape != shape) {
     fail(ErrorCode::kInput, "{} is {} {}, but {} {} was expected", name, entry.encoding, to_string(entry.shape),
          encoding, to_string(shape));
   }
   return entry;
 }
 
-TensorEntry join(const std::string& module, const Table& table, const std::vector<File>& files) {
+// Which of the declared kinds the stored shapes are; the targets of the groups are patterns over module classes and
+// need not be resolved.
+const PackedEncoding& kind_of(const std::string& module, const Table& table, std::uint64_t cols,
+                              const std::vector<const PackedEncoding*>& declared) {
+  const Shape& packed = sibling(table, module + kPacked, "i32").shape;
+  const Shape& scales = sibling(table, module + kScale, "bf16").shape;
+  const Zeros zeros = table.contains(module + kZeroPoint) ? Zeros::kStored : Zeros::kNone;
+  for (const PackedEncoding* kind : declared) {
+    if (kind->zeros == zeros && kind->divides(cols) && packed.size() == 2 && scales.size() == 2 &&
+        packed[1] == cols / kind->codes_per_word() && scales[1] == kind->groups(cols))
+      return *kind;
+  }
+  // With one kind the tensor that does not fit it can be named.
+  if (declared.size() == 1 && declared[0]->divides(cols) && declared[0]->zeros == zeros) return *declared[0];
+  fail(ErrorCode::kInput,
+       "{}: rows of {} weights in {} words with scales of shape {}{} are no kind that the "
+       "configuration declares and that can be read ({})",
+       module + kPacked, cols, to_string(packed), to_string(scales), zeros == Zeros::kStored ? " and zero points" : "",
+       declared[0]->name);
+}
+
+TensorEntry join(const std::string& module, const Table& table, const std::vector<File>& files,
+                 const std::vector<const PackedEncoding*>& declared) {
   const TensorEntry& shape_entry = sibling(table, module + kShape, "i64", {2});
   std::uint64_t extents[2];
   const TensorPart& where = shape_entry.parts[0];
   files.at(where.file).read(where.offset, std::as_writable_bytes(std::span(extents)));
   const auto [rows, cols] = extents;
-  if (cols == 0 || cols % kCodesPerWord) {
-    fail(ErrorCode::kInput, "{} gives rows of {} weights; only multiples of {} are supported", module + kShape, cols,
-         kCodesPerWord);
+  if (cols == 0 || std::ranges::none_of(declared, [cols = cols](const auto* kind) { return kind->divides(cols); })) {
+    fail(ErrorCode::kInput, "{} gives rows of {} weights; only whole words and whole groups are supported",
+         module + kShape, cols);
   }
-  const TensorEntry& codes = sibling(table, module + kPacked, "i32", {rows, cols / kCodesPerWord});
-  const TensorEntry& scales = sibling(table, module + kScale, "bf16", {rows, 1});
-  if (table.contains(module + ".weight_zero_point") || table.contains(module + ".weight_g_idx") ||
-      table.contains(module + kWeight)) {
-    fail(ErrorCode::kInput, "{} has zero points, a group index, or an unquantized twin beside it", module + kPacked);
+  const PackedEncoding& kind = kind_of(module, table, cols, declared);
+  const std::uint64_t groups = kind.groups(cols);
+  const TensorEntry& codes = sibling(table, module + kPacked, "i32", {rows, cols / kind.codes_per_word()});
+  const TensorEntry& scales = sibling(table, module + kScale, "bf16", {rows, groups});
+  if (table.contains(module + kGroupIndex) || table.contains(module + std::string(kWeightSuffix)))
+    fail(ErrorCode::kInput, "{} has a group index or an unquantized twin beside it", module + kPacked);
+  TensorEntry joined{
+      module + std::string(kWeightSuffix), {rows, cols}, std::string(kind.name), {codes.parts[0], scales.parts[0]}};
+  if (kind.zeros == Zeros::kStored) {
+    const TensorPart& words = sibling(table, module + kZeroPoint, "i32", {zero_point_words(rows), groups}).parts[0];
+    joined.parts.push_back(
+        {words.file, words.offset, rows * groups, make_zero_point_decoder(words.offset, rows, groups)});
   }
-  return {module + kWeight, {rows, cols}, std::string(kPackedInt8), {codes.parts[0], scales.parts[0]}};
-}
-
-std::string module_of(const std::string& name, std::string_view suffix) {
-  return name.substr(0, name.size() - suffix.size());
-}
-
-bool is_embedding(const std::string& module) {
-  const std::string last = module.substr(module.rfind('.') + 1);
-  return std::find(std::begin(kEmbeddings), std::end(kEmbeddings), last) != std::end(kEmbeddings);
-}
-
-Json weight_scheme() {
-  return Json::object({{"num_bits", 8},
-                       {"type", "int"},
-                       {"symmetric", true},
-                       {"strategy", "channel"},
-                       {"group_size", nullptr},
-                       {"block_structure", nullptr},
-                       {"dynamic", false},
-                       {"actorder", nullptr},
-                       {"scale_dtype", nullptr},
-                       {"zp_dtype", nullptr},
-                       {"observer", "minmax"},
-                       {"observer_kwargs", Json::object()}});
-}
-
-Json quantization_config(Json targets, Json ignore) {
-  Json group = Json::object({{"targets", std::move(targets)},
-                             {"format", "pack-quantized"},
-                             {"input_activations", nullptr},
-                             {"output_activations", nullptr},
-                             {"weights", weight_scheme()}});
-  return Json::object({{"quant_method", "compressed-tensors"},
-                       {"format", "pack-quantized"},
-                       {"quantization_status", "compressed"},
-                       {"global_compression_ratio", nullptr},
-                       {"version", kVersion},
-                       {"config_groups", Json::object({{"group_0", std::move(group)}})},
-                       {"ignore", std::move(ignore)},
-                       {"kv_cache_scheme", nullptr},
-                       {"sparsity_config", Json::object()},
-                       {"transform_config", Json::object()},
-                       // Without it transformers 5.23 fails on packed embeddings, tied heads and Mamba blocks, whose
-                       // initialisers ask for M.weight; with it all weights are decoded while loading.
-                       {"dequantize", true}});
+  return joined;
 }
 
 }  // namespace
 
 void join_packed_weights(const Json& config, const std::vector<File>& files, std::vector<TensorEntry>& tensors) {
-  if (!check_quantization(config)) return;
+  const std::vector<const PackedEncoding*> declared = declared_encodings(config);
+  if (declared.empty()) return;
   Table table;
   for (const TensorEntry& tensor : tensors) table.emplace(tensor.name, &tensor);
   std::vector<TensorEntry> joined;
@@ -159,53 +108,37 @@ void join_packed_weights(const Json& config, const std::vector<File>& files, std
       return tensor.name.ends_with(suffix) && table.contains(module_of(tensor.name, suffix) + kPacked);
     };
     if (belongs(kPacked)) {
-      joined.push_back(join(module_of(tensor.name, kPacked), table, files));
-    } else if (!belongs(kScale) && !belongs(kShape)) {
+      joined.push_back(join(module_of(tensor.name, kPacked), table, files, declared));
+    } else if (!belongs(kScale) && !belongs(kShape) && !belongs(kZeroPoint)) {
       joined.push_back(tensor);
     }
   }
   tensors = std::move(joined);
 }
 
-std::vector<SafetensorsTensor> split_packed_weight(const TensorSpec& tensor) {
-  if (tensor.shape.size() != 2 || !tensor.name.ends_with(kWeight) || tensor.shape[1] == 0 ||
-      tensor.shape[1] % kCodesPerWord) {
+StoredLayout lay_out_packed_weight(const TensorSpec& tensor, const PackedEncoding& encoding) {
+  if (tensor.shape.size() != 2 || !tensor.name.ends_with(kWeightSuffix) || tensor.shape[1] == 0 ||
+      !encoding.divides(tensor.shape[1])) {
     fail(ErrorCode::kInput,
          "tensor \"{}\" of shape {} cannot be stored as {} in safetensors: that takes a matrix named M.weight with "
-         "rows of a multiple "
-         "of {} weights",
-         tensor.name, to_string(tensor.shape), kPackedInt8, kCodesPerWord);
+         "rows of a multiple of {} weights",
+         tensor.name, to_string(tensor.shape), encoding.name,
+         encoding.group ? encoding.group : encoding.codes_per_word());
   }
-  const std::string module = module_of(tensor.name, kWeight);
-  const std::uint64_t rows = tensor.shape[0], words = tensor.shape[1] / kCodesPerWord;
-  std::vector<SafetensorsTensor> stored = {{module + kPacked, find_safetensors_encoding("i32"), {rows, words}},
-                                           {module + kScale, find_safetensors_encoding("bf16"), {rows, 1}},
-                                           {module + kShape, find_safetensors_encoding("i64"), {2}}};
-  return stored;
-}
-
-Json with_quantization_config(const Json& config, const std::vector<TensorSpec>& tensors) {
-  Json out = Json::object();
-  for (const Json::Member& member : config.is_null() ? Json::Object() : config.as_object())
-    if (member.first != "quantization_config" && member.first != "compression_config")
-      out.as_object().push_back(member);
-  Json targets = Json::array({"Linear"}), ignore = Json::array();
-  bool quantized = false, has_head = false;
-  for (const TensorSpec& tensor : tensors) {
-    if (!tensor.name.ends_with(kWeight) || tensor.shape.size() != 2) continue;
-    const std::string module = module_of(tensor.name, kWeight);
-    has_head = has_head || module == "lm_head";
-    if (tensor.encoding != kPackedInt8) {
-      if (!is_embedding(module)) ignore.push_back(module);
-    } else {
-      quantized = true;
-      if (is_embedding(module)) targets.push_back(module);
-    }
+  const std::string module = module_of(tensor.name);
+  const std::uint64_t rows = tensor.shape[0], cols = tensor.shape[1], groups = encoding.groups(cols);
+  StoredLayout layout;
+  layout.add_part(module + kPacked, "i32", {rows, cols / encoding.codes_per_word()});
+  layout.add_part(module + kScale, "bf16", {rows, groups});
+  if (encoding.zeros == Zeros::kStored) {
+    const std::size_t words = layout.add(module + kZeroPoint, "i32", {zero_point_words(rows), groups});
+    const PartEncoder pack = [groups](std::span<const std::byte> zeros) -> std::vector<std::vector<std::byte>> {
+      return {pack_zero_points(zeros, groups)};
+    };
+    layout.parts.push_back({rows * groups, {words}, pack});
   }
-  if (!quantized) return config.is_null() ? config : out;
-  if (!has_head && targets.as_array().size() == 1) ignore.push_back("lm_head");  // tied to an unquantized embedding
-  out.set("quantization_config", quantization_config(std::move(targets), std::move(ignore)));
-  return out;
+  layout.add_constant(module + kShape, "i64", {2}, std::as_bytes(std::span(tensor.shape)));
+  return layout;
 }
 
 }  // namespace quern

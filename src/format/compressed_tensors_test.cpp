@@ -104,7 +104,7 @@ TEST(CompressedTensors, OtherQuantizationsAreRefusedByName) {
     text.replace(text.find(from), from.size(), to);
     return text;
   };
-  expect_config_refused(replaced("\"num_bits\": 8", "\"num_bits\": 4"), {"compressed-tensors", "pack-quantized"});
+  expect_config_refused(replaced("\"num_bits\": 8", "\"num_bits\": 3"), {"compressed-tensors", "pack-quantized"});
   expect_config_refused(replaced("\"symmetric\": true", "\"symmetric\": false"), {"symmetric"});
   expect_config_refused(replaced("\"strategy\": \"channel\"", "\"strategy\": \"group\""), {"channel"});
   expect_config_refused(

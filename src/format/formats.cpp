@@ -10,7 +10,7 @@
 namespace quern {
 namespace {
 
-constexpr const Format* kFormats[] = {&kSafetensors, &kGguf};
+constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes};
 
 std::vector<std::string> names_of_formats() {
   std::vector<std::string> names;

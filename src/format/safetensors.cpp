@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/hf_folder.h"
 #include "format/safetensors_header.h"
@@ -112,17 +113,38 @@ Checkpoint open_safetensors(const fs::path& path) {
   const std::vector<SourceFile> companions = find_hf_companions(fs::is_directory(path) ? path : path.parent_path());
   contents.files.insert(contents.files.end(), companions.begin(), companions.end());
   contents.config = read_config(companions);
-  with_context(fmt::format("while reading {}", path.string()),
-               [&] { join_packed_weights(contents.config, files, contents.tensors); });
+  with_context(fmt::format("while reading {}", path.string()), [&] {
+    if (is_bitsandbytes(contents.config)) {
+      join_bitsandbytes_weights(contents.config, files, contents.tensors);
+    } else {
+      join_packed_weights(contents.config, files, contents.tensors);
+    }
+  });
   return Checkpoint(std::move(contents));
 }
 
 bool holds(std::string_view encoding, std::uint64_t cols) {
-  if (encoding == kPackedInt8) return cols % kCodesPerWord == 0;
+  if (const PackedEncoding* packed = find_packed_encoding(encoding)) return packed->divides(cols);
   return find_safetensors_encoding(encoding);
 }
 
+bool holds_for_bitsandbytes(std::string_view encoding, std::uint64_t cols) {
+  if (find_block_encoding(encoding)) return cols % kNf4BlockWeights == 0;
+  return find_safetensors_encoding(encoding);
+}
+
+// Such a folder is opened as safetensors.
+bool probe_nothing(const fs::path&) { return false; }
+
 }  // namespace
+
+const Format kBitsandbytes = {.name = "bitsandbytes",
+                              .summary = "a Hugging Face folder of safetensors with 4-bit weights of bitsandbytes",
+                              .probe = probe_nothing,
+                              .open = open_safetensors,
+                              .holds = holds_for_bitsandbytes,
+                              .vector_encoding = nullptr,
+                              .create = create_safetensors};
 
 const Format kSafetensors = {.name = "safetensors",
                              .summary = "a .safetensors file, or a Hugging Face folder of them",

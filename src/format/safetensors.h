@@ -6,6 +6,8 @@
 namespace quern {
 
 extern const Format kSafetensors;
+// The same container for weights of bitsandbytes, which cannot be mixed with those of compressed-tensors. For writing.
+extern const Format kBitsandbytes;
 
 // Creates the files of a safetensors checkpoint in an existing folder (Format::create).
 std::unique_ptr<CheckpointWriter> create_safetensors(const std::filesystem::path& folder, const CheckpointHead& head);

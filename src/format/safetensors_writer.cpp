@@ -2,28 +2,42 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/positional_writer.h"
 #include "format/safetensors.h"
 #include "format/safetensors_header.h"
+#include "format/stored_layout.h"
 #include "quern/error.h"
 
 namespace quern {
 namespace fs = std::filesystem;
 namespace {
 
-// How one logical tensor is stored. The first part_bytes.size() stored tensors are its parts; a third one of an
-// int8_channel tensor is its shape, which the writer fills itself.
+// Where one logical tensor lies.
 struct Placement {
   std::uint32_t shard = 0;
-  std::vector<SafetensorsTensor> stored;
+  StoredLayout stored;
 };
 
-std::vector<SafetensorsTensor> stored_tensors(const TensorSpec& spec) {
-  if (spec.encoding == kPackedInt8) return split_packed_weight(spec);
-  const SafetensorsType* type = find_safetensors_encoding(spec.encoding);
-  if (!type) fail(ErrorCode::kInput, "tensor \"{}\": safetensors cannot hold {}", spec.name, spec.encoding);
-  return {{spec.name, type, spec.shape}};
+StoredLayout lay_out(const TensorSpec& spec, const Json& config) {
+  if (const PackedEncoding* encoding = find_packed_encoding(spec.encoding))
+    return lay_out_packed_weight(spec, *encoding);
+  if (const BlockEncoding* encoding = find_block_encoding(spec.encoding))
+    return lay_out_bitsandbytes_weight(spec, *encoding, config);
+  if (!find_safetensors_encoding(spec.encoding))
+    fail(ErrorCode::kInput, "tensor \"{}\": safetensors cannot hold {}", spec.name, spec.encoding);
+  StoredLayout stored;
+  stored.add_part(spec.name, spec.encoding, spec.shape);
+  return stored;
+}
+
+void check_announced(const TensorSpec& spec, const StoredLayout& stored) {
+  ensure(spec.part_bytes.size() == stored.parts.size(), "tensor {} was announced with {} parts", spec.name,
+         spec.part_bytes.size());
+  for (std::size_t p = 0; p < stored.parts.size(); ++p)
+    ensure(stored.parts[p].bytes == spec.part_bytes[p], "tensor {}: part {} takes {} bytes, {} were announced",
+           spec.name, p, stored.parts[p].bytes, spec.part_bytes[p]);
 }
 
 // Places in head order; a shard is closed when the next tensor would take it past `max_bytes` of tensor data.
@@ -32,18 +46,10 @@ std::vector<Placement> place(const CheckpointHead& head) {
   std::uint32_t shard = 0;
   std::uint64_t filled = 0;
   for (const TensorSpec& spec : head.tensors) {
-    std::vector<SafetensorsTensor> stored = stored_tensors(spec);
+    StoredLayout stored = lay_out(spec, head.config);
+    check_announced(spec, stored);
     std::uint64_t bytes = 0;
-    for (std::size_t i = 0; i < stored.size(); ++i) {
-      stored[i].bytes = safetensors_bytes(*stored[i].type, stored[i].shape);
-      bytes += stored[i].bytes;
-      if (i < spec.part_bytes.size()) {
-        ensure(stored[i].bytes == spec.part_bytes[i], "tensor {}: part {} takes {} bytes, {} were announced", spec.name,
-               i, stored[i].bytes, spec.part_bytes[i]);
-      }
-    }
-    ensure(spec.part_bytes.size() == (spec.encoding == kPackedInt8 ? 2 : 1), "tensor {} was announced with {} parts",
-           spec.name, spec.part_bytes.size());
+    for (const SafetensorsTensor& tensor : stored.tensors) bytes += tensor.bytes;
     if (head.max_file_bytes && filled && filled + bytes > head.max_file_bytes) {
       ++shard;
       filled = 0;
@@ -52,6 +58,20 @@ std::vector<Placement> place(const CheckpointHead& head) {
     placements.push_back({shard, std::move(stored)});
   }
   return placements;
+}
+
+// One quantization_config describes the weights of one package.
+Json described(const CheckpointHead& head) {
+  const TensorSpec *packed = nullptr, *blocks = nullptr;
+  for (const TensorSpec& spec : head.tensors) {
+    if (find_packed_encoding(spec.encoding)) packed = &spec;
+    if (find_block_encoding(spec.encoding)) blocks = &spec;
+  }
+  if (packed && blocks)
+    fail(ErrorCode::kInput, "{} ({}) and {} ({}) cannot be in one folder: a configuration names one package",
+         packed->name, packed->encoding, blocks->name, blocks->encoding);
+  return blocks ? with_bitsandbytes_config(head.config, head.tensors)
+                : with_quantization_config(head.config, head.tensors);
 }
 
 std::string shard_name(const std::string& stem, std::uint32_t shard, std::uint32_t count) {
@@ -70,7 +90,7 @@ void write_index(const fs::path& folder, const std::string& stem, std::uint32_t 
   std::uint64_t total = 0;
   Json::Object map;
   for (const Placement& placement : placements)
-    for (const SafetensorsTensor& tensor : placement.stored) {
+    for (const SafetensorsTensor& tensor : placement.stored.tensors) {
       total += tensor.bytes;
       map.emplace_back(tensor.name, shard_name(stem, placement.shard, shards));
     }
@@ -83,13 +103,14 @@ void write_index(const fs::path& folder, const std::string& stem, std::uint32_t 
 OutputFile create_shard(const fs::path& path, std::uint32_t shard, std::vector<Placement>& placements) {
   std::vector<SafetensorsTensor> tensors;
   for (const Placement& placement : placements)
-    if (placement.shard == shard) tensors.insert(tensors.end(), placement.stored.begin(), placement.stored.end());
+    if (placement.shard == shard)
+      tensors.insert(tensors.end(), placement.stored.tensors.begin(), placement.stored.tensors.end());
   const std::string header = lay_out_safetensors(tensors);
   std::uint64_t end = header.size();
   auto next = tensors.begin();
   for (Placement& placement : placements)
     if (placement.shard == shard)
-      for (SafetensorsTensor& tensor : placement.stored) {
+      for (SafetensorsTensor& tensor : placement.stored.tensors) {
         tensor = std::move(*next++);
         end = std::max(end, tensor.offset + tensor.bytes);
       }
@@ -99,26 +120,21 @@ OutputFile create_shard(const fs::path& path, std::uint32_t shard, std::vector<P
 }  // namespace
 
 std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& folder, const CheckpointHead& head) {
+  const Json config = described(head);
   std::vector<Placement> placements = place(head);
   const std::uint32_t shards = placements.empty() ? 1 : placements.back().shard + 1;
   std::vector<OutputFile> files;
   for (std::uint32_t shard = 0; shard < shards; ++shard)
     files.push_back(create_shard(folder / shard_name(head.stem, shard, shards), shard, placements));
   std::vector<WrittenTensor> written;
-  for (std::size_t t = 0; t < placements.size(); ++t) {
-    const Placement& placement = placements[t];
-    const TensorSpec& spec = head.tensors[t];
-    WrittenTensor& tensor = written.emplace_back(WrittenTensor{spec.name, {}});
-    for (std::size_t p = 0; p < spec.part_bytes.size(); ++p)
-      tensor.parts.push_back({placement.shard, placement.stored[p].offset, placement.stored[p].bytes});
-    if (spec.encoding == kPackedInt8) {
-      files[placement.shard].write_at(placement.stored[2].offset, std::as_bytes(std::span(spec.shape)));
-    }
-  }
+  for (const Placement& placement : placements)
+    for (const SafetensorsTensor& tensor : placement.stored.tensors)
+      written.push_back({tensor.name, {{placement.shard, tensor.offset, tensor.bytes}}});
   if (shards > 1) write_index(folder, head.stem, shards, placements);
-  const Json config = with_quantization_config(head.config, head.tensors);
   if (!config.is_null()) write_text(folder / "config.json", config);
-  return make_positional_writer(std::move(files), std::move(written));
+  std::vector<StoredLayout> layouts;
+  for (Placement& placement : placements) layouts.push_back(std::move(placement.stored));
+  return make_encoding_writer(make_positional_writer(std::move(files), std::move(written)), std::move(layouts));
 }
 
 }  // namespace quern

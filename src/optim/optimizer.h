@@ -24,7 +24,8 @@ struct EncodeError {
 struct Optimizer {
   const char* name;  // as plans name it
   const char* summary;
-  // Encodes all of `rows` into `out` (as many rows). `moments`: mean of x^2 per column, or empty. Rows are independent.
+  // Encodes all of `rows` into `out` (as many rows). `moments`: mean of x^2 per column, or empty. Rows
+  // are independent but for those that the codec encodes together.
   void (*encode)(const Codec& codec, MatrixView rows, std::span<const double> moments, PackedTensor& out);
 };
 

@@ -6,7 +6,7 @@ namespace quern {
 namespace {
 
 void encode(const Codec& codec, MatrixView rows, std::span<const double>, PackedTensor& out) {
-  for (std::size_t i = 0; i < rows.rows; ++i) encode_row(codec, rows.row(i), {}, out.row(i));
+  encode_rows(codec, rows, {}, out.row(0));
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ std::vector<float> column_importance(std::span<const double> moments) {
 
 void encode(const Codec& codec, MatrixView rows, std::span<const double> moments, PackedTensor& out) {
   const std::vector<float> importance = column_importance(moments);
-  for (std::size_t i = 0; i < rows.rows; ++i) encode_row(codec, rows.row(i), importance, out.row(i));
+  encode_rows(codec, rows, importance, out.row(0));
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ bool has_transposed(const ModelSpec& spec) {
 // The scheme asked for, or its substitute where the source cannot be written to the scheme's container.
 const Scheme& scheme_for(const CompressOptions& options, const OpenModel& source) {
   const Scheme& scheme = find_scheme(options.scheme);
-  const bool fits = source.checkpoint.format() == scheme.format && !has_transposed(source.spec);
+  const bool fits = source.checkpoint.format() == "safetensors" && !has_transposed(source.spec);
   const bool elsewhere = options.format.empty() && !fits;
   return elsewhere && scheme.substitute ? find_scheme(scheme.substitute) : scheme;
 }

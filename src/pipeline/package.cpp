@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kSingleFileFormat = "gguf";
+constexpr const char* kTensorNamesFormat = "safetensors";  // its tensors keep their names in all folders of its kind
 constexpr std::uint32_t kQuantizationVersion = 2;  // general.quantization_version: layout of the k-quants
 
 bool is_single_file(std::string_view format) { return format == kSingleFileFormat; }
@@ -112,7 +113,7 @@ void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map
 
 ExportMap export_map(const OpenModel& source, const Format& format) {
   if (is_single_file(format.name)) return map_to_gguf(source.spec, source.checkpoint);
-  if (source.checkpoint.format() != format.name)
+  if (source.checkpoint.format() != kTensorNamesFormat)
     fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds",
          source.checkpoint.format(), format.name, source.checkpoint.format());
   ExportMap map;

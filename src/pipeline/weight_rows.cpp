@@ -28,7 +28,11 @@ void count_non_finite(std::span<const float> values, NonFinite& count) {
 }  // namespace
 
 std::size_t rows_per_task(std::uint64_t cols) {
-  return std::max<std::uint64_t>(1, kWeightsPerTask / std::max<std::uint64_t>(1, cols));
+  std::uint64_t together = 1;  // powers of two
+  for (const Codec* codec : codecs())
+    if (codec->divides(cols)) together = std::max(together, codec->rows_together(cols));
+  const std::uint64_t rows = std::max<std::uint64_t>(1, kWeightsPerTask / std::max<std::uint64_t>(1, cols));
+  return (rows + together - 1) / together * together;
 }
 
 ExportedRows::ExportedRows(const WeightSource& source, const Weight& weight, const ExportedWeight& exported)

@@ -36,7 +36,7 @@ Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const
   if (!better) return {};
   const double bits_more = better->bits_per_weight - now.bits_per_weight;
   const double after = exact ? 0.0 : std::max(0.0, harm.kld) * std::pow(4.0, -bits_more);
-  const std::uint64_t bytes = layout.rows * better->row_bytes(layout.cols);
+  const std::uint64_t bytes = better->stored_bytes(layout.rows, layout.cols);
   const double extra = static_cast<double>(bytes) - static_cast<double>(step.bytes);
   return {&harm, better, after, (std::max(0.0, harm.kld) - after) / std::max(1.0, extra), bytes};
 }

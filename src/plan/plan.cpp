@@ -64,7 +64,7 @@ Plan make_plan(const PlanInput& in) {
     const RowLayout rows = row_layout(exported.output_shape(weight));
     step.tensor = exported.source_name(weight);
     step.output = exported.name;
-    step.bytes = rows.rows * codec_named(step.codec).row_bytes(rows.cols);
+    step.bytes = codec_named(step.codec).stored_bytes(rows.rows, rows.cols);
     step.parameters = rows.rows * rows.cols;
     plan.steps.push_back(std::move(step));
   }

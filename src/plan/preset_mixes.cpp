@@ -41,7 +41,7 @@ constexpr Scheme kPresetMixes[] = {
      nullptr, 0, "bf16", kSixteenBits, &kMixedFamily},
     {"mixed-int4", "as mixed, with 4 bits (groups of 128) in the large matrices", "safetensors", nullptr, 0,
      "int4_g128", kInt4, &kMixedFamily},
-    {"nf4", "4 bits (NormalFloat, blocks of 64) in the large matrices, 16-bit embeddings", "safetensors", nullptr, 0,
+    {"nf4", "4 bits (NormalFloat, blocks of 64) in the large matrices, 16-bit embeddings", "bitsandbytes", nullptr, 0,
      "nf4", kNf4, &kEightBits},
 };
 

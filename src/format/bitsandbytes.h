@@ -1,0 +1,27 @@
+// 4-bit weights as the bitsandbytes package stores them, presented as one logical tensor.
+#pragma once
+
+#include <vector>
+
+#include "base/file.h"
+#include "format/quantized_types.h"
+#include "format/stored_layout.h"
+#include "quern/checkpoint.h"
+
+namespace quern {
+
+// Whether the configuration says that the weights are quantized by bitsandbytes, in whatever way.
+bool is_bitsandbytes(const Json& config);
+
+// Replaces the tensors M.weight, M.weight.absmax ... of each quantized matrix by one entry M.weight. Error(kInput) for
+// anything but NF4 with blocks of 64. `files` are those that TensorPart::file counts.
+void join_bitsandbytes_weights(const Json& config, const std::vector<File>& files, std::vector<TensorEntry>& tensors);
+
+// How a tensor of this encoding is stored. `config` names the type of number that weights are decoded to.
+// Error(kInput) when it cannot be.
+StoredLayout lay_out_bitsandbytes_weight(const TensorSpec& tensor, const BlockEncoding& encoding, const Json& config);
+
+// `config` with the quantization_config that describes the NF4 tensors; it has to hold one.
+Json with_bitsandbytes_config(const Json& config, const std::vector<TensorSpec>& tensors);
+
+}  // namespace quern

@@ -1,0 +1,46 @@
+// Names of modules and members of configurations.
+#include "format/quantized_modules.h"
+
+#include <algorithm>
+
+namespace quern {
+namespace {
+
+constexpr std::string_view kEmbeddings[] = {"embed_tokens",    "embeddings",     "wte",
+                                            "word_embeddings", "tok_embeddings", "embed_in"};
+constexpr std::string_view kQuantizationKeys[] = {"quantization_config", "compression_config"};
+
+}  // namespace
+
+bool is_embedding_module(const std::string& module) {
+  const std::string last = module.substr(module.rfind('.') + 1);
+  return std::find(std::begin(kEmbeddings), std::end(kEmbeddings), last) != std::end(kEmbeddings);
+}
+
+std::string member_text(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  if (!value || value->is_null()) return "";
+  return value->is_string() ? value->as_string() : dump_json(*value);
+}
+
+bool lacks_member(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  return !value || value->is_null() || (value->is_object() && value->as_object().empty());
+}
+
+const Json* find_quantization(const Json& config) {
+  for (const std::string_view key : kQuantizationKeys)
+    if (!lacks_member(config, key)) return config.find(key);
+  return nullptr;
+}
+
+Json without_quantization(const Json& config) {
+  if (config.is_null()) return config;
+  Json out = Json::object();
+  for (const Json::Member& member : config.as_object())
+    if (std::ranges::find(kQuantizationKeys, member.first) == std::end(kQuantizationKeys))
+      out.as_object().push_back(member);
+  return out;
+}
+
+}  // namespace quern

@@ -1,0 +1,30 @@
+// Names of modules and members of configurations, as the writers of quantized safetensors share them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "quern/json.h"
+
+namespace quern {
+
+inline constexpr std::string_view kWeightSuffix = ".weight";
+
+// `name` without `suffix`. REQUIRES: name ends with it.
+inline std::string module_of(const std::string& name, std::string_view suffix = kWeightSuffix) {
+  return name.substr(0, name.size() - suffix.size());
+}
+
+// Whether the last part of the name is one that transformers gives to input embeddings, which are no Linear modules.
+bool is_embedding_module(const std::string& module);
+
+// The member as text: strings as they are, other values as JSON, "" where it is absent or null.
+std::string member_text(const Json& object, std::string_view key);
+// Absent, null, or an empty object.
+bool lacks_member(const Json& object, std::string_view key);
+// The quantization of the source, whatever it is called; null when there is none.
+const Json* find_quantization(const Json& config);
+// `config` without any quantization; null stays null.
+Json without_quantization(const Json& config);
+
+}  // namespace quern

@@ -194,7 +194,7 @@ TEST_P(PackedProduct, GivesTheBitsOfThePortableKernelForAnyBytes) {
 TEST_P(PackedProduct, LargestCodesDoNotSaturate) {
   for (const Codec* codec : tested_codecs()) {
     if (codec->block == 0 && code_layout(*codec) != CodeLayout::kBytes) continue;  // not numbers with these bytes
-    if (codec->block != 0 && !has_fused_product(*codec)) continue;                  // multiplied as floats
+    if (codec->block != 0 && !has_fused_product(*codec)) continue;                 // multiplied as floats
     for (const unsigned byte : {0x00u, 0x7fu, 0x80u, 0xffu}) {
       for (const float sign : {1.0f, -1.0f}) {
         const std::size_t cols = codec->block == 0 ? 64 : 2 * codec->block;

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSingleFileFormat = "gguf";
 constexpr const char* kTensorNamesFormat = "safetensors";  // its tensors keep their names in all folders of its kind
-constexpr std::uint32_t kQuantizationVersion = 2;  // general.quantization_version: layout of the k-quants
+constexpr std::uint32_t kQuantizationVersion = 2;          // general.quantization_version: layout of the k-quants
 
 bool is_single_file(std::string_view format) { return format == kSingleFileFormat; }
 

@@ -14,7 +14,6 @@ import xllamacpp
 from llama_cpp_py_sync import _cffi_bindings
 
 WINDOW = 512
-FIRST_SCORED = WINDOW // 2
 
 ffi = _cffi_bindings.get_ffi()
 library = ffi.dlopen(xllamacpp.xllamacpp.__file__)
@@ -39,14 +38,15 @@ class Comparison:
 class Model:
     """A GGUF file that llama.cpp has opened."""
 
-    def __init__(self, path):
+    def __init__(self, path, window=WINDOW):
+        self.window = window
         parameters = library.llama_model_default_params()
         parameters.n_gpu_layers = 0
         self.model = library.llama_model_load_from_file(str(path).encode(), parameters)
         if self.model == ffi.NULL:
             raise AssertionError(f"llama.cpp cannot load {path}")
         options = library.llama_context_default_params()
-        options.n_ctx = options.n_batch = options.n_ubatch = options.n_outputs_max = WINDOW
+        options.n_ctx = options.n_batch = options.n_ubatch = options.n_outputs_max = window
         options.n_threads = options.n_threads_batch = 1  # more would wait in spin locks on a busy machine
         self.context = library.llama_init_from_model(self.model, options)
         if self.context == ffi.NULL:
@@ -91,12 +91,14 @@ class Model:
 
     def windows(self, text, count):
         ids = self.tokens(text)
-        assert len(ids) >= count * WINDOW, f"{len(ids)} tokens are fewer than {count} windows"
-        return [[self.bos, *ids[k * WINDOW + 1:(k + 1) * WINDOW]] for k in range(count)]
+        length = self.window
+        assert len(ids) >= count * length, f"{len(ids)} tokens are fewer than {count} windows"
+        first = [self.bos] if library.llama_vocab_get_add_bos(self.vocabulary) else []
+        return [[*first, *ids[k * length + len(first):(k + 1) * length]] for k in range(count)]
 
     def log_probabilities(self, window):
         """float32 [255, vocabulary size]: of the tokens that follow the scored positions; sums are taken in float64."""
-        scores = self.logits(window, FIRST_SCORED)[:-1]
+        scores = self.logits(window, self.window // 2)[:-1]
         scores -= scores.max(axis=1, keepdims=True)
         return scores - numpy.log(numpy.exp(scores).sum(axis=1, keepdims=True, dtype=numpy.float64)).astype(numpy.float32)
 
@@ -109,22 +111,22 @@ class Model:
 
 
 @contextlib.contextmanager
-def opened(path):
-    model = Model(path)
+def opened(path, window=WINDOW):
+    model = Model(path, window)
     try:
         yield model
     finally:
         model.close()
 
 
-def perplexity(path, text, count):
-    with opened(path) as model:
+def perplexity(path, text, count, window=WINDOW):
+    with opened(path, window) as model:
         losses = [loss_of(model.log_probabilities(window), window) for window in model.windows(text, count)]
     return math.exp(numpy.mean(losses))
 
 
 def loss_of(log_probabilities, window):
-    targets = window[FIRST_SCORED + 1:]
+    targets = window[len(window) // 2 + 1:]
     return -log_probabilities[numpy.arange(len(targets)), targets].mean(dtype=numpy.float64)
 
 

@@ -1,0 +1,40 @@
+"""Every family of architectures in llama.cpp: it loads what compress writes, and its perplexity is ours."""
+
+import llama_cpp
+from quern_program import ROOT, REPORT_TEXT, ProgramTest, compress, shared, strict_json
+
+WINDOWS = 8
+TOLERANCE = 0.005
+
+
+class Families(ProgramTest):
+    def assert_same_perplexity(self, model, scheme, text, *options, window=512):
+        package = compress(self.folder / model.name / scheme, "--scheme", scheme, *options, model=model)
+        file = package / f"{model.name}-{scheme}.gguf"
+        said = self.succeed("eval", package, "--text", text, "--windows", WINDOWS, "--window-length", window, "--json",
+                            "-q").stdout
+        ours = strict_json(said)["perplexity"]["value"]
+        theirs = llama_cpp.perplexity(file, text.read_text(), WINDOWS, window)
+        print(f"{model.name} {scheme}: perplexity here {ours:.4f}, in llama.cpp {theirs:.4f}")
+        self.assertAlmostEqual(theirs / ours, 1, delta=TOLERANCE)
+
+    def assert_reference(self, name, schemes):
+        calibration = ["--calib", shared("text/calib.txt"), "--calib-windows", "16"]
+        for scheme in schemes:
+            with self.subTest(scheme=scheme):
+                options = [] if scheme == "bf16" else calibration
+                self.assert_same_perplexity(shared(f"reference/{name}"), scheme, shared("text/eval.txt"), *options)
+
+    def test_mamba(self):
+        self.assert_reference("mamba-8m", ["bf16", "q8_0", "q4_k_m", "q3_k_m"])
+
+    def test_mixtral(self):
+        self.assert_reference("mixtral-moe15m", ["bf16", "q8_0", "q4_k_m", "iq4_xs", "q2_k"])
+
+    # Made with random weights: what they say means nothing, but both programs must say the same.
+    def test_tiny_models_with_their_tokenizers(self):
+        for name, window in (("tiny-qwen3", 512), ("tiny-gpt2", 128)):
+            for scheme in ("f32", "q8_0"):
+                with self.subTest(model=name, scheme=scheme):
+                    self.assert_same_perplexity(ROOT / "testdata/model" / name, scheme, REPORT_TEXT,
+                                                window=window)

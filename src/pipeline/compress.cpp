@@ -211,8 +211,13 @@ Report describe(Compression& c, const Trials& trials) {
   r.notes.insert(r.notes.end(), c.names.notes.begin(), c.names.notes.end());
   if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
   if (c.scheme.name != c.options.scheme)
-    r.notes.push_back(fmt::format("{} instead of {}, which cannot be written from a {} model", c.scheme.name,
-                                  c.options.scheme, c.source.checkpoint.format()));
+    r.notes.push_back(
+        has_transposed(c.source.spec)
+            ? fmt::format("{} instead of {}: the matrices are stored as inputs by outputs, which quantized "
+                          "safetensors cannot hold",
+                          c.scheme.name, c.options.scheme)
+            : fmt::format("{} instead of {}, which cannot be written from a {} model", c.scheme.name, c.options.scheme,
+                          c.source.checkpoint.format()));
   if (same_text(c.options.report_text, c.options.calibration_text) ||
       same_text(c.options.report_text, c.options.gate_text))
     r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");

@@ -62,6 +62,12 @@ std::vector<ExportedWeight> exported_weights(const ModelSpec& spec) {
   return weights;
 }
 
+void refuse_roles(const ModelSpec& spec, std::initializer_list<std::string_view> roles) {
+  for (const Weight& weight : spec.weights)
+    if (std::ranges::find(roles, weight.role) != roles.end())
+      fail(ErrorCode::kInfeasible, "{} has no place in a GGUF file of this family", weight.tensor);
+}
+
 std::uint32_t to_u32(std::uint64_t value) {
   ensure(value <= UINT32_MAX, "{} does not fit 32 bits", value);
   return static_cast<std::uint32_t>(value);

@@ -34,6 +34,10 @@ Metadata copied_metadata(const Metadata& source, std::string_view prefix);
 // The weights under their GGUF names, as they are.
 std::vector<ExportedWeight> exported_weights(const ModelSpec& spec);
 
+// Error(kInfeasible) when the model has a weight of one of these roles, for which the family's GGUF files have no
+// place.
+void refuse_roles(const ModelSpec& spec, std::initializer_list<std::string_view> roles);
+
 std::uint32_t to_u32(std::uint64_t value);
 
 }  // namespace quern

@@ -1,4 +1,5 @@
 // Mamba-1 (Gu and Dao 2023): no attention; each layer convolves, then scans with a state that the input selects.
+#include <algorithm>
 #include <cmath>
 
 #include "model/architectures.h"
@@ -148,9 +149,9 @@ void check_exportable(const ModelSpec& spec) {
          "the model has {} inner channels for {} hidden ones; a GGUF file of this family holds "
          "only models with twice as many",
          spec.extent("inner"), spec.extent("hidden"));
-  for (const Weight& weight : spec.weights)
-    if (weight.role == "ssm.in.bias" || weight.role == "ssm.out.bias")
-      fail(ErrorCode::kInfeasible, "{} has no place in a GGUF file of this family", weight.tensor);
+  refuse_roles(spec, {"ssm.in.bias", "ssm.out.bias"});
+  if (std::ranges::find(spec.weights, "ssm.conv.bias", &Weight::role) == spec.weights.end())
+    fail(ErrorCode::kInfeasible, "the convolutions have no bias, which a GGUF file of this family must have");
 }
 
 ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {

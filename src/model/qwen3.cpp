@@ -85,6 +85,7 @@ ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
 }
 
 ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  refuse_roles(spec, {"attn.o.bias"});  // llama.cpp's loader takes biases of q, k and v only
   const Qwen3 model(checkpoint, ConfigUse::kTrust);
   ExportMap map;
   map.metadata = decoder_metadata(spec, checkpoint, model.config, kName);

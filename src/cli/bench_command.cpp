@@ -65,9 +65,14 @@ Subcommand add_bench(CLI::App& program) {
   const auto o = std::make_shared<Options>();
   app->add_option("MODEL", o->bench.model, "A model, or a package that compress wrote")->required();
   app->add_option("--against", o->bench.against, "Another model, measured in turn with the first");
-  app->add_option("--prompt-tokens", o->bench.prompt_tokens, "Tokens fed at once")->capture_default_str();
-  app->add_option("-n,--tokens", o->bench.tokens, "Tokens generated one by one")->capture_default_str();
+  app->add_option("--prompt-tokens", o->bench.prompt_tokens, "Tokens fed at once")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app->add_option("-n,--tokens", o->bench.tokens, "Tokens generated one by one")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   app->add_option("--repeats", o->bench.repeats, "Measurements of each, of which the median counts")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   add_shared(*app, o->shared);
   app->footer("Example: quern bench build/demo/llama-7m-q4_k_m --against models/llama-7m");

@@ -44,10 +44,11 @@ struct Side {
 
   Side(const std::filesystem::path& path, const BenchmarkOptions& options, ThreadPool& pool)
       : model(path), before(resident_bytes()) {
+    const std::uint64_t context = model.spec.extent("context");
+    if (options.prompt_tokens > context || options.tokens > context - options.prompt_tokens)
+      fail(ErrorCode::kUsage, "{} and {} tokens do not fit the context of {} of {}", options.prompt_tokens,
+           options.tokens, context, path.string());
     const std::size_t needed = options.prompt_tokens + options.tokens;
-    if (needed > model.spec.extent("context"))
-      fail(ErrorCode::kUsage, "{} tokens do not fit the context of {} of {}", needed, model.spec.extent("context"),
-           path.string());
     walk.emplace(model.walk(pool, Precision::kF32));
     sequence.emplace(*walk, needed);
     speed.model = model.name();

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "format/load_tokenizer.h"
+#include "pipeline/end_tokens.h"
 #include "quern/error.h"
 #include "runtime/sequence.h"
 #include "text/stop_strings.h"
@@ -53,7 +54,9 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
     fail(ErrorCode::kInput, "the prompt has {} tokens, more than the context of {}; shorten it or raise --context",
          prompt.size(), context);
   const WalkContext walk = model.walk(pool, Precision::kF32);
-  Sequence sequence(walk, std::min(context, prompt.size() + options.tokens));
+  const std::set<std::int32_t> ends = end_tokens(model.checkpoint, tokenizer.vocabulary());
+  // Room for no more than can come: tokens may be any number.
+  Sequence sequence(walk, prompt.size() + std::min(context - prompt.size(), options.tokens));
   Generation result;
   result.prompt_tokens = prompt.size();
   result.load_seconds = seconds_since(start);
@@ -70,7 +73,7 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
     check_interrupted(observer);
     const auto id = static_cast<std::int32_t>(sampler.sample(logits));
     ++result.tokens;
-    if (id == tokenizer.vocabulary().eos) {
+    if (ends.contains(id)) {
       result.end = Generation::End::kEndOfText;
       break;
     }

@@ -119,7 +119,8 @@ struct Evidence {
   std::string property, value, source;
 };
 
-// Blocks: the first one turns ids into "hidden"; the last one ends with the LinearOp that produces the logits.
+// Blocks: none in a model that no architecture recognises. The first one turns ids into "hidden"; the last one ends
+// with the LinearOp that produces the logits.
 struct ModelSpec {
   std::string architecture;  // row of the table of architectures
   std::map<std::string, std::uint64_t>
@@ -159,12 +160,14 @@ struct ExportMap {
   Metadata metadata;                    // hyper-parameters only; vocabulary and file type are added by the caller
   std::vector<ExportedWeight> weights;  // in file order
   std::vector<ExtraTensor> extras;
-  std::vector<std::string> notes;  // what the container cannot express, for people
+  std::vector<std::string> notes;   // what the container cannot express, for people
+  std::vector<std::string> copied;  // tensors of the checkpoint that go along byte for byte, behind all others
 };
 
 // Whether extents and options come from the configuration, or from the tensors' names and shapes and the family's usual
-// values.
-enum class ConfigUse { kTrust, kIgnore };
+// values. kClaims: what the configuration says, held against nothing; a spec with extents and evidence, but without
+// weights and blocks.
+enum class ConfigUse { kTrust, kIgnore, kClaims };
 
 // An architecture family. Rows of the table in src/model/architectures.cpp.
 struct Architecture {
@@ -173,6 +176,8 @@ struct Architecture {
   bool (*recognises)(const Checkpoint&);
   // Whether the tensors' names are this family's, whatever the configuration says.
   bool (*has_tensors)(const Checkpoint&);
+  // Whether a checkpoint of the family may hold a tensor of this name, in any layer and for any expert.
+  bool (*has_name)(std::string_view tensor);
   // Error(kInput) when the configuration contradicts the tensors (both sides are shown) or a tensor is missing.
   ModelSpec (*describe)(const Checkpoint&, ConfigUse);
   // Names, order and metadata for a GGUF file of this model.
@@ -187,6 +192,19 @@ const Architecture& find_architecture(std::string_view name);
 ModelSpec describe_model(const Checkpoint& checkpoint);
 // As describe_model, but from names and shapes of the tensors alone.
 ModelSpec infer_model(const Checkpoint& checkpoint);
+// What the configuration says about the extents, right or wrong (ConfigUse::kClaims).
+ModelSpec claimed_model(const Checkpoint& checkpoint);
+
+// The family that the configuration names, or, where it names none, the one whose tensors these are; null: none.
+const Architecture* recognise(const Checkpoint& checkpoint);
+// As describe_model; where nothing recognises the checkpoint, its tensors under the roles of
+// src/model/unknown_model.cpp and no blocks.
+ModelSpec describe_or_list(const Checkpoint& checkpoint);
+inline constexpr const char* kUnknownArchitecture = "unknown";
+
+// Names of tensors that the family has no place for; without one, those that no family has.
+std::vector<std::string> unmatched_tensors(const Checkpoint& checkpoint);
+
 ExportMap map_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint);
 
 // For people and for reports.

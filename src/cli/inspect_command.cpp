@@ -11,11 +11,12 @@ namespace {
 
 struct Options {
   std::string model;
+  InspectOptions inspect;
   bool json = false, tensors = false;
 };
 
 int run(const Options& o) {
-  const Inspection inspection = inspect(o.model);
+  const Inspection inspection = inspect(o.model, o.inspect);
   fmt::print("{}", o.json ? dump_json(to_json(inspection), 1) + "\n"
                           : describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary));
   return 0;
@@ -27,6 +28,9 @@ Subcommand add_inspect(CLI::App& program) {
   CLI::App* app = program.add_subcommand("inspect", "Show what a checkpoint is and what it holds");
   const auto o = std::make_shared<Options>();
   app->add_option("MODEL", o->model, "A Hugging Face folder, a .safetensors or .gguf file, or a package")->required();
+  app->add_option("--context", o->inspect.context,
+                  "Tokens for the estimate of memory (default: what the model was made for)")
+      ->check(CLI::Range(1, 1 << 30));
   app->add_flag("--tensors", o->tensors, "List every tensor");
   app->add_flag("--json", o->json, "Print as JSON");
   app->footer("Example: quern inspect models/llama-7m");

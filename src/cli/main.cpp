@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "base/cpu.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/terminal_observer.h"
 #include "quern/error.h"
@@ -32,8 +33,8 @@ int run(const std::vector<Subcommand>& subcommands) {
         return code;
       }
     return static_cast<int>(ErrorCode::kUsage);
-  } catch (const Error& error) {
-    fmt::print(stderr, "quern: {}\n", error.what());
+  } catch (const Error& error) {  // names of tensors are in it as the file spells them
+    fmt::print(stderr, "quern: {}\n", printable(error.what()));
     return static_cast<int>(error.code());
   } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
     fmt::print(stderr, "quern: {}\n", error.what());

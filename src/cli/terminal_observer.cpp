@@ -8,6 +8,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/printable.h"
+
 namespace quern::cli {
 namespace {
 
@@ -45,14 +47,14 @@ void TerminalObserver::advance(std::string_view what) {
   if (terminal_) {
     draw(what);
   } else {
-    fmt::print(stderr, "[{}/{}] {}: {}\n", done_, total_, stage_, what);
+    fmt::print(stderr, "[{}/{}] {}: {}\n", done_, total_, stage_, printable(what));
   }
 }
 
 void TerminalObserver::note(std::string_view text) {
   if (verbosity_ == Verbosity::kQuiet) return;
   clear_line();
-  fmt::print(stderr, "note: {}\n", text);
+  fmt::print(stderr, "note: {}\n", printable(text));
 }
 
 bool TerminalObserver::interrupted() const { return stop_requested != 0; }
@@ -64,7 +66,8 @@ void TerminalObserver::draw(std::string_view what) {
   const double left = share > 0 ? seconds / share - seconds : 0;
   fmt::print(stderr, "\r\033[K{:<28} [{}{}] {:>3.0f}%  {:.0f} s left  {}", stage_.substr(0, 28),
              std::string(static_cast<std::size_t>(filled), '#'),
-             std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share, left, what.substr(0, 48));
+             std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share, left,
+             printable(what.substr(0, 48)));
   std::fflush(stderr);
 }
 

@@ -77,6 +77,15 @@ TEST(Checkpoint, AFileThatShrinksLaterIsNamedWithTheTensor) {
   }
 }
 
+TEST(Checkpoint, AFolderWithSeveralModelsAsksForOne) {
+  for (const char* extension : {".safetensors", ".gguf"}) {
+    const ScratchFolder folder;
+    const auto source = fixture(std::string(extension) == ".gguf" ? "all_values.gguf" : "all_dtypes.safetensors");
+    for (const char* name : {"a", "b"}) std::filesystem::copy(source, folder.path() / (std::string(name) + extension));
+    expect_refused(folder.path(), {"holds 2 model files", std::string("a") + extension, "name one of them"});
+  }
+}
+
 TEST(MetadataLookup, ConvertsIntegersAndRefusesOtherKinds) {
   Metadata m;
   m.set("u8", std::uint8_t{7});

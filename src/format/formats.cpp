@@ -1,4 +1,5 @@
 // The table of checkpoint formats, in the order in which they are asked whether they know a path.
+#include <algorithm>
 #include <vector>
 
 #include "base/names.h"
@@ -18,6 +19,17 @@ std::vector<std::string> names_of_formats() {
   return names;
 }
 
+// Names of the files of a folder that a format could open, in order.
+std::vector<std::string> model_files(const std::filesystem::path& path) {
+  std::vector<std::string> names;
+  if (!std::filesystem::is_directory(path)) return names;
+  for (const auto& entry : std::filesystem::directory_iterator(path))
+    for (const char* extension : {".safetensors", ".gguf"})
+      if (entry.path().extension() == extension) names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
 }  // namespace
 
 std::span<const Format* const> formats() { return kFormats; }
@@ -33,6 +45,9 @@ Checkpoint open_checkpoint(const std::filesystem::path& path) try {
   if (!std::filesystem::exists(path)) fail(ErrorCode::kInput, "{} does not exist", path.string());
   for (const Format* format : kFormats)
     if (format->probe(path)) return format->open(path);
+  if (const auto files = model_files(path); files.size() > 1)
+    fail(ErrorCode::kInput, "{} holds {} model files ({}), and none is named model.safetensors; name one of them",
+         path.string(), files.size(), fmt::format("{}, {}{}", files[0], files[1], files.size() > 2 ? ", ..." : ""));
   std::string known;
   for (const Format* format : kFormats)
     known += fmt::format("{}{} ({})", known.empty() ? "" : "; ", format->name, format->summary);

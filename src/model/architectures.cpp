@@ -1,9 +1,11 @@
 // The table of architectures, and how a checkpoint finds its row.
 #include "model/architectures.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/names.h"
+#include "model/unknown_model.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -57,6 +59,24 @@ bool names_itself(const Checkpoint& checkpoint) {
   return config.find("architectures") || config.find("model_type");
 }
 
+// Error(kInput) for a checkpoint that names a family and holds the tensors of another.
+void check_agreement(const Checkpoint& checkpoint) {
+  const Architecture *claim = claimed_family(checkpoint), *seen = seen_family(checkpoint);
+  if (claim && seen && claim != seen)
+    fail(ErrorCode::kInput, "the checkpoint has {}, which makes it a {} model, but its tensors are those of a {} model",
+         claimed(checkpoint), claim->name, seen->name);
+}
+
+[[noreturn]] void fail_unknown(const Checkpoint& checkpoint) {
+  fail(ErrorCode::kInput, "no known architecture: the checkpoint has {}; known are: {}", claimed(checkpoint),
+       known_names());
+}
+
+bool has_place(const Architecture* family, std::string_view tensor) {
+  if (family) return family->has_name(tensor);
+  return std::ranges::any_of(kArchitectures, [&](const Architecture* row) { return row->has_name(tensor); });
+}
+
 }  // namespace
 
 std::span<const Architecture* const> architectures() { return kArchitectures; }
@@ -72,17 +92,36 @@ const Architecture& find_architecture(std::string_view name) {
 
 ModelSpec describe_model(const Checkpoint& checkpoint) {
   return with_context("while describing " + checkpoint.path().string(), [&] {
-    const Architecture* claim = claimed_family(checkpoint);
-    const Architecture* seen = seen_family(checkpoint);
-    if (claim && seen && claim != seen)
-      fail(ErrorCode::kInput,
-           "the checkpoint has {}, which makes it a {} model, but its tensors are those of a {} model",
-           claimed(checkpoint), claim->name, seen->name);
-    if (claim) return claim->describe(checkpoint, ConfigUse::kTrust);
-    if (seen && !names_itself(checkpoint)) return seen->describe(checkpoint, ConfigUse::kIgnore);
-    fail(ErrorCode::kInput, "no known architecture: the checkpoint has {}; known are: {}", claimed(checkpoint),
-         known_names());
+    check_agreement(checkpoint);
+    const Architecture* family = recognise(checkpoint);
+    if (!family) fail_unknown(checkpoint);
+    return family->describe(checkpoint, claimed_family(checkpoint) ? ConfigUse::kTrust : ConfigUse::kIgnore);
   });
+}
+
+const Architecture* recognise(const Checkpoint& checkpoint) {
+  if (const Architecture* claim = claimed_family(checkpoint)) return claim;
+  return names_itself(checkpoint) ? nullptr : seen_family(checkpoint);
+}
+
+ModelSpec claimed_model(const Checkpoint& checkpoint) {
+  const Architecture* claim = claimed_family(checkpoint);
+  if (!claim) fail_unknown(checkpoint);
+  return claim->describe(checkpoint, ConfigUse::kClaims);
+}
+
+ModelSpec describe_or_list(const Checkpoint& checkpoint) {
+  if (recognise(checkpoint)) return describe_model(checkpoint);
+  return list_unknown_model(checkpoint, "the checkpoint has " + claimed(checkpoint));
+}
+
+std::vector<std::string> unmatched_tensors(const Checkpoint& checkpoint) {
+  const Architecture* seen = seen_family(checkpoint);
+  const Architecture* family = seen ? seen : claimed_family(checkpoint);
+  std::vector<std::string> names;
+  for (const TensorEntry& entry : checkpoint.tensors())
+    if (!has_place(family, entry.name)) names.push_back(entry.name);
+  return names;
 }
 
 ModelSpec infer_model(const Checkpoint& checkpoint) {

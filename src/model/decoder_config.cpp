@@ -1,5 +1,7 @@
 // Reading a Llama-like configuration: config.json with the defaults of transformers' classes, GGUF metadata, or shapes.
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "model/decoder.h"
 #include "model/infer_extents.h"
@@ -12,12 +14,37 @@ using Source = HyperParameters::Source;
 constexpr std::uint64_t kHeadLimit = 1 << 16, kLayerLimit = 10000;
 constexpr HyperKey kKvHeads{"num_key_value_heads", "attention.head_count_kv"};
 
-// The tensors show heads * head_dim only. 64 and 128 are what nearly all models of this kind use.
+// A table of rotary frequencies or of their divisors has one for each pair of a head.
+void infer_from_rotary_table(HyperParameters& parameters) {
+  for (const TensorEntry& entry : parameters.checkpoint().tensors()) {
+    if (!is_rotary_table(entry.name) || entry.shape.size() != 1 || entry.shape[0] == 0 || parameters.knows("head_dim"))
+      continue;
+    parameters.infer("head_dim", 2 * entry.shape[0],
+                     fmt::format("{} is {}, axis 0 is half of head_dim", entry.name, to_string(entry.shape)));
+  }
+}
+
+std::uint64_t rows_of(const HyperParameters& parameters, const Naming& naming, const std::vector<TensorRow>& rows,
+                      std::string_view key) {
+  const auto row = std::ranges::find(rows, key, &TensorRow::key);
+  const TensorEntry* entry = parameters.checkpoint().find(naming.name_of(*row, 0));
+  return entry && !entry->shape.empty() ? entry->shape.front() : 0;
+}
+
+// The tensors show heads * head_dim and kv_heads * head_dim only, so that head_dim divides both. 64 and 128 are what
+// nearly all models of this kind use.
 void assume_heads(HyperParameters& parameters, const Naming& naming, const std::vector<TensorRow>& rows) {
+  infer_from_rotary_table(parameters);
   infer_extents(parameters, naming, rows);
   if (!parameters.knows("hidden")) return;
-  if (!parameters.knows("head_dim"))
-    parameters.assume("head_dim", parameters["hidden"] >= 2048 ? 128 : 64, "most models of this kind use it");
+  if (!parameters.knows("head_dim")) {
+    const std::uint64_t common =
+        std::gcd(rows_of(parameters, naming, rows, "attn_q"), rows_of(parameters, naming, rows, "attn_k"));
+    std::uint64_t usual = parameters["hidden"] >= 2048 ? 128 : 64;
+    while (usual > 1 && common % usual != 0) usual /= 2;
+    parameters.assume("head_dim", usual,
+                      "most models of this kind use 64 or 128, and it divides the query and key rows");
+  }
   infer_extents(parameters, naming, rows);
 }
 
@@ -31,7 +58,7 @@ void read_heads(HyperParameters& parameters, const DecoderMember& member) {
   const std::uint64_t head_dim =
       transformers && member.head_dim ? member.head_dim : parameters["hidden"] / parameters["heads"];
   parameters.extent("head_dim", {"head_dim", "attention.key_length"}, kHeadLimit, head_dim);
-  if (parameters["heads"] % parameters["kv_heads"] != 0)
+  if (!parameters.only_claims() && parameters["heads"] % parameters["kv_heads"] != 0)
     fail(ErrorCode::kInput, "{} says {} attention heads, which is not a multiple of {} key-value heads",
          parameters.place(), parameters["heads"], parameters["kv_heads"]);
 }

@@ -86,8 +86,7 @@ struct Gpt2 {
     parameters.extent("layers", {"n_layer", "block_count"}, 10000);
     if (parameters.source() == HyperParameters::Source::kTensors) {
       infer_extents(parameters, naming, tensor_rows());
-      if (parameters.knows("hidden"))
-        parameters.assume("heads", parameters["hidden"] / 64, "heads of 64, as every GPT-2");
+      if (parameters.knows("hidden")) assume_heads();
     } else {
       parameters.extent("heads", {"n_head", "attention.head_count"}, 1 << 16);
       parameters.extent("inner", {"n_inner", "feed_forward_length"}, HyperParameters::kExtentLimit,
@@ -99,6 +98,14 @@ struct Gpt2 {
                         naming.gguf ? 0 : 1024);
     }
     read_rest();
+  }
+
+  // No tensor shows them.
+  void assume_heads() {
+    std::uint64_t head_dim = 64;
+    while (parameters["hidden"] % head_dim != 0) head_dim /= 2;
+    parameters.assume("heads", parameters["hidden"] / head_dim,
+                      fmt::format("heads of {}; those of every published GPT-2 are 64 long", head_dim));
   }
 
   void read_rest() {
@@ -151,6 +158,8 @@ void lay_mlp(SpecBuilder& builder, const Gpt2& model) {
   builder.add(AddOp{}, {"hidden", "mlp.delta"}, "hidden");
 }
 
+bool has_name(std::string_view tensor) { return is_derived(tensor) || has_row_named(tensor_rows(), kRoots, tensor); }
+
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Gpt2 model(checkpoint, use);
   SpecBuilder builder(kName, model.parameters, model.naming, tensor_rows(), {head_option(model.parameters, model.tied)},
@@ -198,6 +207,7 @@ const Architecture kGpt2 = {
     .summary = "GPT-2: learned positions, layer norms, GELU",
     .recognises = recognises,
     .has_tensors = has_tensors,
+    .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
 };

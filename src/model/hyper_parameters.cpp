@@ -45,7 +45,7 @@ std::vector<std::string_view> axis_factors(std::string_view expression) {
 }
 
 HyperParameters::HyperParameters(const Checkpoint& checkpoint, std::string prefix, ConfigUse use)
-    : checkpoint_(&checkpoint), prefix_(std::move(prefix)) {
+    : checkpoint_(&checkpoint), prefix_(std::move(prefix)), use_(use) {
   const bool gguf = checkpoint.metadata().find("general.architecture") != nullptr;
   source_ = use == ConfigUse::kIgnore       ? Source::kTensors
             : gguf                          ? Source::kGguf
@@ -112,9 +112,14 @@ std::uint64_t HyperParameters::whole_or(const char* property, HyperKey key, std:
   return given.value_or(usual);
 }
 
-void HyperParameters::set(const std::string& name, std::uint64_t value, std::string claim, const std::string& source) {
-  extents_[name] = {value, std::move(claim)};
-  note(name, std::to_string(value), source);
+void HyperParameters::set(const std::string& name, Extent extent, const std::string& source) {
+  note(name, std::to_string(extent.value), source);
+  extents_[name] = std::move(extent);
+}
+
+bool HyperParameters::assumes(std::string_view name) const {
+  const auto found = extents_.find(std::string(name));
+  return found != extents_.end() && found->second.assumed;
 }
 
 void HyperParameters::extent(const char* name, HyperKey key, std::uint64_t limit, std::uint64_t usual) {
@@ -124,16 +129,16 @@ void HyperParameters::extent(const char* name, HyperKey key, std::uint64_t limit
   const std::uint64_t value = given.value_or(usual);
   if (value == 0 || value > limit)
     fail(ErrorCode::kInput, "{} says {} {}, which is outside 1..{}", place(), word(key), value, limit);
-  set(name, value, fmt::format("{} {}", word(key), value),
+  set(name, {value, fmt::format("{} {}", word(key), value), !given},
       given ? fmt::format("{} {}", place(), word(key)) : fmt::format("assumed: {} has no {}", place(), word(key)));
 }
 
 void HyperParameters::infer(const std::string& name, std::uint64_t value, const std::string& source) {
-  set(name, value, fmt::format("{} {}", name, value), source);
+  set(name, {value, fmt::format("{} {}", name, value), false}, source);
 }
 
 void HyperParameters::assume(const std::string& name, std::uint64_t value, const std::string& why) {
-  set(name, value, fmt::format("{} {}", name, value), "assumed: " + why);
+  set(name, {value, fmt::format("{} {}", name, value), true}, "assumed: " + why);
 }
 
 std::uint64_t HyperParameters::operator[](std::string_view name) const {

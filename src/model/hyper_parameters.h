@@ -23,7 +23,8 @@ struct HyperKey {
 // A dimension of the model.
 struct Extent {
   std::uint64_t value = 0;
-  std::string claim;  // who says so, for messages: "config.json says hidden_size 512"
+  std::string claim;     // who says so, for messages: "config.json says hidden_size 512"
+  bool assumed = false;  // nothing shows it
 };
 
 class HyperParameters {
@@ -35,6 +36,8 @@ class HyperParameters {
 
   const Checkpoint& checkpoint() const noexcept { return *checkpoint_; }
   Source source() const noexcept { return source_; }
+  // Nothing is to be held against the tensors (ConfigUse::kClaims).
+  bool only_claims() const noexcept { return use_ == ConfigUse::kClaims; }
   const char* place() const;             // "config.json"
   std::string word(HyperKey key) const;  // "hidden_size", "llama.embedding_length"
 
@@ -56,6 +59,7 @@ class HyperParameters {
   void infer(const std::string& name, std::uint64_t value, const std::string& source);
   void assume(const std::string& name, std::uint64_t value, const std::string& why);
   bool knows(std::string_view name) const { return extents_.count(std::string(name)) != 0; }
+  bool assumes(std::string_view name) const;
   std::uint64_t operator[](std::string_view name) const;
 
   // Extent of an axis: sums of products of extents and numbers, "rank+2*state".
@@ -73,10 +77,11 @@ class HyperParameters {
  private:
   const Json* json(HyperKey key) const;
   std::string gguf_key(HyperKey key) const { return prefix_ + key.gguf; }
-  void set(const std::string& name, std::uint64_t value, std::string claim, const std::string& source);
+  void set(const std::string& name, Extent extent, const std::string& source);
 
   const Checkpoint* checkpoint_;
   std::string prefix_;
+  ConfigUse use_;
   Source source_;
   std::map<std::string, Extent> extents_;
   std::vector<Evidence> evidence_;

@@ -40,6 +40,13 @@ std::string_view only_unknown(const HyperParameters& parameters, std::string_vie
   return unknown;
 }
 
+// A factor of the expression that is a mere assumption, or empty.
+std::string_view assumed_factor(const HyperParameters& parameters, std::string_view expression) {
+  for (const std::string_view factor : axis_factors(expression))
+    if (!is_number(factor) && parameters.assumes(factor)) return factor;
+  return {};
+}
+
 // The value of `unknown` that makes the expression `extent`.
 std::optional<std::uint64_t> solve(const HyperParameters& parameters, std::string_view expression,
                                    std::string_view unknown, std::uint64_t extent) {
@@ -64,8 +71,13 @@ bool solve_row(HyperParameters& parameters, const Naming& naming, const TensorRo
     if (unknown.empty()) continue;
     const auto value = solve(parameters, axes[i], unknown, entry->shape[i]);
     if (!value) continue;
-    parameters.infer(std::string(unknown), *value,
-                     fmt::format("{} is {}, axis {} is {}", name, to_string(entry->shape), i, axes[i]));
+    const std::string source = fmt::format("{} is {}, axis {} is {}", name, to_string(entry->shape), i, axes[i]);
+    const std::string_view assumed = assumed_factor(parameters, axes[i]);
+    if (assumed.empty())
+      parameters.infer(std::string(unknown), *value, source);
+    else
+      parameters.assume(std::string(unknown), *value,
+                        fmt::format("{}, with {} {}", source, assumed, parameters[assumed]));
     solved = true;
   }
   return solved;

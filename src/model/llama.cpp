@@ -33,6 +33,10 @@ const DecoderMember& member_of(const Checkpoint& checkpoint) {
   return kMembers[std::max(0, find_class(checkpoint, kClasses))];
 }
 
+bool has_name(std::string_view tensor) {
+  return is_rotary_table(tensor) || has_row_named(tensor_rows(), kRoots, tensor);
+}
+
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   HyperParameters parameters(checkpoint, "llama.", use);
   const Naming naming = find_naming(checkpoint, kRoots);
@@ -79,6 +83,7 @@ const Architecture kLlama = {
     .summary = "Llama and Mistral: RMS norms, rotary positions, grouped-query attention, gated MLP",
     .recognises = recognises,
     .has_tensors = has_tensors,
+    .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
 };

@@ -127,6 +127,8 @@ void lay_layer(SpecBuilder& builder, const Mamba& model) {
   builder.add(AddOp{}, {"hidden", "ssm.delta"}, "hidden");
 }
 
+bool has_name(std::string_view tensor) { return has_row_named(tensor_rows(), kRoots, tensor); }
+
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Mamba model(checkpoint, use);
   const auto option = [&](const char* name, bool usual) -> std::optional<bool> {
@@ -189,6 +191,7 @@ const Architecture kMamba = {
     .summary = "Mamba-1: causal convolution and selective scan, no attention",
     .recognises = recognises,
     .has_tensors = has_tensors,
+    .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
 };

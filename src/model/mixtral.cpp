@@ -109,6 +109,12 @@ void lay_experts(SpecBuilder& builder, const Mixtral& model) {
   builder.add(AddOp{}, {"hidden", "mlp.delta"}, "hidden");
 }
 
+bool has_name(std::string_view tensor) {
+  const std::vector<TensorRow> rows =
+      joined({decoder_model_rows(), attention_rows(), expert_rows(Experts::kApart), expert_rows(Experts::kFused)});
+  return is_rotary_table(tensor) || has_row_named(rows, kRoots, tensor);
+}
+
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Mixtral model(checkpoint, use);
   SpecBuilder builder(kName, model.parameters, model.naming, model.rows,
@@ -167,6 +173,7 @@ const Architecture kMixtral = {
     .summary = "Mixtral: a Llama whose MLP is a mixture of experts",
     .recognises = recognises,
     .has_tensors = has_tensors,
+    .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
 };

@@ -114,7 +114,7 @@ std::vector<std::size_t> ModelSpec::weights_of(const Block& block) const {
 }
 
 Json to_json(const ModelSpec& spec) {
-  Json extents = Json::object(), weights = Json::array(), blocks = Json::array();
+  Json extents = Json::object(), weights = Json::array(), blocks = Json::array(), evidence = Json::array();
   for (const auto& [name, extent] : spec.extents) extents.set(name, extent);
   for (const Weight& weight : spec.weights) weights.push_back(weight_json(weight));
   for (const Block& block : spec.blocks) {
@@ -122,9 +122,13 @@ Json to_json(const ModelSpec& spec) {
     for (const Op& op : block.ops) ops.push_back(op_json(op, spec.weights));
     blocks.push_back(Json::object({{"name", block.name}, {"ops", std::move(ops)}}));
   }
+  for (const Evidence& e : spec.evidence)
+    evidence.push_back(Json::object({{"property", e.property}, {"value", e.value}, {"source", e.source}}));
   return Json::object({{"architecture", spec.architecture},
                        {"extents", std::move(extents)},
+                       {"evidence", std::move(evidence)},
                        {"tied_head", spec.tied_head},
+                       {"tied_copy", spec.tied_copy},
                        {"weights", std::move(weights)},
                        {"blocks", std::move(blocks)}});
 }

@@ -63,6 +63,10 @@ struct Qwen3 {
   }
 };
 
+bool has_name(std::string_view tensor) {
+  return is_rotary_table(tensor) || has_row_named(tensor_rows(), kRoots, tensor);
+}
+
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Qwen3 model(checkpoint, use);
   HyperParameters& parameters = model.parameters;
@@ -103,6 +107,7 @@ const Architecture kQwen3 = {
     .summary = "Qwen3: a Llama with normalised queries and keys",
     .recognises = recognises,
     .has_tensors = has_tensors,
+    .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
 };

@@ -17,6 +17,21 @@ std::string listed(const std::vector<std::string>& names) {
   return names.size() > kNamesShown ? text + ", ..." : text;
 }
 
+// Whether `text` is the pattern with a number in place of each "*".
+bool matches(std::string_view pattern, std::string_view text) {
+  std::size_t at = 0;
+  for (const char c : pattern) {
+    if (c != '*') {
+      if (at == text.size() || text[at++] != c) return false;
+      continue;
+    }
+    const std::size_t end = std::min(text.find_first_not_of("0123456789", at), text.size());
+    if (end == at) return false;
+    at = end;
+  }
+  return at == text.size();
+}
+
 }  // namespace
 
 Naming find_naming(const Checkpoint& checkpoint, const Roots& roots) {
@@ -24,6 +39,20 @@ Naming find_naming(const Checkpoint& checkpoint, const Roots& roots) {
   for (const std::string& root : roots.roots)
     if (checkpoint.find(root + roots.probe)) return {.gguf = false, .root = root, .layers = root + roots.layers};
   return {.gguf = false, .root = roots.roots.front(), .layers = roots.roots.front() + roots.layers};
+}
+
+bool has_row_named(const std::vector<TensorRow>& rows, const Roots& roots, std::string_view tensor) {
+  for (const TensorRow& row : rows) {
+    const bool in_layer = row.place == TensorRow::Place::kLayer;
+    if (matches(in_layer ? std::string("blk.*.") + row.gguf : row.gguf, tensor)) return true;
+    for (const std::string& root : roots.roots) {
+      const std::string front = in_layer                                ? root + roots.layers + "*."
+                                : std::string_view(row.key) == kHeadKey ? ""
+                                                                        : root;
+      if (matches(front + row.transformers, tensor)) return true;
+    }
+  }
+  return false;
 }
 
 SpecBuilder::SpecBuilder(const char* architecture, HyperParameters& parameters, Naming naming,
@@ -36,7 +65,7 @@ SpecBuilder::SpecBuilder(const char* architecture, HyperParameters& parameters, 
       options_(std::move(options)),
       is_derived_(std::move(is_derived)) {
   spec_.architecture = architecture;
-  check_names();
+  if (!parameters_.only_claims()) check_names();
 }
 
 const TensorRow& SpecBuilder::row(const char* key) const {
@@ -154,6 +183,10 @@ void SpecBuilder::linear(const char* matrix, const char* bias, std::string input
 ModelSpec SpecBuilder::build(const std::function<void()>& embed, const std::function<void()>& layer,
                              const std::function<void()>& norm) {
   for (const auto& [name, extent] : parameters_.extents()) spec_.extents[name] = extent.value;
+  if (parameters_.only_claims()) {
+    spec_.evidence = parameters_.evidence();
+    return std::move(spec_);
+  }
   begin_block("embed", -1);
   embed();
   for (std::int32_t l = 0; l < static_cast<std::int32_t>(parameters_["layers"]); ++l) {

@@ -8,6 +8,7 @@
 #include "calib/collect.h"
 #include "format/load_tokenizer.h"
 #include "format/vocabulary_gguf.h"
+#include "pipeline/check_weights.h"
 #include "pipeline/compress_texts.h"
 #include "pipeline/encode.h"
 #include "pipeline/package.h"
@@ -25,8 +26,20 @@ bool has_transposed(const ModelSpec& spec) {
   return std::ranges::any_of(spec.weights, [](const Weight& w) { return w.storage == Weight::Storage::kTransposed; });
 }
 
+// Error(kInput) where a text is to be run through a model that nothing recognises.
+void check_can_run(const CompressOptions& options, const OpenModel& source) {
+  const bool runs = options.bound.is_set() || !options.calibration_text.empty() || !options.gate_text.empty() ||
+                    !options.report_text.empty() || !options.statistics.empty();
+  if (runs && !source.can_run())
+    fail(ErrorCode::kInput,
+         "no architecture recognises {} ({}), so no text can be run through it: leave out --calib, --imatrix, "
+         "--gate-text, --report-text, --max-ppl-increase and --max-kld to compress it without measuring its quality",
+         source.checkpoint.path().string(), source.spec.evidence.front().source);
+}
+
 // The scheme asked for, or its substitute where the source cannot be written to the scheme's container.
 const Scheme& scheme_for(const CompressOptions& options, const OpenModel& source) {
+  check_can_run(options, source);
   const Scheme& scheme = find_scheme(options.scheme);
   const bool fits = source.checkpoint.format() == "safetensors" && !has_transposed(source.spec);
   const bool elsewhere = options.format.empty() && !fits;
@@ -53,7 +66,7 @@ struct Compression {
       : options(opt),
         observer(obs),
         pool(opt.machine.threads),
-        source(opt.input),
+        source(opt.input, Unrecognised::kList),
         scheme(scheme_for(opt, source)),
         format(find_format(opt.format.empty() ? scheme.format : opt.format)),
         names(export_map(source, format)),
@@ -81,15 +94,14 @@ ExportMap statistics_names(const OpenModel& source) {
 
 // Statistics go through their file, so that a package made from the file has the same bytes.
 void calibrate(Compression& c) {
+  if (c.options.statistics.empty() && !c.texts.calibration) return;
   const ExportMap gguf_names = statistics_names(c.source);
   const fs::path file = c.out.path() / kStatisticsName;
   if (!c.options.statistics.empty()) {
     c.statistics = read_statistics(c.options.statistics, c.source.spec, gguf_names);
-  } else if (c.texts.calibration) {
+  } else {
     c.statistics = collect_statistics(c.walk(), *c.texts.calibration, c.setup.memory_limit, c.observer);
     c.statistics.text_name = c.options.calibration_text.filename().string();
-  } else {
-    return;
   }
   c.statistics_sha256 = write_statistics(file, c.statistics, c.source.spec, gguf_names);
   c.statistics = read_statistics(file, c.source.spec, gguf_names);
@@ -191,6 +203,16 @@ bool same_text(const fs::path& a, const fs::path& b) {
   return !a.empty() && !b.empty() && fs::equivalent(a, b, ec);
 }
 
+std::string unknown_notes(const Compression& c) {
+  const auto packed = std::ranges::count(c.source.spec.weights, "matrix", &Weight::role);
+  return fmt::format(
+      "no architecture recognises the model ({}): {} matrices were packed by the look of their names and shapes, {} "
+      "other tensors are as they were; not checked: whether the roles are right, whether a runtime loads the packed "
+      "tensors, and any quality of the model as a whole. Checked: every value is finite, and the error of each tensor",
+      c.source.spec.evidence.front().source, packed,
+      c.source.checkpoint.tensors().size() - static_cast<std::size_t>(packed));
+}
+
 Report describe(Compression& c, const Trials& trials) {
   Report r;
   r.model_name = c.source.name();
@@ -207,7 +229,9 @@ Report describe(Compression& c, const Trials& trials) {
   r.accepted = trials.accepted;
   r.ladder = trials.ladder;
   r.errors = trials.errors;
+  r.can_run = c.source.can_run();
   r.notes = trials.ladder.back().plan.notes;
+  if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));
   r.notes.insert(r.notes.end(), c.names.notes.begin(), c.names.notes.end());
   if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
   if (c.scheme.name != c.options.scheme)
@@ -240,7 +264,7 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const bool mapped = !options.precision_map.empty();
   const PrecisionMap precision_map = mapped ? read_precision_map(options.precision_map) : PrecisionMap();
   Compression c(options, observer);
-  check_finite_weights(c.source.weights, c.source.spec, c.pool, observer);
+  check_weights(c.source.weights, c.source.spec, c.pool, observer);
   const auto planned = [&] {
     return make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint, combined_hash(c.source_files),
                       c.statistics_sha256, mapped ? &precision_map : nullptr});

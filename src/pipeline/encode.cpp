@@ -50,7 +50,8 @@ std::string progress_line(const PlanStep& step, const EncodeError& error) {
 
 }  // namespace
 
-std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec) {
+std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,
+                                     const Checkpoint& source) {
   ensure(plan.steps.size() == names.weights.size(), "a plan of {} steps for {} tensors", plan.steps.size(),
          names.weights.size());
   std::vector<TensorSpec> table;
@@ -66,6 +67,11 @@ std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, c
   }
   for (const ExtraTensor& extra : names.extras)
     table.push_back({extra.name, {extra.values.size()}, kFloat32, {extra.values.size() * sizeof(float)}});
+  for (const std::string& name : names.copied) {
+    const TensorEntry& entry = source.at(name);
+    TensorSpec& tensor = table.emplace_back(TensorSpec{name, entry.shape, entry.encoding, {}});
+    for (const TensorPart& part : entry.parts) tensor.part_bytes.push_back(part.bytes);
+  }
   return table;
 }
 
@@ -93,6 +99,8 @@ std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const C
   }
   for (std::size_t e = 0; e < in.names.extras.size(); ++e)
     writer->write(plan.steps.size() + e, 0, 0, std::as_bytes(std::span(in.names.extras[e].values)));
+  for (std::size_t c = 0; c < in.names.copied.size(); ++c)
+    copy_step(in.source, in.names.copied[c], plan.steps.size() + in.names.extras.size() + c, *writer);
   writer->finish();
   return errors;
 }

@@ -33,7 +33,8 @@ struct EarlierTrial {
 std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head,
                                 const std::filesystem::path& folder, const EarlierTrial* earlier = nullptr);
 
-// The tensor table of the plan's files: its steps, then the extra tensors of `names`.
-std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec);
+// The tensor table of the plan's files: its steps, then the extra and the copied tensors of `names`.
+std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,
+                                     const Checkpoint& source);
 
 }  // namespace quern

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "format/load_tokenizer.h"
+#include "pipeline/check_weights.h"
 #include "pipeline/package.h"
 #include "quern/error.h"
 #include "text/texts.h"
@@ -45,6 +46,7 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   if (options.window_length > model.spec.extent("context"))
     observer.note(fmt::format("windows of {} tokens are longer than the {} that the model was made for",
                               options.window_length, model.spec.extent("context")));
+  check_tied_copy(model.weights, model.spec);
   const WalkContext walk = model.walk(pool, setup.precision);
   EvalResult result{.quality = {}, .bytes = model.file_bytes(), .against_bytes = 0, .precision = setup.precision};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);

@@ -1,11 +1,15 @@
-// Sums over the tensor table, by encoding and by role.
+// The description of a checkpoint, or, where it has none, whatever its tensors show; sums over the tensor table.
 #include "pipeline/inspect.h"
 
-#include "pipeline/package.h"
+#include <algorithm>
+
 #include "quern/error.h"
 
 namespace quern {
 namespace {
+
+// Read for the search of duplicates, at most: about two seconds.
+constexpr std::uint64_t kDuplicateBytes = std::uint64_t{1} << 30;
 
 void add(TensorSums& sums, const TensorEntry& entry) {
   sums.tensors += 1;
@@ -13,24 +17,58 @@ void add(TensorSums& sums, const TensorEntry& entry) {
   sums.bytes += entry.bytes();
 }
 
-Json to_json(const std::map<std::string, TensorSums>& map) {
-  Json json = Json::object();
-  for (const auto& [name, sums] : map)
-    json.set(name, Json::object({{"tensors", sums.tensors}, {"elements", sums.elements}, {"bytes", sums.bytes}}));
-  return json;
+void add_roles(const Checkpoint& checkpoint, const ModelSpec& spec, Inspection& result) {
+  for (const Weight& weight : spec.weights) {
+    TensorSums& sums = result.by_role[weight.role];
+    if (weight.parts.empty()) add(sums, checkpoint.at(weight.tensor));
+    for (const WeightPart& part : weight.parts) add(sums, checkpoint.at(part.tensor));
+  }
 }
 
-std::string table(const char* title, const std::map<std::string, TensorSums>& map, std::uint64_t all) {
-  std::string text = fmt::format("\n{:<20}{:>9}{:>16}{:>16}{:>9}\n", title, "tensors", "weights", "bytes", "share");
-  for (const auto& [name, sums] : map)
-    text += fmt::format("{:<20}{:>9}{:>16}{:>16}{:>8.2f}%\n", name, sums.tensors, sums.elements, sums.bytes,
-                        all ? 100.0 * static_cast<double>(sums.elements) / static_cast<double>(all) : 0.0);
-  return text;
+// The result of `describe`; nullopt where it has none.
+template <typename Describe>
+std::optional<ModelSpec> described(Describe describe) {
+  try {
+    return describe();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput) throw;
+    return std::nullopt;
+  }
+}
+
+std::string source_of(const ModelSpec& spec, const std::string& property) {
+  const auto found = std::ranges::find(spec.evidence, property, &Evidence::property);
+  return found == spec.evidence.end() ? "" : found->source;
+}
+
+// What is assumed contradicts nothing.
+bool is_assumed(const std::string& source) { return source.starts_with("assumed"); }
+
+std::vector<ExtentDifference> differences(const ModelSpec& claimed, const ModelSpec& shown) {
+  std::vector<ExtentDifference> found;
+  for (const auto& [name, value] : shown.extents) {
+    const auto claim = claimed.extents.find(name);
+    if (claim == claimed.extents.end() || claim->second == value) continue;
+    ExtentDifference difference{name, claim->second, value, source_of(claimed, name), source_of(shown, name)};
+    if (!is_assumed(difference.shown_by)) found.push_back(std::move(difference));
+  }
+  return found;
+}
+
+void describe_without_config(const Checkpoint& checkpoint, Inspection& result) {
+  result.unmatched = unmatched_tensors(checkpoint);
+  result.inferred = described([&] { return infer_model(checkpoint); });
+  if (result.inferred) {
+    const std::optional<ModelSpec> claimed = described([&] { return claimed_model(checkpoint); });
+    if (claimed) result.differences = differences(*claimed, *result.inferred);
+  } else if (!recognise(checkpoint)) {
+    result.inferred = described([&] { return describe_or_list(checkpoint); });
+  }
 }
 
 }  // namespace
 
-Inspection inspect(const std::filesystem::path& path) {
+Inspection inspect(const std::filesystem::path& path, const InspectOptions& options) {
   const Checkpoint checkpoint = open_checkpoint(path);
   Inspection result{.path = path.string(),
                     .format = checkpoint.format(),
@@ -43,55 +81,17 @@ Inspection inspect(const std::filesystem::path& path) {
   }
   try {
     result.spec = describe_model(checkpoint);
-    for (const Weight& weight : result.spec->weights) {
-      if (weight.parts.empty()) add(result.by_role[weight.role], checkpoint.at(weight.tensor));
-      for (const WeightPart& part : weight.parts) add(result.by_role[weight.role], checkpoint.at(part.tensor));
-    }
   } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput) throw;
     result.why_unknown = error.what();
+    describe_without_config(checkpoint, result);
   }
+  if (const ModelSpec* model = result.model()) {
+    add_roles(checkpoint, *model, result);
+    result.memory = estimate_memory(checkpoint, *model, options.context);
+  }
+  result.duplicates = find_duplicates(checkpoint, kDuplicateBytes);
   return result;
-}
-
-Json to_json(const Inspection& i) {
-  Json::Array files, tensors;
-  for (const SourceFile& f : i.files)
-    files.push_back(Json::object({{"name", f.path.filename().string()}, {"bytes", f.bytes}}));
-  for (const TensorEntry& t : i.tensors) {
-    Json::Array shape(t.shape.begin(), t.shape.end());
-    tensors.push_back(
-        Json::object({{"name", t.name}, {"shape", std::move(shape)}, {"encoding", t.encoding}, {"bytes", t.bytes()}}));
-  }
-  return Json::object({{"path", i.path},
-                       {"format", i.format},
-                       {"file_bytes", i.file_bytes},
-                       {"files", std::move(files)},
-                       {"weights", i.total.elements},
-                       {"by_encoding", to_json(i.by_encoding)},
-                       {"by_role", to_json(i.by_role)},
-                       {"model", i.spec ? to_json(*i.spec) : Json()},
-                       {"why_unknown", i.why_unknown},
-                       {"tensors", std::move(tensors)}});
-}
-
-std::string describe(const Inspection& i, InspectDetail detail) {
-  std::string text = fmt::format("{}: {}, {} files, {} bytes, {} tensors, {} weights\n", i.path, i.format,
-                                 i.files.size(), i.file_bytes, i.total.tensors, i.total.elements);
-  if (i.spec) {
-    text += fmt::format("architecture: {}{}\n", i.spec->architecture,
-                        i.spec->tied_head ? ", head tied to the embedding" : "");
-    for (const auto& [name, extent] : i.spec->extents) text += fmt::format("  {:<12}{:>10}\n", name, extent);
-    text += table("role", i.by_role, i.total.elements);
-  } else {
-    text += fmt::format("architecture: not known ({})\n", i.why_unknown);
-  }
-  text += table("stored as", i.by_encoding, i.total.elements);
-  if (detail == InspectDetail::kTensors) {
-    text += fmt::format("\n{:<56}{:<10}{:>14}  shape\n", "tensor", "stored as", "bytes");
-    for (const TensorEntry& t : i.tensors)
-      text += fmt::format("{:<56}{:<10}{:>14}  {}\n", t.name, t.encoding, t.bytes(), to_string(t.shape));
-  }
-  return text;
 }
 
 }  // namespace quern

@@ -34,8 +34,10 @@ std::uint64_t largest_weight(const ModelSpec& spec) {
 
 }  // namespace
 
-OpenModel::OpenModel(const std::filesystem::path& path)
-    : checkpoint(open_checkpoint(path)), spec(describe_model(checkpoint)), weights(checkpoint) {}
+OpenModel::OpenModel(const std::filesystem::path& path, Unrecognised unrecognised)
+    : checkpoint(open_checkpoint(path)),
+      spec(unrecognised == Unrecognised::kList ? describe_or_list(checkpoint) : describe_model(checkpoint)),
+      weights(checkpoint) {}
 
 std::uint64_t OpenModel::parameters() const {
   std::uint64_t sum = 0;

@@ -80,7 +80,16 @@ std::string gate_section(const Report& r) {
   return text;
 }
 
-std::string how_to_run(const Plan& plan, const std::string& weights_file) {
+// Why there are no figures of quality.
+std::string unmeasured(const Report& r) {
+  if (r.can_run) return "Quality was not measured: no report text was given (--report-text).\n";
+  return "Quality could not be measured: no architecture recognises the model, so that it cannot be run. The only "
+         "figures are the errors of its tensors.\n";
+}
+
+std::string how_to_run(const Report& r, const std::string& weights_file) {
+  const Plan& plan = r.ladder.back().plan;
+  if (!r.can_run) return "load the matrices with the compressed-tensors package; all other tensors are as they were";
   if (plan.format == std::string("gguf")) return fmt::format("llama-cli -m {} -p \"...\"", weights_file);
   return "AutoModelForCausalLM.from_pretrained(\"THIS FOLDER\")  # transformers; packed weights need the "
          "compressed-tensors package";
@@ -96,13 +105,13 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
   text += "| | original | compressed | change |\n|---|---|---|---|\n";
   for (const Row& row : headline(r))
     text += fmt::format("| {} | {} | {} | {} |\n", row.what, row.before, row.after, row.change);
-  if (!r.quality) text += "\nQuality was not measured: no report text was given (--report-text).\n";
+  if (!r.quality) text += "\n" + unmeasured(r);
   text +=
       "\nMeasured on the files of this folder, reopened and decoded; +- is one standard error by bootstrap over "
       "windows.\n";
   text += gate_section(r);
   text += fmt::format("\n## Contents\n\n{}", formats_table(plan));
-  text += fmt::format("\nRun it: `{}`\n", how_to_run(plan, weights_file));
+  text += fmt::format("\nRun it: `{}`\n", how_to_run(r, weights_file));
   text += "\n## Provenance\n\n";
   text +=
       fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);
@@ -120,7 +129,7 @@ std::string summary(const Report& r) {
   std::string text;
   for (const Row& row : headline(r))
     text += fmt::format("{:<32}{:>22}  ->  {:<22}{}\n", row.what, row.before, row.after, row.change);
-  if (!r.quality) text += "Quality was not measured: no report text was given (--report-text)\n";
+  if (!r.quality) text += unmeasured(r);
   if (!r.notes.empty())
     text += fmt::format("{} in the card, the first: {}\n",
                         r.notes.size() == 1 ? "1 note" : fmt::format("{} notes", r.notes.size()), r.notes.front());

@@ -109,15 +109,29 @@ void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map
   }
 }
 
+// Of a model that nothing recognises: what is no weight may matter all the same.
+void copy_the_rest(const OpenModel& source, ExportMap& map) {
+  std::set<std::string_view> weights;
+  for (const Weight& weight : source.spec.weights) weights.insert(weight.tensor);
+  for (const TensorEntry& entry : source.checkpoint.tensors())
+    if (!weights.contains(entry.name)) map.copied.push_back(entry.name);
+}
+
 }  // namespace
 
 ExportMap export_map(const OpenModel& source, const Format& format) {
+  if (is_single_file(format.name) && !source.can_run())
+    fail(ErrorCode::kInfeasible,
+         "a {} file names the architecture of its model, and none recognises {} ({}); only the scheme simple, in "
+         "safetensors, takes such a model",
+         format.name, source.checkpoint.path().string(), source.spec.evidence.front().source);
   if (is_single_file(format.name)) return map_to_gguf(source.spec, source.checkpoint);
   if (source.checkpoint.format() != kTensorNamesFormat)
     fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds",
          source.checkpoint.format(), format.name, source.checkpoint.format());
   ExportMap map;
   for (std::size_t w = 0; w < source.spec.weights.size(); ++w) export_as_stored(source, w, map);
+  if (!source.can_run()) copy_the_rest(source, map);
   return map;
 }
 
@@ -137,7 +151,7 @@ Vocabulary padded_vocabulary(const OpenModel& source) {
 
 CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme) {
   CheckpointHead head;
-  head.tensors = tensor_table(plan, names, source.spec);
+  head.tensors = tensor_table(plan, names, source.spec, source.checkpoint);
   if (!is_single_file(plan.format)) {
     head.config = source.checkpoint.config();
     return head;

@@ -63,6 +63,7 @@ Json to_json(const Report& r) {
        {"architecture", r.architecture},
        {"command", r.command},
        {"accepted", r.accepted},
+       {"can_run", r.can_run},
        {"parameters", r.parameters},
        {"source_bytes", r.source_bytes},
        {"fp32_bytes", r.fp32_bytes()},

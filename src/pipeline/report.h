@@ -34,6 +34,7 @@ struct Report {
   std::optional<TextUse> calibration, gate_text, report_text;
   QualityBound bound;
   bool accepted = true;
+  bool can_run = true;              // false: no architecture recognises the model
   std::vector<Trial> ladder;        // in the order tried; the last one is what was written
   std::vector<EncodeError> errors;  // of the last trial
   std::optional<Quality> quality;   // on the report text

@@ -128,7 +128,7 @@ VerifyResult verify(const fs::path& package, const fs::path& original_path, std:
   const fs::path path = original_path.empty() ? fs::path(manifest.source_path) : original_path;
   std::error_code ec;
   if (!result.problems.empty() || (original_path.empty() && !fs::exists(path, ec))) return result;
-  const OpenModel original(path);
+  const OpenModel original(path, Unrecognised::kList);
   if (combined_hash(hash_files(original.checkpoint, pool)) != manifest.plan.source_sha256) {
     const std::string text = fmt::format(
         "{} is not the checkpoint that this package was made from (its files have other hashes)", path.string());

@@ -2,28 +2,14 @@
 #include "pipeline/weight_rows.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
-#include "kernel/elementwise.h"
 #include "quern/error.h"
 
 namespace quern {
 namespace {
 
 constexpr std::uint64_t kWeightsPerTask = 1 << 18;
-
-struct NonFinite {
-  std::atomic<std::uint64_t> nan{0}, infinite{0};
-};
-
-void count_non_finite(std::span<const float> values, NonFinite& count) {
-  if (all_finite(values)) return;
-  for (const float v : values) {
-    if (std::isnan(v)) ++count.nan;
-    if (std::isinf(v)) ++count.infinite;
-  }
-}
 
 }  // namespace
 
@@ -51,7 +37,18 @@ Matrix ExportedRows::logical_rows(std::size_t first, std::size_t count) const {
   return rows;
 }
 
+// A tensor of several axes that is one axis to the description (a model that nothing recognises).
+bool ExportedRows::stored_otherwise() const {
+  return weight_.axes.size() == 1 && weight_.parts.empty() && exported_.row_order.empty() &&
+         layout_.cols != weight_.layout().cols;
+}
+
 Matrix ExportedRows::plain_rows(std::size_t first, std::size_t count) const {
+  if (stored_otherwise()) {
+    Matrix rows(count, layout_.cols);
+    source_.read_rows(weight_.tensor, first, rows.view());
+    return rows;
+  }
   if (exported_.row_order.empty()) return logical_rows(exported_.first_row + first, count);
   if (weight_.axes.size() == 1) {  // a vector whose elements move: one row whose columns are reordered
     const Matrix whole = source_.read(weight_);
@@ -124,25 +121,6 @@ PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, 
                             static_cast<std::ptrdiff_t>(task.first * codec.plane_row_bytes(p, rows.layout().cols)));
   });
   return whole;
-}
-
-void check_finite_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer) {
-  observer.stage("check weights", spec.weights.size());
-  for (const Weight& weight : spec.weights) {
-    check_interrupted(observer);
-    const ExportedWeight as_it_is{.weight = 0, .name = weight.tensor};
-    const ExportedRows rows(source, weight, as_it_is);
-    const RowLayout layout = rows.layout();
-    NonFinite bad;
-    parallel_for(pool, layout.rows, rows_per_task(layout.cols), [&](std::size_t begin, std::size_t end) {
-      count_non_finite(rows.rows(begin, end - begin).flat(), bad);
-    });
-    if (bad.nan || bad.infinite)
-      fail(ErrorCode::kInput, "tensor {} of {} holds {} NaN and {} infinite values among {}; the checkpoint is damaged",
-           weight.tensor, source.checkpoint().path().string(), bad.nan.load(), bad.infinite.load(),
-           layout.rows * layout.cols);
-    observer.advance(weight.tensor);
-  }
 }
 
 }  // namespace quern

@@ -28,6 +28,7 @@ class ExportedRows {
  private:
   Matrix plain_rows(std::size_t first, std::size_t count) const;
   Matrix logical_rows(std::size_t first, std::size_t count) const;
+  bool stored_otherwise() const;
 
   const WeightSource& source_;
   const Weight& weight_;
@@ -57,8 +58,5 @@ EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::s
 // The whole weight, encoded by a codec in memory, in its own order.
 PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,
                               const Optimizer& optimizer, const Statistics& statistics, ThreadPool& pool);
-
-// Reads every weight of the model once. Error(kInput) that names the tensor and counts its NaN and infinite values.
-void check_finite_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer);
 
 }  // namespace quern

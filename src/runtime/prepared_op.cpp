@@ -186,27 +186,13 @@ PreparedOp prepare(const CausalConvOp& conv, const Request& r) {
           [history](std::size_t) { return OpState{{}, {}, std::vector<float>(history, 0.0f)}; }};
 }
 
-// A of the recurrence, checked: a growing state would overflow.
-Matrix decay_of(const SelectiveScanOp& scan, const Request& r) {
-  Matrix a = r.context.weights.read(r.weight(0));
-  for (float& value : a.flat()) {
-    const float stored = value;
-    if (scan.decay == SelectiveScanOp::Decay::kLog) value = -std::exp(stored);
-    if (!(value <= 0) || std::isinf(value))
-      fail(ErrorCode::kInput, "tensor {} holds {}: a state would {}; values must be finite{}", r.weight(0).tensor,
-           stored, value > 0 ? "grow with every token" : "not be a number",
-           scan.decay == SelectiveScanOp::Decay::kNegated ? " and not positive" : "");
-  }
-  return a;
-}
-
 PreparedOp prepare(const SelectiveScanOp& scan, const Request& r) {
   r.expect_inputs(4);
   const std::size_t width = r.widths[0], state = width * scan.state;
   ensure(r.widths[1] == width && r.widths[2] == scan.state && r.widths[3] == scan.state,
          "a scan of {} channels and {} states over inputs of {}, {} and {} columns", width, scan.state, r.widths[1],
          r.widths[2], r.widths[3]);
-  auto a = std::make_shared<const Matrix>(decay_of(scan, r));
+  auto a = std::make_shared<const Matrix>(read_decay(scan, r.context.weights, r.weight(0)));
   ensure(a->rows() == width && a->cols() == scan.state, "{} is not [{}, {}]", r.weight(0).tensor, width, scan.state);
   return {width,
           [a = std::move(a), d = r.vector(1, width), state](Inputs in, MutableMatrixView out, const Chunk& chunk) {
@@ -259,6 +245,19 @@ Matrix decode_rows(const WalkContext& context, const Weight& weight, std::size_t
     context.weights.read_rows(weight, first + begin, {view.row(begin).data(), end - begin, view.cols, view.stride});
   });
   return decoded;
+}
+
+Matrix read_decay(const SelectiveScanOp& scan, const WeightSource& weights, const Weight& weight) {
+  Matrix a = weights.read(weight);
+  for (float& value : a.flat()) {
+    const float stored = value;
+    if (scan.decay == SelectiveScanOp::Decay::kLog) value = -std::exp(stored);
+    if (!(value <= 0) || std::isinf(value))
+      fail(ErrorCode::kInput, "tensor {} holds {}: a state would {}; values must be finite{}", weight.tensor, stored,
+           value > 0 ? "grow with every token" : "not be a number",
+           scan.decay == SelectiveScanOp::Decay::kNegated ? " and not positive" : "");
+  }
+  return a;
 }
 
 }  // namespace quern

@@ -41,4 +41,8 @@ PreparedOp prepare_op(const WalkContext& context, const Op& op, std::size_t posi
 // Rows first .. first + rows - 1 of a weight, decoded by all threads.
 Matrix decode_rows(const WalkContext& context, const Weight& weight, std::size_t first, std::size_t rows);
 
+// A of a scan's recurrence, negative. Error(kInput) that names the tensor and a value under which the state would grow
+// or be no number.
+Matrix read_decay(const SelectiveScanOp& scan, const WeightSource& weights, const Weight& weight);
+
 }  // namespace quern

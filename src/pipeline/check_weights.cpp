@@ -1,0 +1,93 @@
+// Values that no trained model has: NaN, growing states, a head that is and is not the embedding.
+#include "pipeline/check_weights.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "kernel/elementwise.h"
+#include "pipeline/weight_rows.h"
+#include "quern/error.h"
+#include "runtime/prepared_op.h"
+
+namespace quern {
+namespace {
+
+constexpr std::size_t kRowsCompared = 64;
+
+struct NonFinite {
+  std::atomic<std::uint64_t> nan{0}, infinite{0};
+};
+
+void count_non_finite(std::span<const float> values, NonFinite& count) {
+  if (all_finite(values)) return;
+  for (const float v : values) {
+    if (std::isnan(v)) ++count.nan;
+    if (std::isinf(v)) ++count.infinite;
+  }
+}
+
+// The weight under the shape in which it is stored, where that is one tensor.
+ExportedWeight as_it_is(const Checkpoint& checkpoint, const Weight& weight) {
+  ExportedWeight exported{.weight = 0, .name = weight.tensor};
+  if (weight.axes.size() == 1 && weight.parts.empty()) exported.shape = checkpoint.at(weight.tensor).shape;
+  return exported;
+}
+
+}  // namespace
+
+void check_finite_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer) {
+  observer.stage("check weights", spec.weights.size());
+  for (const Weight& weight : spec.weights) {
+    check_interrupted(observer);
+    const ExportedWeight exported = as_it_is(source.checkpoint(), weight);
+    const ExportedRows rows(source, weight, exported);
+    const RowLayout layout = rows.layout();
+    NonFinite bad;
+    parallel_for(pool, layout.rows, rows_per_task(layout.cols), [&](std::size_t begin, std::size_t end) {
+      count_non_finite(rows.rows(begin, end - begin).flat(), bad);
+    });
+    if (bad.nan || bad.infinite)
+      fail(ErrorCode::kInput, "tensor {} of {} holds {} NaN and {} infinite values among {}; the checkpoint is damaged",
+           weight.tensor, source.checkpoint().path().string(), bad.nan.load(), bad.infinite.load(),
+           layout.rows * layout.cols);
+    observer.advance(weight.tensor);
+  }
+}
+
+void check_decays(const WeightSource& source, const ModelSpec& spec) {
+  for (const Block& block : spec.blocks)
+    for (const Op& op : block.ops)
+      if (const auto* scan = std::get_if<SelectiveScanOp>(&op.kind))
+        with_context("while checking " + source.checkpoint().path().string(),
+                     [&] { read_decay(*scan, source, spec.weights[op.weights.at(0)]); });
+}
+
+void check_tied_copy(const WeightSource& source, const ModelSpec& spec) {
+  if (spec.tied_copy.empty()) return;
+  const std::string &embedding = spec.weights.front().tensor, &head = spec.tied_copy;
+  const RowLayout layout = source.layout(embedding), other = source.layout(head);
+  const std::string both = fmt::format("{} ties the head to the embedding, but {} and {}",
+                                       source.checkpoint().path().string(), head, embedding);
+  const char* advice = "set tie_word_embeddings to false if the head is the right one, or remove it from the file";
+  if (layout.rows != other.rows || layout.cols != other.cols)
+    fail(ErrorCode::kInput, "{} have the shapes {} and {}; {}", both, to_string(source.checkpoint().at(head).shape),
+         to_string(source.checkpoint().at(embedding).shape), advice);
+  for (std::size_t first = 0; first < layout.rows; first += kRowsCompared) {
+    const std::size_t count = std::min<std::size_t>(kRowsCompared, layout.rows - first);
+    Matrix a(count, layout.cols), b(count, layout.cols);
+    source.read_rows(embedding, first, a.view());
+    source.read_rows(head, first, b.view());
+    for (std::size_t i = 0; i < count; ++i)
+      if (!std::ranges::equal(std::as_const(a).row(i), std::as_const(b).row(i)))
+        fail(ErrorCode::kInput, "{} differ, first in row {}; {}", both, first + i, advice);
+  }
+}
+
+void check_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer) {
+  check_tied_copy(source, spec);
+  check_finite_weights(source, spec, pool, observer);
+  check_decays(source, spec);
+}
+
+}  // namespace quern

@@ -1,0 +1,77 @@
+// Weights that no trained model has are refused before anything is encoded.
+#include "pipeline/check_weights.h"
+
+#include <limits>
+
+#include "pipeline/edited_copy_test.h"
+#include "pipeline/eval_files.h"
+#include "pipeline/tiny_package_test.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string refusal_of(const RawModel& model) {
+  const ScratchFolder scratch;
+  write_raw(model, scratch.path());
+  const OpenModel open(model.format == "gguf" ? scratch.path() / "model.gguf" : scratch.path());
+  ThreadPool pool(2);
+  Observer observer;
+  return message_of(ErrorCode::kInput, [&] { check_weights(open.weights, open.spec, pool, observer); });
+}
+
+const char* const kDecay = "backbone.layers.1.mixer.A_log";
+
+TEST(CheckWeights, ADecayThatIsNotANumberIsRefused) {
+  RawModel model = raw_model(tiny("tiny-mamba"));
+  set_float(model, kDecay, 5, std::numeric_limits<float>::quiet_NaN());
+  expect_parts(refusal_of(model), {kDecay, "1 NaN"});
+}
+
+TEST(CheckWeights, ADecayBeyondFloatIsRefused) {
+  RawModel model = raw_model(tiny("tiny-mamba"));
+  set_float(model, kDecay, 5, 200);
+  expect_parts(refusal_of(model), {kDecay, "holds 200"});
+}
+
+TEST(CheckWeights, APositiveDecayOfAGgufFileIsRefused) {
+  RawModel model = raw_model(fs::path(QUERN_TESTDATA) / "model" / "tiny-mamba.gguf");
+  set_float(model, "blk.1.ssm_a", 3, 0.25f);
+  expect_parts(refusal_of(model), {"blk.1.ssm_a", "0.25", "grow with every token"});
+}
+
+TEST(CheckWeights, TheFixturesPass) {
+  ThreadPool pool(2);
+  Observer observer;
+  for (const char* name : {"tiny-mamba", "tiny-mixtral", "tiny-gpt2", "tiny-qwen3"}) {
+    const OpenModel model(tiny(name));
+    EXPECT_NO_THROW(check_weights(model.weights, model.spec, pool, observer)) << name;
+  }
+}
+
+RawModel with_head_copy() {
+  RawModel model = raw_model(tiny("tiny-gpt2"));
+  model.tensors["lm_head.weight"] = model.tensors.at("transformer.wte.weight");
+  return model;
+}
+
+TEST(TiedCopy, ThatEqualsTheEmbeddingIsFine) {
+  const ScratchFolder scratch;
+  write_raw(with_head_copy(), scratch.path());
+  const OpenModel model(scratch.path());
+  EXPECT_EQ(model.spec.tied_copy, "lm_head.weight");
+  EXPECT_NO_THROW(check_tied_copy(model.weights, model.spec));
+}
+
+TEST(TiedCopy, ThatDiffersIsAnErrorWithBothNamesAndTheRow) {
+  RawModel model = with_head_copy();
+  set_float(model, "lm_head.weight", 70 * 32 + 3, 9);  // 32 columns
+  expect_parts(refusal_of(model),
+               {"lm_head.weight and transformer.wte.weight differ, first in row 70", "tie_word_embeddings"});
+  model.tensors["lm_head.weight"] = floats_tensor({2, 32}, std::vector<float>(64));
+  expect_parts(refusal_of(model), {"[2, 32]", "[120, 32]"});
+}
+
+}  // namespace
+}  // namespace quern

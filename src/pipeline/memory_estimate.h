@@ -1,0 +1,23 @@
+// How much memory a model takes while it runs, from the ops of its description.
+#pragma once
+
+#include "quern/checkpoint.h"
+#include "quern/model_spec.h"
+
+namespace quern {
+
+// Bytes, for one sequence.
+struct MemoryEstimate {
+  std::uint64_t context = 0;      // tokens
+  std::uint64_t made_for = 0;     // tokens that the model was made for; 0: no limit that the description knows
+  std::uint64_t stored = 0;       // weights as the checkpoint stores them
+  std::uint64_t weights_f32 = 0;  // weights decoded to float
+  std::uint64_t kv_f32 = 0,
+                kv_f16 = 0;     // keys and values of all attentions; a sliding window keeps no more than itself
+  std::uint64_t state_f32 = 0;  // inputs that convolutions look back at, and states of scans: whatever the context
+};
+
+// context 0: what the model was made for.
+MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const ModelSpec& spec, std::uint64_t context);
+
+}  // namespace quern

@@ -153,7 +153,7 @@ TEST(Gguf, AFolderWithTwoModelsIsRefused) {
   folder.copy(fixture("all_values.gguf"));
   EXPECT_EQ(refusal(folder.path()), "");
   folder.copy(fixture("aligned_64.gguf"));
-  expect_refused(folder.path(), {"known format"});
+  expect_refused(folder.path(), {"holds 2 model files"});
 }
 
 TEST(Gguf, WrongStartsAreExplained) {

@@ -95,10 +95,5 @@ TEST(InferredModels, HaveTheExtentsOfTheirConfiguration) {
   EXPECT_EQ(qwen.extent("kv_heads"), 2u);
 }
 
-TEST(InferredModels, HeadsThatNoShapeShowsAndNobodyWouldGuessAreRefused) {
-  for (const char* name : {"tiny-gpt2", "tiny-mixtral"})
-    EXPECT_THROW(infer_model(open_checkpoint(converted_folder(name))), Error) << name;
-}
-
 }  // namespace
 }  // namespace quern

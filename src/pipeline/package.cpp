@@ -121,7 +121,7 @@ void copy_the_rest(const OpenModel& source, ExportMap& map) {
 
 ExportMap export_map(const OpenModel& source, const Format& format) {
   if (is_single_file(format.name) && !source.can_run())
-    fail(ErrorCode::kInfeasible,
+    fail(ErrorCode::kInput,
          "a {} file names the architecture of its model, and none recognises {} ({}); only the scheme simple, in "
          "safetensors, takes such a model",
          format.name, source.checkpoint.path().string(), source.spec.evidence.front().source);

@@ -95,7 +95,7 @@ TEST_F(UnknownModel, GgufNeedsAnArchitecture) {
   options.output = out;
   options.scheme = "q8_0";
   Observer observer;
-  expect_parts(message_of(ErrorCode::kInfeasible, [&] { compress(options, observer); }),
+  expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
                {"names the architecture", "only the scheme simple"});
 }
 

@@ -132,7 +132,7 @@ Routing route(std::span<const float> logits, std::size_t used) {
   Routing routing;
   routing.experts.resize(logits.size());
   std::iota(routing.experts.begin(), routing.experts.end(), 0u);
-  // A NaN counts as the least; where it is chosen all the same, its shares make the block's result a NaN.
+  // A NaN counts as the least.
   const auto key = [&](std::uint32_t e) {
     return std::isnan(logits[e]) ? -std::numeric_limits<float>::infinity() : logits[e];
   };
@@ -143,7 +143,9 @@ Routing route(std::span<const float> logits, std::size_t used) {
     routing.shares.push_back(std::exp(logits[e] - logits[routing.experts.front()]));
     sum += routing.shares.back();
   }
-  for (float& share : routing.shares) share /= sum;
+  // A NaN makes the block's result a NaN even where its expert was not chosen, so that it is reported.
+  const bool broken = std::ranges::any_of(logits, [](float logit) { return std::isnan(logit); });
+  for (float& share : routing.shares) share = broken ? std::numeric_limits<float>::quiet_NaN() : share / sum;
   return routing;
 }
 

@@ -2,6 +2,8 @@
 // (tools/make_golden_logits.py).
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -9,6 +11,8 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/random.h"
+#include "quern/codec.h"
 #include "quern/json.h"
 #include "quern/model_spec.h"
 #include "runtime/head.h"
@@ -82,6 +86,40 @@ inline double golden_error(const GoldenCase& golden, const Matrix& logits) {
     worst = std::max(worst, std::abs(std::log(sum)));
   }
   return worst / golden.largest;
+}
+
+// The limit of agreement with transformers in float32.
+inline constexpr double kGoldenTolerance = 1e-4;
+
+inline void expect_golden(WalkedModel& model, const std::filesystem::path& golden) {
+  for (const GoldenCase& c : read_golden(golden)) {
+    const double error = golden_error(c, model.logits(c.windows));
+    EXPECT_LT(error, kGoldenTolerance) << golden << " " << c.windows.length;
+    testing::Test::RecordProperty("error_" + std::to_string(c.windows.length), std::to_string(error * 1e9) + "e-9");
+  }
+}
+
+// From now on the weight has these values, in the order of its logical matrix.
+inline void replace_values(WeightSource& weights, const Weight& weight, const Matrix& values) {
+  PackedTensor packed(*find_codec("f32"), weight.layout());
+  for (std::size_t i = 0; i < values.rows(); ++i) encode_row(packed.codec(), values.row(i), {}, packed.row(i));
+  weights.replace(weight.tensor, std::move(packed));
+}
+
+// The first weight of a role in a layer.
+inline const Weight& weight_of(const ModelSpec& spec, std::string_view role, std::int32_t layer) {
+  for (const Weight& weight : spec.weights)
+    if (weight.role == role && weight.layer == layer) return weight;
+  throw std::runtime_error("no " + std::string(role));
+}
+
+// Token ids below `vocabulary`, seeded.
+inline Windows seeded_windows(std::size_t count, std::size_t length, std::uint64_t vocabulary, std::uint64_t seed = 1) {
+  Random random(seed);
+  Windows windows{length, {}};
+  for (std::size_t i = 0; i < count * length; ++i)
+    windows.ids.push_back(static_cast<std::int32_t>(random.below(vocabulary)));
+  return windows;
 }
 
 }  // namespace quern

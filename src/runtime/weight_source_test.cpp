@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "base/bytes.h"
@@ -97,6 +98,100 @@ TEST_F(OneTensor, VectorIsOneRow) {
   const Checkpoint stored = checkpoint("f32", {8}, {std::vector<std::byte>(32)});
   EXPECT_EQ(WeightSource(stored).layout("t").rows, 1u);
   EXPECT_EQ(WeightSource(stored).read("t").cols(), 8u);
+}
+
+std::filesystem::path tiny_model(const char* name) { return std::filesystem::path(QUERN_TESTDATA) / "runtime" / name; }
+
+// Rows first .. first + count - 1 are those of the whole, for ranges that begin, end and cross parts anywhere.
+void expect_any_range(const WeightSource& source, const Weight& weight, const Matrix& whole) {
+  const std::size_t rows = whole.rows(), step = rows / 7 + 1;
+  for (std::size_t first = 0; first <= rows; first += step)
+    for (std::size_t count : {std::size_t{0}, std::size_t{1}, step, rows - first}) {
+      count = std::min(count, rows - first);
+      Matrix some(count, whole.cols());
+      source.read_rows(weight, first, some.view());
+      for (std::size_t i = 0; i < count; ++i)
+        ASSERT_TRUE(std::ranges::equal(some.row(i), whole.row(first + i))) << weight.tensor << " row " << first + i;
+    }
+  Matrix beyond(1, whole.cols());
+  EXPECT_THROW(source.read_rows(weight, rows, beyond.view()), Error);
+}
+
+TEST(WeightOfParts, IsItsTensorsOneAfterAnother) {
+  const Checkpoint checkpoint = open_checkpoint(tiny_model("tiny-mixtral"));
+  const ModelSpec spec = describe_model(checkpoint);
+  const WeightSource source(checkpoint);
+  std::size_t seen = 0;
+  for (const Weight& weight : spec.weights) {
+    if (weight.parts.empty()) continue;
+    ++seen;
+    ASSERT_EQ(weight.parts.size(), 5u);
+    const Matrix whole = source.read(weight);
+    std::size_t row = 0;
+    for (std::size_t e = 0; e < weight.parts.size(); ++e) {
+      EXPECT_NE(weight.parts[e].tensor.find(".experts." + std::to_string(e) + "."), std::string::npos);
+      const Matrix part = source.read(weight.parts[e].tensor);
+      for (std::size_t i = 0; i < part.rows(); ++i, ++row)
+        ASSERT_TRUE(std::ranges::equal(whole.row(row), part.row(i))) << weight.tensor << " row " << row;
+    }
+    EXPECT_EQ(row, whole.rows());
+    expect_any_range(source, weight, whole);
+  }
+  EXPECT_EQ(seen, 9u);  // gate, up and down of three layers
+}
+
+TEST(WeightOfParts, IsTheTensorOfTheStackedSpelling) {
+  const Checkpoint apart = open_checkpoint(tiny_model("tiny-mixtral")),
+                   stacked = open_checkpoint(tiny_model("tiny-mixtral-stacked"));
+  const ModelSpec of_apart = describe_model(apart), of_stacked = describe_model(stacked);
+  const WeightSource from_apart(apart), from_stacked(stacked);
+  const auto find = [](const ModelSpec& spec, const char* role) -> const Weight& {
+    return *std::ranges::find(spec.weights, std::string(role), &Weight::role);
+  };
+  EXPECT_TRUE(std::ranges::equal(from_apart.read(find(of_apart, "moe.down")).flat(),
+                                 from_stacked.read(find(of_stacked, "moe.down")).flat()));
+  const Matrix both = from_stacked.read(find(of_stacked, "moe.gate_up")),
+               gate = from_apart.read(find(of_apart, "moe.gate")), up = from_apart.read(find(of_apart, "moe.up"));
+  const std::size_t inner = of_apart.extent("inner");
+  ASSERT_EQ(both.rows(), gate.rows() + up.rows());
+  for (std::size_t i = 0; i < gate.rows(); ++i) {
+    const std::size_t expert = i / inner, within = i % inner;
+    EXPECT_TRUE(std::ranges::equal(gate.row(i), both.row(2 * expert * inner + within))) << i;
+    EXPECT_TRUE(std::ranges::equal(up.row(i), both.row((2 * expert + 1) * inner + within))) << i;
+  }
+}
+
+TEST(TransposedWeight, HasTheColumnsOfItsTensorAsRows) {
+  const Checkpoint checkpoint = open_checkpoint(tiny_model("tiny-gpt2"));
+  const ModelSpec spec = describe_model(checkpoint);
+  const WeightSource source(checkpoint);
+  std::size_t seen = 0;
+  for (const Weight& weight : spec.weights) {
+    if (weight.storage != Weight::Storage::kTransposed) continue;
+    ++seen;
+    const Matrix whole = source.read(weight), stored = source.read(weight.tensor);
+    ASSERT_EQ(whole.rows(), stored.cols());
+    ASSERT_EQ(whole.cols(), stored.rows());
+    for (std::size_t i = 0; i < whole.rows(); ++i)
+      for (std::size_t k = 0; k < whole.cols(); ++k) ASSERT_EQ(whole.row(i)[k], stored.row(k)[i]) << weight.tensor;
+    expect_any_range(source, weight, whole);
+  }
+  EXPECT_EQ(seen, 12u);  // four of each of three layers
+}
+
+TEST(TransposedWeight, IsReplacedByItsLogicalMatrix) {
+  const Checkpoint checkpoint = open_checkpoint(tiny_model("tiny-gpt2"));
+  const ModelSpec spec = describe_model(checkpoint);
+  WeightSource source(checkpoint);
+  for (const Weight& weight : spec.weights) {
+    if (weight.role != "attn.qkv") continue;
+    const Matrix before = source.read(weight);
+    PackedTensor packed(*find_codec("f32"), weight.layout());
+    for (std::size_t i = 0; i < before.rows(); ++i) encode_row(packed.codec(), before.row(i), {}, packed.row(i));
+    source.replace(weight.tensor, std::move(packed));
+    EXPECT_TRUE(std::ranges::equal(source.read(weight).flat(), before.flat()));
+    source.restore(weight.tensor);
+  }
 }
 
 }  // namespace

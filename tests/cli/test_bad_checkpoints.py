@@ -7,7 +7,7 @@ import struct
 
 import tiny_llama
 from gguf_layout import Layout
-from quern_program import ProgramTest, compress
+from quern_program import REPORT_TEXT, ProgramTest, compress
 from tiny_llama import CONFIG, safetensors
 
 INPUT = 3
@@ -115,7 +115,10 @@ class BadFolders(ProgramTest):
     def test_unknown_architecture_names_the_known_ones(self):
         config = CONFIG | {"architectures": ["GPTBigCodeForCausalLM"], "model_type": "gpt_bigcode"}
         folder = tiny_llama.write(self.model, config=config)
-        self.refuse(folder, "GPTBigCodeForCausalLM", "known are", "llama")
+        self.fail_with(INPUT, ["GPTBigCodeForCausalLM", "known are", "llama"], "eval", folder, "--text", REPORT_TEXT)
+        # Without texts it compresses all the same, and says what could not be checked.
+        self.succeed("compress", folder, "-o", self.folder / "blind")
+        self.assertIn("no architecture recognises", (self.folder / "blind/README.md").read_text())
         self.assertIn("GPTBigCodeForCausalLM", self.succeed("inspect", folder).stdout)
 
     def test_config_that_is_no_json(self):

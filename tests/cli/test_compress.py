@@ -24,7 +24,8 @@ class Packages(ProgramTest):
         cls.packages, cls.said = {}, {}
         for scheme, (_, calibration) in PACKAGES.items():
             cls.packages[scheme] = cls.class_folder / scheme
-            cls.said[scheme] = run("compress", MODEL, "-o", cls.packages[scheme], "--scheme", scheme, "--json", *calibration, *REPORTED)
+            cls.said[scheme] = run("compress", MODEL, "-o", cls.packages[scheme], "--scheme", scheme, "--json", "--compute", "f32",
+                                    *calibration, *REPORTED)
 
     def each(self):
         for scheme, package in self.packages.items():

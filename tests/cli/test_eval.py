@@ -47,7 +47,8 @@ class Eval(ProgramTest):
         self.assertEqual(self.measure(MODEL / "model.safetensors")["perplexity"], self.measure(MODEL)["perplexity"])
 
     def test_bf16_gguf_has_the_perplexity_of_the_folder(self):
-        folder, gguf = (self.measure(model)["perplexity"]["value"] for model in (MODEL, self.bf16))
+        # In bf16 arithmetic the reordered rows of queries and keys round differently.
+        folder, gguf = (self.measure(model, "--compute", "f32")["perplexity"]["value"] for model in (MODEL, self.bf16))
         self.assertAlmostEqual(gguf / folder, 1, delta=1e-4)
 
     def test_bf16_gguf_compresses_to_the_same_tensors(self):

@@ -138,8 +138,9 @@ Iq4XsSide fit_iq4_xs(std::span<const float> weights, std::span<const float> impo
   Iq4XsSide side;
   if (largest == 0) return side;
   auto candidates = scan(blocks, largest);
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.error < b.error; });
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.error != b.error ? a.error < b.error : std::abs(a.d) < std::abs(b.d);
+  });
   Trial best;
   for (std::size_t k = 0; k < kTried; ++k) {
     float d = candidates[k].d;

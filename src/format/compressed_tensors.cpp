@@ -74,8 +74,8 @@ TensorEntry join(const std::string& module, const Table& table, const std::vecto
   std::uint64_t extents[2];
   const TensorPart& where = shape_entry.parts[0];
   files.at(where.file).read(where.offset, std::as_writable_bytes(std::span(extents)));
-  const auto [rows, cols] = extents;
-  if (cols == 0 || std::ranges::none_of(declared, [cols = cols](const auto* kind) { return kind->divides(cols); })) {
+  const std::uint64_t rows = extents[0], cols = extents[1];
+  if (cols == 0 || std::ranges::none_of(declared, [cols](const auto* kind) { return kind->divides(cols); })) {
     fail(ErrorCode::kInput, "{} gives rows of {} weights; only whole words and whole groups are supported",
          module + kShape, cols);
   }

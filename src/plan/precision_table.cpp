@@ -46,7 +46,9 @@ std::vector<WidthShare> width_shares(const Plan& plan) {
     all += step.parameters;
   }
   for (WidthShare& share : shares) share.share = static_cast<double>(share.parameters) / static_cast<double>(all);
-  std::stable_sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.bits() > b.bits(); });
+  std::sort(shares.begin(), shares.end(), [](const WidthShare& a, const WidthShare& b) {
+    return a.bits() != b.bits() ? a.bits() > b.bits() : a.codec < b.codec;
+  });
   return shares;
 }
 

@@ -136,7 +136,8 @@ Routing route(std::span<const float> logits, std::size_t used) {
   const auto key = [&](std::uint32_t e) {
     return std::isnan(logits[e]) ? -std::numeric_limits<float>::infinity() : logits[e];
   };
-  std::ranges::stable_sort(routing.experts, std::ranges::greater{}, key);
+  std::sort(routing.experts.begin(), routing.experts.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return key(a) != key(b) ? key(a) > key(b) : a < b; });
   routing.experts.resize(used);
   float sum = 0;
   for (const std::uint32_t e : routing.experts) {

@@ -9,8 +9,10 @@
 namespace quern {
 namespace {
 
-// Packed bytes of a task: large enough to outweigh handing it out, small enough to share a matrix among many threads.
-constexpr std::uint64_t kBytesPerTask = 1 << 16;
+// Packed bytes of a task at most: at each task's start the processor's prefetching begins anew.
+constexpr std::uint64_t kBytesPerTask = 1 << 18;
+constexpr std::size_t kTasksPerThread = 4;  // at least, so that a thread that was held up does not hold up the others
+constexpr std::size_t kRowStep = 16;        // the kernels take a few rows at a time
 
 const Codec& codec_of(const WalkContext& context, const Weight& weight) {
   const std::string& encoding = stored_encoding(context.weights.checkpoint(), weight);
@@ -66,7 +68,9 @@ void PackedLinear::apply(MatrixView x, std::size_t first, MutableMatrixView y) c
   const PackedInput input(weights_.codec(), x);
   const PackedView view{&weights_.codec(), weights_.layout(), weights_.row(0)};
   const std::uint64_t row_bytes = weights_.codec().row_bytes(weights_.layout().cols);
-  const std::size_t grain = std::max<std::uint64_t>(8, kBytesPerTask / std::max<std::uint64_t>(1, row_bytes));
+  const std::uint64_t by_bytes = kBytesPerTask / std::max<std::uint64_t>(1, row_bytes);
+  const std::uint64_t by_threads = y.cols / (kTasksPerThread * pool_->threads());
+  const std::size_t grain = std::max<std::uint64_t>(1, std::min(by_bytes, by_threads) / kRowStep) * kRowStep;
   parallel_for(*pool_, y.cols, grain, [&](std::size_t begin, std::size_t end) {
     packed_product(view, input, first + begin, {y.data + begin, y.rows, end - begin, y.stride});
   });

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/scalars.h"
 #include "codec/grid_search.h"
@@ -137,13 +138,15 @@ Iq4XsSide fit_iq4_xs(std::span<const float> weights, std::span<const float> impo
   }
   Iq4XsSide side;
   if (largest == 0) return side;
-  auto candidates = scan(blocks, largest);
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    return a.error != b.error ? a.error < b.error : std::abs(a.d) < std::abs(b.d);
+  const auto candidates = scan(blocks, largest);
+  std::array<std::uint8_t, kWindows> order{};
+  std::iota(order.begin(), order.end(), std::uint8_t{0});
+  std::sort(order.begin(), order.end(), [&](std::uint8_t a, std::uint8_t b) {
+    return candidates[a].error != candidates[b].error ? candidates[a].error < candidates[b].error : a < b;
   });
   Trial best;
   for (std::size_t k = 0; k < kTried; ++k) {
-    float d = candidates[k].d;
+    float d = candidates[order[k]].d;
     for (int round = 0; round < 3; ++round) {
       const Trial trial = try_scale(blocks, d, kEstimated, best.error);
       if (!(trial.error < best.error)) break;

@@ -7,6 +7,19 @@
 
 namespace quern {
 
+const Roots& decoder_roots() {
+  static const Roots kRoots{{"model.", ""}, "layers.", "embed_tokens.weight"};
+  return kRoots;
+}
+
+bool is_gguf_mixture(const Checkpoint& checkpoint) {
+  return checkpoint.metadata().integer("llama.expert_count").value_or(0) > 0;
+}
+
+RopeOp::Pairing llama_pairing(const Naming& naming) {
+  return naming.gguf ? RopeOp::Pairing::kNeighbours : RopeOp::Pairing::kHalves;
+}
+
 std::vector<TensorRow> joined(std::initializer_list<std::vector<TensorRow>> parts) {
   std::vector<TensorRow> rows;
   for (const auto& part : parts) rows.insert(rows.end(), part.begin(), part.end());
@@ -106,11 +119,13 @@ Metadata decoder_metadata(const ModelSpec& spec, const Checkpoint& checkpoint, c
   return out;
 }
 
-std::string window_note(std::uint32_t window) {
-  return fmt::format(
-      "the sliding window of {} positions is not part of a GGUF file of this family: beyond them its "
-      "runtimes attend to everything",
-      window);
+void add_rope_and_window(ExportMap& map, const ModelSpec& spec, const DecoderConfig& config) {
+  map.extras = rope_extras(config.rope, spec.extent("head_dim"));
+  if (config.window && config.window < spec.extent("context"))
+    map.notes.push_back(
+        fmt::format("the sliding window of {} positions is not part of a GGUF file of this family: beyond them its "
+                    "runtimes attend to everything",
+                    config.window));
 }
 
 void pair_neighbours(const ModelSpec& spec, std::vector<ExportedWeight>& weights) {

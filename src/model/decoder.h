@@ -7,6 +7,15 @@
 
 namespace quern {
 
+// Prefixes of the tensors' names.
+const Roots& decoder_roots();
+
+// Whether the metadata of a GGUF "llama" announces a mixture of experts.
+bool is_gguf_mixture(const Checkpoint& checkpoint);
+
+// llama.cpp stores the rotary pairs of "llama" as neighbours, transformers as halves.
+RopeOp::Pairing llama_pairing(const Naming& naming);
+
 // Defaults of transformers' configuration class.
 struct DecoderMember {
   TransformersClass name;
@@ -58,12 +67,12 @@ void lay_gated_mlp(SpecBuilder& builder, const DecoderConfig& config);
 void lay_embedding(SpecBuilder& builder);
 void lay_final_norm(SpecBuilder& builder, const DecoderConfig& config);
 
-// A sliding window is not part of a GGUF file of these families.
-std::string window_note(std::uint32_t window);
-
 // Keys that every family of this kind has in a GGUF file.
 Metadata decoder_metadata(const ModelSpec& spec, const Checkpoint& checkpoint, const DecoderConfig& config,
                           const std::string& architecture);
+// What a GGUF file holds beside weights and keys (the divisors of rotary frequencies), and a note on the sliding
+// window, which it cannot hold.
+void add_rope_and_window(ExportMap& map, const ModelSpec& spec, const DecoderConfig& config);
 // Moves the rotary pairs of queries and keys from halves to neighbours, as llama.cpp's "llama" wants them.
 void pair_neighbours(const ModelSpec& spec, std::vector<ExportedWeight>& weights);
 

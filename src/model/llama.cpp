@@ -11,14 +11,9 @@ constexpr DecoderMember kMembers[] = {
     {{"MistralForCausalLM", "mistral"}, 131072, 8, 0, 4096, 1e-6, 10000},
 };
 constexpr TransformersClass kClasses[] = {kMembers[0].name, kMembers[1].name};
-const Roots kRoots{{"model.", ""}, "layers.", "embed_tokens.weight"};
-
-bool is_mixture(const Checkpoint& checkpoint) {
-  return checkpoint.metadata().integer("llama.expert_count").value_or(0) > 0;
-}
 
 bool recognises(const Checkpoint& checkpoint) {
-  return (is_gguf_of(checkpoint, kName) && !is_mixture(checkpoint)) || find_class(checkpoint, kClasses) >= 0;
+  return (is_gguf_of(checkpoint, kName) && !is_gguf_mixture(checkpoint)) || find_class(checkpoint, kClasses) >= 0;
 }
 
 bool has_tensors(const Checkpoint& checkpoint) {
@@ -34,12 +29,12 @@ const DecoderMember& member_of(const Checkpoint& checkpoint) {
 }
 
 bool has_name(std::string_view tensor) {
-  return is_rotary_table(tensor) || has_row_named(tensor_rows(), kRoots, tensor);
+  return is_rotary_table(tensor) || has_row_named(tensor_rows(), decoder_roots(), tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   HyperParameters parameters(checkpoint, "llama.", use);
-  const Naming naming = find_naming(checkpoint, kRoots);
+  const Naming naming = find_naming(checkpoint, decoder_roots());
   const DecoderMember& member = member_of(checkpoint);
   const DecoderConfig config = read_decoder(parameters, member, naming, tensor_rows());
   const bool from_config = parameters.source() == HyperParameters::Source::kTransformers;
@@ -52,9 +47,7 @@ ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
                        {"mlp_bias", bias("mlp_bias")},
                        head_option(parameters, config.tied_head)},
                       is_rotary_table);
-  const AttentionParts parts{rope_op(config.rope, parameters["head_dim"],
-                                     naming.gguf ? RopeOp::Pairing::kNeighbours : RopeOp::Pairing::kHalves),
-                             config.window};
+  const AttentionParts parts{rope_op(config.rope, parameters["head_dim"], llama_pairing(naming)), config.window};
   return builder.build([&] { lay_embedding(builder); },
                        [&] {
                          lay_attention(builder, parameters, config, parts);
@@ -65,14 +58,13 @@ ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
 
 ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
   HyperParameters parameters(checkpoint, "llama.", ConfigUse::kTrust);
-  const Naming naming = find_naming(checkpoint, kRoots);
+  const Naming naming = find_naming(checkpoint, decoder_roots());
   const DecoderConfig config = read_decoder(parameters, member_of(checkpoint), naming, tensor_rows());
   ExportMap map;
   map.metadata = decoder_metadata(spec, checkpoint, config, kName);
   map.weights = exported_weights(spec);
-  map.extras = rope_extras(config.rope, spec.extent("head_dim"));
+  add_rope_and_window(map, spec, config);
   if (!naming.gguf) pair_neighbours(spec, map.weights);
-  if (config.window && config.window < spec.extent("context")) map.notes.push_back(window_note(config.window));
   return map;
 }
 

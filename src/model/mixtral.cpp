@@ -10,12 +10,10 @@ constexpr const char* kName = "mixtral";
 constexpr const char* kGgufName = "llama";  // in GGUF a Llama with llama.expert_count
 constexpr DecoderMember kMember{{"MixtralForCausalLM", "mixtral"}, 131072, 8, 0, 0, 1e-5, 1000000};
 constexpr TransformersClass kClasses[] = {kMember.name};
-const Roots kRoots{{"model.", ""}, "layers.", "embed_tokens.weight"};
 constexpr std::uint64_t kExpertLimit = 4096;
 
 bool recognises(const Checkpoint& checkpoint) {
-  const bool gguf =
-      is_gguf_of(checkpoint, kGgufName) && checkpoint.metadata().integer("llama.expert_count").value_or(0) > 0;
+  const bool gguf = is_gguf_of(checkpoint, kGgufName) && is_gguf_mixture(checkpoint);
   return gguf || find_class(checkpoint, kClasses) >= 0;
 }
 
@@ -81,7 +79,7 @@ struct Mixtral {
 
   Mixtral(const Checkpoint& checkpoint, ConfigUse use)
       : parameters(checkpoint, "llama.", use),
-        naming(find_naming(checkpoint, kRoots)),
+        naming(find_naming(checkpoint, decoder_roots())),
         experts(find_experts(checkpoint, naming)),
         rows(joined({decoder_model_rows(), attention_rows(), expert_rows(experts)})) {
     const bool transformers = parameters.source() == HyperParameters::Source::kTransformers;
@@ -112,7 +110,7 @@ void lay_experts(SpecBuilder& builder, const Mixtral& model) {
 bool has_name(std::string_view tensor) {
   const std::vector<TensorRow> rows =
       joined({decoder_model_rows(), attention_rows(), expert_rows(Experts::kApart), expert_rows(Experts::kFused)});
-  return is_rotary_table(tensor) || has_row_named(rows, kRoots, tensor);
+  return is_rotary_table(tensor) || has_row_named(rows, decoder_roots(), tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
@@ -120,8 +118,7 @@ ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   SpecBuilder builder(kName, model.parameters, model.naming, model.rows,
                       {{"attention_bias", false}, head_option(model.parameters, model.config.tied_head)},
                       is_rotary_table);
-  const AttentionParts parts{rope_op(model.config.rope, model.parameters["head_dim"],
-                                     model.naming.gguf ? RopeOp::Pairing::kNeighbours : RopeOp::Pairing::kHalves),
+  const AttentionParts parts{rope_op(model.config.rope, model.parameters["head_dim"], llama_pairing(model.naming)),
                              model.config.window};
   return builder.build([&] { lay_embedding(builder); },
                        [&] {
@@ -160,9 +157,7 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
       map.weights.push_back(std::move(weight));
     }
   }
-  map.extras = rope_extras(model.config.rope, spec.extent("head_dim"));
-  if (model.config.window && model.config.window < spec.extent("context"))
-    map.notes.push_back(window_note(model.config.window));
+  add_rope_and_window(map, spec, model.config);
   return map;
 }
 

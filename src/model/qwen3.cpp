@@ -9,7 +9,6 @@ namespace {
 constexpr const char* kName = "qwen3";
 constexpr DecoderMember kMember{{"Qwen3ForCausalLM", "qwen3"}, 32768, 32, 128, std::nullopt, 1e-6, 10000};
 constexpr TransformersClass kClasses[] = {kMember.name};
-const Roots kRoots{{"model.", ""}, "layers.", "embed_tokens.weight"};
 
 bool recognises(const Checkpoint& checkpoint) {
   return is_gguf_of(checkpoint, kName) || find_class(checkpoint, kClasses) >= 0;
@@ -55,7 +54,7 @@ struct Qwen3 {
   std::uint64_t first_window = 0;
 
   Qwen3(const Checkpoint& checkpoint, ConfigUse use)
-      : parameters(checkpoint, "qwen3.", use), naming(find_naming(checkpoint, kRoots)) {
+      : parameters(checkpoint, "qwen3.", use), naming(find_naming(checkpoint, decoder_roots())) {
     config = read_decoder(parameters, kMember, naming, tensor_rows());
     first_window = first_window_layer(parameters);
     check_layer_types(parameters, first_window);
@@ -64,7 +63,7 @@ struct Qwen3 {
 };
 
 bool has_name(std::string_view tensor) {
-  return is_rotary_table(tensor) || has_row_named(tensor_rows(), kRoots, tensor);
+  return is_rotary_table(tensor) || has_row_named(tensor_rows(), decoder_roots(), tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
@@ -94,9 +93,7 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
   ExportMap map;
   map.metadata = decoder_metadata(spec, checkpoint, model.config, kName);
   map.weights = exported_weights(spec);
-  map.extras = rope_extras(model.config.rope, spec.extent("head_dim"));
-  if (model.config.window && model.config.window < spec.extent("context"))
-    map.notes.push_back(window_note(model.config.window));
+  add_rope_and_window(map, spec, model.config);
   return map;
 }
 

@@ -190,4 +190,26 @@ void parallel_for(ThreadPool& pool, std::size_t count, std::size_t grain,
   });
 }
 
+void parallel_shares(ThreadPool& pool, std::size_t count, std::size_t grain,
+                     const std::function<void(std::size_t, std::size_t)>& body) {
+  grain = std::clamp<std::size_t>(grain, 1, std::max<std::size_t>(count, 1));
+  struct alignas(64) Share {
+    std::atomic<std::size_t> next{0};
+    std::size_t end = 0;
+  };
+  std::vector<Share> shares(pool.threads());
+  const std::size_t each = (count / shares.size() + grain - 1) / grain * grain;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    shares[i].next = std::min(count, i * each);
+    shares[i].end = i + 1 == shares.size() ? count : std::min(count, (i + 1) * each);
+  }
+  pool.run(shares.size(), [&](std::size_t own) {
+    for (std::size_t k = 0; k < shares.size(); ++k) {
+      Share& share = shares[(own + k) % shares.size()];
+      for (std::size_t begin; (begin = share.next.fetch_add(grain)) < share.end;)
+        body(begin, std::min(begin + grain, share.end));
+    }
+  });
+}
+
 }  // namespace quern

@@ -33,4 +33,9 @@ class ThreadPool {
 void parallel_for(ThreadPool& pool, std::size_t count, std::size_t grain,
                   const std::function<void(std::size_t, std::size_t)>& body);
 
+// The same, but each thread goes through a share of its own, a `grain` at a time and in order, and then helps with
+// the shares of others: for work whose speed hangs on reading memory from end to end.
+void parallel_shares(ThreadPool& pool, std::size_t count, std::size_t grain,
+                     const std::function<void(std::size_t begin, std::size_t end)>& body);
+
 }  // namespace quern

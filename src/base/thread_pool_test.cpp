@@ -92,17 +92,31 @@ TEST_P(ThreadPoolTest, PiecesDependOnlyOnCountAndGrain) {
   EXPECT_EQ(ends, (std::vector<std::size_t>{4, 0, 0, 0, 8, 0, 0, 0, 10, 0}));
 }
 
-TEST_P(ThreadPoolTest, AnyGrainCoversTheRange) {
-  ThreadPool pool(GetParam());
+using Split = void (*)(ThreadPool&, std::size_t, std::size_t, const std::function<void(std::size_t, std::size_t)>&);
+
+void expect_each_once(ThreadPool& pool, Split split) {
   for (const std::size_t grain :
        {std::size_t{0}, std::size_t{1}, std::size_t{100}, std::numeric_limits<std::size_t>::max()}) {
-    std::vector<std::atomic<int>> hits(100);
-    parallel_for(pool, hits.size(), grain, [&](std::size_t begin, std::size_t end) {
+    std::vector<std::atomic<int>> hits(101);
+    split(pool, hits.size(), grain, [&](std::size_t begin, std::size_t end) {
       for (std::size_t i = begin; i < end; ++i) ++hits[i];
     });
     for (const auto& hit : hits) EXPECT_EQ(hit, 1);
   }
-  parallel_for(pool, 0, 4, [](std::size_t, std::size_t) { FAIL(); });
+  split(pool, 0, 4, [](std::size_t, std::size_t) { FAIL(); });
+}
+
+TEST_P(ThreadPoolTest, AnyGrainCoversTheRange) {
+  ThreadPool pool(GetParam());
+  expect_each_once(pool, parallel_for);
+  expect_each_once(pool, parallel_shares);
+}
+
+TEST_P(ThreadPoolTest, SharesGoOnWhereTheyStopped) {
+  ThreadPool pool(GetParam());
+  std::vector<std::size_t> ends(100, 0);
+  parallel_shares(pool, ends.size(), 7, [&](std::size_t begin, std::size_t end) { ends[begin] = end; });
+  for (std::size_t at = 0; at < ends.size(); at = ends[at]) ASSERT_GT(ends[at], at);
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, testing::Values(1u, 2u, 8u));

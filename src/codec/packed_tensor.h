@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "base/large_pages.h"
 #include "quern/codec.h"
 #include "quern/tensor.h"
 
@@ -26,7 +27,7 @@ class PackedTensor {
  private:
   const Codec* codec_ = nullptr;
   RowLayout layout_;
-  std::array<std::vector<std::byte>, kMaxPlanes> planes_;
+  std::array<std::vector<std::byte, LargePageAllocator<std::byte>>, kMaxPlanes> planes_;
 };
 
 }  // namespace quern

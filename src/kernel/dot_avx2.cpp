@@ -29,11 +29,14 @@ QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints) {
   return {dot_signed(with_sign.low, x.low), dot_signed(with_sign.high, x.high)};
 }
 
-QUERN_DOT __m256i dot_nibbles(__m256i codes, __m256i x, __m256i start) {
-  return _mm256_add_epi32(start, pairs_of_pairs(_mm256_maddubs_epi16(codes, x)));
+// Four products of at most 15 * 127 fit 16 bits.
+QUERN_DOT __m256i dot_nibbles(__m256i a, __m256i x, __m256i b, __m256i y, __m256i start) {
+  const __m256i sums = _mm256_add_epi16(_mm256_maddubs_epi16(a, x), _mm256_maddubs_epi16(b, y));
+  return _mm256_add_epi32(start, pairs_of_pairs(sums));
 }
-QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints start) {
-  return {dot_nibbles(codes.low, x.low, start.low), dot_nibbles(codes.high, x.high, start.high)};
+QUERN_DOT Ints dot_nibbles(const Nibbles& codes, Bytes low, Bytes high, Ints start) {
+  return {dot_nibbles(codes.low.low, low.low, codes.high.low, high.low, start.low),
+          dot_nibbles(codes.low.high, low.high, codes.high.high, high.high, start.high)};
 }
 
 #include "kernel/dot_body.inc"

@@ -28,9 +28,10 @@ using Scales = __m256i;
 using WideScales = __m256i;
 using LowInts = __m256i;
 using Pairs = __m256;
+using Quads = __m128;
 using Floats = __m512;
 
-constexpr std::size_t kRowsOfOneToken = 4, kWideRows = 2;
+constexpr std::size_t kWideRows = 2;
 
 QUERN_DOT __m128i load_128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
 QUERN_DOT __m256i load_256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
@@ -41,11 +42,6 @@ QUERN_DOT Bytes load_bytes(const void* p) { return _mm512_loadu_si512(p); }
 QUERN_DOT Ints load_ints(const void* p) { return _mm512_loadu_si512(p); }
 QUERN_DOT Bytes load_halves(const std::byte* a, const std::byte* b) {
   return _mm512_inserti64x4(_mm512_castsi256_si512(load_256(a)), load_256(b), 1);
-}
-QUERN_DOT Bytes load_nibble_halves(const std::byte* a, const std::byte* b) {
-  const __m512i both = _mm512_mask_broadcast_i32x4(_mm512_broadcast_i32x4(load_128(a)), 0xff00, load_128(b));
-  const __m512i shifted = _mm512_srlv_epi64(both, _mm512_set_epi64(4, 4, 0, 0, 4, 4, 0, 0));
-  return _mm512_and_si512(shifted, _mm512_set1_epi8(15));
 }
 QUERN_DOT Bytes load_nibbles(const std::byte* p) {
   const __m512i shifted = _mm512_srlv_epi64(_mm512_broadcast_i64x4(load_256(p)), halves(0, 4));
@@ -65,12 +61,22 @@ QUERN_DOT Bytes load_six_bits(const std::byte* low, const std::byte* high, unsig
 }
 QUERN_DOT Bytes from_signed(Bytes codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
 
-template <int kPower>
-QUERN_DOT Ints times_power_of_2(Ints a) {
-  return _mm512_slli_epi32(a, kPower);
-}
 QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints start) { return _mm512_dpbusd_epi32(start, codes, x); }
-QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints start) { return _mm512_dpbusd_epi32(start, codes, x); }
+
+struct Nibbles {
+  Bytes low, high;
+};
+QUERN_DOT Nibbles load_four_nibbles(const std::byte* a, const std::byte* b, const std::byte* c, const std::byte* d) {
+  __m512i all = _mm512_castsi128_si512(load_128(a));
+  all = _mm512_inserti32x4(all, load_128(b), 1);
+  all = _mm512_inserti32x4(all, load_128(c), 2);
+  all = _mm512_inserti32x4(all, load_128(d), 3);
+  const __m512i mask = _mm512_set1_epi8(15);
+  return {_mm512_and_si512(all, mask), _mm512_and_si512(_mm512_srli_epi16(all, 4), mask)};
+}
+QUERN_DOT Ints dot_nibbles(const Nibbles& codes, Bytes low, Bytes high, Ints start) {
+  return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(start, codes.low, low), codes.high, high);
+}
 
 QUERN_DOT Ints zero_ints() { return _mm512_setzero_si512(); }
 QUERN_DOT Ints times_minus_32(LowInts a) {
@@ -107,6 +113,15 @@ QUERN_DOT Pairs times_pair(Pairs a, const float* pair) {
   std::memcpy(&both, pair, sizeof(both));
   return _mm256_mul_ps(a, _mm256_castpd_ps(_mm256_set1_pd(both)));
 }
+QUERN_DOT Quads quads_of_f16(std::uint64_t halves) {
+  return _mm_cvtph_ps(_mm_cvtsi64_si128(static_cast<long long>(halves)));
+}
+QUERN_DOT Quads times_four(Quads a, const float* four) { return _mm_mul_ps(a, _mm_loadu_ps(four)); }
+QUERN_DOT Floats spread_quads(Quads a) {
+  const __m512i of_lane = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+  return _mm512_permutexvar_ps(of_lane, _mm512_castps128_ps512(a));
+}
+QUERN_DOT Pairs times_eight(Pairs a, const float* eight) { return _mm256_mul_ps(a, _mm256_loadu_ps(eight)); }
 QUERN_DOT Floats lanes_of(Pairs a, std::size_t which) {
   return _mm512_permutexvar_ps(_mm512_set1_epi32(static_cast<int>(which)), _mm512_castps256_ps512(a));
 }

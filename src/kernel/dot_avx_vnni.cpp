@@ -23,7 +23,9 @@ QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints start) {
   return {_mm256_dpbusd_avx_epi32(start.low, codes.low, x.low),
           _mm256_dpbusd_avx_epi32(start.high, codes.high, x.high)};
 }
-QUERN_DOT Ints dot_nibbles(Bytes codes, Bytes x, Ints start) { return dot_bytes(codes, x, start); }
+QUERN_DOT Ints dot_nibbles(const Nibbles& codes, Bytes low, Bytes high, Ints start) {
+  return dot_bytes(codes.high, high, dot_bytes(codes.low, low, start));
+}
 
 #include "kernel/dot_body.inc"
 

@@ -10,6 +10,7 @@ namespace quern {
 enum class OperandForm : std::uint8_t {
   kFloats,
   kBlocks32,   // value = scales[i / 32] * codes[i]
+  kHalves32,   // the same scales; of each 128 columns, codes hold the first 16 of four blocks of 32, then the last 16
   kBlocks256,  // value = scales[2 * (i / 256)] * codes[i]; after each scale stands its negative
 };
 
@@ -17,13 +18,14 @@ enum class OperandForm : std::uint8_t {
 struct DotOperand {
   OperandForm form = OperandForm::kFloats;
   std::size_t tokens = 0, cols = 0;
-  std::size_t padded = 0;  // a multiple of 64: stride of floats and codes
+  std::size_t padded = 0;  // a multiple of 64, or 128 for kHalves32: stride of floats and codes
   const float* floats = nullptr;
   const std::int8_t* codes = nullptr;  // -127..127
   const float* scales = nullptr;
   std::size_t scale_stride = 0;
-  // kBlocks32: minus the sum of 4 codes, padded / 4 a token. What a zero point of the weights adds to each lane.
-  const std::int32_t* negative_sums = nullptr;
+  // What the zero point of the weights adds to each lane. kBlocks32: -128 times the sum of 4 codes, padded / 4 a token.
+  // kHalves32: -8 times the sum of 8 codes, those of lane l of 64 at 4 l and 64 + 4 l; padded / 8 a token.
+  const std::int32_t* offsets = nullptr;
   // kBlocks256: sums of 16 codes, padded / 16 a token.
   const std::int16_t* sums = nullptr;
 };

@@ -31,9 +31,12 @@ struct LowInts {
 struct Pairs {
   float at[8];
 };
+struct Quads {
+  float at[4];
+};
 using Spread = Scales;  // one for each 16 columns; `quarter` chose them
 
-constexpr std::size_t kRowsOfOneToken = 1, kWideRows = 1;
+constexpr std::size_t kWideRows = 1;
 
 unsigned byte_at(const std::byte* p, std::size_t i) { return std::to_integer<unsigned>(p[i]); }
 
@@ -52,9 +55,6 @@ Bytes load_halves(const std::byte* a, const std::byte* b) {
 }
 unsigned nibble(const std::byte* p, std::size_t half, std::size_t i) {
   return i < half ? byte_at(p, i) & 15 : byte_at(p, i - half) >> 4;
-}
-Bytes load_nibble_halves(const std::byte* a, const std::byte* b) {
-  return each<Bytes>([&](std::size_t i) { return i < 32 ? nibble(a, 16, i) : nibble(b, 16, i - 32); });
 }
 Bytes load_nibbles(const std::byte* p) {
   return each<Bytes>([&](std::size_t i) { return nibble(p, 32, i); });
@@ -79,10 +79,16 @@ Ints dot_of_4(const Bytes& codes, const Bytes& x, const Ints& start) {
   return out;
 }
 Ints dot_bytes(const Bytes& codes, const Bytes& x, const Ints& start) { return dot_of_4(codes, x, start); }
-Ints dot_nibbles(const Bytes& codes, const Bytes& x, const Ints& start) { return dot_of_4(codes, x, start); }
-template <int kPower>
-Ints times_power_of_2(const Ints& a) {
-  return each<Ints>([&](std::size_t i) { return a.at[i] * (1 << kPower); });
+struct Nibbles {
+  Bytes low, high;
+};
+Nibbles load_four_nibbles(const std::byte* a, const std::byte* b, const std::byte* c, const std::byte* d) {
+  const std::byte* const from[] = {a, b, c, d};
+  return {each<Bytes>([&](std::size_t i) { return nibble(from[i / 16], 16, i % 16); }),
+          each<Bytes>([&](std::size_t i) { return nibble(from[i / 16], 16, 16 + i % 16); })};
+}
+Ints dot_nibbles(const Nibbles& codes, const Bytes& low, const Bytes& high, const Ints& start) {
+  return dot_of_4(codes.high, high, dot_of_4(codes.low, low, start));
 }
 
 Ints zero_ints() { return {}; }
@@ -123,6 +129,18 @@ Pairs pairs_of_f16(const std::uint32_t (&halves)[kRows]) {
 }
 Pairs times_pair(const Pairs& a, const float* pair) {
   return each<Pairs>([&](std::size_t i) { return a.at[i] * pair[i % 2]; });
+}
+Quads quads_of_f16(std::uint64_t halves) {
+  return each<Quads>([&](std::size_t i) { return f16_to_f32(static_cast<std::uint16_t>(halves >> (16 * i))); });
+}
+Quads times_four(const Quads& a, const float* four) {
+  return each<Quads>([&](std::size_t i) { return a.at[i] * four[i]; });
+}
+Floats spread_quads(const Quads& a) {
+  return each<Floats>([&](std::size_t i) { return a.at[i / 4]; });
+}
+Pairs times_eight(const Pairs& a, const float* eight) {
+  return each<Pairs>([&](std::size_t i) { return a.at[i] * eight[i]; });
 }
 Floats lanes_of(const Pairs& a, std::size_t which) {
   return each<Floats>([&](std::size_t) { return a.at[which]; });

@@ -3,6 +3,7 @@
 // besides). A block whose largest magnitude is below 1e-36 becomes zeros; one with an infinity or a NaN makes every
 // product that reads it a NaN.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -14,7 +15,9 @@
 namespace quern {
 namespace {
 
-constexpr std::size_t kPadding = 64, kSmallBlock = 32, kLargeBlock = 256, kSumOf4 = 4, kSumOf16 = 16;
+constexpr std::size_t kPadding = 64, kSmallBlock = 32, kHalf = 16, kGroup = 128, kLargeBlock = 256;
+constexpr std::size_t kSumOf4 = 4, kSumOf8 = 8, kSumOf16 = 16;
+constexpr std::int32_t kZeroOfBytes = 128, kZeroOfNibbles = 8;
 constexpr float kLargestCode = 127.0f, kLeastMagnitude = 1e-36f;
 
 // Hands out aligned pieces of one allocation: first measures, then places.
@@ -37,7 +40,7 @@ class Carver {
 struct Arrays {
   float *floats = nullptr, *scales = nullptr;
   std::int8_t* codes = nullptr;
-  std::int32_t* negative_sums = nullptr;
+  std::int32_t* offsets = nullptr;
   std::int16_t* sums = nullptr;
 };
 
@@ -50,7 +53,8 @@ Arrays carve(Carver& carver, const DotOperand& x) {
   }
   arrays.codes = carver.take<std::int8_t>(n);
   arrays.scales = carver.take<float>(x.tokens * x.scale_stride);
-  if (x.form == OperandForm::kBlocks32) arrays.negative_sums = carver.take<std::int32_t>(n / kSumOf4);
+  if (x.form == OperandForm::kBlocks32) arrays.offsets = carver.take<std::int32_t>(n / kSumOf4);
+  if (x.form == OperandForm::kHalves32) arrays.offsets = carver.take<std::int32_t>(n / kSumOf8);
   if (x.form == OperandForm::kBlocks256) arrays.sums = carver.take<std::int16_t>(n / kSumOf16);
   return arrays;
 }
@@ -72,12 +76,25 @@ float quantize(std::span<const float> values, std::int8_t* codes) {
   return magnitude / kLargestCode;
 }
 
-template <typename Sum>
-void sum_runs(const std::int8_t* codes, std::size_t run, int sign, std::span<Sum> sums) {
-  for (std::size_t i = 0; i < sums.size(); ++i) {
-    int sum = 0;
-    for (std::size_t k = 0; k < run; ++k) sum += codes[i * run + k];
-    sums[i] = static_cast<Sum>(sign * sum);
+int sum_of(const std::int8_t* codes, std::size_t count) {
+  int sum = 0;
+  for (std::size_t k = 0; k < count; ++k) sum += codes[k];
+  return sum;
+}
+
+// Codes of one token in the order of kHalves32, and its offsets.
+void fill_halves(const DotOperand& x, std::span<const float> values, std::int8_t* codes, float* scales,
+                 std::int32_t* offsets) {
+  std::array<std::int8_t, kSmallBlock> block;
+  for (std::size_t b = 0; b * kSmallBlock < values.size(); ++b) {
+    scales[b] = quantize(values.subspan(b * kSmallBlock, kSmallBlock), block.data());
+    std::int8_t* first = codes + b / 4 * kGroup + b % 4 * kHalf;
+    std::copy_n(block.data(), kHalf, first);
+    std::copy_n(block.data() + kHalf, kHalf, first + kGroup / 2);
+  }
+  for (std::size_t i = 0; i < x.padded / kSumOf8; ++i) {
+    const std::int8_t* of_lane = codes + i / 16 * kGroup + i % 16 * kSumOf4;
+    offsets[i] = -kZeroOfNibbles * (sum_of(of_lane, kSumOf4) + sum_of(of_lane + kGroup / 2, kSumOf4));
   }
 }
 
@@ -86,9 +103,11 @@ void fill_token(const DotOperand& x, std::size_t token, std::span<const float> v
     std::ranges::copy(values, to.floats + token * x.padded);
     return;
   }
-  const std::size_t block = x.form == OperandForm::kBlocks32 ? kSmallBlock : kLargeBlock;
   std::int8_t* codes = to.codes + token * x.padded;
   float* scales = to.scales + token * x.scale_stride;
+  if (x.form == OperandForm::kHalves32)
+    return fill_halves(x, values, codes, scales, to.offsets + token * (x.padded / kSumOf8));
+  const std::size_t block = x.form == OperandForm::kBlocks32 ? kSmallBlock : kLargeBlock;
   for (std::size_t k = 0; k < values.size(); k += block) {
     const float scale = quantize(values.subspan(k, block), codes + k);
     if (x.form == OperandForm::kBlocks32) {
@@ -98,14 +117,10 @@ void fill_token(const DotOperand& x, std::size_t token, std::span<const float> v
       scales[2 * (k / block) + 1] = -scale;
     }
   }
-  if (to.negative_sums) {
-    const std::size_t count = x.padded / kSumOf4;
-    sum_runs(codes, kSumOf4, -1, std::span(to.negative_sums + token * count, count));
-  }
-  if (to.sums) {
-    const std::size_t count = x.padded / kSumOf16;
-    sum_runs(codes, kSumOf16, 1, std::span(to.sums + token * count, count));
-  }
+  for (std::size_t i = 0; to.offsets && i < x.padded / kSumOf4; ++i)
+    to.offsets[token * (x.padded / kSumOf4) + i] = -kZeroOfBytes * sum_of(codes + i * kSumOf4, kSumOf4);
+  for (std::size_t i = 0; to.sums && i < x.padded / kSumOf16; ++i)
+    to.sums[token * (x.padded / kSumOf16) + i] = static_cast<std::int16_t>(sum_of(codes + i * kSumOf16, kSumOf16));
 }
 
 }  // namespace
@@ -119,8 +134,9 @@ OperandForm operand_form(CodeLayout layout, std::size_t cols) {
       return OperandForm::kFloats;
     case CodeLayout::kBytes:  // its rows need not divide into blocks; such rows are decoded
     case CodeLayout::kScaledBytes:
-    case CodeLayout::kScaledNibbles:
       return cols % kSmallBlock == 0 ? OperandForm::kBlocks32 : OperandForm::kFloats;
+    case CodeLayout::kScaledNibbles:
+      return cols % kSmallBlock == 0 ? OperandForm::kHalves32 : OperandForm::kFloats;
     case CodeLayout::kAffine4:
     case CodeLayout::kAffine5:
     case CodeLayout::kSymmetric6:
@@ -133,7 +149,7 @@ PackedInput::PackedInput(const Codec& codec, MatrixView x) {
   operand_.form = operand_form(code_layout(codec), x.cols);
   operand_.tokens = x.rows;
   operand_.cols = x.cols;
-  operand_.padded = round_up(x.cols, kPadding);
+  operand_.padded = round_up(x.cols, operand_.form == OperandForm::kHalves32 ? kGroup : kPadding);
   // Blocks of 32 are read two at a time.
   operand_.scale_stride =
       operand_.form == OperandForm::kBlocks256 ? 2 * (operand_.padded / kLargeBlock) : operand_.padded / kSmallBlock;
@@ -145,7 +161,7 @@ PackedInput::PackedInput(const Codec& codec, MatrixView x) {
   operand_.floats = arrays.floats;
   operand_.codes = arrays.codes;
   operand_.scales = arrays.scales;
-  operand_.negative_sums = arrays.negative_sums;
+  operand_.offsets = arrays.offsets;
   operand_.sums = arrays.sums;
   for (std::size_t token = 0; token < x.rows; ++token) fill_token(operand_, token, x.row(token), arrays);
 }

@@ -15,7 +15,7 @@
 namespace quern {
 namespace {
 
-constexpr std::size_t kCols = 4096, kEncodedRows = 8, kGrain = 64;
+constexpr std::size_t kCols = 4096, kEncodedRows = 8, kGrain = 32;
 constexpr std::size_t kBytes = std::size_t{256} << 20;
 
 ThreadPool& pool() {
@@ -58,7 +58,7 @@ void bench_product(benchmark::State& state, const DotKernels& kernels, const Cod
   for (float& value : x.flat()) value = static_cast<float>(random.normal());
   for (auto _ : state) {
     const PackedInput input(codec, x.view());
-    parallel_for(pool(), rows, kGrain, [&](std::size_t begin, std::size_t end) {
+    parallel_shares(pool(), rows, kGrain, [&](std::size_t begin, std::size_t end) {
       packed_product_by(kernels, view, input, begin, {y.flat().data() + begin, tokens, end - begin, rows});
     });
     benchmark::DoNotOptimize(y.flat().data());

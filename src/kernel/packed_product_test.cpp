@@ -85,9 +85,11 @@ Matrix product_by(const DotKernels& kernels, const PackedTensor& packed, const M
 
 // Activation k of a token as the kernels see it.
 double seen(const DotOperand& x, std::size_t token, std::size_t k) {
-  const std::size_t at = token * x.padded + k;
+  std::size_t at = token * x.padded + k;
   if (x.form == OperandForm::kFloats) return x.floats[at];
-  const std::size_t which = x.form == OperandForm::kBlocks32 ? k / 32 : 2 * (k / 256);
+  if (x.form == OperandForm::kHalves32)
+    at = token * x.padded + k / 128 * 128 + k % 32 / 16 * 64 + k % 128 / 32 * 16 + k % 16;
+  const std::size_t which = x.form == OperandForm::kBlocks256 ? 2 * (k / 256) : k / 32;
   return double{x.scales[token * x.scale_stride + which]} * x.codes[at];
 }
 

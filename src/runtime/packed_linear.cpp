@@ -9,10 +9,9 @@
 namespace quern {
 namespace {
 
-// Packed bytes of a task at most: at each task's start the processor's prefetching begins anew.
-constexpr std::uint64_t kBytesPerTask = 1 << 18;
-constexpr std::size_t kTasksPerThread = 4;  // at least, so that a thread that was held up does not hold up the others
-constexpr std::size_t kRowStep = 16;        // the kernels take a few rows at a time
+// Of a thread's run of rows at once: what the last thread may keep the others waiting for.
+constexpr std::uint64_t kBytesAtOnce = 1 << 16;
+constexpr std::size_t kRowStep = 4;  // the kernels take a few rows at a time
 
 const Codec& codec_of(const WalkContext& context, const Weight& weight) {
   const std::string& encoding = stored_encoding(context.weights.checkpoint(), weight);
@@ -68,10 +67,8 @@ void PackedLinear::apply(MatrixView x, std::size_t first, MutableMatrixView y) c
   const PackedInput input(weights_.codec(), x);
   const PackedView view{&weights_.codec(), weights_.layout(), weights_.row(0)};
   const std::uint64_t row_bytes = weights_.codec().row_bytes(weights_.layout().cols);
-  const std::uint64_t by_bytes = kBytesPerTask / std::max<std::uint64_t>(1, row_bytes);
-  const std::uint64_t by_threads = y.cols / (kTasksPerThread * pool_->threads());
-  const std::size_t grain = std::max<std::uint64_t>(1, std::min(by_bytes, by_threads) / kRowStep) * kRowStep;
-  parallel_for(*pool_, y.cols, grain, [&](std::size_t begin, std::size_t end) {
+  const std::size_t at_once = (kBytesAtOnce / std::max<std::uint64_t>(1, row_bytes) / kRowStep + 1) * kRowStep;
+  parallel_shares(*pool_, y.cols, at_once, [&](std::size_t begin, std::size_t end) {
     packed_product(view, input, first + begin, {y.data + begin, y.rows, end - begin, y.stride});
   });
 }

@@ -143,6 +143,22 @@ MatrixView append(Matrix& cache, std::size_t position, MatrixView rows) {
   return {std::as_const(cache).view().data, position + rows.rows, cache.cols(), cache.cols()};
 }
 
+template <typename View>
+View columns(View of, std::size_t first, std::size_t count) {
+  return {of.data + first, of.rows, count, of.stride};
+}
+
+// One sequence leaves the threads nothing else to do: each takes heads that share their keys.
+void attend_by_groups(ThreadPool& pool, const AttentionShape& shape, MatrixView q, MatrixView keys, MatrixView values,
+                      MutableMatrixView out) {
+  const AttentionShape group{shape.heads / shape.kv_heads, 1, shape.head_dim, shape.scale, shape.window};
+  const std::size_t kv_width = shape.head_dim, width = group.heads * kv_width;
+  pool.run(shape.kv_heads, [&](std::size_t g) {
+    causal_attention(group, columns(q, g * width, width), columns(keys, g * kv_width, kv_width),
+                     columns(values, g * kv_width, kv_width), columns(out, g * width, width));
+  });
+}
+
 PreparedOp prepare(const AttentionOp& attention, const Request& r) {
   r.expect_inputs(3);
   const AttentionShape shape{attention.heads, attention.kv_heads, attention.head_dim, attention.scale,
@@ -153,11 +169,11 @@ PreparedOp prepare(const AttentionOp& attention, const Request& r) {
              r.widths[2] == kv_width,
          "attention of {} heads over {} of {} with inputs of {}, {} and {} columns", shape.heads, shape.kv_heads,
          shape.head_dim, r.widths[0], r.widths[1], r.widths[2]);
-  const auto execute = [shape](Inputs inputs, MutableMatrixView out, const Chunk& chunk) {
+  const auto execute = [shape, pool = &r.context.pool](Inputs inputs, MutableMatrixView out, const Chunk& chunk) {
     if (!chunk.state) return causal_attention(shape, inputs[0], inputs[1], inputs[2], out);
     const MatrixView keys = append(chunk.state->keys, chunk.position, inputs[1]),
                      values = append(chunk.state->values, chunk.position, inputs[2]);
-    causal_attention(shape, inputs[0], keys, values, out);
+    attend_by_groups(*pool, shape, inputs[0], keys, values, out);
   };
   return {width, execute, [kv_width](std::size_t positions) {
             return OpState{Matrix(positions, kv_width), Matrix(positions, kv_width), {}};

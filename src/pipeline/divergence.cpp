@@ -110,6 +110,17 @@ ExpSums exp_sums(std::span<const float> p, std::span<const float> q, float max_p
   return {total(sum_p), total(sum_q), total(difference)};
 }
 
+// The sum over p of exp_sums, to the bit.
+double exp_sum(std::span<const float> p, float max_p) {
+  std::array<double, kMathLanes> sum{};
+  std::size_t i = 0;
+  for (; i + kMathLanes <= p.size(); i += kMathLanes)
+    for (std::size_t lane = 0; lane < kMathLanes; ++lane)
+      sum[lane] += static_cast<double>(lane_exp(p[i + lane] - max_p));
+  for (std::size_t lane = 0; i < p.size(); ++i, ++lane) sum[lane] += static_cast<double>(lane_exp(p[i] - max_p));
+  return total(sum);
+}
+
 }  // namespace
 
 double TokenDivergence::Side::log_sum() const { return max + std::log(sum); }
@@ -135,6 +146,14 @@ void TokenDivergence::add(std::span<const float> p, std::span<const float> q, st
     original_.target = p[static_cast<std::size_t>(target - first)];
     candidate_.target = q[static_cast<std::size_t>(target - first)];
   }
+}
+
+void TokenDivergence::add(std::span<const float> both, std::int32_t first, std::int32_t target) {
+  raise(original_, both, first);
+  original_.sum += exp_sum(both, original_.max);
+  if (target >= first && target < first + static_cast<std::int32_t>(both.size()))
+    original_.target = both[static_cast<std::size_t>(target - first)];
+  candidate_ = original_;
 }
 
 double TokenDivergence::original_nll() const { return original_.log_sum() - original_.target; }

@@ -19,6 +19,9 @@ class TokenDivergence {
   // finite make every figure below NaN or infinite.
   void add(std::span<const float> original, std::span<const float> candidate, std::int32_t first, std::int32_t target);
 
+  // The same for a model beside itself.
+  void add(std::span<const float> both, std::int32_t first, std::int32_t target);
+
   double original_nll() const;   // nats
   double candidate_nll() const;  // nats
   double kld() const;            // nats, >= 0 up to rounding (2e-7 relative in each exponential); 0 for equal logits

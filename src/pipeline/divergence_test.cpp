@@ -43,6 +43,20 @@ TokenDivergence in_tiles(const std::vector<float>& p, const std::vector<float>& 
   return token;
 }
 
+TEST(TokenDivergence, AModelAloneIsItsOwnOriginalToTheBit) {
+  Random random(9);
+  std::vector<float> p;
+  for (int v = 0; v < 1000; ++v) p.push_back(static_cast<float>(3 * random.normal()));
+  TokenDivergence alone, beside = in_tiles(p, p, 700, 300);
+  for (std::size_t first = 0; first < p.size(); first += 300)
+    alone.add(std::span(p).subspan(first, std::min<std::size_t>(300, p.size() - first)),
+              static_cast<std::int32_t>(first), 700);
+  EXPECT_EQ(alone.original_nll(), beside.original_nll());
+  EXPECT_EQ(alone.candidate_nll(), beside.candidate_nll());
+  EXPECT_EQ(alone.kld(), 0.0);
+  EXPECT_TRUE(alone.same_top());
+}
+
 // Largest difference of the three figures to the direct computation.
 double error_of(const TokenDivergence& token, const Direct& d) {
   EXPECT_EQ(token.same_top(), d.same_top);

@@ -51,7 +51,7 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   EvalResult result{.quality = {}, .bytes = model.file_bytes(), .against_bytes = 0, .precision = setup.precision};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
   if (options.against.empty()) {
-    result.quality = summarise(compare(walk, rows, walk, rows, windows));
+    result.quality = summarise(score(walk, rows, windows));
     return result;
   }
   const OpenModel original(options.against);

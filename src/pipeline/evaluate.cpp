@@ -27,6 +27,23 @@ Matrix logits(const Linear& tile, const ActivationStore& rows, std::size_t windo
   return output;
 }
 
+TokenScores scores_of(const std::vector<TokenDivergence>& tokens, std::size_t per_window) {
+  TokenScores scores{.per_window = per_window, .original_nll = {}, .candidate_nll = {}, .kld = {}, .same_top = {}};
+  for (const TokenDivergence& token : tokens) {
+    scores.original_nll.push_back(token.original_nll());
+    scores.candidate_nll.push_back(token.candidate_nll());
+    scores.kld.push_back(token.kld());
+    scores.same_top.push_back(token.same_top());
+  }
+  return scores;
+}
+
+// Runs body(first row, rows) for each tile of the vocabulary.
+template <typename Body>
+void for_each_tile(std::size_t vocab, Body body) {
+  for (std::size_t row = 0; row < vocab; row += kHeadTileRows) body(row, std::min(kHeadTileRows, vocab - row));
+}
+
 }  // namespace
 
 ActivationStore scored_rows(const ActivationStore& hidden, std::uint64_t memory_limit) {
@@ -59,10 +76,8 @@ TokenScores compare(const WalkContext& original, const ActivationStore& original
                     const ActivationStore& candidate_rows, const Windows& windows) {
   check_same_vocabulary(original, candidate);
   const ScoredRange scored(windows.length);
-  const std::size_t vocab = original.spec.extent("vocab");
   std::vector<TokenDivergence> tokens(windows.count() * scored.count);
-  for (std::size_t row = 0; row < vocab; row += kHeadTileRows) {
-    const std::size_t rows = std::min(kHeadTileRows, vocab - row);
+  for_each_tile(original.spec.extent("vocab"), [&](std::size_t row, std::size_t rows) {
     const Linear p_tile = head_tile(original, row, rows), q_tile = head_tile(candidate, row, rows);
     original.pool.run(windows.count(), [&](std::size_t w) {
       const Matrix p = logits(p_tile, original_rows, w), q = logits(q_tile, candidate_rows, w);
@@ -70,15 +85,23 @@ TokenScores compare(const WalkContext& original, const ActivationStore& original
         tokens[w * scored.count + t].add(p.row(t), q.row(t), static_cast<std::int32_t>(row),
                                          windows.window(w)[scored.first + t + 1]);
     });
-  }
-  TokenScores scores{.per_window = scored.count, .original_nll = {}, .candidate_nll = {}, .kld = {}, .same_top = {}};
-  for (const TokenDivergence& token : tokens) {
-    scores.original_nll.push_back(token.original_nll());
-    scores.candidate_nll.push_back(token.candidate_nll());
-    scores.kld.push_back(token.kld());
-    scores.same_top.push_back(token.same_top());
-  }
-  return scores;
+  });
+  return scores_of(tokens, scored.count);
+}
+
+TokenScores score(const WalkContext& model, const ActivationStore& rows, const Windows& windows) {
+  const ScoredRange scored(windows.length);
+  std::vector<TokenDivergence> tokens(windows.count() * scored.count);
+  for_each_tile(model.spec.extent("vocab"), [&](std::size_t row, std::size_t count) {
+    const Linear tile = head_tile(model, row, count);
+    model.pool.run(windows.count(), [&](std::size_t w) {
+      const Matrix p = logits(tile, rows, w);
+      for (std::size_t t = 0; t < scored.count; ++t)
+        tokens[w * scored.count + t].add(p.row(t), static_cast<std::int32_t>(row),
+                                         windows.window(w)[scored.first + t + 1]);
+    });
+  });
+  return scores_of(tokens, scored.count);
 }
 
 }  // namespace quern

@@ -30,6 +30,9 @@ ActivationStore final_hidden(const WalkContext& context, const Windows& windows,
 TokenScores compare(const WalkContext& original, const ActivationStore& original_rows, const WalkContext& candidate,
                     const ActivationStore& candidate_rows, const Windows& windows);
 
+// One model alone, as its own original.
+TokenScores score(const WalkContext& model, const ActivationStore& rows, const Windows& windows);
+
 // Vocabulary rows a tile of logits: 255 x 2048 logits of each model are 2 MB.
 inline constexpr std::size_t kHeadTileRows = 2048;
 

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "base/printable.h"
 #include "cli/commands.h"
+#include "cli/interrupts.h"
 #include "cli/terminal_observer.h"
 #include "quern/error.h"
 #include "quern/version.h"

@@ -1,32 +1,21 @@
-// Bar, lines and signals.
+// Bar and lines.
 #include "cli/terminal_observer.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 
 #include "base/printable.h"
+#include "cli/interrupts.h"
 
 namespace quern::cli {
 namespace {
 
 constexpr int kBarWidth = 30;
-volatile std::sig_atomic_t stop_requested = 0;
-
-extern "C" void request_stop(int signal) {
-  if (stop_requested) ::_exit(128 + signal);
-  stop_requested = 1;
-}
 
 }  // namespace
-
-void catch_interrupts() {
-  std::signal(SIGINT, request_stop);
-  std::signal(SIGTERM, request_stop);
-}
 
 TerminalObserver::TerminalObserver(Verbosity verbosity)
     : verbosity_(verbosity), terminal_(::isatty(STDERR_FILENO) == 1) {}
@@ -57,7 +46,7 @@ void TerminalObserver::note(std::string_view text) {
   fmt::print(stderr, "note: {}\n", printable(text));
 }
 
-bool TerminalObserver::interrupted() const { return stop_requested != 0; }
+bool TerminalObserver::interrupted() const { return stop_requested(); }
 
 void TerminalObserver::draw(std::string_view what) {
   const double share = total_ ? std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_)) : 0;

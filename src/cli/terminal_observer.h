@@ -32,7 +32,4 @@ class TerminalObserver : public Observer {
   std::chrono::steady_clock::time_point started_;
 };
 
-// From now on Ctrl-C and SIGTERM ask the program to stop after the step at hand; a second one ends it at once.
-void catch_interrupts();
-
 }  // namespace quern::cli

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pathlib
 import pty
 import re
 import signal
@@ -49,6 +50,30 @@ class Interrupt(ProgramTest):
 
     def test_by_the_system(self):
         self.interrupt("[1/7] calibrate", stop=signal.SIGTERM)
+
+    def test_when_the_terminal_closes(self):
+        self.interrupt("[1/7] calibrate", stop=signal.SIGHUP)
+
+    def test_no_thread_that_computes_is_interrupted(self):
+        # oneDNN's product keeps data where a handler's frame would be written.
+        command = [QUERN, "compress", MODEL, "-o", self.output, "--calib", CALIBRATION_TEXT, "--threads", "2"]
+        with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+            self.assertTrue(any("[1/7] calibrate" in said for said in process.stderr))
+            masks = [int(re.search(r"^SigBlk:\s*([0-9a-f]+)", status.read_text(), re.M)[1], 16)
+                     for status in pathlib.Path(f"/proc/{process.pid}/task").glob("*/status")]
+            process.send_signal(signal.SIGTERM)
+            process.stderr.read()
+        self.assertEqual(process.returncode, INTERRUPTED)
+        self.assertGreaterEqual(len(masks), 3)
+        for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            open_to_it = [mask for mask in masks if not mask >> (stop - 1) & 1]
+            self.assertEqual(len(open_to_it), 1, f"{stop!r}: only the thread that waits for it")
+
+    def test_file_beyond_the_limit_is_an_error(self):
+        done = subprocess.run(["bash", "-c", 'ulimit -f 1000; exec "$0" "$@"', QUERN, "compress", str(MODEL), "-o", str(self.output)],
+                              capture_output=True, text=True, timeout=200)
+        self.assertEqual(done.returncode, 6, done.stderr[-300:])
+        self.assert_gone(self.output, f"{self.output}.partial")
 
     def test_package_from_before_stays(self):
         compress(self.output, "--scheme", "q8_0")

@@ -1,0 +1,43 @@
+// One thread waits for the signals; all others block them. No handler may run on a thread that computes: oneDNN's f32
+// product uses the stack pointer as a data register, and the frame of a handler would be written over its matrices.
+#include "cli/interrupts.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+namespace quern::cli {
+namespace {
+
+std::atomic<bool> asked{false};
+
+bool is_ignored(int signal) {
+  struct sigaction now{};
+  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+[[noreturn]] void wait_for(sigset_t signals) {
+  for (;;) {
+    int signal = 0;
+    if (::sigwait(&signals, &signal) == 0 && asked.exchange(true)) ::_exit(128 + signal);
+  }
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    if (!is_ignored(signal)) sigaddset(&signals, signal);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::thread(wait_for, signals).detach();
+}
+
+bool stop_requested() { return asked; }
+
+}  // namespace quern::cli

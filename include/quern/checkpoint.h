@@ -139,6 +139,8 @@ struct Format {
   const char* vector_encoding = nullptr;
   // Creates the files in an existing folder.
   std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
+  // Bytes of all model files that create() would make; null: known only when they are written.
+  std::uint64_t (*file_bytes)(const CheckpointHead& head) = nullptr;
 };
 
 std::span<const Format* const> formats();

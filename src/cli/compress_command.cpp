@@ -17,8 +17,16 @@ struct Options {
   CompressOptions compress;
   SharedOptions shared;
   std::string max_perplexity_increase, max_kld;
+  std::string target_size, target_bpw, min_ratio;
   bool force = false;
 };
+
+std::optional<SizeGoal> size_goal(const Options& o) {
+  if (!o.target_size.empty()) return SizeGoal{SizeGoal::Unit::kBytes, static_cast<double>(parse_bytes(o.target_size))};
+  if (!o.target_bpw.empty()) return SizeGoal{SizeGoal::Unit::kBitsPerWeight, parse_positive(o.target_bpw)};
+  if (!o.min_ratio.empty()) return SizeGoal{SizeGoal::Unit::kRatio, parse_ratio(o.min_ratio)};
+  return std::nullopt;
+}
 
 int run(Options o) {
   o.compress.machine = o.shared.machine();
@@ -26,6 +34,7 @@ int run(Options o) {
   if (!o.max_perplexity_increase.empty())
     o.compress.bound.max_perplexity_increase = parse_fraction(o.max_perplexity_increase);
   if (!o.max_kld.empty()) o.compress.bound.max_kld = parse_number(o.max_kld);
+  o.compress.size = size_goal(o);
   const Report report = [&] {
     TerminalObserver observer(o.shared.verbosity());
     return compress(o.compress, observer);
@@ -87,6 +96,13 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   app->add_option("--max-trials", o->compress.max_trials, "Plans to try before giving up on the bound")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  CLI::Option* size =
+      app->add_option("--target-size", o->target_size, "Files of at most this size, such as 20MB, with the least loss");
+  CLI::Option* bpw = app->add_option("--target-bpw", o->target_bpw, "The same in bits per weight, such as 3.4");
+  CLI::Option* ratio =
+      app->add_option("--min-ratio", o->min_ratio, "The same as a share of the source's files, such as 6x");
+  size->excludes(bpw)->excludes(ratio);
+  bpw->excludes(ratio);
   app->add_flag("--force", o->force, "Replace the output folder if it exists");
   add_shared(*app, o->shared);
   app->footer(

@@ -63,4 +63,16 @@ double parse_number(const std::string& text) {
   return value;
 }
 
+double parse_positive(const std::string& text) {
+  const double value = parse_number(text);
+  if (value <= 0) fail(ErrorCode::kUsage, "\"{}\" is not a number above 0", text);
+  return value;
+}
+
+double parse_ratio(const std::string& text) {
+  const auto [value, unit] = number_and_rest(text, "a ratio such as 6x");
+  if ((unit != "" && unit != "x") || value < 1) fail(ErrorCode::kUsage, "\"{}\" is not a ratio such as 6x", text);
+  return value;
+}
+
 }  // namespace quern::cli

@@ -28,5 +28,8 @@ std::uint64_t parse_bytes(const std::string& text);
 double parse_fraction(const std::string& text);
 // "0.02". Error(kUsage) otherwise, and for negative values.
 double parse_number(const std::string& text);
+// The same above 0; "6x" or "6", at least 1.
+double parse_positive(const std::string& text);
+double parse_ratio(const std::string& text);
 
 }  // namespace quern::cli

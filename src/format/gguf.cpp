@@ -44,6 +44,7 @@ const Format kGguf = {.name = "gguf",
                       .open = open_gguf,
                       .holds = holds,
                       .vector_encoding = kFloat32,
-                      .create = create_gguf};
+                      .create = create_gguf,
+                      .file_bytes = gguf_file_bytes};
 
 }  // namespace quern

@@ -43,6 +43,8 @@ std::uint64_t gguf_alignment(const Metadata& metadata);
 Checkpoint open_gguf(const std::filesystem::path& path);
 // Whether a folder holds exactly one GGUF model.
 bool holds_gguf_model(const std::filesystem::path& folder);
+// Size of the file that create_gguf would make (Format::file_bytes).
+std::uint64_t gguf_file_bytes(const CheckpointHead& head);
 // Creates STEM.gguf in an existing folder (Format::create).
 std::unique_ptr<CheckpointWriter> create_gguf(const std::filesystem::path& folder, const CheckpointHead& head);
 

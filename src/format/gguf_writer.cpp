@@ -90,28 +90,42 @@ std::vector<WrittenTensor> put_tensors(std::string& out, const CheckpointHead& h
   return written;
 }
 
-}  // namespace
+struct Layout {
+  std::string header;
+  std::vector<WrittenTensor> tensors;
+  std::uint64_t bytes = 0;  // of the file
+};
 
-std::unique_ptr<CheckpointWriter> create_gguf(const std::filesystem::path& folder, const CheckpointHead& head) {
+Layout lay_out(const CheckpointHead& head) {
   if (head.max_file_bytes)
     fail(ErrorCode::kUsage, "GGUF is written as one file; files of at most {} bytes are not supported",
          head.max_file_bytes);
   const std::uint64_t alignment = gguf_alignment(head.metadata);
-  std::string header(kGgufMagic, sizeof kGgufMagic);
+  Layout layout{std::string(kGgufMagic, sizeof kGgufMagic), {}, 0};
+  std::string& header = layout.header;
   put(header, kGgufVersion);
   put<std::uint64_t>(header, head.tensors.size());
   put<std::uint64_t>(header, head.metadata.pairs().size());
   for (const Metadata::Pair& pair : head.metadata.pairs()) put_pair(header, pair);
-  std::vector<WrittenTensor> tensors = put_tensors(header, head, alignment);
+  layout.tensors = put_tensors(header, head, alignment);
   header.resize(round_up(header.size(), alignment), '\0');
-  std::uint64_t end = header.size();
-  for (WrittenTensor& tensor : tensors) {
+  layout.bytes = header.size();
+  for (WrittenTensor& tensor : layout.tensors) {
     tensor.parts[0].offset += header.size();
-    end = round_up(tensor.parts[0].offset + tensor.parts[0].bytes, alignment);
+    layout.bytes = round_up(tensor.parts[0].offset + tensor.parts[0].bytes, alignment);
   }
+  return layout;
+}
+
+}  // namespace
+
+std::uint64_t gguf_file_bytes(const CheckpointHead& head) { return lay_out(head).bytes; }
+
+std::unique_ptr<CheckpointWriter> create_gguf(const std::filesystem::path& folder, const CheckpointHead& head) {
+  Layout layout = lay_out(head);
   std::vector<OutputFile> files;
-  files.push_back(create_sized_file(folder / (head.stem + ".gguf"), header, end));
-  return make_positional_writer(std::move(files), std::move(tensors));
+  files.push_back(create_sized_file(folder / (head.stem + ".gguf"), layout.header, layout.bytes));
+  return make_positional_writer(std::move(files), std::move(layout.tensors));
 }
 
 }  // namespace quern

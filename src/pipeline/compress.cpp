@@ -13,6 +13,8 @@
 #include "pipeline/encode.h"
 #include "pipeline/package.h"
 #include "pipeline/sensitivity.h"
+#include "pipeline/size_search.h"
+#include "pipeline/survey.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -20,7 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kHarmWindows = 6;  // windows of gate text on which single tensors are measured
+constexpr std::size_t kSurveyWindows = 12;  // windows of gate text on which the options of a size are measured
+constexpr std::size_t kHarmWindows = 6;     // windows of gate text on which single tensors are measured
 
 bool has_transposed(const ModelSpec& spec) {
   return std::ranges::any_of(spec.weights, [](const Weight& w) { return w.storage == Weight::Storage::kTransposed; });
@@ -78,6 +81,16 @@ struct Compression {
   WalkContext walk() { return source.walk(pool, setup.precision); }
   EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
 };
+
+void check_size_goal(const Compression& c) {
+  if (!c.options.size) return;
+  if (!c.format.file_bytes)
+    fail(ErrorCode::kUsage, "sizes of {} are known only when it is written; use --format gguf with a size",
+         c.format.name);
+  if (!c.options.precision_map.empty())
+    throw Error(ErrorCode::kUsage,
+                "a size chooses the number formats that --precision-map would set; give one of the two");
+}
 
 // llama.cpp's names, or, for a model that GGUF cannot hold, the weights' own in that style.
 ExportMap statistics_names(const OpenModel& source) {
@@ -142,6 +155,19 @@ Windows spread(const Windows& from, std::size_t count) {
   return some;
 }
 
+// `plan` with number formats for the size that was asked for.
+Plan plan_for_size(Compression& c, const Plan& plan) {
+  const std::uint64_t most = most_bytes(*c.options.size, c.source.parameters(), c.source.file_bytes());
+  const Windows windows = spread(*c.texts.gate, kSurveyWindows);
+  const EncodeInput input = c.encode_input();
+  const std::vector<StepOptions> options = survey({input, plan, c.format, windows, c.setup});
+  return search_size({plan, options, most,
+                      [&](const Plan& candidate) {
+                        return c.format.file_bytes(package_head(candidate, c.names, c.source, c.scheme));
+                      }})
+      .plan;
+}
+
 struct Trials {
   std::vector<Trial> ladder;
   std::vector<EncodeError> errors;
@@ -190,7 +216,7 @@ Trials climb(Compression& c, Plan plan) {
     if (over == 0) return trials.accepted = true, trials;
     c.observer.note(fmt::format("trial {} misses the bound: perplexity {:+.2f}%, mean KLD {:.5f} on the gate text",
                                 trial, 100 * quality.perplexity_increase.value, quality.mean_kld.value));
-    if (trial >= c.options.max_trials) return trials;
+    if (trial >= c.options.max_trials || c.options.size) return trials;  // what would mend it would not fit the size
     if (harms.empty()) harms = measure_harms(c.encode_input(), plan, spread(*c.texts.gate, kHarmWindows), c.setup);
     const std::optional<Plan> next = next_plan(plan, c.format, sources, over, harms);
     if (!next) return trials;
@@ -264,6 +290,7 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const bool mapped = !options.precision_map.empty();
   const PrecisionMap precision_map = mapped ? read_precision_map(options.precision_map) : PrecisionMap();
   Compression c(options, observer);
+  check_size_goal(c);
   check_weights(c.source.weights, c.source.spec, c.pool, observer);
   const auto planned = [&] {
     return make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint, combined_hash(c.source_files),
@@ -271,7 +298,7 @@ Report compress(const CompressOptions& options, Observer& observer) {
   };
   planned();  // refuses what cannot be planned before the statistics are collected
   calibrate(c);
-  const Plan plan = planned();
+  const Plan plan = options.size ? plan_for_size(c, planned()) : planned();
   for (const std::string& note : plan.notes) observer.note(note);
   for (const std::string& note : c.names.notes) observer.note(note);
   const Trials trials = climb(c, plan);

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "pipeline/job.h"
 #include "pipeline/report.h"
+#include "plan/size_goal.h"
 
 namespace quern {
 
@@ -21,6 +22,7 @@ struct CompressOptions {
   std::filesystem::path report_text;       // empty: quality is not reported
   std::size_t calibration_windows = 200, gate_windows = 40, report_windows = 0;  // at most; 0: all
   QualityBound bound;
+  std::optional<SizeGoal> size;  // number formats are chosen for it, matrix by matrix
   unsigned max_trials = 8;
   MachineOptions machine;
   OutputFolder::Existing existing = OutputFolder::Existing::kRefuse;

@@ -23,13 +23,20 @@ TextUse use_of(const std::filesystem::path& path, const std::string& note, const
 
 CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source) {
   CompressTexts texts;
+  if (options.size && options.calibration_text.empty() && options.gate_text.empty())
+    throw Error(
+        ErrorCode::kUsage,
+        "a size is shared out by measuring what each matrix loses: give --calib (a fifth of it is kept apart for "
+        "that) or --gate-text");
   if (options.bound.is_set() && options.calibration_text.empty() && options.gate_text.empty())
     throw Error(
         ErrorCode::kUsage,
         "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
-  if (!options.gate_text.empty() && !options.bound.is_set())
+  const bool needs_gate = options.bound.is_set() || options.size.has_value();
+  if (!options.gate_text.empty() && !needs_gate)
     throw Error(ErrorCode::kUsage,
-                "--gate-text decides a bound, and none was given: add --max-ppl-increase or --max-kld");
+                "--gate-text decides a bound or a size, and none was given: add --max-ppl-increase, --max-kld or "
+                "--target-size");
   const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text,
                         std::size_t limit, const Tokenizer& tokenizer, std::optional<Windows>& windows,
                         std::optional<TextUse>& use) {
@@ -45,7 +52,7 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
     if (options.statistics.empty())
       load(options.calibration_text, " (four documents of five)", split.calibration, options.calibration_windows,
            tokenizer, texts.calibration, texts.calibration_use);
-    if (options.gate_text.empty() && options.bound.is_set())
+    if (options.gate_text.empty() && needs_gate)
       load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate,
            texts.gate_use);
   }

@@ -1,0 +1,22 @@
+// The best plan whose files are within a size.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "plan/size_plan.h"
+
+namespace quern {
+
+struct SizeSearch {
+  const Plan& base;
+  std::span<const StepOptions> options;
+  std::uint64_t most = 0;                                // bytes of the model's files
+  std::function<std::uint64_t(const Plan&)> file_bytes;  // of a plan's files, exactly
+};
+
+// Its files have at most `most` bytes; its notes say how many, and the predicted divergence. Error(kInfeasible) with
+// the smallest size that there is.
+SizedPlan search_size(const SizeSearch& search);
+
+}  // namespace quern

@@ -1,0 +1,120 @@
+// Files of a size: predicted to the byte, never above it, and full; the survey that the choice rests on.
+#include "pipeline/size_search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "pipeline/package.h"
+#include "pipeline/survey.h"
+#include "pipeline/tiny_package_test.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Options by a rule of thumb: what a bit more is worth, per weight.
+std::vector<StepOptions> by_bits(const OpenModel& model, const ExportMap& names, const Format& format,
+                                 const Plan& plan) {
+  std::vector<StepOptions> all;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Weight& weight = model.spec.weights[names.weights[i].weight];
+    if (weight.axes.size() < 2) continue;
+    const RowLayout layout = row_layout(names.weights[i].output_shape(weight));
+    StepOptions& options = all.emplace_back(StepOptions{i, {}});
+    for (const Codec* codec : codecs_to_try(format, layout.cols, *find_codec("bf16")))
+      options.options.push_back(
+          {codec, codec->stored_bytes(layout.rows, layout.cols),
+           static_cast<double>(layout.rows * layout.cols) * std::pow(4.0, -codec->bits_per_weight)});
+  }
+  return all;
+}
+
+class SizeSearchOfLlama7m : public testing::Test {
+ protected:
+  const OpenModel model{fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m"};
+  const Format& gguf = find_format("gguf");
+  const Scheme& scheme = find_scheme("q4_k_m");
+  const ExportMap names = export_map(model, gguf);
+  const Plan base = make_plan({scheme, gguf, model.spec, names, model.checkpoint, "", ""});
+  const std::vector<StepOptions> options = by_bits(model, names, gguf, base);
+
+  std::uint64_t file_bytes(const Plan& plan) const { return gguf.file_bytes(package_head(plan, names, model, scheme)); }
+  SizedPlan search(std::uint64_t most) const {
+    return search_size({base, options, most, [this](const Plan& plan) { return file_bytes(plan); }});
+  }
+};
+
+TEST_F(SizeSearchOfLlama7m, IsNeverOverAndAtMostHalfAPercentUnder) {
+  Random random(20);
+  for (int i = 0; i < 20; ++i) {
+    const std::uint64_t most = 3'000'000 + random.below(10'000'000);
+    const std::uint64_t bytes = file_bytes(search(most).plan);
+    EXPECT_LE(bytes, most);
+    EXPECT_GE(static_cast<double>(bytes), 0.995 * static_cast<double>(most));
+  }
+}
+
+TEST_F(SizeSearchOfLlama7m, PredictsTheWrittenBytes) {
+  ThreadPool pool(2);
+  Observer observer;
+  for (const std::uint64_t most : {3'300'000u, 6'100'000u}) {
+    const ScratchFolder scratch;
+    const Plan plan = search(most).plan;
+    encode({model.checkpoint, model.spec, names, {}, pool, observer}, plan, package_head(plan, names, model, scheme),
+           scratch.path());
+    EXPECT_EQ(fs::file_size(open_checkpoint(scratch.path()).files().front().path), file_bytes(plan));
+  }
+}
+
+TEST_F(SizeSearchOfLlama7m, RefusesWhatIsTooSmallWithTheLeastThatThereIs) {
+  const std::string message = message_of(ErrorCode::kInfeasible, [&] { search(1'000'000); });
+  expect_parts(message, {"1000000 bytes", "the least is", "nats"});
+  const std::uint64_t least = std::stoull(message.substr(message.find("the least is ") + 13));
+  EXPECT_LE(file_bytes(search(least).plan), least);
+}
+
+TEST_F(SizeSearchOfLlama7m, AnyMoreThanTheOriginalNeedsIsLeftOver) {
+  const SizedPlan sized = search(100'000'000);
+  EXPECT_EQ(sized.plan.notes.size(), 2u);
+  expect_parts(sized.plan.notes.back(), {"bytes are left over"});
+  EXPECT_TRUE(
+      std::ranges::all_of(options, [&](const StepOptions& o) { return sized.plan.steps[o.step].codec == "bf16"; }));
+}
+
+// Shares that are measured alone and add up: the sum for one plan against that plan measured whole.
+TEST(Survey, SharesAddUpToTheDivergenceOfTheWhole) {
+  const OpenModel model(tiny("tiny-llama-bias"));
+  const Format& gguf = find_format("gguf");
+  const ExportMap names = map_to_gguf(model.spec, model.checkpoint);
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  ThreadPool pool(2);
+  Observer observer;
+  const Statistics none;
+  const Windows windows = random_windows(3, 48);
+  const EvaluationSetup setup;
+  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const std::vector<StepOptions> options = survey({input, base, gguf, windows, setup});
+  ASSERT_FALSE(options.empty());
+
+  WeightSource changed(model.checkpoint);
+  double predicted = 0;
+  for (const StepOptions& of_step : options) {
+    const auto five_bits =
+        std::ranges::find(of_step.options, 5.5, [](const StepOption& o) { return o.codec->bits_per_weight; });
+    ASSERT_NE(five_bits, of_step.options.end());
+    EXPECT_EQ(of_step.options.back().kld, 0.0) << "as it came";
+    const Weight& weight = model.spec.weights[names.weights[of_step.step].weight];
+    changed.replace(weight.tensor,
+                    encode_in_memory(model.weights, weight, *five_bits->codec, find_optimizer("rtn"), none, pool));
+    predicted += five_bits->kld;
+  }
+  const WalkContext original = model.walk(pool, Precision::kF32), candidate{model.spec, changed, pool, Precision::kF32};
+  const ActivationStore p = final_hidden(original, windows, setup.memory_limit, observer),
+                        q = final_hidden(candidate, windows, setup.memory_limit, observer);
+  const double measured = summarise(compare(original, p, candidate, q, windows)).mean_kld.value;
+  EXPECT_LT(std::abs(std::log(predicted / measured)), std::log(1.5)) << predicted << " and " << measured;
+}
+
+}  // namespace
+}  // namespace quern

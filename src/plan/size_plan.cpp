@@ -1,0 +1,75 @@
+// Options as items of a knapsack.
+#include "plan/size_plan.h"
+
+#include <algorithm>
+
+#include "plan/knapsack.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+// Of two codecs that are no further apart, the one of larger blocks spends its bits better: q4_k (4.5 bits, blocks of
+// 256) has less error than q4_1 (5.0 bits, blocks of 32), q5_k than q5_1.
+constexpr double kReplaceableBits = 0.75;
+
+bool is_replaced(const Codec& codec, const std::vector<const Codec*>& all) {
+  return std::ranges::any_of(all, [&](const Codec* other) {
+    const double fewer_bits = codec.bits_per_weight - other->bits_per_weight;
+    return other->block > codec.block && fewer_bits >= 0 && fewer_bits < kReplaceableBits;
+  });
+}
+
+std::uint64_t other_bytes(const Plan& base, std::span<const StepOptions> options) {
+  std::uint64_t bytes = base.tensor_bytes();
+  for (const StepOptions& of_step : options) bytes -= base.steps[of_step.step].bytes;
+  return bytes;
+}
+
+void apply(const StepOption& option, std::size_t options, PlanStep& step) {
+  step.codec = option.codec->name;
+  step.bytes = option.bytes;
+  step.reason = options == 1 ? "nothing else holds its rows"
+                             : fmt::format(
+                                   "of {} number formats the one that serves the size best: {:.2g} nats of the "
+                                   "predicted divergence",
+                                   options, option.kld);
+}
+
+}  // namespace
+
+std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source) {
+  std::vector<const Codec*> smaller, worthwhile;
+  for (const Codec* codec : codecs())
+    if (codec->bits_per_weight < source.bits_per_weight && format.holds(codec->name, cols) && codec->divides(cols))
+      smaller.push_back(codec);
+  std::ranges::copy_if(smaller, std::back_inserter(worthwhile),
+                       [&](const Codec* codec) { return !is_replaced(*codec, smaller); });
+  if (format.holds(source.name, cols)) worthwhile.push_back(&source);
+  return worthwhile;
+}
+
+std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes) {
+  const std::uint64_t others = other_bytes(base, options);
+  if (tensor_bytes < others) return std::nullopt;
+  std::vector<KnapsackItem> items;
+  for (const StepOptions& of_step : options) {
+    KnapsackItem& item = items.emplace_back();
+    for (const StepOption& option : of_step.options) item.push_back({option.bytes, option.kld});
+  }
+  const std::optional<KnapsackSelection> best = solve_knapsack(items, tensor_bytes - others);
+  if (!best) return std::nullopt;
+  SizedPlan sized{base, best->loss};
+  for (std::size_t i = 0; i < options.size(); ++i)
+    apply(options[i].options[best->chosen[i]], options[i].options.size(), sized.plan.steps[options[i].step]);
+  return sized;
+}
+
+std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options) {
+  std::uint64_t bytes = other_bytes(base, options);
+  for (const StepOptions& of_step : options)
+    bytes += std::ranges::min_element(of_step.options, {}, &StepOption::bytes)->bytes;
+  return bytes;
+}
+
+}  // namespace quern

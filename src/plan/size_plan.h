@@ -1,0 +1,41 @@
+// Plans for a size: one of several codecs for every matrix, so that the predicted divergence is least.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "plan/plan.h"
+
+namespace quern {
+
+struct StepOption {
+  const Codec* codec = nullptr;
+  std::uint64_t bytes = 0;
+  double kld = 0;  // predicted share of the model's KL divergence, nats
+};
+
+// What one step of a plan may become.
+struct StepOptions {
+  std::size_t step = 0;
+  std::vector<StepOption> options;  // at least one
+};
+
+struct SizedPlan {
+  Plan plan;
+  double kld = 0;  // predicted, the sum over all steps; nats
+};
+
+// Codecs worth trying for rows of `cols` weights, now stored as `source`: what the container holds and has fewer bits,
+// without those that another of larger blocks and hardly fewer bits replaces; last the source's own, which loses
+// nothing, where the container holds it.
+std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source);
+
+// The best choice of options, exactly, for at most `tensor_bytes` in all steps of `base` together. Nothing when even
+// the smallest options are more.
+std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes);
+
+// Bytes of all steps with the smallest options.
+std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options);
+
+}  // namespace quern

@@ -1,0 +1,70 @@
+// Goals in bytes, the codecs that are tried, and options that become a plan.
+#include "plan/size_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "plan/size_goal.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+std::vector<std::string> names_of(const std::vector<const Codec*>& codecs) {
+  std::vector<std::string> names;
+  for (const Codec* codec : codecs) names.emplace_back(codec->name);
+  return names;
+}
+
+TEST(SizeGoal, IsBytesWhateverItsUnit) {
+  EXPECT_EQ(most_bytes({SizeGoal::Unit::kBytes, 20e6}, 7, 7), 20'000'000u);
+  EXPECT_EQ(most_bytes({SizeGoal::Unit::kBitsPerWeight, 3.5}, 1000, 7), 437u);
+  EXPECT_EQ(most_bytes({SizeGoal::Unit::kRatio, 6}, 7, 1000), 166u);
+  EXPECT_THROW(most_bytes({SizeGoal::Unit::kRatio, 1e9}, 7, 1000), Error);
+}
+
+TEST(CodecsToTry, AreThoseOfLargeBlocksWhereRowsDivide) {
+  const Format& gguf = find_format("gguf");
+  EXPECT_EQ(
+      names_of(codecs_to_try(gguf, 512, *find_codec("bf16"))),
+      (std::vector<std::string>{"q8_0", "q6_k", "q5_k", "q4_k", "iq4_xs", "q3_k", "q2_k", "tq2_0", "tq1_0", "bf16"}));
+  const auto small = names_of(codecs_to_try(gguf, 96, *find_codec("f32")));
+  for (const char* wanted : {"q8_0", "q5_1", "q5_0", "q4_0", "f32"})
+    EXPECT_NE(std::ranges::find(small, wanted), small.end()) << wanted;
+  for (const std::string& name : small) EXPECT_TRUE(find_codec(name)->divides(96)) << name;
+  EXPECT_EQ(names_of(codecs_to_try(gguf, 7, *find_codec("bf16"))), (std::vector<std::string>{"bf16"}));
+}
+
+class FitPlan : public testing::Test {
+ protected:
+  const Codec &four = *find_codec("q4_k"), &six = *find_codec("q6_k");
+  Plan base = [] {
+    Plan plan;
+    for (const char* name : {"a", "b", "norm"}) plan.steps.push_back({name, name, "f32", "rtn", 100, "as it came"});
+    return plan;
+  }();
+  const std::vector<StepOptions> options = {{0, {{&six, 60, 0.1}, {&four, 40, 0.4}}},
+                                            {1, {{&six, 60, 0.1}, {&four, 40, 0.9}}}};
+};
+
+TEST_F(FitPlan, GivesTheBytesToWhatNeedsThemMost) {
+  const std::optional<SizedPlan> sized = fit_plan(base, options, 219);
+  ASSERT_TRUE(sized);
+  EXPECT_EQ(sized->plan.steps[0].codec, "q4_k");
+  EXPECT_EQ(sized->plan.steps[1].codec, "q6_k");
+  EXPECT_EQ(sized->plan.steps[2], base.steps[2]);
+  EXPECT_EQ(sized->plan.tensor_bytes(), 200u);
+  EXPECT_DOUBLE_EQ(sized->kld, 0.5);
+  EXPECT_NE(sized->plan.steps[1].reason.find("of 2 number formats"), std::string::npos);
+}
+
+TEST_F(FitPlan, HasNothingBelowTheSmallestOptions) {
+  EXPECT_EQ(least_tensor_bytes(base, options), 180u);
+  EXPECT_TRUE(fit_plan(base, options, 180));
+  EXPECT_FALSE(fit_plan(base, options, 179));
+  EXPECT_FALSE(fit_plan(base, options, 99));  // not even the vector
+}
+
+}  // namespace
+}  // namespace quern

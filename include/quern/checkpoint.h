@@ -135,6 +135,9 @@ struct Format {
   Checkpoint (*open)(const std::filesystem::path&);
   // Whether tensors of this encoding with rows of `cols` elements can be stored; 0: with rows of some length.
   bool (*holds)(std::string_view encoding, std::uint64_t cols);
+  // Why a tensor of this name and number of axes cannot have an encoding that `holds` allows, as a sentence; null: it
+  // can. A format without the function takes every tensor.
+  const char* (*refuses)(std::string_view encoding, std::string_view tensor, std::size_t axes) = nullptr;
   // Encoding that the format's runtimes want for vectors (norms, biases); null: as the source stores them.
   const char* vector_encoding = nullptr;
   // Creates the files in an existing folder.

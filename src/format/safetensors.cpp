@@ -9,6 +9,7 @@
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/hf_folder.h"
+#include "format/quantized_modules.h"
 #include "format/safetensors_header.h"
 #include "quern/error.h"
 
@@ -133,6 +134,14 @@ bool holds_for_bitsandbytes(std::string_view encoding, std::uint64_t cols) {
   return find_safetensors_encoding(encoding);
 }
 
+const char* refuses(std::string_view encoding, std::string_view tensor, std::size_t axes) {
+  return find_packed_encoding(encoding) ? why_not_packed(tensor, axes) : nullptr;
+}
+
+const char* refuses_for_bitsandbytes(std::string_view encoding, std::string_view tensor, std::size_t axes) {
+  return find_block_encoding(encoding) ? why_not_in_4bit(tensor, axes) : nullptr;
+}
+
 // Such a folder is opened as safetensors.
 bool probe_nothing(const fs::path&) { return false; }
 
@@ -143,6 +152,7 @@ const Format kBitsandbytes = {.name = "bitsandbytes",
                               .probe = probe_nothing,
                               .open = open_safetensors,
                               .holds = holds_for_bitsandbytes,
+                              .refuses = refuses_for_bitsandbytes,
                               .vector_encoding = nullptr,
                               .create = create_safetensors};
 
@@ -151,6 +161,7 @@ const Format kSafetensors = {.name = "safetensors",
                              .probe = probe,
                              .open = open_safetensors,
                              .holds = holds,
+                             .refuses = refuses,
                              .vector_encoding = nullptr,
                              .create = create_safetensors};
 

@@ -12,6 +12,7 @@
 #include "pipeline/compress_texts.h"
 #include "pipeline/encode.h"
 #include "pipeline/package.h"
+#include "pipeline/scheme_choice.h"
 #include "pipeline/sensitivity.h"
 #include "quern/error.h"
 
@@ -21,10 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kHarmWindows = 6;  // windows of gate text on which single tensors are measured
-
-bool has_transposed(const ModelSpec& spec) {
-  return std::ranges::any_of(spec.weights, [](const Weight& w) { return w.storage == Weight::Storage::kTransposed; });
-}
 
 // Error(kInput) where a text is to be run through a model that nothing recognises.
 void check_can_run(const CompressOptions& options, const OpenModel& source) {
@@ -37,13 +34,9 @@ void check_can_run(const CompressOptions& options, const OpenModel& source) {
          source.checkpoint.path().string(), source.spec.evidence.front().source);
 }
 
-// The scheme asked for, or its substitute where the source cannot be written to the scheme's container.
-const Scheme& scheme_for(const CompressOptions& options, const OpenModel& source) {
+SchemeChoice scheme_for(const CompressOptions& options, const OpenModel& source) {
   check_can_run(options, source);
-  const Scheme& scheme = find_scheme(options.scheme);
-  const bool fits = source.checkpoint.format() == "safetensors" && !has_transposed(source.spec);
-  const bool elsewhere = options.format.empty() && !fits;
-  return elsewhere && scheme.substitute ? find_scheme(scheme.substitute) : scheme;
+  return choose_scheme(options.scheme, options.format, source);
 }
 
 // Everything that does not change between trials.
@@ -52,6 +45,7 @@ struct Compression {
   Observer& observer;
   ThreadPool pool;
   OpenModel source;
+  const SchemeChoice choice;
   const Scheme& scheme;
   const Format& format;
   ExportMap names;
@@ -67,7 +61,8 @@ struct Compression {
         observer(obs),
         pool(opt.machine.threads),
         source(opt.input, Unrecognised::kList),
-        scheme(scheme_for(opt, source)),
+        choice(scheme_for(opt, source)),
+        scheme(*choice.scheme),
         format(find_format(opt.format.empty() ? scheme.format : opt.format)),
         names(export_map(source, format)),
         setup(evaluation_setup(opt.machine, source.spec, pool.threads(), kTextWindow)),
@@ -234,14 +229,7 @@ Report describe(Compression& c, const Trials& trials) {
   if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));
   r.notes.insert(r.notes.end(), c.names.notes.begin(), c.names.notes.end());
   if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
-  if (c.scheme.name != c.options.scheme)
-    r.notes.push_back(
-        has_transposed(c.source.spec)
-            ? fmt::format("{} instead of {}: the matrices are stored as inputs by outputs, which quantized "
-                          "safetensors cannot hold",
-                          c.scheme.name, c.options.scheme)
-            : fmt::format("{} instead of {}, which cannot be written from a {} model", c.scheme.name, c.options.scheme,
-                          c.source.checkpoint.format()));
+  if (!c.choice.note.empty()) r.notes.push_back(c.choice.note);
   if (same_text(c.options.report_text, c.options.calibration_text) ||
       same_text(c.options.report_text, c.options.gate_text))
     r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
@@ -264,6 +252,7 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const bool mapped = !options.precision_map.empty();
   const PrecisionMap precision_map = mapped ? read_precision_map(options.precision_map) : PrecisionMap();
   Compression c(options, observer);
+  if (!c.choice.note.empty()) observer.note(c.choice.note);
   check_weights(c.source.weights, c.source.spec, c.pool, observer);
   const auto planned = [&] {
     return make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint, combined_hash(c.source_files),

@@ -1,0 +1,31 @@
+// For tests: a tokenizer of 31 pieces, one a letter, for models whose vocabularies are too small for a real one.
+#pragma once
+
+#include <string>
+
+#include "quern/json.h"
+
+namespace quern {
+
+// A tokenizer.json. Ids 0 to 2 are <unk>, <s> and </s>, as the configurations of the tiny models have them.
+inline std::string small_tokenizer_json() {
+  Json vocabulary = Json::object();
+  std::uint64_t id = 0;
+  for (const char* piece : {"<unk>", "<s>", "</s>", "\u0120", "\u010a"}) vocabulary.set(piece, id++);
+  for (char letter = 'a'; letter <= 'z'; ++letter) vocabulary.set(std::string(1, letter), id++);
+  return dump_json(
+      Json::object({{"model", Json::object({{"type", "BPE"}, {"vocab", vocabulary}, {"merges", Json::array()}})},
+                    {"pre_tokenizer", Json::object({{"type", "ByteLevel"}, {"add_prefix_space", false}})}}));
+}
+
+// Documents of these pieces, each of about 60 tokens.
+inline std::string small_text(std::size_t documents) {
+  std::string text;
+  for (std::size_t d = 0; d < documents; ++d) {
+    for (std::size_t i = 0; i < 59; ++i) text += i % 7 == 6 ? ' ' : static_cast<char>('a' + (d * d + i * (i + d)) % 26);
+    text += "\n\n";
+  }
+  return text;
+}
+
+}  // namespace quern

@@ -58,7 +58,8 @@ void add_text_options(CLI::App& app, CompressOptions& c) {
   app.add_option("--imatrix", c.statistics, "Importance matrix (GGUF, llama.cpp's or ours) in place of calibration");
   app.add_option("--gate-text", c.gate_text, "Text that decides the quality bound (default: a fifth of --calib)");
   app.add_option("--report-text", c.report_text, "Text that is only reported on");
-  app.add_option("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)")
+  app.add_option("--calib-windows", c.calibration_windows,
+                 "Windows of 512 tokens (or of the model's context, if shorter) for the statistics, at most (0: all)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_option("--gate-windows", c.gate_windows, "Windows for the bound, at most (0: all)")

@@ -65,9 +65,9 @@ struct Compression {
         scheme(*choice.scheme),
         format(find_format(opt.format.empty() ? scheme.format : opt.format)),
         names(export_map(source, format)),
-        setup(evaluation_setup(opt.machine, source.spec, pool.threads(), kTextWindow)),
+        setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))),
         out(opt.output, opt.existing),
-        texts(load_compress_texts(opt, source.checkpoint)),
+        texts(load_compress_texts(opt, source.checkpoint, text_window(source.spec))),
         source_files(hash_files(source.checkpoint, pool)) {}
 
   WalkContext walk() { return source.walk(pool, setup.precision); }

@@ -46,7 +46,8 @@ std::vector<Row> headline(const Report& r) {
 
 std::string text_line(const char* use, const std::optional<TextUse>& text) {
   if (!text) return fmt::format("- {}: none\n", use);
-  return fmt::format("- {}: {} ({} windows of 512 tokens, sha256 {})\n", use, text->path, text->windows, text->sha256);
+  return fmt::format("- {}: {} ({} windows of {} tokens, sha256 {})\n", use, text->path, text->windows,
+                     text->window_length, text->sha256);
 }
 
 std::string formats_table(const Plan& plan) {

@@ -126,6 +126,14 @@ class CheckpointWriter {
   virtual void finish() = 0;
 };
 
+// What people load a checkpoint with, beside quern itself: for model cards.
+struct Loader {
+  const char* command;  // FILE stands for the file of weights, FOLDER for its folder; null: no other program loads it
+  const char* program;  // what that takes; with no command, why there is none
+  const char* unpacks;  // the package that knows the packed tensors, where no program knows the model; null: none is
+                        // needed
+};
+
 // A container format. Rows of the table in src/format/formats.cpp.
 struct Format {
   const char* name;
@@ -142,6 +150,8 @@ struct Format {
   const char* vector_encoding = nullptr;
   // Creates the files in an existing folder.
   std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
+  // What loads a checkpoint whose tensors have these encodings.
+  const Loader& (*loader)(std::span<const std::string_view> encodings) = nullptr;
 };
 
 std::span<const Format* const> formats();

@@ -32,11 +32,9 @@ int run(Options o) {
   }();
   const auto where = report.accepted ? o.compress.output : rejected_path(o.compress.output);
   fmt::print("{}", o.shared.json ? dump_json(to_json(report), 1) + "\n" : summary(report));
-  if (!o.shared.json && !o.compress.precision_map.empty())
-    fmt::print("\n{}", precision_table(report.ladder.back().plan));
   if (!o.shared.json)
-    fmt::print("\n{} in {:.1f} s; the card with all figures is {}\n", where.string(), report.seconds,
-               (where / kCardName).string());
+    fmt::print("\n{}\n{} in {:.1f} s; the card with all figures is {}\n", precision_table(report.ladder.back().plan),
+               where.string(), report.seconds, (where / kCardName).string());
   if (report.accepted) return 0;
   fmt::print(stderr,
              "quern: the quality bound was missed after {} trials, so {} was not written; the last attempt is in {}\n"

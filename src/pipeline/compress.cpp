@@ -208,6 +208,16 @@ std::string unknown_notes(const Compression& c) {
       c.source.checkpoint.tensors().size() - static_cast<std::size_t>(packed));
 }
 
+std::vector<std::string> thin_notes(const Statistics& statistics) {
+  std::vector<std::string> notes;
+  for (const ThinExpert& thin : thin_experts(statistics))
+    notes.push_back(
+        fmt::format("expert {} of {} saw {} tokens of the calibration text, fewer than {}: it takes the "
+                    "statistics of all experts of its layer",
+                    thin.expert, thin.group, thin.tokens, kFewestTokens));
+  return notes;
+}
+
 Report describe(Compression& c, const Trials& trials) {
   Report r;
   r.model_name = c.source.name();
@@ -234,11 +244,7 @@ Report describe(Compression& c, const Trials& trials) {
       same_text(c.options.report_text, c.options.gate_text))
     r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
   if (c.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
-  for (const ThinExpert& thin : thin_experts(c.statistics))
-    r.notes.push_back(
-        fmt::format("expert {} of {} saw {} tokens of the calibration text, fewer than {}: it takes the "
-                    "statistics of all experts of its layer",
-                    thin.expert, thin.group, thin.tokens, kFewestTokens));
+  for (const std::string& note : thin_notes(c.statistics)) r.notes.push_back(note);
   return r;
 }
 
@@ -263,6 +269,7 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const Plan plan = planned();
   for (const std::string& note : plan.notes) observer.note(note);
   for (const std::string& note : c.names.notes) observer.note(note);
+  for (const std::string& note : thin_notes(c.statistics)) observer.note(note);
   const Trials trials = climb(c, plan);
   Report report = describe(c, trials);
   if (c.texts.report)

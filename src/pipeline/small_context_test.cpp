@@ -1,4 +1,6 @@
-// Texts of models whose context is shorter than the usual window.
+// Texts of models whose context is shorter than the usual window, and experts that saw few tokens.
+#include <algorithm>
+
 #include "pipeline/compress_texts.h"
 #include "pipeline/package.h"
 #include "pipeline/small_tokenizer_test.h"
@@ -9,10 +11,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+struct Notes : Observer {
+  std::vector<std::string> said;
+  void note(std::string_view text) override { said.emplace_back(text); }
+};
+
+std::size_t count_with(const std::vector<std::string>& notes, std::string_view part) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(notes, [&](const std::string& note) { return note.find(part) != std::string::npos; }));
+}
+
 struct Texts : testing::Test {
   ScratchFolder scratch;
   CompressOptions options;
-  Observer observer;
+  Notes observer;
 
   Report compressed(const char* fixture, const char* scheme) {
     options.input = scratch.copy(tiny(fixture));
@@ -44,6 +56,18 @@ TEST(TextWindow, Is512OrTheContextOfAShorterModel) {
   EXPECT_EQ(text_window(OpenModel(tiny("tiny-gpt2")).spec), 128u);
   EXPECT_EQ(text_window(OpenModel(tiny("tiny-mamba")).spec), 512u);
   EXPECT_EQ(text_window(ModelSpec{}), 512u);
+}
+
+TEST_F(Texts, ExpertsThatSeeFewTokensAreNamedInTheReportAndOnTheWay) {
+  options.calibration_windows = 1;  // 256 tokens, each to 3 of 5 experts
+  const Report report = compressed("tiny-mixtral", "mixed");
+  const char* thin = "tokens of the calibration text, fewer than 128: it takes the statistics of all experts";
+  EXPECT_GE(count_with(report.notes, thin), 1u);
+  EXPECT_EQ(count_with(observer.said, thin), count_with(report.notes, thin));
+  const Json written = parse_json(read_text(options.output / kReportName));
+  std::vector<std::string> notes;
+  for (const Json& note : written.at("notes").as_array()) notes.push_back(note.as_string());
+  EXPECT_EQ(notes, report.notes);
 }
 
 }  // namespace

@@ -45,17 +45,6 @@ struct SchemeLimits {
 constexpr SchemeLimits kSchemes[] = {{"simple", 3e-4, 0.03},    {"int8", 3e-4, 0.03}, {"mixed", 3e-4, 0.01},
                                      {"mixed-int4", 0.03, 1.2}, {"nf4", 0.03, 1.2},   {"q4_k_m", 0.03, 1.2}};
 
-// A copy whose configuration GGUF can express, with a tokenizer.
-fs::path convertible(const char* name, const ScratchFolder& scratch) {
-  const fs::path copy = scratch.copy(fs::path(QUERN_TESTDATA) / name);
-  Json config = parse_json(read_text(copy / "config.json"));
-  if (config.find("sliding_window")) config.set("sliding_window", Json());
-  scratch.write((copy.filename() / "config.json").string(), dump_json(config, 1));
-  if (!fs::exists(copy / "tokenizer.json") && !fs::exists(copy / "tokenizer.model"))
-    scratch.write((copy.filename() / "tokenizer.json").string(), small_tokenizer_json());
-  return copy;
-}
-
 double divergence(const fs::path& a, const fs::path& b) {
   const OpenModel original(a), candidate(b);
   ThreadPool pool(2);
@@ -70,7 +59,7 @@ double divergence(const fs::path& a, const fs::path& b) {
 class Families : public testing::TestWithParam<Family> {
  protected:
   ScratchFolder scratch;
-  const fs::path source = convertible(GetParam().fixture, scratch);
+  const fs::path source = convertible_copy(fs::path(QUERN_TESTDATA) / GetParam().fixture, scratch);
 
   Report compressed(const std::string& scheme, Observer& observer) {
     CompressOptions options;
@@ -151,7 +140,7 @@ TEST(SchemeChoice, StaysWhereTheContainerOfTheSubstituteCannotHoldTheModelEither
 TEST(SchemeChoice, DecidesNothingWhereAContainerIsAskedFor) {
   const ScratchFolder scratch;
   CompressOptions options;
-  options.input = convertible("model/tiny-gpt2", scratch);
+  options.input = convertible_copy(fs::path(QUERN_TESTDATA) / "model/tiny-gpt2", scratch);
   options.output = scratch.path() / "out";
   options.format = "safetensors";
   Observer observer;

@@ -6,13 +6,10 @@
 namespace quern {
 namespace {
 
-namespace fs = std::filesystem;
-
 std::string card_of(const char* fixture, const char* scheme, const char* codec_of_embedding) {
   const ScratchFolder scratch;
   CompressOptions options;
-  options.input = scratch.copy(tiny(fixture));
-  scratch.write((fs::path(fixture) / "tokenizer.json").string(), small_tokenizer_json());
+  options.input = convertible_copy(tiny(fixture), scratch);
   options.output = scratch.path() / "out";
   options.scheme = scheme;
   Observer observer;

@@ -9,8 +9,6 @@
 namespace quern {
 namespace {
 
-namespace fs = std::filesystem;
-
 struct Notes : Observer {
   std::vector<std::string> said;
   void note(std::string_view text) override { said.emplace_back(text); }
@@ -27,8 +25,7 @@ struct Texts : testing::Test {
   Notes observer;
 
   Report compressed(const char* fixture, const char* scheme) {
-    options.input = scratch.copy(tiny(fixture));
-    scratch.write((fs::path(fixture) / "tokenizer.json").string(), small_tokenizer_json());
+    options.input = convertible_copy(tiny(fixture), scratch);
     options.calibration_text = scratch.write("calibration.txt", small_text(60));
     options.report_text = scratch.write("report.txt", small_text(11));
     options.output = scratch.path() / "out";
@@ -68,6 +65,19 @@ TEST_F(Texts, ExpertsThatSeeFewTokensAreNamedInTheReportAndOnTheWay) {
   std::vector<std::string> notes;
   for (const Json& note : written.at("notes").as_array()) notes.push_back(note.as_string());
   EXPECT_EQ(notes, report.notes);
+}
+
+TEST_F(Texts, CalibrateStackedExpertsAndTransposedMatrices) {
+  for (const auto& [fixture, scheme] :
+       {std::pair{"tiny-mixtral-stacked", "simple"}, {"tiny-mixtral-stacked", "mixed-int4"}, {"tiny-gpt2", "nf4"}}) {
+    SCOPED_TRACE(std::string_view(fixture));
+    const Report report = compressed(fixture, scheme);
+    ASSERT_TRUE(report.quality && report.calibration);
+    EXPECT_LT(report.quality->mean_kld.value, 1.2);
+    EXPECT_FALSE(report.ladder.back().plan.statistics_sha256.empty());
+    std::filesystem::remove_all(options.output);
+    std::filesystem::remove_all(options.input);
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "format/scratch_folder_test.h"
 #include "quern/json.h"
 
 namespace quern {
@@ -16,6 +17,17 @@ inline std::string small_tokenizer_json() {
   return dump_json(
       Json::object({{"model", Json::object({{"type", "BPE"}, {"vocab", vocabulary}, {"merges", Json::array()}})},
                     {"pre_tokenizer", Json::object({{"type", "ByteLevel"}, {"add_prefix_space", false}})}}));
+}
+
+// A copy of a tiny model with a tokenizer, and without a sliding window, which GGUF cannot express.
+inline std::filesystem::path convertible_copy(const std::filesystem::path& model, const ScratchFolder& scratch) {
+  const std::filesystem::path copy = scratch.copy(model);
+  Json config = parse_json(read_text(copy / "config.json"));
+  if (config.find("sliding_window")) config.set("sliding_window", Json());
+  scratch.write((copy.filename() / "config.json").string(), dump_json(config, 1));
+  if (!std::filesystem::exists(copy / "tokenizer.json") && !std::filesystem::exists(copy / "tokenizer.model"))
+    scratch.write((copy.filename() / "tokenizer.json").string(), small_tokenizer_json());
+  return copy;
 }
 
 // Documents of these pieces, each of about 60 tokens.

@@ -126,6 +126,14 @@ class CheckpointWriter {
   virtual void finish() = 0;
 };
 
+// What people load a checkpoint with, beside quern itself: for model cards.
+struct Loader {
+  const char* command;  // FILE stands for the file of weights, FOLDER for its folder; null: no other program loads it
+  const char* program;  // what that takes; with no command, why there is none
+  const char* unpacks;  // the package that knows the packed tensors, where no program knows the model; null: none is
+                        // needed
+};
+
 // A container format. Rows of the table in src/format/formats.cpp.
 struct Format {
   const char* name;
@@ -135,12 +143,17 @@ struct Format {
   Checkpoint (*open)(const std::filesystem::path&);
   // Whether tensors of this encoding with rows of `cols` elements can be stored; 0: with rows of some length.
   bool (*holds)(std::string_view encoding, std::uint64_t cols);
+  // Why a tensor of this name and number of axes cannot have an encoding that `holds` allows, as a sentence; null: it
+  // can. A format without the function takes every tensor.
+  const char* (*refuses)(std::string_view encoding, std::string_view tensor, std::size_t axes) = nullptr;
   // Encoding that the format's runtimes want for vectors (norms, biases); null: as the source stores them.
   const char* vector_encoding = nullptr;
   // Creates the files in an existing folder.
   std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
   // Bytes of all model files that create() would make; null: known only when they are written.
   std::uint64_t (*file_bytes)(const CheckpointHead& head) = nullptr;
+  // What loads a checkpoint whose tensors have these encodings.
+  const Loader& (*loader)(std::span<const std::string_view> encodings) = nullptr;
 };
 
 std::span<const Format* const> formats();

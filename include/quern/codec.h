@@ -53,6 +53,11 @@ struct Codec {
   std::uint32_t settled_blocks = 0;
   void (*settle)(std::span<std::byte> sides) = nullptr;
 
+  // kTrained: for weights that were trained to be its values. It loses more than others of its size on other weights,
+  // so it is taken only where a person or a scheme names it.
+  enum class Use { kAny, kTrained };
+  Use use = Use::kAny;
+
   // Rows that must be encoded together, from a multiple of as many, so that no run is cut.
   std::uint64_t rows_together(std::uint64_t cols) const {
     return settle ? settled_blocks / std::gcd(cols / block, std::uint64_t{settled_blocks}) : 1;

@@ -152,7 +152,13 @@ struct ExportedWeight {
   std::uint64_t first_row = 0;                // without a row_order: as many rows from here as the shape has
   Transform transform = Transform::kNone;
   std::string source = {};  // the one tensor of the checkpoint that it shows; empty: the weight's own name
+  enum class Rows { kOfWeight, kOfTensor };  // kOfTensor: those of `source_name`, as the checkpoint stores it
+  Rows rows = Rows::kOfWeight;
 
+  // Whether a row holds one input of the product, not one output.
+  bool is_transposed(const Weight& of) const {
+    return rows == Rows::kOfTensor && of.storage == Weight::Storage::kTransposed;
+  }
   const std::string& source_name(const Weight& of) const { return source.empty() ? of.tensor : source; }
   Shape output_shape(const Weight& of) const;
 };

@@ -41,11 +41,9 @@ int run(Options o) {
   }();
   const auto where = report.accepted ? o.compress.output : rejected_path(o.compress.output);
   fmt::print("{}", o.shared.json ? dump_json(to_json(report), 1) + "\n" : summary(report));
-  if (!o.shared.json && !o.compress.precision_map.empty())
-    fmt::print("\n{}", precision_table(report.ladder.back().plan));
   if (!o.shared.json)
-    fmt::print("\n{} in {:.1f} s; the card with all figures is {}\n", where.string(), report.seconds,
-               (where / kCardName).string());
+    fmt::print("\n{}\n{} in {:.1f} s; the card with all figures is {}\n", precision_table(report.ladder.back().plan),
+               where.string(), report.seconds, (where / kCardName).string());
   if (report.accepted) return 0;
   fmt::print(stderr,
              "quern: the quality bound was missed after {} trials, so {} was not written; the last attempt is in {}\n"
@@ -67,7 +65,8 @@ void add_text_options(CLI::App& app, CompressOptions& c) {
   app.add_option("--imatrix", c.statistics, "Importance matrix (GGUF, llama.cpp's or ours) in place of calibration");
   app.add_option("--gate-text", c.gate_text, "Text that decides the quality bound (default: a fifth of --calib)");
   app.add_option("--report-text", c.report_text, "Text that is only reported on");
-  app.add_option("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)")
+  app.add_option("--calib-windows", c.calibration_windows,
+                 "Windows of 512 tokens (or of the model's context, if shorter) for the statistics, at most (0: all)")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_option("--gate-windows", c.gate_windows, "Windows for the bound, at most (0: all)")

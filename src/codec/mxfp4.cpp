@@ -138,6 +138,8 @@ const Codec kMxfp4 = {"mxfp4", "4-bit floats (E2M1), one power of two of 32 weig
                       4.25,    kSplitNibbles,
                       kPlanes, sizeof(std::uint8_t),
                       fit,     round,
-                      pack,    decode};
+                      pack,    decode,
+                      nullptr, 0,
+                      nullptr, Codec::Use::kTrained};
 
 }  // namespace quern

@@ -56,6 +56,8 @@ const Codec kTq1_0 = {"tq1_0",     "-1, 0 and 1, five in a byte, one scale of 25
                       1.6875,      kTernaryBlock,
                       kPlanes,     sizeof(std::uint16_t),
                       fit_ternary, round_ternary,
-                      pack,        decode};
+                      pack,        decode,
+                      nullptr,     0,
+                      nullptr,     Codec::Use::kTrained};
 
 }  // namespace quern

@@ -42,6 +42,8 @@ const Codec kTq2_0 = {"tq2_0",     "-1, 0 and 1 in 2 bits, one scale of 256 weig
                       2.0625,      kTernaryBlock,
                       kPlanes,     sizeof(std::uint16_t),
                       fit_ternary, round_ternary,
-                      pack,        decode};
+                      pack,        decode,
+                      nullptr,     0,
+                      nullptr,     Codec::Use::kTrained};
 
 }  // namespace quern

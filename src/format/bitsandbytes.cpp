@@ -137,9 +137,14 @@ void join_bitsandbytes_weights(const Json& config, const std::vector<File>& file
   tensors = std::move(joined);
 }
 
+const char* why_not_in_4bit(std::string_view tensor, std::size_t axes) {
+  if (const char* why = why_not_packed(tensor, axes)) return why;
+  return is_embedding_module(module_of(std::string(tensor))) ? "its package packs no embeddings" : nullptr;
+}
+
 StoredLayout lay_out_bitsandbytes_weight(const TensorSpec& tensor, const BlockEncoding& encoding, const Json& config) {
-  if (tensor.shape.size() != 2 || !tensor.name.ends_with(kWeightSuffix) || element_count(tensor.shape) == 0 ||
-      tensor.shape[1] % kNf4BlockWeights || is_embedding_module(module_of(tensor.name)))
+  if (why_not_in_4bit(tensor.name, tensor.shape.size()) || element_count(tensor.shape) == 0 ||
+      tensor.shape[1] % kNf4BlockWeights)
     fail(ErrorCode::kInput,
          "tensor \"{}\" of shape {} cannot be stored as {}: that takes the matrix M.weight of a linear layer with rows "
          "of a multiple of {} weights",

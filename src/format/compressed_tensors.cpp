@@ -117,8 +117,7 @@ void join_packed_weights(const Json& config, const std::vector<File>& files, std
 }
 
 StoredLayout lay_out_packed_weight(const TensorSpec& tensor, const PackedEncoding& encoding) {
-  if (tensor.shape.size() != 2 || !tensor.name.ends_with(kWeightSuffix) || tensor.shape[1] == 0 ||
-      !encoding.divides(tensor.shape[1])) {
+  if (why_not_packed(tensor.name, tensor.shape.size()) || tensor.shape[1] == 0 || !encoding.divides(tensor.shape[1])) {
     fail(ErrorCode::kInput,
          "tensor \"{}\" of shape {} cannot be stored as {} in safetensors: that takes a matrix named M.weight with "
          "rows of a multiple of {} weights",

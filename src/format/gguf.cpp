@@ -28,6 +28,10 @@ bool holds(std::string_view encoding, std::uint64_t cols) {
   return type && cols % type->block_weights == 0;
 }
 
+constexpr Loader kLoader = {"llama-cli -m FILE -p \"...\"", "llama.cpp", nullptr};
+
+const Loader& loader(std::span<const std::string_view>) { return kLoader; }
+
 }  // namespace
 
 std::uint64_t gguf_alignment(const Metadata& metadata) {
@@ -45,6 +49,7 @@ const Format kGguf = {.name = "gguf",
                       .holds = holds,
                       .vector_encoding = kFloat32,
                       .create = create_gguf,
-                      .file_bytes = gguf_file_bytes};
+                      .file_bytes = gguf_file_bytes,
+                      .loader = loader};
 
 }  // namespace quern

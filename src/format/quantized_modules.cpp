@@ -17,6 +17,11 @@ bool is_embedding_module(const std::string& module) {
   return std::find(std::begin(kEmbeddings), std::end(kEmbeddings), last) != std::end(kEmbeddings);
 }
 
+const char* why_not_packed(std::string_view tensor, std::size_t axes) {
+  if (axes != 2) return "only matrices of two axes can be packed there";
+  return tensor.ends_with(kWeightSuffix) ? nullptr : "only tensors named M.weight can be packed there";
+}
+
 std::string member_text(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
   if (!value || value->is_null()) return "";

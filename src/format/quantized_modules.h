@@ -18,6 +18,9 @@ inline std::string module_of(const std::string& name, std::string_view suffix = 
 // Whether the last part of the name is one that transformers gives to input embeddings, which are no Linear modules.
 bool is_embedding_module(const std::string& module);
 
+// Why a tensor of this name and number of axes cannot be packed, as a sentence; null: it can.
+const char* why_not_packed(std::string_view tensor, std::size_t axes);
+
 // The member as text: strings as they are, other values as JSON, "" where it is absent or null.
 std::string member_text(const Json& object, std::string_view key);
 // Absent, null, or an empty object.

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 
 #include "base/file.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/hf_folder.h"
+#include "format/quantized_modules.h"
 #include "format/safetensors_header.h"
 #include "quern/error.h"
 
@@ -133,6 +135,33 @@ bool holds_for_bitsandbytes(std::string_view encoding, std::uint64_t cols) {
   return find_safetensors_encoding(encoding);
 }
 
+const char* refuses(std::string_view encoding, std::string_view tensor, std::size_t axes) {
+  return find_packed_encoding(encoding) ? why_not_packed(tensor, axes) : nullptr;
+}
+
+const char* refuses_for_bitsandbytes(std::string_view encoding, std::string_view tensor, std::size_t axes) {
+  return find_block_encoding(encoding) ? why_not_in_4bit(tensor, axes) : nullptr;
+}
+
+constexpr const char* kFromPretrained = "AutoModelForCausalLM.from_pretrained(\"FOLDER\")";
+constexpr Loader kPlainLoader = {kFromPretrained, "transformers", nullptr};
+constexpr Loader kPackedLoader = {kFromPretrained, "transformers with the compressed-tensors package",
+                                  "compressed-tensors"};
+constexpr Loader kSeveralKindsLoader = {
+    nullptr, "transformers 5.23 does not load a folder whose matrices are packed in several ways, as they are here",
+    "compressed-tensors"};
+constexpr Loader kBitsandbytesLoader = {kFromPretrained, "transformers with the bitsandbytes package", "bitsandbytes"};
+
+const Loader& loader(std::span<const std::string_view> encodings) {
+  std::set<std::string_view> kinds;
+  for (const std::string_view encoding : encodings)
+    if (find_packed_encoding(encoding)) kinds.insert(encoding);
+  if (kinds.empty()) return kPlainLoader;
+  return kinds.size() == 1 ? kPackedLoader : kSeveralKindsLoader;
+}
+
+const Loader& loader_of_bitsandbytes(std::span<const std::string_view>) { return kBitsandbytesLoader; }
+
 // Such a folder is opened as safetensors.
 bool probe_nothing(const fs::path&) { return false; }
 
@@ -143,15 +172,19 @@ const Format kBitsandbytes = {.name = "bitsandbytes",
                               .probe = probe_nothing,
                               .open = open_safetensors,
                               .holds = holds_for_bitsandbytes,
+                              .refuses = refuses_for_bitsandbytes,
                               .vector_encoding = nullptr,
-                              .create = create_safetensors};
+                              .create = create_safetensors,
+                              .loader = loader_of_bitsandbytes};
 
 const Format kSafetensors = {.name = "safetensors",
                              .summary = "a .safetensors file, or a Hugging Face folder of them",
                              .probe = probe,
                              .open = open_safetensors,
                              .holds = holds,
+                             .refuses = refuses,
                              .vector_encoding = nullptr,
-                             .create = create_safetensors};
+                             .create = create_safetensors,
+                             .loader = loader};
 
 }  // namespace quern

@@ -30,7 +30,9 @@ void count_non_finite(std::span<const float> values, NonFinite& count) {
 // The weight under the shape in which it is stored, where that is one tensor.
 ExportedWeight as_it_is(const Checkpoint& checkpoint, const Weight& weight) {
   ExportedWeight exported{.weight = 0, .name = weight.tensor};
-  if (weight.axes.size() == 1 && weight.parts.empty()) exported.shape = checkpoint.at(weight.tensor).shape;
+  if (!weight.parts.empty()) return exported;
+  exported.shape = checkpoint.at(weight.tensor).shape;
+  exported.rows = ExportedWeight::Rows::kOfTensor;
   return exported;
 }
 

@@ -12,6 +12,7 @@
 #include "pipeline/compress_texts.h"
 #include "pipeline/encode.h"
 #include "pipeline/package.h"
+#include "pipeline/scheme_choice.h"
 #include "pipeline/sensitivity.h"
 #include "pipeline/size_search.h"
 #include "pipeline/survey.h"
@@ -25,10 +26,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kSurveyWindows = 12;  // windows of gate text on which the options of a size are measured
 constexpr std::size_t kHarmWindows = 6;     // windows of gate text on which single tensors are measured
 
-bool has_transposed(const ModelSpec& spec) {
-  return std::ranges::any_of(spec.weights, [](const Weight& w) { return w.storage == Weight::Storage::kTransposed; });
-}
-
 // Error(kInput) where a text is to be run through a model that nothing recognises.
 void check_can_run(const CompressOptions& options, const OpenModel& source) {
   const bool runs = options.bound.is_set() || !options.calibration_text.empty() || !options.gate_text.empty() ||
@@ -40,13 +37,9 @@ void check_can_run(const CompressOptions& options, const OpenModel& source) {
          source.checkpoint.path().string(), source.spec.evidence.front().source);
 }
 
-// The scheme asked for, or its substitute where the source cannot be written to the scheme's container.
-const Scheme& scheme_for(const CompressOptions& options, const OpenModel& source) {
+SchemeChoice scheme_for(const CompressOptions& options, const OpenModel& source) {
   check_can_run(options, source);
-  const Scheme& scheme = find_scheme(options.scheme);
-  const bool fits = source.checkpoint.format() == "safetensors" && !has_transposed(source.spec);
-  const bool elsewhere = options.format.empty() && !fits;
-  return elsewhere && scheme.substitute ? find_scheme(scheme.substitute) : scheme;
+  return choose_scheme(options.scheme, options.format, source);
 }
 
 // Everything that does not change between trials.
@@ -55,6 +48,7 @@ struct Compression {
   Observer& observer;
   ThreadPool pool;
   OpenModel source;
+  const SchemeChoice choice;
   const Scheme& scheme;
   const Format& format;
   ExportMap names;
@@ -70,12 +64,13 @@ struct Compression {
         observer(obs),
         pool(opt.machine.threads),
         source(opt.input, Unrecognised::kList),
-        scheme(scheme_for(opt, source)),
+        choice(scheme_for(opt, source)),
+        scheme(*choice.scheme),
         format(find_format(opt.format.empty() ? scheme.format : opt.format)),
         names(export_map(source, format)),
-        setup(evaluation_setup(opt.machine, source.spec, pool.threads(), kTextWindow)),
+        setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))),
         out(opt.output, opt.existing),
-        texts(load_compress_texts(opt, source.checkpoint)),
+        texts(load_compress_texts(opt, source.checkpoint, text_window(source.spec))),
         source_files(hash_files(source.checkpoint, pool)) {}
 
   WalkContext walk() { return source.walk(pool, setup.precision); }
@@ -239,6 +234,16 @@ std::string unknown_notes(const Compression& c) {
       c.source.checkpoint.tensors().size() - static_cast<std::size_t>(packed));
 }
 
+std::vector<std::string> thin_notes(const Statistics& statistics) {
+  std::vector<std::string> notes;
+  for (const ThinExpert& thin : thin_experts(statistics))
+    notes.push_back(
+        fmt::format("expert {} of {} saw {} tokens of the calibration text, fewer than {}: it takes the "
+                    "statistics of all experts of its layer",
+                    thin.expert, thin.group, thin.tokens, kFewestTokens));
+  return notes;
+}
+
 Report describe(Compression& c, const Trials& trials) {
   Report r;
   r.model_name = c.source.name();
@@ -260,23 +265,12 @@ Report describe(Compression& c, const Trials& trials) {
   if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));
   r.notes.insert(r.notes.end(), c.names.notes.begin(), c.names.notes.end());
   if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
-  if (c.scheme.name != c.options.scheme)
-    r.notes.push_back(
-        has_transposed(c.source.spec)
-            ? fmt::format("{} instead of {}: the matrices are stored as inputs by outputs, which quantized "
-                          "safetensors cannot hold",
-                          c.scheme.name, c.options.scheme)
-            : fmt::format("{} instead of {}, which cannot be written from a {} model", c.scheme.name, c.options.scheme,
-                          c.source.checkpoint.format()));
+  if (!c.choice.note.empty()) r.notes.push_back(c.choice.note);
   if (same_text(c.options.report_text, c.options.calibration_text) ||
       same_text(c.options.report_text, c.options.gate_text))
     r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
   if (c.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
-  for (const ThinExpert& thin : thin_experts(c.statistics))
-    r.notes.push_back(
-        fmt::format("expert {} of {} saw {} tokens of the calibration text, fewer than {}: it takes the "
-                    "statistics of all experts of its layer",
-                    thin.expert, thin.group, thin.tokens, kFewestTokens));
+  for (const std::string& note : thin_notes(c.statistics)) r.notes.push_back(note);
   return r;
 }
 
@@ -291,6 +285,7 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const PrecisionMap precision_map = mapped ? read_precision_map(options.precision_map) : PrecisionMap();
   Compression c(options, observer);
   check_size_goal(c);
+  if (!c.choice.note.empty()) observer.note(c.choice.note);
   check_weights(c.source.weights, c.source.spec, c.pool, observer);
   const auto planned = [&] {
     return make_plan({c.scheme, c.format, c.source.spec, c.names, c.source.checkpoint, combined_hash(c.source_files),
@@ -301,6 +296,7 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const Plan plan = options.size ? plan_for_size(c, planned()) : planned();
   for (const std::string& note : plan.notes) observer.note(note);
   for (const std::string& note : c.names.notes) observer.note(note);
+  for (const std::string& note : thin_notes(c.statistics)) observer.note(note);
   const Trials trials = climb(c, plan);
   Report report = describe(c, trials);
   if (c.texts.report)

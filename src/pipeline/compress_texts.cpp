@@ -1,6 +1,8 @@
 // Splitting by document, tokenising, cutting.
 #include "pipeline/compress_texts.h"
 
+#include <algorithm>
+
 #include "base/sha256.h"
 #include "format/load_tokenizer.h"
 #include "quern/error.h"
@@ -8,20 +10,21 @@
 namespace quern {
 namespace {
 
-Windows windows_of(const Tokenizer& tokenizer, const std::string& text, std::size_t limit,
-                   const std::filesystem::path& from) {
-  return with_context("while cutting windows from " + from.string(),
-                      [&] { return make_windows(tokenizer, text, kTextWindow, limit); });
-}
+constexpr std::size_t kUsualWindow = 512;
 
 TextUse use_of(const std::filesystem::path& path, const std::string& note, const std::string& text,
                const Windows& windows) {
-  return {path.string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count()};
+  return {path.string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count(), windows.length};
 }
 
 }  // namespace
 
-CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source) {
+std::size_t text_window(const ModelSpec& spec) {
+  const auto context = spec.extents.find("context");
+  return context == spec.extents.end() ? kUsualWindow : std::min<std::size_t>(kUsualWindow, context->second);
+}
+
+CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window) {
   CompressTexts texts;
   if (options.size && options.calibration_text.empty() && options.gate_text.empty())
     throw Error(
@@ -40,7 +43,8 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
   const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text,
                         std::size_t limit, const Tokenizer& tokenizer, std::optional<Windows>& windows,
                         std::optional<TextUse>& use) {
-    windows = windows_of(tokenizer, text, limit, path);
+    windows = with_context("while cutting windows from " + path.string(),
+                           [&] { return make_windows(tokenizer, text, window, limit); });
     use = use_of(path, note, text, *windows);
   };
   if (options.calibration_text.empty() && options.gate_text.empty() && options.report_text.empty()) return texts;

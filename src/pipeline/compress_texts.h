@@ -7,7 +7,9 @@
 
 namespace quern {
 
-inline constexpr std::size_t kTextWindow = 512;  // tokens, as llama-perplexity and llama-imatrix use by default
+// Tokens of a window: 512, as llama-perplexity and llama-imatrix use by default, or the model's context where that is
+// shorter.
+std::size_t text_window(const ModelSpec& spec);
 
 struct CompressTexts {
   std::optional<Windows> calibration, gate, report;
@@ -15,6 +17,6 @@ struct CompressTexts {
 };
 
 // Error(kUsage) when a bound is asked for and no text can decide it.
-CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source);
+CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window);
 
 }  // namespace quern

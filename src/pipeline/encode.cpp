@@ -17,11 +17,10 @@ EncodeError encode_step(const EncodeInput& in, const PlanStep& step, const Expor
   const Weight& weight = in.spec.weights[exported.weight];
   const ExportedRows rows(source, weight, exported);
   const std::vector<RowTask> tasks = row_tasks(rows);
-  const bool is_matrix = weight.axes.size() > 1;
   std::vector<EncodeError> errors(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
     const std::span<const double> moments =
-        is_matrix ? moments_of(in.statistics, weight, tasks[i].expert) : std::span<const double>();
+        rows.columns_are_inputs() ? moments_of(in.statistics, weight, tasks[i].expert) : std::span<const double>();
     const EncodedRows encoded = encode_rows(rows, step, moments, tasks[i]);
     errors[i] = encoded.error;
     for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)

@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 
 #include <map>
+#include <string_view>
+#include <vector>
 
 #include "pipeline/report.h"
 #include "quern/version.h"
@@ -46,7 +48,8 @@ std::vector<Row> headline(const Report& r) {
 
 std::string text_line(const char* use, const std::optional<TextUse>& text) {
   if (!text) return fmt::format("- {}: none\n", use);
-  return fmt::format("- {}: {} ({} windows of 512 tokens, sha256 {})\n", use, text->path, text->windows, text->sha256);
+  return fmt::format("- {}: {} ({} windows of {} tokens, sha256 {})\n", use, text->path, text->windows,
+                     text->window_length, text->sha256);
 }
 
 std::string formats_table(const Plan& plan) {
@@ -87,12 +90,30 @@ std::string unmeasured(const Report& r) {
          "figures are the errors of its tensors.\n";
 }
 
-std::string how_to_run(const Report& r, const std::string& weights_file) {
-  const Plan& plan = r.ladder.back().plan;
-  if (!r.can_run) return "load the matrices with the compressed-tensors package; all other tensors are as they were";
-  if (plan.format == std::string("gguf")) return fmt::format("llama-cli -m {} -p \"...\"", weights_file);
-  return "AutoModelForCausalLM.from_pretrained(\"THIS FOLDER\")  # transformers; packed weights need the "
-         "compressed-tensors package";
+const Loader& loader_of(const Plan& plan) {
+  std::vector<std::string_view> encodings;
+  for (const PlanStep& step : plan.steps) encodings.push_back(step.codec);
+  return find_format(plan.format).loader(encodings);
+}
+
+std::string with_names(std::string command, const std::string& weights_file) {
+  for (const auto& [word, name] :
+       {std::pair<std::string, std::string>{"FILE", weights_file}, {"FOLDER", "THIS FOLDER"}})
+    if (const std::size_t at = command.find(word); at != std::string::npos) command.replace(at, word.size(), name);
+  return command;
+}
+
+std::string run_section(const Report& r, const std::string& weights_file) {
+  const Loader& loader = loader_of(r.ladder.back().plan);
+  std::string text = "\n## How to run it\n\n";
+  if (!r.can_run) {
+    text += "No program is known that runs the model as it is. ";
+    if (loader.unpacks) text += fmt::format("The {} package reads the packed matrices; ", loader.unpacks);
+    return text + "every other tensor is stored as it was.\n";
+  }
+  text += "- `quern run \"THIS FOLDER\" --prompt \"...\"`\n";
+  if (!loader.command) return text + fmt::format("- {}\n", loader.program);
+  return text + fmt::format("- `{}`: {}\n", with_names(loader.command, weights_file), loader.program);
 }
 
 }  // namespace
@@ -111,7 +132,7 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
       "windows.\n";
   text += gate_section(r);
   text += fmt::format("\n## Contents\n\n{}", formats_table(plan));
-  text += fmt::format("\nRun it: `{}`\n", how_to_run(r, weights_file));
+  text += run_section(r, weights_file);
   text += "\n## Provenance\n\n";
   text +=
       fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);

@@ -88,13 +88,10 @@ void move_file(const fs::path& from, const fs::path& to) {
 // The tensors that a weight is made of, under their own names.
 void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map) {
   const Weight& weight = source.spec.weights[index];
-  if (weight.storage == Weight::Storage::kTransposed)
-    fail(ErrorCode::kInfeasible,
-         "{} is stored as inputs by outputs, which quantized safetensors cannot hold; use a scheme of --format gguf",
-         weight.tensor);
   if (weight.parts.empty()) {
     ExportedWeight out{.weight = index, .name = weight.tensor};
     out.shape = source.checkpoint.at(weight.tensor).shape;
+    out.rows = ExportedWeight::Rows::kOfTensor;
     map.weights.push_back(std::move(out));
     return;
   }
@@ -109,6 +106,14 @@ void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map
   }
 }
 
+[[noreturn]] void refuse_unrecognised(const OpenModel& source, const Format& format) {
+  const bool keeps_names = source.checkpoint.format() == kTensorNamesFormat;
+  fail(ErrorCode::kInput, "a {} file names the architecture of its model, and none recognises {} ({}); {}", format.name,
+       source.checkpoint.path().string(), source.spec.evidence.front().source,
+       keeps_names ? "take --scheme simple without --format, which leaves it in safetensors"
+                   : "compress the safetensors checkpoint that it was made from, by --scheme simple");
+}
+
 // Of a model that nothing recognises: what is no weight may matter all the same.
 void copy_the_rest(const OpenModel& source, ExportMap& map) {
   std::set<std::string_view> weights;
@@ -119,14 +124,14 @@ void copy_the_rest(const OpenModel& source, ExportMap& map) {
 
 }  // namespace
 
+bool can_export(const OpenModel& source, const Format& format) {
+  return is_single_file(format.name) || source.checkpoint.format() == kTensorNamesFormat;
+}
+
 ExportMap export_map(const OpenModel& source, const Format& format) {
-  if (is_single_file(format.name) && !source.can_run())
-    fail(ErrorCode::kInput,
-         "a {} file names the architecture of its model, and none recognises {} ({}); only the scheme simple, in "
-         "safetensors, takes such a model",
-         format.name, source.checkpoint.path().string(), source.spec.evidence.front().source);
+  if (is_single_file(format.name) && !source.can_run()) refuse_unrecognised(source, format);
   if (is_single_file(format.name)) return map_to_gguf(source.spec, source.checkpoint);
-  if (source.checkpoint.format() != kTensorNamesFormat)
+  if (!can_export(source, format))
     fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds",
          source.checkpoint.format(), format.name, source.checkpoint.format());
   ExportMap map;

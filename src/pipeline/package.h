@@ -16,6 +16,8 @@ inline constexpr const char* kStatisticsName = "statistics.gguf";
 inline constexpr const char* kReportName = "report.json";
 inline constexpr const char* kCardName = "README.md";
 
+// Whether weights of the source can go into a container of this kind: GGUF takes all, the others those of their own.
+bool can_export(const OpenModel& source, const Format& format);
 // Names and order of the weights in a container. Error(kInfeasible) when the source cannot be written to it.
 ExportMap export_map(const OpenModel& source, const Format& format);
 

@@ -10,7 +10,10 @@ Json to_json(const Estimate& e) { return Json::object({{"value", e.value}, {"sta
 
 Json to_json(const std::optional<TextUse>& text) {
   if (!text) return Json();
-  return Json::object({{"path", text->path}, {"sha256", text->sha256}, {"windows", text->windows}});
+  return Json::object({{"path", text->path},
+                       {"sha256", text->sha256},
+                       {"windows", text->windows},
+                       {"window_length", text->window_length}});
 }
 
 Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(); }

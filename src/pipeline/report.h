@@ -15,7 +15,7 @@ namespace quern {
 // A text that was used, and for what.
 struct TextUse {
   std::string path, sha256;
-  std::uint64_t windows = 0;
+  std::uint64_t windows = 0, window_length = 0;  // in tokens
 };
 
 // One plan that was tried.

@@ -96,7 +96,7 @@ TEST_F(UnknownModel, GgufNeedsAnArchitecture) {
   options.scheme = "q8_0";
   Observer observer;
   expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
-               {"names the architecture", "only the scheme simple"});
+               {"names the architecture", "take --scheme simple without --format"});
 }
 
 TEST_F(UnknownModel, ARealClassifierKeepsEveryTensor) {

@@ -23,7 +23,8 @@ std::size_t rows_per_task(std::uint64_t cols) {
 
 ExportedRows::ExportedRows(const WeightSource& source, const Weight& weight, const ExportedWeight& exported)
     : source_(source), weight_(weight), exported_(exported), layout_(row_layout(exported.output_shape(weight))) {
-  if (weight.storage == Weight::Storage::kTransposed) whole_ = source.read(weight);
+  const bool turns = weight.storage == Weight::Storage::kTransposed && !exported.is_transposed(weight);
+  if (turns) whole_ = source.read(weight);
 }
 
 Matrix ExportedRows::logical_rows(std::size_t first, std::size_t count) const {
@@ -37,16 +38,10 @@ Matrix ExportedRows::logical_rows(std::size_t first, std::size_t count) const {
   return rows;
 }
 
-// A tensor of several axes that is one axis to the description (a model that nothing recognises).
-bool ExportedRows::stored_otherwise() const {
-  return weight_.axes.size() == 1 && weight_.parts.empty() && exported_.row_order.empty() &&
-         layout_.cols != weight_.layout().cols;
-}
-
 Matrix ExportedRows::plain_rows(std::size_t first, std::size_t count) const {
-  if (stored_otherwise()) {
+  if (exported_.rows == ExportedWeight::Rows::kOfTensor) {
     Matrix rows(count, layout_.cols);
-    source_.read_rows(weight_.tensor, first, rows.view());
+    source_.read_rows(exported_.source_name(weight_), first, rows.view());
     return rows;
   }
   if (exported_.row_order.empty()) return logical_rows(exported_.first_row + first, count);

@@ -8,22 +8,34 @@
 namespace quern {
 namespace {
 
-bool fits(const Format& format, const std::string& name, std::uint64_t cols) {
+constexpr double kKeptBits = 16;
+
+bool fits(const FitInput& in, const std::string& name, std::uint64_t cols) {
   const Codec* codec = find_codec(name);
-  return format.holds(name, cols) && (!codec || codec->divides(cols));
+  return in.format.holds(name, cols) && (!codec || codec->divides(cols)) && why_refused(in, name).empty();
+}
+
+// Each weight has a code of its own meaning.
+bool is_plain(const Codec* codec) { return codec && codec->side_bytes == 0 && codec->block == 0; }
+
+bool keeps_its_bits(const FitInput& in, const std::string& wanted, std::uint64_t cols) {
+  const Codec* own = find_codec(in.source_encoding);
+  return is_plain(own) && own->bits_per_weight == kKeptBits && !why_refused(in, wanted).empty() &&
+         fits(in, own->name, cols);
 }
 
 std::string fitting(const FitInput& in, const std::string& wanted, std::uint64_t cols) {
+  if (keeps_its_bits(in, wanted, cols)) return std::string(in.source_encoding);
   std::string name = wanted;
-  for (std::size_t hops = 0; !fits(in.format, name, cols); ++hops) {
+  for (std::size_t hops = 0; !fits(in, name, cols); ++hops) {
     const char* next = in.scheme.substitute_for(name);
     if (!next) break;
     ensure(hops < 16, "the substitutes of scheme {} go in a circle at {}", in.scheme.name, name);
     name = next;
   }
-  if (fits(in.format, name, cols)) return name;
-  const Codec* codec = find_codec(wanted);
-  const Codec* larger = codec ? next_better_codec(*codec, in.format, cols) : nullptr;
+  if (fits(in, name, cols)) return name;
+  const Codec* larger = find_codec(wanted);
+  while (larger && !fits(in, larger->name, cols)) larger = next_better_codec(*larger, in.format, cols);
   if (larger) return larger->name;
   fail(ErrorCode::kInfeasible, "no number format of {} holds rows of {} ({})", in.format.name, cols, in.weight.tensor);
 }
@@ -38,6 +50,14 @@ std::string container_of(const FitInput& in, const std::string& wanted) {
 
 }  // namespace
 
+std::string why_refused(const FitInput& in, std::string_view codec) {
+  if (!in.output || is_plain(find_codec(codec))) return {};
+  if (in.output->is_transposed(in.weight)) return "it is stored as inputs by outputs, which is packed nowhere";
+  const std::size_t axes = in.output->output_shape(in.weight).size();
+  const char* why = in.format.refuses ? in.format.refuses(codec, in.output->name, axes) : nullptr;
+  return why ? why : "";
+}
+
 CodecChoice fit_codec(const FitInput& in, const std::string& wanted, const std::string& asker) {
   if (!in.format.holds(wanted, 0))
     fail(ErrorCode::kInfeasible, "{} needs the number format {}, which {} cannot hold{}", asker, wanted, in.format.name,
@@ -45,6 +65,12 @@ CodecChoice fit_codec(const FitInput& in, const std::string& wanted, const std::
   const std::uint64_t cols = rows_of(in.weight).cols;
   CodecChoice choice{fitting(in, wanted, cols), fmt::format("{} of {}", in.weight.role, asker), ""};
   if (choice.codec == wanted) return choice;
+  if (const std::string why = why_refused(in, wanted); !why.empty()) {
+    choice.reason += fmt::format("; in {} {}", in.format.name, why);
+    choice.note =
+        fmt::format("{}: {} instead of {} in {}: {}", in.weight.tensor, choice.codec, wanted, in.format.name, why);
+    return choice;
+  }
   choice.reason += fmt::format("; rows of {} do not fit {}", cols, wanted);
   choice.note = fmt::format("{}: {} instead of {}, since its rows of {} do not fit that number format in {}",
                             in.weight.tensor, choice.codec, wanted, cols, in.format.name);

@@ -21,13 +21,19 @@ struct FitInput {
   const Scheme& scheme;
   const Format& format;
   const Weight& weight;
+  const ExportedWeight* output = nullptr;  // its tensor in the container; null: a matrix that any format of it suits
+  std::string_view source_encoding = {};
 };
+
+// Why the tensor cannot have this number format in the container, whatever its rows, as a sentence; empty: it can.
+std::string why_refused(const FitInput& in, std::string_view codec);
 
 // The scheme's choice for a matrix, fitted.
 CodecChoice choose_codec(const FitInput& in, const WeightSite& site);
 
 // `wanted`, or where rows do not divide into its blocks what the scheme puts in its place, or else the next larger
-// codec of the container. Error(kInfeasible) when the container cannot hold `wanted` at all; `asker` says who wants it
+// codec of the container. A tensor that cannot be packed there keeps the 16 bits that it has, or takes the scheme's.
+// Error(kInfeasible) when the container cannot hold `wanted` at all; `asker` says who wants it
 // ("scheme q4_k_m").
 CodecChoice fit_codec(const FitInput& in, const std::string& wanted, const std::string& asker);
 

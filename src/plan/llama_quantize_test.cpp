@@ -150,18 +150,16 @@ TEST_P(PlansOfCheckpoints, GiveTheSameTypes) {
   EXPECT_GE(plans, 10u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, PlansOfCheckpoints, ::testing::Values("llama-7m", "llama-30m"),
-                         [](const auto& model_info) {
-                           return model_info.param == std::string("llama-7m") ? "llama7m" : "llama30m";
-                         });
+std::string without_dashes(const testing::TestParamInfo<const char*>& model_info) {
+  std::string name = model_info.param;
+  std::erase(name, '-');
+  return name;
+}
 
-INSTANTIATE_TEST_SUITE_P(Models, LlamaQuantize,
-                         ::testing::Values("llama-3m", "llama-7m", "llama-30m", "mamba-8m", "mixtral-moe15m"),
-                         [](const auto& model_info) {
-                           std::string name = model_info.param;
-                           std::erase(name, '-');
-                           return name;
-                         });
+const auto kReferenceModels = ::testing::Values("llama-3m", "llama-7m", "llama-30m", "mamba-8m", "mixtral-moe15m");
+
+INSTANTIATE_TEST_SUITE_P(Models, PlansOfCheckpoints, kReferenceModels, without_dashes);
+INSTANTIATE_TEST_SUITE_P(Models, LlamaQuantize, kReferenceModels, without_dashes);
 
 // Rules that none of the five models reaches, from reading llama_tensor_get_type: by role, for a model of given
 // extents.

@@ -18,16 +18,18 @@ const Codec& codec_named(const std::string& name) {
 // and about its error.
 constexpr double kWorthwhileBits = 0.75;
 
-std::string wanted_optimizer(const PlanInput& in, const Weight& weight, const PrecisionRule* rule) {
+std::string wanted_optimizer(const PlanInput& in, const ExportedWeight& exported, const PrecisionRule* rule) {
+  const Weight& weight = in.spec.weights[exported.weight];
   if (rule && !rule->optimizer.empty()) return rule->optimizer;
-  return in.has_statistics() && !weight.group.empty() && weight.axes.size() >= 2 ? "weighted" : "rtn";
+  const bool by_inputs = !exported.is_transposed(weight) && !weight.group.empty() && weight.axes.size() >= 2;
+  return in.has_statistics() && by_inputs ? "weighted" : "rtn";
 }
 
 PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplication* map,
                   std::vector<std::string>& notes) {
   const Weight& weight = in.spec.weights[exported.weight];
   const std::string& source_encoding = stored_encoding(in.source, weight);
-  const FitInput fit{in.scheme, in.format, weight};
+  const FitInput fit{in.scheme, in.format, weight, &exported, source_encoding};
   const std::optional<std::size_t> r = map ? map->rule_for(weight, exported.name) : std::nullopt;
   if (!r && keeps_precision(weight))
     return {.codec = kept_encoding(fit, source_encoding),
@@ -38,7 +40,7 @@ PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplic
       rule ? fit_codec(fit, rule->codec, fmt::format("rule {} of the precision map (\"{}\")", *r + 1, rule->match))
            : choose_codec(fit, {weight, in.spec, source_encoding, in.has_statistics()});
   if (!choice.note.empty()) notes.push_back(choice.note);
-  return {.codec = choice.codec, .optimizer = wanted_optimizer(in, weight, rule), .reason = choice.reason};
+  return {.codec = choice.codec, .optimizer = wanted_optimizer(in, exported, rule), .reason = choice.reason};
 }
 
 }  // namespace
@@ -47,7 +49,9 @@ const Codec* next_better_codec(const Codec& codec, const Format& format, std::ui
   const double least_bits = codec.bits_per_weight + kWorthwhileBits;
   const Codec* best = nullptr;
   for (const Codec* other : codecs())
-    if (other->bits_per_weight >= least_bits && format.holds(other->name, cols) && other->divides(cols)) best = other;
+    if (other->use == Codec::Use::kAny && other->bits_per_weight >= least_bits && format.holds(other->name, cols) &&
+        other->divides(cols))
+      best = other;
   return best;
 }
 

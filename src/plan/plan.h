@@ -61,8 +61,8 @@ struct PlanInput {
 // container cannot hold a codec; Error(kUsage) where a rule is wrong.
 Plan make_plan(const PlanInput& input);
 
-// The next codec with at least 3/4 of a bit more that the container holds and that divides `cols`; null when there is
-// none.
+// The next codec with at least 3/4 of a bit more that the container holds, that divides `cols` and that any weights may
+// have; null when there is none.
 const Codec* next_better_codec(const Codec& codec, const Format& format, std::uint64_t cols);
 
 }  // namespace quern

@@ -115,6 +115,8 @@ class Telling(ProgramTest):
     def test_without_json_stdout_has_the_summary_and_stderr_the_progress(self):
         done = self.succeed("compress", MODEL, "-o", self.folder / "out")
         self.assertIn("3.89x smaller", done.stdout)
+        self.assertRegex(done.stdout, r"Number formats, by share of the parameters\n  bf16 +16\.00 bits +13 tensors +0\.0%\n"
+                                      r"  int8_channel +8\.\d\d bits +43 tensors +100\.0%\n")
         self.assertNotIn("encode:", done.stdout)
         self.assertIn("encode:", done.stderr)
 

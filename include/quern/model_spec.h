@@ -116,7 +116,11 @@ struct Block {
 
 // Where a property of the model was read.
 struct Evidence {
+  // Said by a configuration; shown by names and shapes of tensors; or neither, and then what most models use.
+  enum class Kind { kStated, kInferred, kAssumed };
+
   std::string property, value, source;
+  Kind kind = Kind::kStated;
 };
 
 // Blocks: none in a model that no architecture recognises. The first one turns ids into "hidden"; the last one ends

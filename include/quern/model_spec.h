@@ -214,4 +214,8 @@ ExportMap map_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint);
 // For people and for reports.
 Json to_json(const ModelSpec& spec);
 
+// A line for each value that neither the configuration nor a tensor gives, for a person who decides whether it is
+// right: "norm epsilon 1e-06 is assumed: the family's usual value".
+std::vector<std::string> assumed_values(const ModelSpec& spec);
+
 }  // namespace quern

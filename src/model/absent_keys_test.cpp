@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "model/llama_fixture.h"
 
@@ -133,6 +134,21 @@ TEST(AbsentKeys, WithoutHeadsTheirWidthIsAssumedAndTheResultSaysSo) {
   const ModelSpec spec = describe_model(model.open());
   for (const char* property : {"heads", "kv_heads", "head_dim"})
     EXPECT_EQ(std::ranges::find(spec.evidence, property, &Evidence::property)->kind, kAssumed) << property;
+}
+
+TEST(AbsentKeys, WhatIsAssumedIsListedForAPerson) {
+  FakeModel model = headers_of("runtime/tiny-gpt2");
+  EXPECT_EQ(assumed_values(describe_model(model.open())), std::vector<std::string>{});
+  erase_key(model, "n_head");
+  erase_key(model, "layer_norm_epsilon");
+  const ModelSpec spec = describe_model(model.open());
+  EXPECT_EQ(assumed_values(spec),
+            (std::vector<std::string>{"heads 1 is assumed: heads of 32; those of every published GPT-2 are 64 long",
+                                      "norm epsilon 1e-05 is assumed: the family's usual value"}));
+  std::set<std::string> kinds;
+  const Json json = to_json(spec);
+  for (const Json& line : json.at("evidence").as_array()) kinds.insert(line.at("kind").as_string());
+  EXPECT_EQ(kinds, (std::set<std::string>{"assumed", "stated"}));
 }
 
 TEST(AbsentKeys, BiasesAreThenWhatTheTensorsAre) {

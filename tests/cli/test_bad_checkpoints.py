@@ -134,6 +134,16 @@ class BadFolders(ProgramTest):
                 folder = tiny_llama.write(self.folder / key, config=config)
                 self.succeed("compress", folder, "-o", self.folder / f"out-{key}")
 
+    def test_a_value_that_nothing_says_is_told(self):
+        config = copy.deepcopy(CONFIG)
+        del config["rms_norm_eps"]
+        folder = tiny_llama.write(self.model, config=config)
+        note = "norm epsilon 1e-06 is assumed: the family's usual value"
+        self.assertIn(note, self.succeed("compress", folder, "-o", self.folder / "out").stderr)
+        report = json.loads((self.folder / "out" / "report.json").read_text())
+        self.assertIn(note, report["notes"])
+        self.assertIn(note, self.succeed("eval", folder, "--text", REPORT_TEXT).stderr)
+
     def test_config_without_a_key_that_nothing_shows(self):
         config = copy.deepcopy(CONFIG)
         del config["num_hidden_layers"]

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/safetensors_header.h"
 #include "memory_file.h"
@@ -15,6 +16,15 @@ namespace {
 
 constexpr std::string_view kMark = "\nconfig\n";
 
+// As the opener of the format chooses.
+void join_weights(const Json& config, const std::vector<File>& files, std::vector<TensorEntry>& tensors) {
+  if (is_bitsandbytes(config)) {
+    join_bitsandbytes_weights(config, files, tensors);
+  } else {
+    join_packed_weights(config, files, tensors);
+  }
+}
+
 void open_parts(const File& file, std::string_view config) {
   const SafetensorsHeader header = read_safetensors_header(file);
   std::vector<TensorEntry> tensors;
@@ -22,7 +32,7 @@ void open_parts(const File& file, std::string_view config) {
     tensors.push_back({tensor.name, tensor.shape, tensor.type->encoding, {{0, tensor.offset, tensor.bytes}}});
   std::vector<File> files;
   files.emplace_back(file.path());
-  if (!config.empty()) join_packed_weights(parse_json(config), files, tensors);
+  if (!config.empty()) join_weights(parse_json(config), files, tensors);
   for (const TensorEntry& tensor : tensors)
     for (const TensorPart& part : tensor.parts) {
       std::vector<std::byte> bytes(part.bytes);

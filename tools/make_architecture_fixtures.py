@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tiny seeded models of Qwen3, GPT-2, Mamba and Mixtral by transformers (5.23), options away from their defaults.
 
-Writes under testdata/runtime for each of tiny-{qwen3,gpt2,mamba,mixtral}: config.json, model.safetensors, golden.json
+Writes under testdata/runtime for each of tiny-{qwen3,gpt2,gpt2-unscaled,mamba,mixtral}: config.json, model.safetensors, golden.json
 (logits by transformers in float32) and options.json (each option, its value, and how far the logits move, as a share
 of the largest of them, where it is switched off). tiny-mixtral-stacked holds the weights of tiny-mixtral in the
 spelling that save_pretrained(save_original_format=False) writes: all experts of a layer in one tensor.
@@ -29,6 +29,7 @@ QWEN3 = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "n
 GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_inner": 80, "n_positions": 128, "vocab_size": 120,
         "layer_norm_epsilon": 0.05, "scale_attn_by_inverse_layer_idx": True, "activation_function": "gelu_new",
         "tie_word_embeddings": True}
+GPT2_UNSCALED = GPT2 | {"n_layer": 2, "scale_attn_by_inverse_layer_idx": False, "scale_attn_weights": False}
 MAMBA = {"hidden_size": 32, "num_hidden_layers": 3, "expand": 3, "state_size": 8, "conv_kernel": 3, "time_step_rank": 5,
          "vocab_size": 120, "use_bias": True, "use_conv_bias": True, "layer_norm_epsilon": 0.05,
          "tie_word_embeddings": False}
@@ -82,6 +83,7 @@ OFF = {
                   "attn.c_proj.bias": edit(r"attn\.c_proj\.bias", NO_BIAS), "c_fc.bias": edit(r"c_fc\.bias", NO_BIAS),
                   "mlp.c_proj.bias": edit(r"mlp\.c_proj\.bias", NO_BIAS), "ln gains": edit(r"ln_\w\.weight", NO_GAIN),
                   "ln biases": edit(r"ln_\w\.bias", NO_BIAS)},
+    "tiny-gpt2-unscaled": {"scale_attn_weights": configure(scale_attn_weights=True)},
     "tiny-mamba": {"use_bias": configure(use_bias=False), "bias of in_proj": edit(r"in_proj\.bias", NO_BIAS),
                    "bias of out_proj": edit(r"out_proj\.bias", NO_BIAS), "use_conv_bias": configure(use_conv_bias=False),
                    "bias of dt_proj": edit(r"dt_proj\.bias", NO_BIAS), "D": edit(r"\.D$", torch.zeros_like),
@@ -173,6 +175,8 @@ def main():
     transformers.logging.set_verbosity_error()
     write_tiny("tiny-qwen3", (transformers.Qwen3Config, transformers.Qwen3ForCausalLM), QWEN3, 21, torch.bfloat16)
     write_tiny("tiny-gpt2", (transformers.GPT2Config, transformers.GPT2LMHeadModel), GPT2, 22, torch.float32)
+    write_tiny("tiny-gpt2-unscaled", (transformers.GPT2Config, transformers.GPT2LMHeadModel), GPT2_UNSCALED, 25,
+               torch.float32)
     write_tiny("tiny-mamba", (transformers.MambaConfig, transformers.MambaForCausalLM), MAMBA, 23, torch.float32,
                gain=1.0)
     mixtral, cases = write_tiny("tiny-mixtral", (transformers.MixtralConfig, transformers.MixtralForCausalLM), MIXTRAL, 24,

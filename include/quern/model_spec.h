@@ -99,6 +99,9 @@ struct AddOp {};      // inputs[0] + inputs[1]
 // Encoding of the tensors that a weight is made of (of the first of several).
 const std::string& stored_encoding(const Checkpoint& checkpoint, const Weight& weight);
 
+// A new kind is also counted, where it applies, in src/pipeline/memory_estimate.cpp, in state_bytes and
+// weight_bytes_per_token of src/runtime/sequence.cpp and in window_bytes of src/pipeline/job.cpp, which compile without
+// it.
 struct Op {
   std::variant<EmbedOp, PositionsOp, RmsNormOp, LayerNormOp, LinearOp, SliceOp, RopeOp, AttentionOp, CausalConvOp,
                SelectiveScanOp, ExpertsOp, SiluOp, GeluOp, SiluMulOp, AddOp>
@@ -116,7 +119,11 @@ struct Block {
 
 // Where a property of the model was read.
 struct Evidence {
+  // Said by a configuration; shown by names and shapes of tensors; or neither, and then what most models use.
+  enum class Kind { kStated, kInferred, kAssumed };
+
   std::string property, value, source;
+  Kind kind = Kind::kStated;
 };
 
 // Blocks: none in a model that no architecture recognises. The first one turns ids into "hidden"; the last one ends
@@ -215,5 +222,9 @@ ExportMap map_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint);
 
 // For people and for reports.
 Json to_json(const ModelSpec& spec);
+
+// A line for each value that neither the configuration nor a tensor gives, for a person who decides whether it is
+// right: "norm epsilon 1e-06 is assumed: the family's usual value".
+std::vector<std::string> assumed_values(const ModelSpec& spec);
 
 }  // namespace quern

@@ -55,10 +55,8 @@ class TextCodec;
 
 class Tokenizer {
  public:
-  // The bytes of a sentencepiece tokenizer.model. Error(kInput) when sentencepiece does not accept them.
-  static Tokenizer from_sentencepiece(std::span<const std::byte> model);
   // From a vocabulary as data, of any model. Error(kInput) that names the piece, merge or pattern that is wrong.
-  static Tokenizer from_vocabulary(const Vocabulary& vocabulary);
+  static Tokenizer from_vocabulary(Vocabulary vocabulary);
 
   const Vocabulary& vocabulary() const noexcept;
   // Ids of the text alone, without BOS or EOS. Error(kInput) with the byte position when the text is not UTF-8.

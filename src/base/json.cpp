@@ -13,6 +13,15 @@ namespace {
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxShown = 60;
 
+// Error(kInput) for a key that is there twice. Once the object is whole, so that the set holds views: a vocabulary has
+// 150,000 keys.
+void check_keys(const Json::Object& members) {
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(members.size());
+  for (const auto& [key, value] : members)
+    if (!seen.insert(key).second) fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", key);
+}
+
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
   bool null() override { return add(Json()); }
@@ -27,8 +36,6 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(std::string& name) override {
-    if (!levels_.back().keys.insert(name).second)
-      fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", name);
     levels_.back().key = std::move(name);
     return true;
   }
@@ -41,17 +48,17 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   struct Level {
     Json value;
     std::string key;
-    std::unordered_set<std::string> keys;
   };
 
   bool open(Json value) {
     if (levels_.size() >= kMaxDepth) fail(ErrorCode::kInput, "JSON nested deeper than {} levels", kMaxDepth);
-    levels_.push_back({std::move(value), {}, {}});
+    levels_.push_back({std::move(value), {}});
     return true;
   }
   bool close() {
     Json done = std::move(levels_.back().value);
     levels_.pop_back();
+    if (done.is_object()) check_keys(done.as_object());
     return add(std::move(done));
   }
   bool add(Json value) {

@@ -112,7 +112,7 @@ struct Companions {
       set_flag(tokenizer_config, "add_eos_token", vocabulary.add_eos);
     });
     return with_context(fmt::format("while reading the tokenizer of {}", checkpoint.path().string()),
-                        [&] { return Tokenizer::from_vocabulary(vocabulary); });
+                        [&] { return Tokenizer::from_vocabulary(std::move(vocabulary)); });
   }
 };
 

@@ -33,34 +33,49 @@ std::uint64_t rows_of(const HyperParameters& parameters, const Naming& naming, c
 
 // The tensors show heads * head_dim and kv_heads * head_dim only, so that head_dim divides both. 64 and 128 are what
 // nearly all models of this kind use.
-void assume_heads(HyperParameters& parameters, const Naming& naming, const std::vector<TensorRow>& rows) {
-  infer_from_rotary_table(parameters);
-  infer_extents(parameters, naming, rows);
+void assume_head_dim(HyperParameters& parameters, const Naming& naming, const std::vector<TensorRow>& rows) {
   if (!parameters.knows("hidden")) return;
-  if (!parameters.knows("head_dim")) {
-    const std::uint64_t common =
-        std::gcd(rows_of(parameters, naming, rows, "attn_q"), rows_of(parameters, naming, rows, "attn_k"));
-    std::uint64_t usual = parameters["hidden"] >= 2048 ? 128 : 64;
-    while (usual > 1 && common % usual != 0) usual /= 2;
-    parameters.assume("head_dim", usual,
-                      "most models of this kind use 64 or 128, and it divides the query and key rows");
-  }
-  infer_extents(parameters, naming, rows);
+  const std::uint64_t common =
+      std::gcd(rows_of(parameters, naming, rows, "attn_q"), rows_of(parameters, naming, rows, "attn_k"));
+  std::uint64_t usual = parameters["hidden"] >= 2048 ? 128 : 64;
+  while (usual > 1 && common % usual != 0) usual /= 2;
+  parameters.assume("head_dim", usual, "most models of this kind use 64 or 128, and it divides the query and key rows");
 }
 
-void read_heads(HyperParameters& parameters, const DecoderMember& member) {
-  parameters.extent("heads", {"num_attention_heads", "attention.head_count"}, kHeadLimit);
-  const bool named = parameters.source() == Source::kTransformers &&
-                     parameters.checkpoint().config().find(kKvHeads.transformers) != nullptr;
+// What the tensors do not show with the configuration's help: the number of heads or their width, and then what
+// transformers' class says.
+void complete_heads(HyperParameters& parameters, const DecoderMember& member, const Naming& naming,
+                    const std::vector<TensorRow>& rows) {
+  const bool no_number = !parameters.knows("heads") && !parameters.knows("kv_heads");
+  if (no_number) infer_from_rotary_table(parameters);
+  if (no_number && !parameters.knows("head_dim")) assume_head_dim(parameters, naming, rows);
+  infer_extents(parameters, naming, rows);
+  if (!parameters.knows("heads")) return;
   const bool transformers = parameters.source() == Source::kTransformers;
-  const std::uint64_t usual = transformers && member.kv_heads && !named ? member.kv_heads : parameters["heads"];
-  parameters.extent("kv_heads", kKvHeads, kHeadLimit, usual);
-  const std::uint64_t head_dim =
-      transformers && member.head_dim ? member.head_dim : parameters["hidden"] / parameters["heads"];
-  parameters.extent("head_dim", {"head_dim", "attention.key_length"}, kHeadLimit, head_dim);
+  if (!parameters.knows("head_dim"))
+    parameters.fall_back(
+        "head_dim", transformers && member.head_dim ? member.head_dim : parameters["hidden"] / parameters["heads"]);
+  infer_extents(parameters, naming, rows);
+  const bool named = transformers && parameters.checkpoint().config().find(kKvHeads.transformers) != nullptr;
+  parameters.fall_back("kv_heads", transformers && member.kv_heads && !named ? member.kv_heads : parameters["heads"]);
   if (!parameters.only_claims() && parameters["heads"] % parameters["kv_heads"] != 0)
     fail(ErrorCode::kInput, "{} says {} attention heads, which is not a multiple of {} key-value heads",
          parameters.place(), parameters["heads"], parameters["kv_heads"]);
+}
+
+void read_extents(HyperParameters& parameters, const DecoderMember& member, const Naming& naming,
+                  const std::vector<TensorRow>& rows) {
+  parameters.extent("hidden", {"hidden_size", "embedding_length"});
+  parameters.extent("layers", {"num_hidden_layers", "block_count"}, kLayerLimit);
+  parameters.extent("heads", {"num_attention_heads", "attention.head_count"}, kHeadLimit);
+  parameters.extent("kv_heads", kKvHeads, kHeadLimit);
+  parameters.extent("head_dim", {"head_dim", "attention.key_length"}, kHeadLimit);
+  parameters.extent("inner", {"intermediate_size", "feed_forward_length"});
+  parameters.extent("vocab", {"vocab_size", "vocab_size"});
+  parameters.extent("context", {"max_position_embeddings", "context_length"});
+  infer_extents(parameters, naming, rows);
+  complete_heads(parameters, member, naming, rows);
+  parameters.fall_back("context", member.context);
 }
 
 void check_gguf_heads(const HyperParameters& parameters) {
@@ -106,25 +121,10 @@ TensorOption head_option(const HyperParameters& parameters, std::optional<bool> 
 
 DecoderConfig read_decoder(HyperParameters& parameters, const DecoderMember& member, const Naming& naming,
                            const std::vector<TensorRow>& rows) {
-  const Checkpoint& checkpoint = parameters.checkpoint();
-  parameters.extent("hidden", {"hidden_size", "embedding_length"});
-  parameters.extent("layers", {"num_hidden_layers", "block_count"}, kLayerLimit);
-  const TensorEntry* embedding = checkpoint.find("token_embd.weight");
-  const std::uint64_t rows_of_embedding = embedding && !embedding->shape.empty() ? embedding->shape.front() : 0;
-  if (parameters.source() == Source::kTensors) {
-    assume_heads(parameters, naming, rows);
-    parameters.assume("context", member.context, "tensors do not show it");
-  } else {
-    read_heads(parameters, member);
-    parameters.extent("inner", {"intermediate_size", "feed_forward_length"});
-    parameters.extent("vocab", {"vocab_size", "vocab_size"}, HyperParameters::kExtentLimit, rows_of_embedding);
-    parameters.extent("context", {"max_position_embeddings", "context_length"}, HyperParameters::kExtentLimit,
-                      parameters.source() == Source::kGguf ? 0 : member.context);
-  }
+  read_extents(parameters, member, naming, rows);
   if (parameters.source() == Source::kGguf) check_gguf_heads(parameters);
   DecoderConfig config;
   const HyperKey epsilon{"rms_norm_eps", "attention.layer_norm_rms_epsilon"};
-  if (parameters.source() == Source::kGguf && !parameters.real(epsilon)) parameters.missing(epsilon);
   config.epsilon = parameters.real_or("norm epsilon", epsilon, member.epsilon);
   config.attention_scale = parameters.real({nullptr, "attention.scale"}).value_or(0);
   if (config.attention_scale == 0) config.attention_scale = 1 / std::sqrt(static_cast<double>(parameters["head_dim"]));

@@ -84,19 +84,14 @@ struct Gpt2 {
       : parameters(checkpoint, "gpt2.", use), naming(find_naming(checkpoint, kRoots)) {
     parameters.extent("hidden", {"n_embd", "embedding_length"});
     parameters.extent("layers", {"n_layer", "block_count"}, 10000);
-    if (parameters.source() == HyperParameters::Source::kTensors) {
-      infer_extents(parameters, naming, tensor_rows());
-      if (parameters.knows("hidden")) assume_heads();
-    } else {
-      parameters.extent("heads", {"n_head", "attention.head_count"}, 1 << 16);
-      parameters.extent("inner", {"n_inner", "feed_forward_length"}, HyperParameters::kExtentLimit,
-                        4 * parameters["hidden"]);
-      const TensorEntry* embedding = checkpoint.find("token_embd.weight");
-      parameters.extent("vocab", {"vocab_size", "vocab_size"}, HyperParameters::kExtentLimit,
-                        embedding && !embedding->shape.empty() ? embedding->shape.front() : 0);
-      parameters.extent("context", {"n_positions", "context_length"}, HyperParameters::kExtentLimit,
-                        naming.gguf ? 0 : 1024);
-    }
+    parameters.extent("heads", {"n_head", "attention.head_count"}, 1 << 16);
+    parameters.extent("inner", {"n_inner", "feed_forward_length"});
+    parameters.extent("vocab", {"vocab_size", "vocab_size"});
+    parameters.extent("context", {"n_positions", "context_length"});
+    infer_extents(parameters, naming, tensor_rows());
+    if (parameters.knows("hidden") && !parameters.knows("heads")) assume_heads();
+    parameters.fall_back("inner", 4 * parameters["hidden"]);
+    parameters.fall_back("context", 1024);
     read_rest();
   }
 

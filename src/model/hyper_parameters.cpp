@@ -8,6 +8,8 @@
 namespace quern {
 namespace {
 
+using Kind = Evidence::Kind;
+
 bool is_number(std::string_view factor) { return factor.front() >= '0' && factor.front() <= '9'; }
 
 std::uint64_t number(std::string_view factor) {
@@ -92,60 +94,67 @@ std::optional<std::string> HyperParameters::text(HyperKey key) const {
   return converted(json(key), key.transformers, [](const Json& v) { return v.as_string(); });
 }
 
-void HyperParameters::missing(HyperKey key) const { fail(ErrorCode::kInput, "{} has no {}", place(), word(key)); }
-
-void HyperParameters::note(std::string property, std::string value, std::string source) {
-  evidence_.push_back({std::move(property), std::move(value), std::move(source)});
-}
-
 double HyperParameters::real_or(const char* property, HyperKey key, double usual) {
   const std::optional<double> given = real(key);
-  note(property, shown(given.value_or(usual)),
-       given ? fmt::format("{} {}", place(), word(key)) : "assumed: the family's usual value");
+  note(given ? Evidence{property, shown(*given), fmt::format("{} {}", place(), word(key)), Kind::kStated}
+             : Evidence{property, shown(usual), kUsualValue, Kind::kAssumed});
   return given.value_or(usual);
 }
 
 std::uint64_t HyperParameters::whole_or(const char* property, HyperKey key, std::uint64_t usual) {
   const std::optional<std::uint64_t> given = whole(key);
-  note(property, std::to_string(given.value_or(usual)),
-       given ? fmt::format("{} {}", place(), word(key)) : "assumed: the family's usual value");
+  note(given ? Evidence{property, std::to_string(*given), fmt::format("{} {}", place(), word(key)), Kind::kStated}
+             : Evidence{property, std::to_string(usual), kUsualValue, Kind::kAssumed});
   return given.value_or(usual);
 }
 
-void HyperParameters::set(const std::string& name, Extent extent, const std::string& source) {
-  note(name, std::to_string(extent.value), source);
+void HyperParameters::set(const std::string& name, Extent extent, std::string source) {
+  note({name, std::to_string(extent.value), std::move(source), extent.kind});
   extents_[name] = std::move(extent);
 }
 
 bool HyperParameters::assumes(std::string_view name) const {
   const auto found = extents_.find(std::string(name));
-  return found != extents_.end() && found->second.assumed;
+  return found != extents_.end() && found->second.kind == Kind::kAssumed;
 }
 
-void HyperParameters::extent(const char* name, HyperKey key, std::uint64_t limit, std::uint64_t usual) {
+void HyperParameters::extent(const char* name, HyperKey key, std::uint64_t limit) {
   const std::optional<std::uint64_t> given = whole(key);
-  if (!given && usual == 0 && source_ == Source::kTensors) return;
-  if (!given && usual == 0) missing(key);
-  const std::uint64_t value = given.value_or(usual);
-  if (value == 0 || value > limit)
-    fail(ErrorCode::kInput, "{} says {} {}, which is outside 1..{}", place(), word(key), value, limit);
-  set(name, {value, fmt::format("{} {}", word(key), value), !given},
-      given ? fmt::format("{} {}", place(), word(key)) : fmt::format("assumed: {} has no {}", place(), word(key)));
+  if (!given) {
+    if (source_ != Source::kTensors) absent_[name] = word(key);
+    return;
+  }
+  if (*given == 0 || *given > limit)
+    fail(ErrorCode::kInput, "{} says {} {}, which is outside 1..{}", place(), word(key), *given, limit);
+  state(name, *given, fmt::format("{} {}", word(key), *given));
+}
+
+void HyperParameters::state(const std::string& name, std::uint64_t value, const std::string& words) {
+  set(name, {value, words, Kind::kStated}, fmt::format("{} {}", place(), words.substr(0, words.find(' '))));
 }
 
 void HyperParameters::infer(const std::string& name, std::uint64_t value, const std::string& source) {
-  set(name, {value, fmt::format("{} {}", name, value), false}, source);
+  set(name, {value, fmt::format("{} {} ({})", name, value, source), Kind::kInferred}, source);
 }
 
 void HyperParameters::assume(const std::string& name, std::uint64_t value, const std::string& why) {
-  set(name, {value, fmt::format("{} {}", name, value), true}, "assumed: " + why);
+  set(name, {value, fmt::format("{} {} (assumed)", name, value), Kind::kAssumed}, "assumed: " + why);
+}
+
+void HyperParameters::fall_back(const std::string& name, std::uint64_t usual) {
+  if (!knows(name)) assume(name, usual, absence(name));
+}
+
+std::string HyperParameters::absence(std::string_view name) const {
+  const auto key = absent_.find(name);
+  return key == absent_.end() ? "the tensors do not show it" : fmt::format("{} has no {}", place(), key->second);
 }
 
 std::uint64_t HyperParameters::operator[](std::string_view name) const {
   const auto found = extents_.find(std::string(name));
   if (found == extents_.end())
-    fail(ErrorCode::kInput, "nothing says what the model's {} is: {} has no such value and no tensor shows it", name,
-         place());
+    fail(ErrorCode::kInput, "nothing says what the model's {} is: {}{}", name, absence(name),
+         absent_.contains(name) ? ", and no name or shape of a tensor shows it" : "");
   return found->second.value;
 }
 
@@ -161,16 +170,18 @@ std::uint64_t HyperParameters::axis(std::string_view expression) const {
 }
 
 std::string HyperParameters::claim(std::string_view expression) const {
-  std::string text;
-  std::vector<std::string_view> said;
+  std::string stated, others;
+  std::vector<std::string_view> told;
   for (const std::string_view factor : axis_factors(expression)) {
-    if (is_number(factor) || std::ranges::find(said, factor) != said.end()) continue;
-    said.push_back(factor);
+    if (is_number(factor) || std::ranges::find(told, factor) != told.end()) continue;
+    told.push_back(factor);
     const auto found = extents_.find(std::string(factor));
     ensure(found != extents_.end(), "no extent {}", factor);
+    std::string& text = found->second.kind == Kind::kStated ? stated : others;
     text += (text.empty() ? "" : " and ") + found->second.claim;
   }
-  return fmt::format("{} {} {}", place(), source_ == Source::kTensors ? "say" : "says", text);
+  if (stated.empty()) return "the tensors say " + others;
+  return fmt::format("{} says {}{}{}", place(), stated, others.empty() ? "" : ", and the tensors ", others);
 }
 
 }  // namespace quern

@@ -20,11 +20,14 @@ struct HyperKey {
   const char* gguf;
 };
 
+// Evidence of a value that neither a configuration nor a tensor gives.
+inline constexpr const char* kUsualValue = "assumed: the family's usual value";
+
 // A dimension of the model.
 struct Extent {
   std::uint64_t value = 0;
-  std::string claim;     // who says so, for messages: "config.json says hidden_size 512"
-  bool assumed = false;  // nothing shows it
+  std::string claim;  // for messages: "hidden_size 512", "head_dim 64 (q.weight is [512, 512], axis 0 is ...)"
+  Evidence::Kind kind = Evidence::Kind::kStated;
 };
 
 class HyperParameters {
@@ -46,18 +49,21 @@ class HyperParameters {
   std::optional<double> real(HyperKey key) const;
   std::optional<bool> flag(HyperKey key) const;
   std::optional<std::string> text(HyperKey key) const;
-  [[noreturn]] void missing(HyperKey key) const;
 
   // As above, `usual` where it is absent, with a line of evidence called `property`.
   double real_or(const char* property, HyperKey key, double usual);
   std::uint64_t whole_or(const char* property, HyperKey key, std::uint64_t usual);
 
-  // Sets an extent from its key. An absent one is taken from `usual` (0: Error(kInput), or, where the tensors are the
-  // source, left for infer_extents). Error(kInput) outside 1..limit.
-  void extent(const char* name, HyperKey key, std::uint64_t limit = kExtentLimit, std::uint64_t usual = 0);
+  // Sets an extent from its key. An absent one is left for the tensors (infer_extents), and the key is remembered for
+  // the message when they do not show it either. Error(kInput) outside 1..limit.
+  void extent(const char* name, HyperKey key, std::uint64_t limit = kExtentLimit);
+  // Sets an extent that follows from what the configuration says: inner from `words`, "expand 2".
+  void state(const std::string& name, std::uint64_t value, const std::string& words);
   // Sets an extent that the tensors show.
   void infer(const std::string& name, std::uint64_t value, const std::string& source);
   void assume(const std::string& name, std::uint64_t value, const std::string& why);
+  // Assumes the family's usual value where neither its key nor a tensor gave one.
+  void fall_back(const std::string& name, std::uint64_t usual);
   bool knows(std::string_view name) const { return extents_.count(std::string(name)) != 0; }
   bool assumes(std::string_view name) const;
   std::uint64_t operator[](std::string_view name) const;
@@ -68,7 +74,7 @@ class HyperParameters {
   std::string claim(std::string_view expression) const;
 
   const std::map<std::string, Extent>& extents() const noexcept { return extents_; }
-  void note(std::string property, std::string value, std::string source);
+  void note(Evidence evidence) { evidence_.push_back(std::move(evidence)); }
   const std::vector<Evidence>& evidence() const noexcept { return evidence_; }
 
   // Beyond it a file is broken rather than large; keeps products of two within 64 bits.
@@ -77,12 +83,15 @@ class HyperParameters {
  private:
   const Json* json(HyperKey key) const;
   std::string gguf_key(HyperKey key) const { return prefix_ + key.gguf; }
-  void set(const std::string& name, Extent extent, const std::string& source);
+  void set(const std::string& name, Extent extent, std::string source);
+  // "config.json has no hidden_size"; of a value that no key was asked for: "the tensors do not show it".
+  std::string absence(std::string_view name) const;
 
   const Checkpoint* checkpoint_;
   std::string prefix_;
   ConfigUse use_;
   Source source_;
+  std::map<std::string, std::string, std::less<>> absent_;  // extent -> its key, which the configuration lacks
   std::map<std::string, Extent> extents_;
   std::vector<Evidence> evidence_;
 };

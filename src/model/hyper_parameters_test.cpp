@@ -78,16 +78,22 @@ TEST(HyperParameters, NullIsAbsentAndAnotherKindIsNamed) {
                      "the GGUF metadata says fake.embedding_length -48");
 }
 
-TEST(HyperParameters, AMissingExtentIsNamedAsItsSourceSpellsIt) {
+TEST(HyperParameters, AnExtentThatNothingSaysIsNamedAsItsSourceSpellsIt) {
   const Checkpoint of_folder = folder(Json::object()).open();
   HyperParameters p(of_folder, "fake.", ConfigUse::kTrust);
-  expect_input_error([&] { p.extent("hidden", kWidth); }, "config.json has no hidden_size");
+  p.extent("hidden", kWidth);
+  EXPECT_FALSE(p.knows("hidden")) << "left for the tensors";
+  expect_input_error([&] { static_cast<void>(p["hidden"]); },
+                     "nothing says what the model's hidden is: config.json has no hidden_size, and no name or shape of "
+                     "a tensor shows it");
   FakeModel bare = gguf();
   bare.metadata.erase("fake.embedding_length");
   const Checkpoint of_gguf = bare.open();
   HyperParameters q(of_gguf, "fake.", ConfigUse::kTrust);
-  expect_input_error([&] { q.extent("hidden", kWidth); }, "the GGUF metadata has no fake.embedding_length");
-  expect_input_error([&] { static_cast<void>(q["hidden"]); }, "nothing says what the model's hidden is");
+  q.extent("hidden", kWidth);
+  expect_input_error([&] { static_cast<void>(q["hidden"]); }, "the GGUF metadata has no fake.embedding_length");
+  expect_input_error([&] { static_cast<void>(q["depth"]); },
+                     "nothing says what the model's depth is: the tensors do not show it");
 }
 
 TEST(HyperParameters, ExtentsHaveLimits) {
@@ -103,22 +109,28 @@ TEST(HyperParameters, EveryValueLeavesItsEvidence) {
   const Checkpoint checkpoint = folder(config()).open();
   HyperParameters p(checkpoint, "fake.", ConfigUse::kTrust);
   p.extent("hidden", kWidth);
-  p.extent("depth", kNowhere, 100, 7);
+  p.extent("depth", kNowhere, 100);
+  p.fall_back("depth", 7);
+  p.fall_back("hidden", 7);
+  p.state("twice", 96, "factor 2");
   p.infer("seen", 9, "t is [9]");
   p.assume("guessed", 11, "as always");
   EXPECT_EQ(p.real_or("rate of it", kRate, 3), 0.5);
   EXPECT_EQ(p.whole_or("count of it", kNowhere, 3), 3u);
-  const std::vector<Evidence> expected = {{"hidden", "48", "config.json hidden_size"},
-                                          {"depth", "7", "assumed: config.json has no absent"},
-                                          {"seen", "9", "t is [9]"},
-                                          {"guessed", "11", "assumed: as always"},
-                                          {"rate of it", "0.5", "config.json rate"},
-                                          {"count of it", "3", "assumed: the family's usual value"}};
+  using enum Evidence::Kind;
+  const std::vector<Evidence> expected = {{"hidden", "48", "config.json hidden_size", kStated},
+                                          {"depth", "7", "assumed: config.json has no absent", kAssumed},
+                                          {"twice", "96", "config.json factor", kStated},
+                                          {"seen", "9", "t is [9]", kInferred},
+                                          {"guessed", "11", "assumed: as always", kAssumed},
+                                          {"rate of it", "0.5", "config.json rate", kStated},
+                                          {"count of it", "3", "assumed: the family's usual value", kAssumed}};
   ASSERT_EQ(p.evidence().size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(p.evidence()[i].property, expected[i].property);
     EXPECT_EQ(p.evidence()[i].value, expected[i].value);
     EXPECT_EQ(p.evidence()[i].source, expected[i].source);
+    EXPECT_EQ(p.evidence()[i].kind, expected[i].kind) << expected[i].property;
   }
 }
 
@@ -149,7 +161,9 @@ TEST(AxisExpressions, ClaimsNameEachExtentOnceAndAsItsSourceDoes) {
   EXPECT_EQ(q.claim("3*hidden"), "the GGUF metadata says fake.embedding_length 48");
   HyperParameters r(of_folder, "fake.", ConfigUse::kIgnore);
   r.infer("hidden", 48, "t");
-  EXPECT_EQ(r.claim("hidden"), "the tensors say hidden 48");
+  EXPECT_EQ(r.claim("hidden"), "the tensors say hidden 48 (t)");
+  p.infer("head_dim", 12, "t is [12]");
+  EXPECT_EQ(p.claim("heads*head_dim"), "config.json says num_heads 4, and the tensors head_dim 12 (t is [12])");
 }
 
 }  // namespace

@@ -40,11 +40,18 @@ std::string_view only_unknown(const HyperParameters& parameters, std::string_vie
   return unknown;
 }
 
-// A factor of the expression that is a mere assumption, or empty.
-std::string_view assumed_factor(const HyperParameters& parameters, std::string_view expression) {
+bool rests_on_assumption(const HyperParameters& parameters, std::string_view expression) {
+  return std::ranges::any_of(axis_factors(expression),
+                             [&](std::string_view factor) { return !is_number(factor) && parameters.assumes(factor); });
+}
+
+// ", with head_dim 64"; empty where nothing else is part of the expression.
+std::string known_factors(const HyperParameters& parameters, std::string_view expression) {
+  std::string text;
   for (const std::string_view factor : axis_factors(expression))
-    if (!is_number(factor) && parameters.assumes(factor)) return factor;
-  return {};
+    if (!is_number(factor) && parameters.knows(factor))
+      text += fmt::format("{} {} {}", text.empty() ? ", with" : " and", factor, parameters[factor]);
+  return text;
 }
 
 // The value of `unknown` that makes the expression `extent`.
@@ -71,13 +78,12 @@ bool solve_row(HyperParameters& parameters, const Naming& naming, const TensorRo
     if (unknown.empty()) continue;
     const auto value = solve(parameters, axes[i], unknown, entry->shape[i]);
     if (!value) continue;
-    const std::string source = fmt::format("{} is {}, axis {} is {}", name, to_string(entry->shape), i, axes[i]);
-    const std::string_view assumed = assumed_factor(parameters, axes[i]);
-    if (assumed.empty())
-      parameters.infer(std::string(unknown), *value, source);
+    const std::string source = fmt::format("{} is {}, axis {} is {}{}", name, to_string(entry->shape), i, axes[i],
+                                           known_factors(parameters, axes[i]));
+    if (rests_on_assumption(parameters, axes[i]))
+      parameters.assume(std::string(unknown), *value, source);
     else
-      parameters.assume(std::string(unknown), *value,
-                        fmt::format("{}, with {} {}", source, assumed, parameters[assumed]));
+      parameters.infer(std::string(unknown), *value, source);
     solved = true;
   }
   return solved;

@@ -39,8 +39,8 @@ ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   const DecoderConfig config = read_decoder(parameters, member, naming, tensor_rows());
   const bool from_config = parameters.source() == HyperParameters::Source::kTransformers;
   const auto bias = [&](const char* name) -> std::optional<bool> {
-    if (!from_config) return std::nullopt;
-    return &member == &kMembers[0] && parameters.flag({name, nullptr}).value_or(false);
+    if (from_config && &member != &kMembers[0]) return false;  // Mistral has no such key
+    return parameters.flag({name, nullptr});
   };
   SpecBuilder builder(kName, parameters, naming, tensor_rows(),
                       {{"attention_bias", bias("attention_bias")},

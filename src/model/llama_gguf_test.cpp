@@ -99,9 +99,6 @@ TEST(LlamaFromGguf, ContradictionsShowBothSides) {
   refused("llama.block_count", -1, "llama.block_count -1");
   refused("llama.block_count", "two", "llama.block_count");
   refused("llama.attention.head_count", 0u, "llama.attention.head_count 0");
-  FakeModel model = golden_gguf("llama_tied");
-  model.metadata.erase("llama.context_length");
-  expect_input_error([&] { describe_model(model.open()); }, "the GGUF metadata has no llama.context_length");
 }
 
 TEST(LlamaToGguf, NamesAreThoseOfTheGgufPackageAndInFileOrder) {

@@ -300,8 +300,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "hidden_size 1152921504606846976"},
         Refusal{"TextHidden", "llama_tied", [](FakeModel& m) { m.config.set("hidden_size", "wide"); },
                 "while reading hidden_size in config.json"},
-        Refusal{"NoHidden", "llama_tied", [](FakeModel& m) { m.config.set("hidden_size", nullptr); },
-                "config.json has no hidden_size"},
+        Refusal{"NothingSaysHidden", "llama_tied",
+                [](FakeModel& m) {
+                  m.config.set("hidden_size", nullptr);
+                  for (auto& [name, shape] : m.shapes) shape.insert(shape.begin(), 1);
+                },
+                "config.json has no hidden_size, and no name or shape of a tensor shows it"},
         Refusal{"ZeroWindow", "mistral_window", [](FakeModel& m) { m.config.set("sliding_window", 0); },
                 "sliding_window 0"}),
     [](const auto& row) { return std::string(row.param.name); });

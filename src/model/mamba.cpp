@@ -62,13 +62,8 @@ struct Mamba {
 
   Mamba(const Checkpoint& checkpoint, ConfigUse use)
       : parameters(checkpoint, "mamba.", use), naming(find_naming(checkpoint, kRoots)) {
-    parameters.extent("hidden", {"hidden_size", "embedding_length"});
-    parameters.extent("layers", {"num_hidden_layers", "block_count"}, 10000);
-    if (parameters.source() == HyperParameters::Source::kTensors)
-      infer_extents(parameters, naming, tensor_rows());
-    else
-      read_extents();
-    parameters.assume("context", kGgufContext, "a state has no length");
+    read_extents();
+    parameters.infer("context", kGgufContext, "a state has no length");
     const HyperKey epsilon{"layer_norm_epsilon", "attention.layer_norm_rms_epsilon"};
     config.epsilon = parameters.real_or("norm epsilon", epsilon, 1e-5);
     if (!std::isfinite(config.epsilon) || config.epsilon <= 0)
@@ -82,24 +77,36 @@ struct Mamba {
   }
 
   void read_extents() {
+    parameters.extent("hidden", {"hidden_size", "embedding_length"});
+    parameters.extent("layers", {"num_hidden_layers", "block_count"}, 10000);
+    parameters.extent("vocab", {"vocab_size", "vocab_size"});
+    parameters.extent("inner", {nullptr, "ssm.inner_size"});
+    parameters.extent("state", {"state_size", "ssm.state_size"}, 1 << 16);
+    parameters.extent("kernel", {"conv_kernel", "ssm.conv_kernel"}, 1 << 10);
+    infer_extents(parameters, naming, {tensor_rows().front()});  // the embedding shows hidden, which the next need
+    read_products();
+    infer_extents(parameters, naming, tensor_rows());
+    parameters.fall_back("inner", 2 * parameters["hidden"]);
+    parameters.fall_back("state", 16);
+    parameters.fall_back("kernel", 4);
+    parameters.fall_back("rank", (parameters["hidden"] + 15) / 16);
+  }
+
+  // What config.json gives as a multiple of the hidden channels. "intermediate_size" is written by transformers but
+  // computed from "expand".
+  void read_products() {
     const std::uint64_t hidden = parameters["hidden"];
+    if (const std::optional<double> expand = parameters.real({"expand", nullptr})) {
+      if (!(*expand > 0 && *expand < 1024)) fail(ErrorCode::kInput, "config.json says expand {}", *expand);
+      parameters.state("inner", static_cast<std::uint64_t>(*expand * static_cast<double>(hidden)),
+                       fmt::format("expand {:g}", *expand));
+    }
     const bool transformers = parameters.source() == HyperParameters::Source::kTransformers;
-    const double expand = parameters.real({"expand", nullptr}).value_or(2);
-    if (!(expand > 0 && expand < 1024)) fail(ErrorCode::kInput, "config.json says expand {}", expand);
-    // "intermediate_size" is written by transformers but computed from "expand".
-    parameters.extent("inner", {nullptr, "ssm.inner_size"}, HyperParameters::kExtentLimit,
-                      transformers ? static_cast<std::uint64_t>(expand * static_cast<double>(hidden)) : 0);
-    parameters.extent("state", {"state_size", "ssm.state_size"}, 1 << 16, transformers ? 16 : 0);
-    parameters.extent("kernel", {"conv_kernel", "ssm.conv_kernel"}, 1 << 10, transformers ? 4 : 0);
     const Json* rank = transformers ? parameters.checkpoint().config().find("time_step_rank") : nullptr;
-    const bool automatic = transformers && (!rank || *rank == Json("auto"));
-    if (automatic)
-      parameters.assume("rank", (hidden + 15) / 16, "time_step_rank \"auto\" is a sixteenth of the channels");
+    if (rank && *rank == Json("auto"))
+      parameters.state("rank", (hidden + 15) / 16, "time_step_rank \"auto\"");
     else
       parameters.extent("rank", {"time_step_rank", "ssm.time_step_rank"});
-    const TensorEntry* embedding = parameters.checkpoint().find("token_embd.weight");
-    parameters.extent("vocab", {"vocab_size", "vocab_size"}, HyperParameters::kExtentLimit,
-                      embedding && !embedding->shape.empty() ? embedding->shape.front() : 0);
   }
 };
 
@@ -131,13 +138,10 @@ bool has_name(std::string_view tensor) { return has_row_named(tensor_rows(), kRo
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Mamba model(checkpoint, use);
-  const auto option = [&](const char* name, bool usual) -> std::optional<bool> {
-    if (model.parameters.source() != HyperParameters::Source::kTransformers) return std::nullopt;
-    return model.parameters.flag({name, nullptr}).value_or(usual);
-  };
+  const auto option = [&](const char* name) { return model.parameters.flag({name, nullptr}); };
   SpecBuilder builder(kName, model.parameters, model.naming, tensor_rows(),
-                      {{"use_bias", option("use_bias", false)},
-                       {"use_conv_bias", option("use_conv_bias", true)},
+                      {{"use_bias", option("use_bias")},
+                       {"use_conv_bias", option("use_conv_bias")},
                        head_option(model.parameters, model.config.tied_head)},
                       [](std::string_view) { return false; });
   return builder.build([&] { lay_embedding(builder); }, [&] { lay_layer(builder, model); },

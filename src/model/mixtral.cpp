@@ -82,9 +82,9 @@ struct Mixtral {
         naming(find_naming(checkpoint, decoder_roots())),
         experts(find_experts(checkpoint, naming)),
         rows(joined({decoder_model_rows(), attention_rows(), expert_rows(experts)})) {
-    const bool transformers = parameters.source() == HyperParameters::Source::kTransformers;
-    parameters.extent("experts", {"num_local_experts", "expert_count"}, kExpertLimit, transformers ? 8 : 0);
+    parameters.extent("experts", {"num_local_experts", "expert_count"}, kExpertLimit);
     config = read_decoder(parameters, kMember, naming, rows);
+    parameters.fall_back("experts", 8);
     used = to_u32(parameters.whole_or("experts used", {"num_experts_per_tok", "expert_used_count"}, 2));
     if (used == 0 || used > parameters["experts"])
       fail(ErrorCode::kInput, "{} says {} {}, but there are {} experts", parameters.place(),

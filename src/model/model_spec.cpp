@@ -59,6 +59,11 @@ Json weight_json(const Weight& weight) {
   return out;
 }
 
+const char* to_string(Evidence::Kind kind) {
+  constexpr const char* kNames[] = {"stated", "inferred", "assumed"};
+  return kNames[static_cast<int>(kind)];
+}
+
 Json op_json(const Op& op, const std::vector<Weight>& weights) {
   Json out = std::visit([](const auto& kind) { return fields(kind); }, op.kind);
   out.set("inputs", text_array(op.inputs));
@@ -113,6 +118,13 @@ std::vector<std::size_t> ModelSpec::weights_of(const Block& block) const {
   return indices;
 }
 
+std::vector<std::string> assumed_values(const ModelSpec& spec) {
+  std::vector<std::string> lines;
+  for (const Evidence& e : spec.evidence)
+    if (e.kind == Evidence::Kind::kAssumed) lines.push_back(fmt::format("{} {} is {}", e.property, e.value, e.source));
+  return lines;
+}
+
 Json to_json(const ModelSpec& spec) {
   Json extents = Json::object(), weights = Json::array(), blocks = Json::array(), evidence = Json::array();
   for (const auto& [name, extent] : spec.extents) extents.set(name, extent);
@@ -123,7 +135,8 @@ Json to_json(const ModelSpec& spec) {
     blocks.push_back(Json::object({{"name", block.name}, {"ops", std::move(ops)}}));
   }
   for (const Evidence& e : spec.evidence)
-    evidence.push_back(Json::object({{"property", e.property}, {"value", e.value}, {"source", e.source}}));
+    evidence.push_back(Json::object(
+        {{"property", e.property}, {"value", e.value}, {"source", e.source}, {"kind", to_string(e.kind)}}));
   return Json::object({{"architecture", spec.architecture},
                        {"extents", std::move(extents)},
                        {"evidence", std::move(evidence)},

@@ -69,11 +69,10 @@ bool has_name(std::string_view tensor) {
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Qwen3 model(checkpoint, use);
   HyperParameters& parameters = model.parameters;
-  std::optional<bool> bias;
-  if (parameters.source() == HyperParameters::Source::kTransformers)
-    bias = parameters.flag({"attention_bias", nullptr}).value_or(false);
   SpecBuilder builder(kName, parameters, model.naming, tensor_rows(),
-                      {{"attention_bias", bias}, {"mlp_bias", false}, head_option(parameters, model.config.tied_head)},
+                      {{"attention_bias", parameters.flag({"attention_bias", nullptr})},
+                       {"mlp_bias", false},
+                       head_option(parameters, model.config.tied_head)},
                       is_rotary_table);
   AttentionParts parts{rope_op(model.config.rope, parameters["head_dim"], RopeOp::Pairing::kHalves), 0,
                        HeadNorms::kQueryAndKey};

@@ -52,11 +52,31 @@ RopeScaling transformers_scaling(const Json& rope, std::uint64_t context) {
   return scaling;
 }
 
+const Json* rope_object(const Json& config) {
+  for (const char* key : {"rope_parameters", "rope_scaling"})
+    if (const Json* rope = config.find(key); rope && !rope->is_null()) return rope;
+  return nullptr;
+}
+
+std::optional<double> transformers_base(const Json& config) {
+  const Json* rope = rope_object(config);
+  const std::optional<double> within = rope ? rope_real(*rope, "rope_theta") : std::nullopt;
+  return within ? within : rope_real(config, "rope_theta");
+}
+
+Evidence base_evidence(const HyperParameters& parameters, double base) {
+  const HyperKey key{"rope_theta", "rope.freq_base"};
+  const bool stated = parameters.source() == HyperParameters::Source::kTransformers
+                          ? transformers_base(parameters.checkpoint().config()).has_value()
+                          : parameters.real(key).has_value();
+  if (!stated) return {"rotary base", fmt::format("{:g}", base), kUsualValue, Evidence::Kind::kAssumed};
+  return {"rotary base", fmt::format("{:g}", base), fmt::format("{} {}", parameters.place(), parameters.word(key))};
+}
+
 RopeConfig read_transformers(const Json& json, std::uint64_t context, double usual_base) {
   const Json none = Json::object();
-  const Json* rope = json.find("rope_parameters");
-  if (!rope || rope->is_null()) rope = json.find("rope_scaling");
-  if (!rope || rope->is_null()) rope = &none;
+  const Json* given = rope_object(json);
+  const Json* rope = given ? given : &none;
   for (const auto& [key, value] : rope->as_object())
     if (value.is_object())
       fail(ErrorCode::kInput, "config.json gives rotary parameters for \"{}\" apart, which is not supported", key);
@@ -64,7 +84,7 @@ RopeConfig read_transformers(const Json& json, std::uint64_t context, double usu
     if (const auto part = rope_real(*place, "partial_rotary_factor"); part && *part != 1)
       fail(ErrorCode::kInput, "config.json says partial_rotary_factor {}; only whole heads are supported", *part);
   RopeConfig config;
-  config.base = rope_real(*rope, "rope_theta").value_or(rope_real(json, "rope_theta").value_or(usual_base));
+  config.base = transformers_base(json).value_or(usual_base);
   config.scaling = transformers_scaling(*rope, context);
   return config;
 }
@@ -125,8 +145,7 @@ RopeConfig read_rope(HyperParameters& parameters, double usual_base) {
   if (parameters.checkpoint().find("token_embd.weight"))
     config.factors = read_factors(parameters.checkpoint(), parameters["head_dim"]);
   check(parameters, config);
-  parameters.note("rotary base", fmt::format("{:g}", config.base),
-                  parameters.source() == Source::kTensors ? "assumed: the family's usual value" : parameters.place());
+  parameters.note(base_evidence(parameters, config.base));
   return config;
 }
 

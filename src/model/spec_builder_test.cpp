@@ -50,7 +50,7 @@ ModelSpec built(const FakeModel& model, Options options = {}) {
   HyperParameters parameters(checkpoint, "fake.", ConfigUse::kTrust);
   parameters.extent("layers", {"num_layers", "block_count"});
   const std::pair<const char*, std::uint64_t> extents[] = {{"hidden", 4}, {"inner", 3}, {"vocab", 10}, {"experts", 2}};
-  for (const auto& [name, value] : extents) parameters.infer(name, value, "given");
+  for (const auto& [name, value] : extents) parameters.state(name, value, fmt::format("{} {}", name, value));
   SpecBuilder builder("fake", parameters, find_naming(checkpoint, kFakeRoots), fake_rows(),
                       {{"with_bias", options.bias}, {kHeadOption, options.head}},
                       [](std::string_view name) { return name.ends_with(".mask"); });

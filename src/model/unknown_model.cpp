@@ -63,13 +63,15 @@ ModelSpec list_unknown_model(const Checkpoint& checkpoint, const std::string& wh
   spec.evidence.push_back({"architecture", kUnknownArchitecture, why});
   for (const TensorEntry& entry : checkpoint.tensors()) {
     if (!is_float(entry) || entry.shape.empty() || element_count(entry.shape) == 0) {
-      spec.evidence.push_back({entry.name, "copied", fmt::format("{} {}", entry.encoding, to_string(entry.shape))});
+      spec.evidence.push_back({entry.name, "copied", fmt::format("{} {}", entry.encoding, to_string(entry.shape)),
+                               Evidence::Kind::kInferred});
       continue;
     }
     const std::string kept = why_kept(entry);
     spec.weights.push_back(weight_of(entry, kept));
     spec.evidence.push_back({entry.name, spec.weights.back().role,
-                             kept.empty() ? "two axes, long enough, named as the weight of a module" : kept});
+                             kept.empty() ? "two axes, long enough, named as the weight of a module" : kept,
+                             Evidence::Kind::kInferred});
   }
   if (spec.weights.empty()) fail(ErrorCode::kInput, "{} holds no tensor of floats", checkpoint.path().string());
   return spec;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "base/cpu.h"
 #include "calib/collect.h"
@@ -264,6 +265,7 @@ Report describe(Compression& c, const Trials& trials) {
   r.notes = trials.ladder.back().plan.notes;
   if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));
   r.notes.insert(r.notes.end(), c.names.notes.begin(), c.names.notes.end());
+  std::ranges::copy(assumed_values(c.source.spec), std::back_inserter(r.notes));
   if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
   if (!c.choice.note.empty()) r.notes.push_back(c.choice.note);
   if (same_text(c.options.report_text, c.options.calibration_text) ||
@@ -297,6 +299,7 @@ Report compress(const CompressOptions& options, Observer& observer) {
   for (const std::string& note : plan.notes) observer.note(note);
   for (const std::string& note : c.names.notes) observer.note(note);
   for (const std::string& note : thin_notes(c.statistics)) observer.note(note);
+  for (const std::string& note : assumed_values(c.source.spec)) observer.note(note);
   const Trials trials = climb(c, plan);
   Report report = describe(c, trials);
   if (c.texts.report)

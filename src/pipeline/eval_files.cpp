@@ -46,6 +46,7 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   if (options.window_length > model.spec.extent("context"))
     observer.note(fmt::format("windows of {} tokens are longer than the {} that the model was made for",
                               options.window_length, model.spec.extent("context")));
+  for (const std::string& note : assumed_values(model.spec)) observer.note(note);
   check_tied_copy(model.weights, model.spec);
   const WalkContext walk = model.walk(pool, setup.precision);
   EvalResult result{.quality = {}, .bytes = model.file_bytes(), .against_bytes = 0, .precision = setup.precision};

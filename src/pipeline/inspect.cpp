@@ -36,21 +36,21 @@ std::optional<ModelSpec> described(Describe describe) {
   }
 }
 
-std::string source_of(const ModelSpec& spec, const std::string& property) {
+Evidence evidence_of(const ModelSpec& spec, const std::string& property) {
   const auto found = std::ranges::find(spec.evidence, property, &Evidence::property);
-  return found == spec.evidence.end() ? "" : found->source;
+  return found == spec.evidence.end() ? Evidence() : *found;
 }
 
-// What is assumed contradicts nothing.
-bool is_assumed(const std::string& source) { return source.starts_with("assumed"); }
-
+// Only what a configuration says can be contradicted, and only by what tensors show: what is assumed contradicts
+// nothing.
 std::vector<ExtentDifference> differences(const ModelSpec& claimed, const ModelSpec& shown) {
   std::vector<ExtentDifference> found;
   for (const auto& [name, value] : shown.extents) {
     const auto claim = claimed.extents.find(name);
     if (claim == claimed.extents.end() || claim->second == value) continue;
-    ExtentDifference difference{name, claim->second, value, source_of(claimed, name), source_of(shown, name)};
-    if (!is_assumed(difference.shown_by)) found.push_back(std::move(difference));
+    const Evidence said = evidence_of(claimed, name), seen = evidence_of(shown, name);
+    if (said.kind != Evidence::Kind::kStated || seen.kind == Evidence::Kind::kAssumed) continue;
+    found.push_back({name, claim->second, value, said.source, seen.source});
   }
   return found;
 }

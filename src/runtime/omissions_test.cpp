@@ -182,6 +182,7 @@ INSTANTIATE_TEST_SUITE_P(Qwen3, Omissions, testing::ValuesIn(kOfQwen3));
 
 constexpr Omission kOfGpt2[] = {
     {"tiny-gpt2", "scale by layer index", scale_every_layer_alike},
+    {"tiny-gpt2-unscaled", "scores as they are", scale_every_layer_alike},
     {"tiny-gpt2", "positions", [](M& m) { fill(m, "pos_embed", 0); }},
     {"tiny-gpt2", "bias of qkv", [](M& m) { drop_bias(m, "attn.qkv.bias"); }},
     {"tiny-gpt2", "bias of o", [](M& m) { drop_bias(m, "attn.o.bias"); }},

@@ -2,6 +2,8 @@
 // one or two bytes of UTF-8.
 #include "text/byte_alphabet.h"
 
+#include <array>
+
 namespace quern {
 namespace {
 
@@ -30,8 +32,6 @@ constexpr std::array<std::int16_t, kEnd> make_bytes() {
 constexpr std::array<std::int16_t, kEnd> kBytes = make_bytes();
 
 }  // namespace
-
-const std::array<char16_t, 256>& byte_characters() { return kCharacters; }
 
 std::string alphabet_of_bytes(std::string_view bytes) {
   std::string text;

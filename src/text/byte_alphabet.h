@@ -2,7 +2,6 @@
 // words without white space.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,10 +9,8 @@
 
 namespace quern {
 
-// The character of each byte. The bytes 21..7e, a1..ac and ae..ff stand for themselves; the other 68, in their order,
-// are U+0100..U+0143 (a space is U+0120).
-const std::array<char16_t, 256>& byte_characters();
-
+// The bytes 21..7e, a1..ac and ae..ff stand for themselves; the other 68, in their order, are U+0100..U+0143 (a space
+// is U+0120).
 std::string alphabet_of_bytes(std::string_view bytes);
 // Nullopt when a character is not of the alphabet, or the text is not UTF-8.
 std::optional<std::string> bytes_of_alphabet(std::string_view text);

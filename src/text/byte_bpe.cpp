@@ -35,7 +35,8 @@ std::uint64_t merge_key(std::int32_t left, std::int32_t right) {
 }  // namespace
 
 ByteBpe::ByteBpe(const Vocabulary& vocabulary) : unknown_(vocabulary.unknown) {
-  TextIds ids;
+  ViewIds ids;
+  ids.reserve(vocabulary.pieces.size());
   for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i) {
     const std::string& text = vocabulary.pieces[i].text;
     ids.emplace(text, static_cast<std::int32_t>(i));
@@ -50,9 +51,10 @@ ByteBpe::ByteBpe(const Vocabulary& vocabulary) : unknown_(vocabulary.unknown) {
   index_merges(vocabulary, ids);
 }
 
-void ByteBpe::index_merges(const Vocabulary& vocabulary, const TextIds& ids) {
+void ByteBpe::index_merges(const Vocabulary& vocabulary, const ViewIds& ids) {
   const auto& pieces = vocabulary.pieces;
   merges_.reserve(vocabulary.merges.size());
+  std::string text;
   for (std::size_t i = 0; i < vocabulary.merges.size(); ++i) {
     const auto [left, right] = vocabulary.merges[i];
     for (const std::int32_t id : {left, right}) {
@@ -61,7 +63,7 @@ void ByteBpe::index_merges(const Vocabulary& vocabulary, const TextIds& ids) {
     }
     const std::string& a = pieces[static_cast<std::size_t>(left)].text;
     const std::string& b = pieces[static_cast<std::size_t>(right)].text;
-    const auto joined = ids.find(a + b);
+    const auto joined = ids.find(text.assign(a).append(b));
     if (joined == ids.end())
       fail(ErrorCode::kInput, "merge {}, \"{}\" and \"{}\", gives no piece of the vocabulary", i, a, b);
     if (!merges_.emplace(merge_key(left, right), Result{static_cast<std::int32_t>(i), joined->second}).second)

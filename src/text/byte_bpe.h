@@ -20,6 +20,9 @@ struct TextHash {
 // Ids by text; looked up without copying the text.
 using TextIds = std::unordered_map<std::string, std::int32_t, TextHash, std::equal_to<>>;
 
+// As above, of texts that stay where they are.
+using ViewIds = std::unordered_map<std::string_view, std::int32_t>;
+
 class ByteBpe {
  public:
   // Error(kInput) for a merge of ids outside the vocabulary, whose result is no piece, or that is there twice.
@@ -34,7 +37,7 @@ class ByteBpe {
   };
   const Result* find_merge(std::int32_t left, std::int32_t right) const;
   std::int32_t piece_of_byte(char byte) const;
-  void index_merges(const Vocabulary& vocabulary, const TextIds& ids);
+  void index_merges(const Vocabulary& vocabulary, const ViewIds& ids);
 
   std::array<std::int32_t, 256> byte_pieces_{};       // -1: none
   std::unordered_map<std::uint64_t, Result> merges_;  // by left << 32 | right

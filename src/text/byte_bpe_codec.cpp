@@ -41,8 +41,8 @@ class WordCache {
 
 class ByteBpeCodec : public TextCodec {
  public:
-  explicit ByteBpeCodec(const Vocabulary& source)
-      : TextCodec(source), bpe_(vocabulary()), splitter_(vocabulary().split_patterns) {
+  explicit ByteBpeCodec(Vocabulary source)
+      : TextCodec(std::move(source)), bpe_(vocabulary()), splitter_(vocabulary().split_patterns) {
     for (std::size_t i = 0; i < vocabulary().pieces.size(); ++i) {
       const Vocabulary::Piece& piece = vocabulary().pieces[i];
       if (piece.type != Type::kControl && piece.type != Type::kUserDefined) continue;
@@ -92,9 +92,9 @@ class ByteBpeCodec : public TextCodec {
 
 }  // namespace
 
-std::shared_ptr<const TextCodec> make_byte_bpe_codec(const Vocabulary& vocabulary) {
+std::shared_ptr<const TextCodec> make_byte_bpe_codec(Vocabulary vocabulary) {
   check_vocabulary(vocabulary);
-  return std::make_shared<ByteBpeCodec>(vocabulary);
+  return std::make_shared<ByteBpeCodec>(std::move(vocabulary));
 }
 
 }  // namespace quern

@@ -1,6 +1,7 @@
 // Every contradiction between the tables is refused here; what the merges give is checked by ByteBpe.
 #include "text/piece_table.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "quern/error.h"
@@ -27,6 +28,7 @@ std::int32_t piece_of(std::string_view text, const TextIds& ids, std::size_t ran
 std::vector<Vocabulary::Merge> merges_of_lines(const std::vector<std::string>& lines,
                                                const std::vector<Vocabulary::Piece>& pieces) {
   TextIds ids;
+  ids.reserve(pieces.size());
   for (std::size_t i = 0; i < pieces.size(); ++i) ids.emplace(pieces[i].text, static_cast<std::int32_t>(i));
   std::vector<Vocabulary::Merge> merges;
   for (const std::string& line : lines) {
@@ -40,24 +42,34 @@ void PieceTable::add(Vocabulary::Piece piece, std::int64_t id) {
   if (id < 0 || id > std::numeric_limits<std::int32_t>::max())
     fail(ErrorCode::kInput, "the piece \"{}\" has the id {}, which is not one of 31 bits", piece.text, id);
   const auto narrow = static_cast<std::int32_t>(id);
-  if (const auto [at, is_new] = pieces_.emplace(narrow, piece); !is_new)
-    fail(ErrorCode::kInput, "the pieces \"{}\" and \"{}\" have the same id {}", at->second.text, piece.text, id);
-  ids_.emplace(std::move(piece.text), narrow);
+  if (const auto [at, is_new] = places_.emplace(narrow, pieces_.size()); !is_new)
+    fail(ErrorCode::kInput, "the pieces \"{}\" and \"{}\" have the same id {}", pieces_[at->second].piece.text,
+         piece.text, id);
+  ids_.emplace(piece.text, narrow);
+  pieces_.push_back({narrow, std::move(piece)});
 }
 
 void PieceTable::add_vocabulary(const Json& ids) {
-  for (const auto& [text, id] : ids.as_object())
-    with_context(fmt::format("piece \"{}\"", text), [&] { add({text}, id.as_int64()); });
+  const Json::Object& members = ids.as_object();
+  pieces_.reserve(members.size());
+  places_.reserve(members.size());
+  ids_.reserve(members.size());
+  for (const auto& [text, id] : members) {
+    try {
+      add({text}, id.as_int64());
+    } catch (Error& error) {  // not with_context: the words are needed for one piece of 150,000 at most
+      throw error.add_context(fmt::format("piece \"{}\"", text));
+    }
+  }
 }
 
-void PieceTable::add_added(const std::string& text, std::int64_t id, Vocabulary::PieceType type, bool in_normalized) {
-  const std::int32_t present = find(text);
-  if (present < 0) return add({text, 0, type, in_normalized}, id);
+void PieceTable::add_added(Vocabulary::Piece piece, std::int64_t id) {
+  const std::int32_t present = find(piece.text);
+  if (present < 0) return add(std::move(piece), id);
   if (present != id)
-    fail(ErrorCode::kInput, "the added piece \"{}\" has the id {}, but in the vocabulary it is {}", text, id, present);
-  Vocabulary::Piece& piece = pieces_.at(present);
-  piece.type = type;
-  piece.in_normalized = in_normalized;
+    fail(ErrorCode::kInput, "the added piece \"{}\" has the id {}, but in the vocabulary it is {}", piece.text, id,
+         present);
+  pieces_[places_.at(present)].piece = std::move(piece);
 }
 
 void PieceTable::add_merge(std::string_view line) {
@@ -76,11 +88,13 @@ std::int32_t PieceTable::find(std::string_view text) const {
 
 void PieceTable::move_into(Vocabulary& vocabulary) {
   if (pieces_.empty()) fail(ErrorCode::kInput, "the vocabulary has no pieces");
-  const std::int64_t count = std::int64_t{pieces_.rbegin()->first} + 1;
+  std::ranges::sort(pieces_, {}, &Numbered::id);
+  const std::int64_t count = std::int64_t{pieces_.back().id} + 1;
   if (const std::int64_t holes = count - static_cast<std::int64_t>(pieces_.size()); holes > kMaxHoles)
     fail(ErrorCode::kInput, "the vocabulary has {} pieces, but its last id is {}: {} ids have no piece", pieces_.size(),
          count - 1, holes);
   vocabulary.pieces.clear();
+  vocabulary.pieces.reserve(static_cast<std::size_t>(count));
   for (auto& [id, piece] : pieces_) {
     while (vocabulary.pieces.size() < static_cast<std::size_t>(id))
       vocabulary.pieces.push_back(

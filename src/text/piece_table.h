@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "quern/json.h"
 #include "quern/tokenizer.h"
@@ -22,7 +23,7 @@ class PieceTable {
   // taken by another text.
   void add_vocabulary(const Json& ids);
   // A piece that is found before the text is split; it may be in the vocabulary already, under the same id.
-  void add_added(const std::string& text, std::int64_t id, Vocabulary::PieceType type, bool in_normalized);
+  void add_added(Vocabulary::Piece piece, std::int64_t id);
   void add_merge(std::string_view line);  // as of merges_of_lines
   void add_merge(std::string_view left, std::string_view right);
 
@@ -36,9 +37,14 @@ class PieceTable {
   static constexpr std::int64_t kMaxHoles = 65536;
 
  private:
+  struct Numbered {
+    std::int32_t id = 0;
+    Vocabulary::Piece piece;
+  };
   void add(Vocabulary::Piece piece, std::int64_t id);
 
-  std::map<std::int32_t, Vocabulary::Piece> pieces_;
+  std::vector<Numbered> pieces_;                          // in the order in which they came
+  std::unordered_map<std::int32_t, std::size_t> places_;  // in pieces_, by id
   TextIds ids_;
   std::vector<Vocabulary::Merge> merges_;
 };

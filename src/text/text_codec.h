@@ -24,6 +24,6 @@ class TextCodec {
 
 // Each throws Error(kInput) when the vocabulary is not one of its family or breaks its rules.
 std::shared_ptr<const TextCodec> make_sentencepiece_codec(const Vocabulary& vocabulary);
-std::shared_ptr<const TextCodec> make_byte_bpe_codec(const Vocabulary& vocabulary);
+std::shared_ptr<const TextCodec> make_byte_bpe_codec(Vocabulary vocabulary);
 
 }  // namespace quern

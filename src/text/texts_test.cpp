@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "quern/error.h"
 #include "tests/shared_folder.h"
+#include "text/sentencepiece_proto.h"
 
 namespace quern {
 namespace {
@@ -111,7 +112,7 @@ TEST(Split, RunsShorterThanTwoAreRefused) {
 
 Tokenizer small_tokenizer(const std::function<void(Vocabulary&)>& change = [](Vocabulary&) {}) {
   const std::string bytes = read_text(QUERN_TESTDATA "/text/bpe.model");
-  Vocabulary vocabulary = Tokenizer::from_sentencepiece(std::as_bytes(std::span(bytes))).vocabulary();
+  Vocabulary vocabulary = parse_sentencepiece_model(std::as_bytes(std::span(bytes)));
   change(vocabulary);
   return Tokenizer::from_vocabulary(vocabulary);
 }

@@ -2,7 +2,6 @@
 #include "quern/tokenizer.h"
 
 #include "quern/error.h"
-#include "text/sentencepiece_proto.h"
 #include "text/text_codec.h"
 #include "text/utf8.h"
 
@@ -16,13 +15,9 @@ void check_id(std::int32_t id, const Vocabulary& vocabulary) {
 
 }  // namespace
 
-Tokenizer Tokenizer::from_sentencepiece(std::span<const std::byte> model) {
-  return from_vocabulary(parse_sentencepiece_model(model));
-}
-
-Tokenizer Tokenizer::from_vocabulary(const Vocabulary& vocabulary) {
+Tokenizer Tokenizer::from_vocabulary(Vocabulary vocabulary) {
   const bool bytes = vocabulary.model == Vocabulary::Model::kByteBpe;
-  return Tokenizer(bytes ? make_byte_bpe_codec(vocabulary) : make_sentencepiece_codec(vocabulary));
+  return Tokenizer(bytes ? make_byte_bpe_codec(std::move(vocabulary)) : make_sentencepiece_codec(vocabulary));
 }
 
 const Vocabulary& Tokenizer::vocabulary() const noexcept { return codec_->vocabulary(); }

@@ -11,6 +11,7 @@
 #include "text/tokenizer_json.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "quern/error.h"
 #include "text/piece_table.h"
@@ -26,15 +27,15 @@ using Type = Vocabulary::PieceType;
 
 bool is_absent(const Json* value) { return !value || value->is_null(); }
 
-// `standard` is the package's default where the file does not say.
-bool flag(const Json& object, const char* key, const bool standard = false) {
+// Nullopt where the file does not say, and the package's default counts.
+std::optional<bool> flag(const Json& object, const char* key) {
   const Json* value = object.find(key);
-  if (is_absent(value)) return standard;
+  if (is_absent(value)) return std::nullopt;
   return with_context(fmt::format("key \"{}\"", key), [&] { return value->as_bool(); });
 }
 
 void refuse_flag(const Json& object, const char* key, std::string_view part) {
-  if (flag(object, key)) unsupported(part, fmt::format("with \"{}\"", key));
+  if (flag(object, key).value_or(false)) unsupported(part, fmt::format("with \"{}\"", key));
 }
 
 // Members of a "Sequence", or the part itself.
@@ -56,7 +57,7 @@ void read_model(const Json& model, PieceTable& table, Vocabulary& vocabulary) {
   }
   if (const Json* dropout = model.find("dropout"); !is_absent(dropout) && dropout->as_double() != 0)
     unsupported("model \"BPE\"", "with \"dropout\"");
-  vocabulary.ignore_merges = flag(model, "ignore_merges");
+  vocabulary.ignore_merges = flag(model, "ignore_merges").value_or(false);
   table.add_vocabulary(model.at("vocab"));
   for (const Json& merge : model.at("merges").as_array()) {
     if (merge.is_string()) {
@@ -87,7 +88,7 @@ std::string split_pattern(const Json& part) {
   if (!pattern) unsupported("pre_tokenizer", "\"Split\" by a fixed string");
   const std::string& behavior = part.at("behavior").as_string();
   // Matches stay and the rest goes: the same as "Isolated" with a pattern that leaves no rest.
-  const bool keeps_matches = behavior == "Removed" && flag(part, "invert");
+  const bool keeps_matches = behavior == "Removed" && flag(part, "invert").value_or(false);
   const bool leaves_nothing = std::ranges::any_of(pre_tokenizers(), [&](const PreTokenizer& known) {
     return known.split_patterns() == std::vector{pattern->as_string()};
   });
@@ -104,13 +105,13 @@ void read_pre_tokenizer(const Json& pre_tokenizer, Vocabulary& vocabulary) {
     if (type == "Split") {
       vocabulary.split_patterns.push_back(split_pattern(*part));
     } else if (type == "Digits") {
-      vocabulary.split_patterns.push_back(flag(*part, "individual_digits") ? kEveryDigit : "\\p{N}+");
+      vocabulary.split_patterns.push_back(flag(*part, "individual_digits").value_or(false) ? kEveryDigit : "\\p{N}+");
     } else if (type == "ByteLevel") {
       to_bytes = true;
-      vocabulary.add_space_prefix = flag(*part, "add_prefix_space", true);
+      vocabulary.add_space_prefix = flag(*part, "add_prefix_space").value_or(true);
       if (vocabulary.add_space_prefix && !vocabulary.split_patterns.empty())
         unsupported("pre_tokenizer", "\"ByteLevel\" with \"add_prefix_space\" after another part");
-      if (flag(*part, "use_regex", true)) vocabulary.split_patterns.emplace_back(kGpt2Split);
+      if (flag(*part, "use_regex").value_or(true)) vocabulary.split_patterns.emplace_back(kGpt2Split);
     } else {
       unsupported("pre_tokenizer", fmt::format("\"{}\"", type));
     }
@@ -123,9 +124,11 @@ void read_added_tokens(const Json& tokens, PieceTable& table) {
     const std::string& text = token.at("content").as_string();
     with_context(fmt::format("added token \"{}\"", text), [&] {
       for (const char* key : {"single_word", "lstrip", "rstrip"}) refuse_flag(token, key, "an added token");
-      const bool special = flag(token, "special");
-      table.add_added(text, token.at("id").as_int64(), special ? Type::kControl : Type::kUserDefined,
-                      flag(token, "normalized", !special));
+      const bool special = flag(token, "special").value_or(false);
+      table.add_added({.text = text,
+                       .type = special ? Type::kControl : Type::kUserDefined,
+                       .in_normalized = flag(token, "normalized").value_or(!special)},
+                      token.at("id").as_int64());
     });
   }
 }

@@ -9,15 +9,20 @@
 #include "quern/error.h"
 #include "quern/json.h"
 #include "tests/shared_folder.h"
+#include "text/sentencepiece_proto.h"
 
 namespace quern {
 namespace {
 
 using Type = Vocabulary::PieceType;
 
+Tokenizer from_sentencepiece(std::span<const std::byte> model) {
+  return Tokenizer::from_vocabulary(parse_sentencepiece_model(model));
+}
+
 Tokenizer load(const std::filesystem::path& path) {
   const std::string bytes = read_text(path);
-  return Tokenizer::from_sentencepiece(std::as_bytes(std::span(bytes)));
+  return from_sentencepiece(std::as_bytes(std::span(bytes)));
 }
 
 Tokenizer bpe() { return load(QUERN_TESTDATA "/text/bpe.model"); }
@@ -131,7 +136,7 @@ TEST(Tokenizer, AModelCutAnywhereIsRefusedOrWhole) {
   std::size_t refused = 0;
   for (std::size_t length = 0; length < model.size(); ++length) {
     try {
-      const auto tokenizer = Tokenizer::from_sentencepiece(std::as_bytes(std::span(model)).first(length));
+      const auto tokenizer = from_sentencepiece(std::as_bytes(std::span(model)).first(length));
       EXPECT_EQ(tokenizer.vocabulary().pieces.size() > 261, true);  // after the last byte piece
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kInput);
@@ -143,8 +148,7 @@ TEST(Tokenizer, AModelCutAnywhereIsRefusedOrWhole) {
 
 TEST(Tokenizer, OtherFilesAreRefused) {
   const std::string text = "{\"model\": {\"type\": \"BPE\"}}";
-  expect_input_error([&] { Tokenizer::from_sentencepiece(std::as_bytes(std::span(text))); },
-                     "not a sentencepiece model");
+  expect_input_error([&] { from_sentencepiece(std::as_bytes(std::span(text))); }, "not a sentencepiece model");
 }
 
 struct Damage {

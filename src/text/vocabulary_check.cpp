@@ -20,6 +20,7 @@ using Type = Vocabulary::PieceType;
 
 void check_pieces(const Vocabulary& vocabulary) {
   std::unordered_set<std::string_view> seen;
+  seen.reserve(vocabulary.pieces.size());
   for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i) {
     const Vocabulary::Piece& piece = vocabulary.pieces[i];
     if (piece.text.empty()) fail(ErrorCode::kInput, "piece {} of the vocabulary is empty", i);

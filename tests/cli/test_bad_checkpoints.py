@@ -126,12 +126,32 @@ class BadFolders(ProgramTest):
         (folder / "config.json").write_text(json.dumps(CONFIG)[:-5])
         self.fail_with(INPUT, ["config.json"], "inspect", folder)
 
-    def test_config_without_what_is_needed(self):
-        for number, key in enumerate(("hidden_size", "num_attention_heads", "num_hidden_layers", "vocab_size")):
-            config = copy.deepcopy(CONFIG)
-            del config[key]
-            folder = tiny_llama.write(self.folder / str(number), config=config)
-            self.refuse(folder, "config.json", key)
+    def test_config_without_a_key_is_completed_by_the_tensors(self):
+        for key in ("hidden_size", "num_attention_heads", "num_hidden_layers", "vocab_size", "intermediate_size"):
+            with self.subTest(key=key):
+                config = copy.deepcopy(CONFIG)
+                del config[key]
+                folder = tiny_llama.write(self.folder / key, config=config)
+                self.succeed("compress", folder, "-o", self.folder / f"out-{key}")
+
+    def test_a_value_that_nothing_says_is_told(self):
+        config = copy.deepcopy(CONFIG)
+        del config["rms_norm_eps"]
+        folder = tiny_llama.write(self.model, config=config)
+        note = "norm epsilon 1e-06 is assumed: the family's usual value"
+        self.assertIn(note, self.succeed("compress", folder, "-o", self.folder / "out").stderr)
+        report = json.loads((self.folder / "out" / "report.json").read_text())
+        self.assertIn(note, report["notes"])
+        self.assertIn(note, self.succeed("eval", folder, "--text", REPORT_TEXT).stderr)
+
+    def test_config_without_a_key_that_nothing_shows(self):
+        config = copy.deepcopy(CONFIG)
+        del config["num_hidden_layers"]
+        folder = tiny_llama.write(self.model, config=config)
+        weights = folder / "model.safetensors"
+        # A gap in the names is no count of layers.
+        weights.write_bytes(weights.read_bytes().replace(b"model.layers.1.", b"model.layers.7."))
+        self.refuse(folder, "config.json has no num_hidden_layers", "no name or shape of a tensor shows it")
 
     def test_missing_model(self):
         self.fail_with(INPUT, ["no-such-model", "does not exist"], "inspect", self.folder / "no-such-model")

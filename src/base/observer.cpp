@@ -7,7 +7,7 @@ namespace quern {
 
 void check_interrupted(const Observer& observer) {
   if (observer.interrupted())
-    throw Error(ErrorCode::kInterrupted, "interrupted; nothing was published, run the command again");
+    throw Error(ErrorCode::kInterrupted, "interrupted; what was not finished is gone, run the command again");
 }
 
 }  // namespace quern

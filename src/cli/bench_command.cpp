@@ -66,13 +66,13 @@ Subcommand add_bench(CLI::App& program) {
   app->add_option("MODEL", o->bench.model, "A model, or a package that compress wrote")->required();
   app->add_option("--against", o->bench.against, "Another model, measured in turn with the first");
   app->add_option("--prompt-tokens", o->bench.prompt_tokens, "Tokens fed at once")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("-n,--tokens", o->bench.tokens, "Tokens generated one by one")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--repeats", o->bench.repeats, "Measurements of each, of which the median counts")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number_from(0))
       ->capture_default_str();
   add_shared(*app, o->shared);
   app->footer("Example: quern bench build/demo/llama-7m-q4_k_m --against models/llama-7m");

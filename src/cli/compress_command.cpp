@@ -68,13 +68,13 @@ void add_text_options(CLI::App& app, CompressOptions& c) {
   app.add_option("--calib-windows", c.calibration_windows,
                  "Windows of 512 tokens (or of the model's context, if shorter) for the statistics, at most (0: all)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number_from(0));
   app.add_option("--gate-windows", c.gate_windows, "Windows for the bound, at most (0: all)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number_from(0));
   app.add_option("--report-windows", c.report_windows, "Windows for the report, at most (0: all)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number_from(0));
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   app->add_option("--max-kld", o->max_kld, "Mean KL divergence to the original may be this large, in nats");
   app->add_option("--max-trials", o->compress.max_trials, "Plans to try before giving up on the bound")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number_from(1));
   CLI::Option* size =
       app->add_option("--target-size", o->target_size, "Files of at most this size, such as 20MB, with the least loss");
   CLI::Option* bpw = app->add_option("--target-bpw", o->target_bpw, "The same in bits per weight, such as 3.4");

@@ -66,7 +66,7 @@ Subcommand add_eval(CLI::App& program) {
   app->add_option("--against", o->eval.against, "The original, for divergence and agreement");
   app->add_option("--windows", o->eval.windows, "Windows at most (0: all)")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number_from(0));
   app->add_option("--window-length", o->eval.window_length, "Tokens a window")
       ->capture_default_str()
       ->check(CLI::Range(8, 1 << 20));

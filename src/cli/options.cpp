@@ -1,6 +1,8 @@
 // Shared options and small parsers.
 #include "cli/options.h"
 
+#include <fmt/core.h>
+
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -9,6 +11,8 @@
 
 namespace quern::cli {
 namespace {
+
+constexpr int kMostThreads = 1024;
 
 // The number at the front of the text, and what follows it.
 std::pair<double, std::string> number_and_rest(const std::string& text, const char* wanted) {
@@ -22,7 +26,8 @@ std::pair<double, std::string> number_and_rest(const std::string& text, const ch
 }  // namespace
 
 void add_shared(CLI::App& app, SharedOptions& options) {
-  app.add_option("--threads", options.threads, "Threads (default: all processors); results do not depend on it");
+  app.add_option("--threads", options.threads, "Threads (default: all processors); results do not depend on it")
+      ->check(CLI::Range(0, kMostThreads));
   app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")
       ->check(CLI::IsMember({"auto", "f32", "bf16"}));
   app.add_option("--max-memory", options.max_memory,
@@ -73,6 +78,16 @@ double parse_ratio(const std::string& text) {
   const auto [value, unit] = number_and_rest(text, "a ratio such as 6x");
   if ((unit != "" && unit != "x") || value < 1) fail(ErrorCode::kUsage, "\"{}\" is not a ratio such as 6x", text);
   return value;
+}
+
+CLI::Validator whole_number_from(std::uint64_t least) {
+  const auto check = [least](const std::string& text) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool fits = error == std::errc() && end == text.data() + text.size() && value >= least;
+    return fits ? std::string() : fmt::format("\"{}\" is not a whole number from {} on", text, least);
+  };
+  return CLI::Validator(check, "");
 }
 
 }  // namespace quern::cli

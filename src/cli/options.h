@@ -32,4 +32,7 @@ double parse_number(const std::string& text);
 double parse_positive(const std::string& text);
 double parse_ratio(const std::string& text);
 
+// Checks of options that count: whole numbers from `least` on, and no more than a number of 64 bits holds.
+CLI::Validator whole_number_from(std::uint64_t least);
+
 }  // namespace quern::cli

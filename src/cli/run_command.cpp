@@ -66,22 +66,22 @@ Subcommand add_run(CLI::App& program) {
   auto* prompt = app->add_option("-p,--prompt", o->generate.prompt, "Text to go on from");
   app->add_option("--prompt-file", o->prompt_file, "The same from a file")->excludes(prompt);
   app->add_option("-n,--tokens", o->generate.tokens, "Tokens to generate at most")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--context", o->generate.context,
                   "Tokens of prompt and answer together (0: the model's, at most 4096)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--temperature", sampling.temperature, "0: always the most probable token")->capture_default_str();
   app->add_option("--top-k", sampling.top_k, "Choose among the k most probable (0: all)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--top-p", sampling.top_p, "Choose among the most probable that together reach p")
       ->capture_default_str();
   app->add_option("--min-p", sampling.min_p, "Leave out what is less probable than p times the most probable")
       ->capture_default_str();
   app->add_option("--seed", sampling.seed, "The same seed gives the same text")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--stop", o->generate.stops, "End before this text (may be repeated)");
   add_shared(*app, o->shared);

@@ -53,7 +53,7 @@ Subcommand add_verify(CLI::App& program) {
   app->add_option("--against", o->against, "The original (default: where it was when the package was made)");
   app->add_option("--every", o->stride, "Compare every n-th tensor with the original")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number_from(1));
   add_shared(*app, o->shared);
   app->footer("Example: quern verify out");
   return {app, [o] { return run(*o); }};

@@ -11,6 +11,8 @@
 #include "base/cpu.h"
 #include "kernel/memory_bandwidth.h"
 #include "kernel/packed_product.h"
+#include "pipeline/check_weights.h"
+#include "pipeline/feed.h"
 #include "quern/error.h"
 #include "runtime/sequence.h"
 
@@ -42,36 +44,38 @@ struct Side {
   std::optional<Sequence> sequence;
   Speed speed;
 
-  Side(const std::filesystem::path& path, const BenchmarkOptions& options, ThreadPool& pool)
+  Side(const std::filesystem::path& path, const BenchmarkOptions& options, ThreadPool& pool, const Observer& observer)
       : model(path), before(resident_bytes()) {
     const std::uint64_t context = model.spec.extent("context");
     if (options.prompt_tokens > context || options.tokens > context - options.prompt_tokens)
       fail(ErrorCode::kUsage, "{} and {} tokens do not fit the context of {} of {}", options.prompt_tokens,
            options.tokens, context, path.string());
     const std::size_t needed = options.prompt_tokens + options.tokens;
+    check_tied_copy(model.weights, model.spec);
     walk.emplace(model.walk(pool, Precision::kF32));
     sequence.emplace(*walk, needed);
     speed.model = model.name();
     speed.file_bytes = model.file_bytes();
     speed.weight_bytes_per_token = weight_bytes_per_token(*walk);
     speed.state_bytes = state_bytes(model.spec, needed);
-    measure(options);  // warms up; from here on the process holds all that this model needs
+    measure(options, observer);  // warms up; from here on the process holds all that this model needs
     speed.prompt_rates.clear();
     speed.rates.clear();
     const std::uint64_t now = resident_bytes();
     speed.resident_bytes = now - std::min(now, before);
   }
 
-  void measure(const BenchmarkOptions& options) {
+  void measure(const BenchmarkOptions& options, const Observer& observer) {
     const auto vocabulary = static_cast<std::int32_t>(model.spec.extent("vocab"));
     std::vector<std::int32_t> prompt(options.prompt_tokens);
     for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<std::int32_t>(i * 7919 % vocabulary);
     sequence->clear();
     auto start = Clock::now();
-    sequence->feed(prompt);
+    feed_interruptibly(*sequence, prompt, observer);
     speed.prompt_rates.push_back(static_cast<double>(options.prompt_tokens) / seconds_since(start));
     start = Clock::now();
     for (std::size_t i = 0; i < options.tokens; ++i) {
+      check_interrupted(observer);
       const auto id = static_cast<std::int32_t>(i * 104729 % vocabulary);
       sequence->feed({&id, 1});
     }
@@ -96,14 +100,13 @@ Benchmark benchmark(const BenchmarkOptions& options, Observer& observer) {
                    .prompt_tokens = options.prompt_tokens,
                    .tokens = options.tokens};
   std::vector<std::unique_ptr<Side>> sides;
-  sides.push_back(std::make_unique<Side>(options.model, options, pool));
-  if (!options.against.empty()) sides.push_back(std::make_unique<Side>(options.against, options, pool));
+  sides.push_back(std::make_unique<Side>(options.model, options, pool, observer));
+  if (!options.against.empty()) sides.push_back(std::make_unique<Side>(options.against, options, pool, observer));
   observer.stage("bench", options.repeats * sides.size());
   for (std::size_t r = 0; r < options.repeats; ++r)
     for (std::size_t s = 0; s < sides.size(); ++s) {
-      check_interrupted(observer);
       Side& side = *sides[(r + s) % sides.size()];
-      side.measure(options);
+      side.measure(options, observer);
       observer.advance(side.speed.model);
     }
   for (const auto& side : sides) {

@@ -57,6 +57,7 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   }
   const OpenModel original(options.against);
   check_same_pieces(load_tokenizer(original.checkpoint), tokenizer);
+  check_tied_copy(original.weights, original.spec);
   const WalkContext original_walk = original.walk(pool, setup.precision);
   const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);
   result.against_bytes = original.file_bytes();

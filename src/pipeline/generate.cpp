@@ -5,7 +5,9 @@
 #include <chrono>
 
 #include "format/load_tokenizer.h"
+#include "pipeline/check_weights.h"
 #include "pipeline/end_tokens.h"
+#include "pipeline/feed.h"
 #include "quern/error.h"
 #include "runtime/sequence.h"
 #include "text/stop_strings.h"
@@ -53,6 +55,7 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
   if (prompt.size() > context)
     fail(ErrorCode::kInput, "the prompt has {} tokens, more than the context of {}; shorten it or raise --context",
          prompt.size(), context);
+  check_tied_copy(model.weights, model.spec);
   const WalkContext walk = model.walk(pool, Precision::kF32);
   const std::set<std::int32_t> ends = end_tokens(model.checkpoint, tokenizer.vocabulary());
   // Room for no more than can come: tokens may be any number.
@@ -66,7 +69,7 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
     show(text);
   };
   auto since = Clock::now();
-  std::span<const float> logits = sequence.feed(prompt);
+  std::span<const float> logits = feed_interruptibly(sequence, prompt, observer);
   result.prompt_seconds = seconds_since(since);
   since = Clock::now();
   while (result.tokens < options.tokens) {

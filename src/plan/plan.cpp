@@ -36,6 +36,12 @@ PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplic
             .optimizer = "rtn",
             .reason = weight.axes.size() < 2 ? "a vector: small and sensitive" : weight.role + ": small and sensitive"};
   const PrecisionRule* rule = r ? &in.precision_map->rules[*r] : nullptr;
+  const char* prescribed = is_elementwise(weight) ? in.format.vector_encoding : nullptr;
+  if (rule && prescribed && rule->codec != prescribed) {
+    notes.push_back(fmt::format("{}: {} instead of {}, since the runtimes of {} compute with it in no other",
+                                weight.tensor, prescribed, rule->codec, in.format.name));
+    return {.codec = prescribed, .optimizer = "rtn", .reason = "prescribed by the container's runtimes"};
+  }
   const CodecChoice choice =
       rule ? fit_codec(fit, rule->codec, fmt::format("rule {} of the precision map (\"{}\")", *r + 1, rule->match))
            : choose_codec(fit, {weight, in.spec, source_encoding, in.has_statistics()});

@@ -36,6 +36,10 @@ bool keeps_precision(const Weight& weight) {
          std::find(std::begin(kKept), std::end(kKept), role) != std::end(kKept);
 }
 
+bool is_elementwise(const Weight& weight) {
+  return keeps_precision(weight) && weight.role != "moe.router" && weight.role != "pos_embed";
+}
+
 std::uint64_t WeightSite::extent(std::string_view name) const {
   const auto at = spec.extents.find(std::string(name));
   return at == spec.extents.end() ? 0 : at->second;

@@ -27,6 +27,10 @@ Part part_of(const Weight& weight, const ModelSpec& spec);
 // A_log, D, convolutions, position tables. They keep 16 or 32 bits unless a precision map names them.
 bool keeps_precision(const Weight& weight);
 
+// Of those, the ones that a runtime computes with value by value, so that a container may prescribe their encoding: all
+// but routers and position tables.
+bool is_elementwise(const Weight& weight);
+
 struct WeightSite {
   const Weight& weight;
   const ModelSpec& spec;

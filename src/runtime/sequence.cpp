@@ -116,12 +116,7 @@ std::span<const float> Sequence::feed(std::span<const std::int32_t> ids) {
 
 std::uint64_t weight_bytes_per_token(const WalkContext& context) {
   std::uint64_t bytes = 0;
-  const auto bytes_of = [&](std::size_t index) {
-    const Weight& weight = context.spec.weights[index];
-    const Codec* codec = find_codec(stored_encoding(context.weights.checkpoint(), weight));
-    const RowLayout layout = weight.layout();
-    return codec ? layout.rows * codec->row_bytes(layout.cols) : 0;
-  };
+  const auto bytes_of = [&](std::size_t index) { return packed_bytes(context.weights, context.spec.weights[index]); };
   for (const Block& block : context.spec.blocks)
     for (const Op& op : block.ops) {
       if (std::holds_alternative<EmbedOp>(op.kind) || std::holds_alternative<PositionsOp>(op.kind)) continue;

@@ -82,6 +82,11 @@ void WeightSource::replace(const std::string& name, PackedTensor packed) { repla
 
 void WeightSource::restore(const std::string& name) { replaced_.erase(name); }
 
+const PackedTensor* WeightSource::replacement(const std::string& name) const {
+  const auto found = replaced_.find(name);
+  return found == replaced_.end() ? nullptr : &found->second;
+}
+
 void WeightSource::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
   const RowLayout logical = weight.layout();
   ensure(out.cols == logical.cols && first <= logical.rows && out.rows <= logical.rows - first,

@@ -21,6 +21,8 @@ class WeightSource {
   // checkpoint (for measuring one weight alone).
   void replace(const std::string& name, PackedTensor packed);
   void restore(const std::string& name);
+  // What stands in for it; null: nothing does.
+  const PackedTensor* replacement(const std::string& name) const;
 
   // Decodes rows first .. first + out.rows - 1 of the logical matrix, whatever way it is stored. Error(kInput) when the
   // stored encoding has no codec; the message names the tensor. NaN and infinity pass through. Safe from several

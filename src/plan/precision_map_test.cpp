@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "plan/precision_table.h"
@@ -187,6 +188,15 @@ class MappedPlan : public ::testing::Test {
     return make_plan({find_scheme("q4_k_m"), find_format("gguf"), spec, names, source, "", statistics, &map});
   }
 };
+
+TEST_F(MappedPlan, TheContainerPrescribesWhatIsComputedValueByValue) {
+  const Plan mapped = plan(R"([{"match":"norm","codec":"bf16"}])");
+  const auto norm = std::ranges::find(mapped.steps, "output_norm.weight", &PlanStep::output);
+  ASSERT_NE(norm, mapped.steps.end());
+  EXPECT_EQ(norm->codec, "f32");
+  const auto told = [&](const std::string& note) { return note.find("model.norm.weight: f32 instead of bf16") == 0; };
+  EXPECT_TRUE(std::ranges::any_of(mapped.notes, told));
+}
 
 TEST_F(MappedPlan, FirstMatchWinsAndTheRestKeepsTheScheme) {
   const Plan mapped = plan(R"([{"match":"blk.0.attn_q.weight","codec":"bf16"},{"match":"attn.q","codec":"q8_0"},

@@ -157,6 +157,34 @@ class BadStatistics(RefusingTest):
         self.succeed("compress", MODEL, "-o", self.output, "--imatrix", self.imatrix, "--scheme", "q4_k_m")
 
 
+class BadCounts(ProgramTest):
+    def test_are_refused_in_plain_words(self):
+        for command, option in (("run", "--tokens"), ("run", "--top-k"), ("run", "--seed"), ("bench", "--repeats"),
+                                ("bench", "--prompt-tokens"), ("eval", "--windows")):
+            for value in ("-1", "two", "1.5", "18446744073709551616"):
+                with self.subTest(option=option, value=value):
+                    text = ["--text", CALIBRATION_TEXT] if command == "eval" else []
+                    self.fail_with(USAGE, [f'"{value}" is not a whole number from 0 on'], command, MODEL, *text, option, value)
+        self.fail_with(USAGE, ["1024"], "run", MODEL, "-p", "The", "--threads", "999999")
+
+
+class DifferentTiedHead(ProgramTest):
+    def test_is_found_by_every_command(self):
+        tensors = tiny_llama.weights()
+        shape, values = tensors["model.embed_tokens.weight"]
+        tensors["lm_head.weight"] = (shape, values[:-1] + values[:1])
+        model = tiny_llama.write(self.folder / "differs", tensors=tensors)
+        good = tiny_llama.write(self.folder / "good")
+        text = self.folder / "text.txt"
+        text.write_text("The mill grinds the corn of the year. " * 40)
+        measured = ["--text", text, "--window-length", "16", "--windows", "1"]
+        for arguments in (["eval", model, *measured], ["eval", good, "--against", model, *measured], ["run", model, "-p", "The"],
+                          ["bench", model, "--prompt-tokens", "4", "-n", "2"],
+                          ["compress", model, "-o", self.folder / "out"]):
+            with self.subTest(command=arguments[0]):
+                self.fail_with(INPUT, ["lm_head.weight", "model.embed_tokens.weight"], *arguments)
+
+
 class BadOutputs(ProgramTest):
     def setUp(self):
         super().setUp()

@@ -1,0 +1,53 @@
+"""A size that was asked for: never exceeded, predicted, and refused where it cannot be."""
+
+import unittest
+
+from quern_program import CALIBRATED, CALIBRATION_TEXT, MODEL, ProgramTest, compress, model_files, read_json, run
+
+USAGE, INFEASIBLE = 2, 4
+GATE = ["--gate-windows", "1"]
+
+
+class Size(ProgramTest):
+    def test_size_is_kept_and_divergence_predicted(self):
+        size = 4_500_000
+        package = compress(self.folder / "out", "--scheme", "q4_k_m", "--target-size", size, *CALIBRATED, *GATE, "--max-kld", "1")
+        written = sum(path.stat().st_size for path in model_files(package))
+        self.assertLessEqual(written, size)
+        self.assertGreaterEqual(written, 0.995 * size)
+        report = read_json(package / "report.json")
+        note = next(note for note in report["notes"] if "were chosen for a size" in note)
+        self.assertIn(f"{written} bytes", note)
+        predicted = float(note.split("divergence ")[1].split()[0])
+        measured = report["ladder"][-1]["gate"]["mean_kld"]["value"]
+        self.assertTrue(predicted / 1.5 < measured < predicted * 1.5, (predicted, measured))
+        codecs = {step["codec"] for step in report["ladder"][-1]["plan"]["steps"]}
+        self.assertGreater(len(codecs), 3, codecs)
+        self.succeed("verify", package, "--every", "1")
+
+    def refuse(self, code, words, *arguments):
+        self.fail_with(code, words, "compress", MODEL, "-o", self.folder / "out", "--scheme", "q4_k_m", *arguments)
+        self.assert_gone(self.folder / "out", self.folder / "out.partial")
+
+    def test_what_cannot_be_asked_for(self):
+        text = ["--calib", CALIBRATION_TEXT]
+        self.refuse(USAGE, ["--calib", "--gate-text"], "--target-size", "5MB")
+        self.refuse(USAGE, ["--target-size", "--min-ratio"], *text, "--target-size", "5MB", "--min-ratio", "3x")
+        self.refuse(USAGE, ["--target-size", "--target-bpw"], *text, "--target-size", "5MB", "--target-bpw", "3")
+        for option, value in (("--target-size", "5 horses"), ("--target-bpw", "0"), ("--target-bpw", "-3"),
+                              ("--min-ratio", "0.5"), ("--min-ratio", "x"), ("--target-size", "0")):
+            with self.subTest(option=option, value=value):
+                self.refuse(USAGE, [value], *text, option, value)
+        rules = self.folder / "rules.json"
+        rules.write_text('[{"match": "embed", "codec": "q8_0"}]')
+        self.refuse(USAGE, ["--precision-map"], *text, "--target-size", "5MB", "--precision-map", rules)
+        done = run("compress", MODEL, "-o", self.folder / "out", *text, "--target-size", "5MB")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("--format gguf", done.stderr)
+
+    def test_too_small_names_the_least(self):
+        self.refuse(INFEASIBLE, ["1000000 bytes", "the least is", "nats"], *CALIBRATED, *GATE, "--target-size", "1MB")
+
+
+if __name__ == "__main__":
+    unittest.main()

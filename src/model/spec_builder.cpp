@@ -115,15 +115,16 @@ void SpecBuilder::check_names() const {
   for (std::int32_t layer = 0; layer < static_cast<std::int32_t>(parameters_["layers"]); ++layer)
     for (const TensorRow& row : rows_)
       if (row.place == TensorRow::Place::kLayer) expect(row, layer);
+  const char* counts = parameters_.knows("experts") ? "layers*experts" : "layers";
   const std::string head = naming_.name_of(row(kHeadKey), -1);
   for (const TensorEntry& entry : checkpoint_.tensors())
     if (!expected.contains(entry.name) && entry.name != head && !is_derived_(entry.name))
       unmatched.push_back(entry.name);
   if (!missing.empty())
     fail(ErrorCode::kInput, "{}, but {} of the {} tensors that such a model needs are missing: {}",
-         parameters_.claim("layers"), missing.size(), expected.size(), listed(missing));
+         parameters_.claim(counts), missing.size(), expected.size(), listed(missing));
   if (!unmatched.empty())
-    fail(ErrorCode::kInput, "{}, and {} tensors have no place in such a model: {}", parameters_.claim("layers"),
+    fail(ErrorCode::kInput, "{}, and {} tensors have no place in such a model: {}", parameters_.claim(counts),
          unmatched.size(), listed(unmatched));
 }
 

@@ -245,6 +245,17 @@ std::vector<std::string> thin_notes(const Statistics& statistics) {
   return notes;
 }
 
+// What keeps a runtime from reading texts with the package; empty: nothing.
+std::string tokenizer_note(const Checkpoint& source) {
+  try {
+    load_tokenizer(source);
+    return {};
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput) throw;
+    return fmt::format("the tokenizer goes along as it is, and cannot be used: {}", error.what());
+  }
+}
+
 Report describe(Compression& c, const Trials& trials) {
   Report r;
   r.model_name = c.source.name();
@@ -271,6 +282,7 @@ Report describe(Compression& c, const Trials& trials) {
   if (same_text(c.options.report_text, c.options.calibration_text) ||
       same_text(c.options.report_text, c.options.gate_text))
     r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
+  if (const std::string note = tokenizer_note(c.source.checkpoint); !note.empty()) r.notes.push_back(note);
   if (c.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
   for (const std::string& note : thin_notes(c.statistics)) r.notes.push_back(note);
   return r;

@@ -21,7 +21,10 @@ std::string with_error(const Estimate& e, int digits, double scale = 1) {
   return fmt::format("{:.{}f} +- {:.{}f}", e.value * scale, digits, e.standard_error * scale, digits);
 }
 
-double ratio(std::uint64_t from, std::uint64_t to) { return static_cast<double>(from) / static_cast<double>(to); }
+std::string change(std::uint64_t from, std::uint64_t to) {
+  const double a = static_cast<double>(from), b = static_cast<double>(to);
+  return a >= b ? fmt::format("{:.2f}x smaller", a / b) : fmt::format("{:.2f}x larger", b / a);
+}
 
 struct Row {
   std::string what, before, after, change;
@@ -29,9 +32,9 @@ struct Row {
 
 std::vector<Row> headline(const Report& r) {
   std::vector<Row> rows{{"Bytes, everything counted", grouped(r.source_bytes), grouped(r.output_bytes),
-                         fmt::format("{:.2f}x smaller", ratio(r.source_bytes, r.output_bytes))},
+                         change(r.source_bytes, r.output_bytes)},
                         {"Bytes if stored in FP32", grouped(r.fp32_bytes()), grouped(r.output_bytes),
-                         fmt::format("{:.2f}x smaller", ratio(r.fp32_bytes(), r.output_bytes))},
+                         change(r.fp32_bytes(), r.output_bytes)},
                         {"Bits per weight", fmt::format("{:.2f}", r.bits_per_weight(r.source_bytes)),
                          fmt::format("{:.2f}", r.bits_per_weight(r.output_bytes)), ""}};
   if (!r.quality) return rows;

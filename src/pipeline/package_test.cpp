@@ -40,6 +40,22 @@ TEST(Package, HoldsTheModelItsEvidenceAndTheHashOfEveryFile) {
   EXPECT_TRUE(report.accepted);
 }
 
+TEST(Package, SaysThatItsTokenizerCannotBeUsed) {
+  const ScratchFolder scratch;
+  const Report report = compress_tiny(tiny("tiny-llama-bias"), scratch.path() / "out");  // has none
+  const auto told = [](const std::string& note) { return note.find("the tokenizer") == 0; };
+  EXPECT_EQ(std::ranges::count_if(report.notes, told), 1);
+}
+
+TEST(Summary, CallsALargerFileLarger) {
+  Report report;
+  report.parameters = 100;
+  report.source_bytes = 200;
+  report.output_bytes = 250;
+  const std::string text = summary(report);
+  expect_parts(text, {"1.25x larger", "1.60x smaller"});
+}
+
 TEST(Package, HasTheBytesThatThePlanPredicted) {
   const ScratchFolder scratch;
   const Report report = compress_tiny(tiny("tiny-llama-bias"), scratch.path() / "out");

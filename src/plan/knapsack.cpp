@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "quern/error.h"
 
@@ -109,8 +110,8 @@ struct Partial {
 
 // Those that no other beats, by bytes.
 std::vector<Partial> undominated(std::vector<Partial> all) {
-  std::stable_sort(all.begin(), all.end(), [](const Partial& a, const Partial& b) {
-    return a.bytes != b.bytes ? a.bytes < b.bytes : a.loss < b.loss;
+  std::sort(all.begin(), all.end(), [](const Partial& a, const Partial& b) {
+    return std::tie(a.bytes, a.loss, a.before, a.choice) < std::tie(b.bytes, b.loss, b.before, b.choice);
   });
   std::vector<Partial> kept;
   for (const Partial& partial : all)
@@ -139,7 +140,10 @@ std::optional<KnapsackSelection> solve_knapsack(std::span<const KnapsackItem> it
       ensure(std::isfinite(choice.loss) && choice.loss >= 0, "a choice with a loss of {}", choice.loss);
     add_steps(items[i], i, steps);
   }
-  std::stable_sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.slope() > b.slope(); });
+  std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) {
+    if (a.slope() != b.slope()) return a.slope() > b.slope();
+    return std::tie(a.item, a.bytes, a.choice) < std::tie(b.item, b.bytes, b.choice);
+  });
   const Relaxation all(items, 0, steps);
   if (all.at(budget) == kImpossible) return std::nullopt;
   const double most = loss_of_greedy(items, steps, budget) + all.rounding();

@@ -1,6 +1,7 @@
 // Folders that compress writes: layout, manifest, what may be replaced, and fitting a model into memory.
 #include "pipeline/package.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/sha256.h"

@@ -130,9 +130,10 @@ TEST(SpecBuilder, AHeadBesideATiedOneIsItsCopy) {
 TEST(SpecBuilder, MissingAndUnmatchedTensorsAreNamed) {
   FakeModel missing = fake();
   missing.shapes.erase("model.layers.1.experts.1.weight");
-  expect_input_error([&] { built(missing); },
-                     "config.json says num_layers 2 and experts 2, but 1 of the 9 tensors that such a model needs are missing: "
-                     "model.layers.1.experts.1.weight");
+  expect_input_error(
+      [&] { built(missing); },
+      "config.json says num_layers 2 and experts 2, but 1 of the 9 tensors that such a model needs are missing: "
+      "model.layers.1.experts.1.weight");
   FakeModel more = fake();
   more.shapes["model.layers.1.experts.2.weight"] = {3, 4};
   more.shapes["model.layers.0.mask"] = {9};  // derived: nobody minds

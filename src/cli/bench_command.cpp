@@ -40,7 +40,7 @@ std::string table(const Benchmark& b) {
   text += row("share of the memory bandwidth", b,
               [](const Speed& s) { return fmt::format("{:.0f}%", 100 * s.bandwidth_share); });
   text += row("keys, values, states, bytes", b, [](const Speed& s) { return fmt::format("{}", s.state_bytes); });
-  text += row("memory taken, bytes", b, [](const Speed& s) { return fmt::format("{}", s.resident_bytes); });
+  text += row("peak memory, bytes", b, [](const Speed& s) { return fmt::format("{}", s.peak_bytes); });
   text += row("files, bytes", b, [](const Speed& s) { return fmt::format("{}", s.file_bytes); });
   return text;
 }
@@ -75,6 +75,7 @@ Subcommand add_bench(CLI::App& program) {
       ->check(whole_number_from(0))
       ->capture_default_str();
   add_shared(*app, o->shared);
+  add_max_memory(*app, o->shared);
   app->footer("Example: quern bench build/demo/llama-7m-q4_k_m --against models/llama-7m");
   return {app, [o] { return run(*o); }};
 }

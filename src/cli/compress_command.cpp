@@ -104,6 +104,8 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   bpw->excludes(ratio);
   app->add_flag("--force", o->force, "Replace the output folder if it exists");
   add_shared(*app, o->shared);
+  add_compute(*app, o->shared);
+  add_max_memory(*app, o->shared);
   app->footer(
       "Example: quern compress models/llama-7m -o out --scheme q4_k_m --calib texts/calib.txt --report-text "
       "texts/eval.txt");

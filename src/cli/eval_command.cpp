@@ -71,6 +71,8 @@ Subcommand add_eval(CLI::App& program) {
       ->capture_default_str()
       ->check(CLI::Range(8, 1 << 20));
   add_shared(*app, o->shared);
+  add_compute(*app, o->shared);
+  add_max_memory(*app, o->shared);
   app->footer("Example: quern eval out --against models/llama-7m --text texts/eval.txt");
   return {app, [o] { return run(*o); }};
 }

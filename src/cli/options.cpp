@@ -26,14 +26,20 @@ std::pair<double, std::string> number_and_rest(const std::string& text, const ch
 }  // namespace
 
 void add_shared(CLI::App& app, SharedOptions& options) {
-  app.add_option("--threads", options.threads, "Threads (default: all processors); results do not depend on it")
+  app.add_option("--threads", options.threads,
+                 "Threads (default: all processors); what is written does not depend on it")
       ->check(CLI::Range(0, kMostThreads));
-  app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
-  app.add_option("--max-memory", options.max_memory,
-                 "Memory to stay within, such as 800MB or 2GiB (default: half of the machine's)");
   app.add_flag("--json", options.json, "Print the result as JSON");
   app.add_flag("-q,--quiet", options.quiet, "No progress");
+}
+
+void add_max_memory(CLI::App& app, SharedOptions& options) {
+  app.add_option("--max-memory", options.max_memory, "Memory to stay within, such as 800MB or 2GiB");
+}
+
+void add_compute(CLI::App& app, SharedOptions& options) {
+  app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")
+      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
 }
 
 MachineOptions SharedOptions::machine() const {

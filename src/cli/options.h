@@ -19,7 +19,12 @@ struct SharedOptions {
   Verbosity verbosity() const { return quiet ? Verbosity::kQuiet : Verbosity::kNormal; }
 };
 
+// --threads, --json, --quiet.
 void add_shared(CLI::App& app, SharedOptions& options);
+// --max-memory, for commands that keep to it.
+void add_max_memory(CLI::App& app, SharedOptions& options);
+// --compute, for commands that multiply whole windows.
+void add_compute(CLI::App& app, SharedOptions& options);
 
 // "800MB" (10^6), "1GiB" (2^30), "4096". Error(kUsage) otherwise.
 std::uint64_t parse_bytes(const std::string& text);

@@ -85,6 +85,7 @@ Subcommand add_run(CLI::App& program) {
       ->capture_default_str();
   app->add_option("--stop", o->generate.stops, "End before this text (may be repeated)");
   add_shared(*app, o->shared);
+  add_max_memory(*app, o->shared);
   app->footer("Example: quern run build/demo/llama-7m-q4_k_m --prompt \"The history of\" --tokens 40");
   return {app, [o] { return run(*o); }};
 }

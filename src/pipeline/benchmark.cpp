@@ -1,8 +1,6 @@
 // Interleaved repeats over sequences in memory.
 #include "pipeline/benchmark.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -13,6 +11,7 @@
 #include "kernel/packed_product.h"
 #include "pipeline/check_weights.h"
 #include "pipeline/feed.h"
+#include "pipeline/sequence_memory.h"
 #include "quern/error.h"
 #include "runtime/sequence.h"
 
@@ -29,23 +28,30 @@ double median(std::vector<double> values) {
   return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-// Anonymous memory of the process.
-std::uint64_t resident_bytes() {
-  std::uint64_t total = 0, resident = 0, shared = 0;
-  std::ifstream("/proc/self/statm") >> total >> resident >> shared;
-  return (resident - std::min(resident, shared)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+// A line of the process's status, in bytes; 0 where the system has none.
+std::uint64_t status_bytes(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(name + ":")) return std::stoull(line.substr(name.size() + 1)) * 1024;
+  return 0;
+}
+
+// Resident memory, and the kernel's record of its peak begins anew (proc(5), clear_refs).
+std::uint64_t begin_peak() {
+  std::ofstream("/proc/self/clear_refs") << 5;
+  return status_bytes("VmRSS");
 }
 
 // A loaded model and what was measured of it.
 struct Side {
+  std::uint64_t before;  // resident bytes; taken first
   OpenModel model;
-  std::uint64_t before;
   std::optional<WalkContext> walk;
   std::optional<Sequence> sequence;
   Speed speed;
 
   Side(const std::filesystem::path& path, const BenchmarkOptions& options, ThreadPool& pool, const Observer& observer)
-      : model(path), before(resident_bytes()) {
+      : before(begin_peak()), model(path) {
     const std::uint64_t context = model.spec.extent("context");
     if (options.prompt_tokens > context || options.tokens > context - options.prompt_tokens)
       fail(ErrorCode::kUsage, "{} and {} tokens do not fit the context of {} of {}", options.prompt_tokens,
@@ -53,6 +59,7 @@ struct Side {
     const std::size_t needed = options.prompt_tokens + options.tokens;
     check_tied_copy(model.weights, model.spec);
     walk.emplace(model.walk(pool, Precision::kF32));
+    check_sequence_memory(*walk, needed, options.machine.max_memory);
     sequence.emplace(*walk, needed);
     speed.model = model.name();
     speed.file_bytes = model.file_bytes();
@@ -61,8 +68,8 @@ struct Side {
     measure(options, observer);  // warms up; from here on the process holds all that this model needs
     speed.prompt_rates.clear();
     speed.rates.clear();
-    const std::uint64_t now = resident_bytes();
-    speed.resident_bytes = now - std::min(now, before);
+    const std::uint64_t peak = status_bytes("VmHWM");
+    speed.peak_bytes = peak - std::min(peak, before);
   }
 
   void measure(const BenchmarkOptions& options, const Observer& observer) {
@@ -126,7 +133,7 @@ Json to_json(const Benchmark& b) {
                                    {"file_bytes", s.file_bytes},
                                    {"weight_bytes_per_token", s.weight_bytes_per_token},
                                    {"state_bytes", s.state_bytes},
-                                   {"resident_bytes", s.resident_bytes},
+                                   {"peak_bytes", s.peak_bytes},
                                    {"prompt_tokens_per_second", s.prompt_rate},
                                    {"tokens_per_second", s.rate},
                                    {"prompt_repeats", Json::Array(s.prompt_rates.begin(), s.prompt_rates.end())},

@@ -18,7 +18,7 @@ struct BenchmarkOptions {
 struct Speed {
   std::string model;
   std::uint64_t file_bytes = 0, weight_bytes_per_token = 0, state_bytes = 0;
-  std::uint64_t resident_bytes = 0;         // of the process, more than before this model was loaded
+  std::uint64_t peak_bytes = 0;             // resident memory at its peak, loading and one run, more than before
   std::vector<double> prompt_rates, rates;  // tokens a second, one a repeat
   double prompt_rate = 0, rate = 0;         // medians
   double bandwidth_share = 0;               // of the measured memory bandwidth, while generating

@@ -8,6 +8,7 @@
 #include "pipeline/check_weights.h"
 #include "pipeline/end_tokens.h"
 #include "pipeline/feed.h"
+#include "pipeline/sequence_memory.h"
 #include "quern/error.h"
 #include "runtime/sequence.h"
 #include "text/stop_strings.h"
@@ -59,7 +60,9 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
   const WalkContext walk = model.walk(pool, Precision::kF32);
   const std::set<std::int32_t> ends = end_tokens(model.checkpoint, tokenizer.vocabulary());
   // Room for no more than can come: tokens may be any number.
-  Sequence sequence(walk, prompt.size() + std::min(context - prompt.size(), options.tokens));
+  const std::size_t room = prompt.size() + std::min(context - prompt.size(), options.tokens);
+  check_sequence_memory(walk, room, options.machine.max_memory);
+  Sequence sequence(walk, room);
   Generation result;
   result.prompt_tokens = prompt.size();
   result.load_seconds = seconds_since(start);

@@ -53,8 +53,8 @@ PreparedOp prepare(const PositionsOp&, const Request& r) {
   r.expect_inputs(1);
   const RowLayout table = r.weight(0).layout();
   if (r.positions > table.rows)
-    fail(ErrorCode::kInput, "{} tokens are longer than the {} positions that the model has ({})", r.positions,
-         table.rows, r.weight(0).tensor);
+    fail(ErrorCode::kInput, "{}: {} tokens are longer than the {} positions that the model has ({}); take fewer",
+         r.context.weights.checkpoint().path().string(), r.positions, table.rows, r.weight(0).tensor);
   ensure(table.cols == r.widths[0], "{} has {} columns and its input {}", r.weight(0).tensor, table.cols, r.widths[0]);
   auto rows = std::make_shared<Matrix>(r.positions, table.cols);
   r.context.weights.read_rows(r.weight(0), 0, rows->view());
@@ -269,7 +269,8 @@ Matrix read_decay(const SelectiveScanOp& scan, const WeightSource& weights, cons
     const float stored = value;
     if (scan.decay == SelectiveScanOp::Decay::kLog) value = -std::exp(stored);
     if (!(value <= 0) || std::isinf(value))
-      fail(ErrorCode::kInput, "tensor {} holds {}: a state would {}; values must be finite{}", weight.tensor, stored,
+      fail(ErrorCode::kInput, "{}: tensor {} holds {}: a state would {}; the decay it stands for must be finite{}",
+           weights.checkpoint().path().string(), weight.tensor, stored,
            value > 0 ? "grow with every token" : "not be a number",
            scan.decay == SelectiveScanOp::Decay::kNegated ? " and not positive" : "");
   }

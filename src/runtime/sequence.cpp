@@ -80,6 +80,21 @@ struct Sequence::State {
     return hidden;
   }
 
+  // Looks for the weight that is to blame.
+  [[noreturn]] void fail_non_finite() const {
+    const std::string model = context.weights.checkpoint().path().string();
+    for (const Weight& weight : context.spec.weights) {
+      const std::size_t row = first_bad_row(context.weights, weight);
+      if (row < weight.layout().rows)
+        fail(ErrorCode::kInput,
+             "{}: the logits behind token {} are not finite: tensor {} holds a NaN or infinity in row {}", model,
+             position - 1, weight.tensor, row);
+    }
+    fail(ErrorCode::kInput,
+         "{}: the logits behind token {} are not finite: its weights are finite, the values overflowed", model,
+         position - 1);
+  }
+
   void check(std::span<const std::int32_t> ids) const {
     const std::uint64_t vocabulary = embedding().layout().rows;
     for (const std::int32_t id : ids)
@@ -108,9 +123,7 @@ std::span<const float> Sequence::feed(std::span<const std::int32_t> ids) {
   for (std::size_t begin = 0; begin < ids.size(); begin += kChunk)
     hidden = s.run(ids.subspan(begin, std::min(kChunk, ids.size() - begin)));
   s.head.apply(std::as_const(hidden).view(), 0, s.logits.view());
-  if (!all_finite(s.logits.flat()))
-    fail(ErrorCode::kInput, "{}: the logits behind token {} are not finite: the weights are damaged or overflow",
-         s.context.weights.checkpoint().path().string(), s.position - 1);
+  if (!all_finite(s.logits.flat())) s.fail_non_finite();
   return s.logits.flat();
 }
 

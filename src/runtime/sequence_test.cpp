@@ -243,7 +243,7 @@ class Damaged : public testing::Test {
   }
 };
 
-TEST_F(Damaged, NanInAWeightIsAnErrorThatNamesTheFile) {
+TEST_F(Damaged, NanInAWeightIsAnErrorThatNamesItAndTheFile) {
   for (const char* tensor : {"model.layers.1.mlp.down_proj.weight", "model.layers.0.self_attn.q_proj.weight",
                              "model.layers.1.input_layernorm.weight", "lm_head.weight"}) {
     const std::filesystem::path folder = with_nan(tensor);
@@ -253,6 +253,7 @@ TEST_F(Damaged, NanInAWeightIsAnErrorThatNamesTheFile) {
     expect_contains(message, folder.string());
     expect_contains(message, "are not finite");
     expect_contains(message, "token 2");
+    expect_contains(message, std::string("tensor ") + tensor + " holds a NaN or infinity in row 0");
   }
 }
 

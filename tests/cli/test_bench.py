@@ -55,6 +55,18 @@ class Bench(ProgramTest):
         [row] = [line for line in text.splitlines() if line.startswith("weights read a token")]
         self.assertEqual(row.split()[-2:], [str(4 * (MATRICES + VECTORS)), str(MATRICES // 32 * 34 + 4 * VECTORS)])
 
+    def test_memory_is_the_peak_and_can_be_limited(self):
+        [speed] = self.result(self.model)["models"]
+        self.assertGreater(speed["peak_bytes"], 4 * MATRICES // 2)
+        self.fail_with(6, ["--max-memory", str(4 * (MATRICES + VECTORS)), "fewer bits"], "bench", self.model, *FEW, "--max-memory", "10KB")
+        self.fail_with(6, ["--max-memory"], "run", self.model, "-p", "The", "--max-memory", "10KB")
+        self.succeed("run", self.model, "-p", "The", "-n", "2", "--max-memory", "10MB")
+
+    def test_options_without_effect_are_none(self):
+        self.fail_with(2, ["--compute"], "bench", self.model, "--compute", "f32")
+        self.fail_with(2, ["--compute"], "run", self.model, "--compute", "f32")
+        self.fail_with(2, ["--max-memory"], "verify", self.q8_0, "--max-memory", "1GB")
+
     def test_bad_values_are_named(self):
         for option in ("--repeats", "--tokens", "--prompt-tokens"):
             self.fail_with(2, ["at least one"], "bench", self.model, option, "0")

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import tiny_llama
-from quern_program import MODEL, QUERN, ProgramTest, compress, strict_json
+from quern_program import MODEL, QUERN, ROOT, ProgramTest, compress, strict_json
 
 INTERRUPTED = 130
 PROMPT = "The history of"
@@ -120,6 +120,20 @@ class Run(ProgramTest):
         self.assertEqual(said.decode(), whole)
         self.assertLess(len(rest), 3000)
         self.assertIn(b"interrupted", errors)
+
+
+class Families(ProgramTest):
+    def test_each_runs_and_is_measured(self):
+        for family in ("gpt2", "mamba", "mixtral", "qwen3"):
+            for model in (ROOT / f"testdata/model/tiny-{family}.gguf", ROOT / f"testdata/model/tiny-{family}"):
+                with self.subTest(model=model.name):
+                    done = self.succeed("run", model, "-p", "The", "-n", "4", "--temperature", "0", "--json", "-q")
+                    said = strict_json(done.stdout)
+                    self.assertGreaterEqual(said["prompt_tokens"], 1)
+                    self.assertTrue(1 <= said["tokens"] <= 4, said)
+                    bench = self.succeed("bench", model, "--prompt-tokens", "3", "-n", "2", "--repeats", "1", "--json", "-q")
+                    [speed] = strict_json(bench.stdout)["models"]
+                    self.assertGreater(speed["weight_bytes_per_token"], 0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@
 #include "kernel/memory_bandwidth.h"
 #include "kernel/packed_product.h"
 #include "pipeline/check_weights.h"
-#include "pipeline/feed.h"
 #include "pipeline/sequence_memory.h"
 #include "quern/error.h"
 #include "runtime/sequence.h"
@@ -78,7 +77,7 @@ struct Side {
     for (std::size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<std::int32_t>(i * 7919 % vocabulary);
     sequence->clear();
     auto start = Clock::now();
-    feed_interruptibly(*sequence, prompt, observer);
+    sequence->feed(prompt, [&] { check_interrupted(observer); });
     speed.prompt_rates.push_back(static_cast<double>(options.prompt_tokens) / seconds_since(start));
     start = Clock::now();
     for (std::size_t i = 0; i < options.tokens; ++i) {

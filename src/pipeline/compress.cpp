@@ -43,6 +43,19 @@ SchemeChoice scheme_for(const CompressOptions& options, const OpenModel& source)
   return choose_scheme(options.scheme, options.format, source);
 }
 
+// The container asked for, or the scheme's. Error(kUsage) where a size is asked for that cannot be kept to.
+const Format& format_for(const CompressOptions& options, const Scheme& scheme) {
+  const Format& format = find_format(options.format.empty() ? scheme.format : options.format);
+  if (!options.size) return format;
+  if (!format.file_bytes)
+    fail(ErrorCode::kUsage, "sizes of {} are known only when it is written; use --format gguf with a size",
+         format.name);
+  if (!options.precision_map.empty())
+    throw Error(ErrorCode::kUsage,
+                "a size chooses the number formats that --precision-map would set; give one of the two");
+  return format;
+}
+
 // Everything that does not change between trials.
 struct Compression {
   const CompressOptions& options;
@@ -67,7 +80,7 @@ struct Compression {
         source(opt.input, Unrecognised::kList),
         choice(scheme_for(opt, source)),
         scheme(*choice.scheme),
-        format(find_format(opt.format.empty() ? scheme.format : opt.format)),
+        format(format_for(opt, scheme)),
         names(export_map(source, format)),
         setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))),
         out(opt.output, opt.existing),
@@ -77,16 +90,6 @@ struct Compression {
   WalkContext walk() { return source.walk(pool, setup.precision); }
   EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
 };
-
-void check_size_goal(const Compression& c) {
-  if (!c.options.size) return;
-  if (!c.format.file_bytes)
-    fail(ErrorCode::kUsage, "sizes of {} are known only when it is written; use --format gguf with a size",
-         c.format.name);
-  if (!c.options.precision_map.empty())
-    throw Error(ErrorCode::kUsage,
-                "a size chooses the number formats that --precision-map would set; give one of the two");
-}
 
 // llama.cpp's names, or, for a model that GGUF cannot hold, the weights' own in that style.
 ExportMap statistics_names(const OpenModel& source) {
@@ -245,10 +248,11 @@ std::vector<std::string> thin_notes(const Statistics& statistics) {
   return notes;
 }
 
-// What keeps a runtime from reading texts with the package; empty: nothing.
-std::string tokenizer_note(const Checkpoint& source) {
+// What keeps a runtime from reading texts with the package; empty: nothing, as where a text was read already.
+std::string tokenizer_note(const Compression& c) {
+  if (c.texts.calibration || c.texts.gate || c.texts.report) return {};
   try {
-    load_tokenizer(source);
+    load_tokenizer(c.source.checkpoint);
     return {};
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInput) throw;
@@ -282,7 +286,7 @@ Report describe(Compression& c, const Trials& trials) {
   if (same_text(c.options.report_text, c.options.calibration_text) ||
       same_text(c.options.report_text, c.options.gate_text))
     r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
-  if (const std::string note = tokenizer_note(c.source.checkpoint); !note.empty()) r.notes.push_back(note);
+  if (const std::string note = tokenizer_note(c); !note.empty()) r.notes.push_back(note);
   if (c.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
   for (const std::string& note : thin_notes(c.statistics)) r.notes.push_back(note);
   return r;
@@ -298,7 +302,6 @@ Report compress(const CompressOptions& options, Observer& observer) {
   const bool mapped = !options.precision_map.empty();
   const PrecisionMap precision_map = mapped ? read_precision_map(options.precision_map) : PrecisionMap();
   Compression c(options, observer);
-  check_size_goal(c);
   if (!c.choice.note.empty()) observer.note(c.choice.note);
   check_weights(c.source.weights, c.source.spec, c.pool, observer);
   const auto planned = [&] {

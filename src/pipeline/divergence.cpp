@@ -94,30 +94,32 @@ struct ExpSums {
 };
 
 // Logits go through kMathLanes lanes, so that the loop is vectorised and every compiler sums in the same order.
+using Lanes = std::array<double, kMathLanes>;
+
+template <typename Add>
+[[gnu::always_inline]] inline void for_each_lane(std::size_t count, Add add) {
+  std::size_t i = 0;
+  for (; i + kMathLanes <= count; i += kMathLanes)
+    for (std::size_t lane = 0; lane < kMathLanes; ++lane) add(i + lane, lane);
+  for (std::size_t lane = 0; i < count; ++i, ++lane) add(i, lane);
+}
+
 ExpSums exp_sums(std::span<const float> p, std::span<const float> q, float max_p, float max_q) {
-  using Lanes = std::array<double, kMathLanes>;
   Lanes sum_p{}, sum_q{}, difference{};
-  const auto add = [&](std::size_t i, std::size_t lane) {
+  for_each_lane(p.size(), [&](std::size_t i, std::size_t lane) {
     const float e = lane_exp(p[i] - max_p);
     sum_p[lane] += static_cast<double>(e);
     sum_q[lane] += static_cast<double>(lane_exp(q[i] - max_q));
     difference[lane] += static_cast<double>(e) * (static_cast<double>(p[i]) - static_cast<double>(q[i]));
-  };
-  std::size_t i = 0;
-  for (; i + kMathLanes <= p.size(); i += kMathLanes)
-    for (std::size_t lane = 0; lane < kMathLanes; ++lane) add(i + lane, lane);
-  for (std::size_t lane = 0; i < p.size(); ++i, ++lane) add(i, lane);
+  });
   return {total(sum_p), total(sum_q), total(difference)};
 }
 
 // The sum over p of exp_sums, to the bit.
 double exp_sum(std::span<const float> p, float max_p) {
-  std::array<double, kMathLanes> sum{};
-  std::size_t i = 0;
-  for (; i + kMathLanes <= p.size(); i += kMathLanes)
-    for (std::size_t lane = 0; lane < kMathLanes; ++lane)
-      sum[lane] += static_cast<double>(lane_exp(p[i + lane] - max_p));
-  for (std::size_t lane = 0; i < p.size(); ++i, ++lane) sum[lane] += static_cast<double>(lane_exp(p[i] - max_p));
+  Lanes sum{};
+  for_each_lane(p.size(),
+                [&](std::size_t i, std::size_t lane) { sum[lane] += static_cast<double>(lane_exp(p[i] - max_p)); });
   return total(sum);
 }
 

@@ -19,9 +19,7 @@ EncodeError encode_step(const EncodeInput& in, const PlanStep& step, const Expor
   const std::vector<RowTask> tasks = row_tasks(rows);
   std::vector<EncodeError> errors(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
-    const std::span<const double> moments =
-        rows.columns_are_inputs() ? moments_of(in.statistics, weight, tasks[i].expert) : std::span<const double>();
-    const EncodedRows encoded = encode_rows(rows, step, moments, tasks[i]);
+    const EncodedRows encoded = encode_rows(rows, step, rows.moments(in.statistics, tasks[i].expert), tasks[i]);
     errors[i] = encoded.error;
     for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)
       writer.write(tensor, p, tasks[i].first * encoded.packed.codec().plane_row_bytes(p, rows.layout().cols),

@@ -7,7 +7,6 @@
 #include "format/load_tokenizer.h"
 #include "pipeline/check_weights.h"
 #include "pipeline/end_tokens.h"
-#include "pipeline/feed.h"
 #include "pipeline/sequence_memory.h"
 #include "quern/error.h"
 #include "runtime/sequence.h"
@@ -72,7 +71,7 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
     show(text);
   };
   auto since = Clock::now();
-  std::span<const float> logits = feed_interruptibly(sequence, prompt, observer);
+  std::span<const float> logits = sequence.feed(prompt, [&] { check_interrupted(observer); });
   result.prompt_seconds = seconds_since(since);
   since = Clock::now();
   while (result.tokens < options.tokens) {

@@ -17,8 +17,7 @@ constexpr double kFullEnough = 0.995;  // of the size
   const std::optional<SizedPlan> smallest = fit_plan(search.base, search.options, least - beside);
   fail(ErrorCode::kInfeasible,
        "a size of {} bytes is too small for this model in {}: the least is {} bytes, with a predicted mean KL "
-       "divergence "
-       "of {:.2g} nats; ask for that much, or make the model smaller first",
+       "divergence of {:.2g} nats; ask for that much, or make the model smaller first",
        search.most, search.base.format, least, smallest ? smallest->kld : 0.0);
 }
 

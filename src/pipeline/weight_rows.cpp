@@ -73,6 +73,11 @@ std::size_t ExportedRows::expert_of(std::size_t row) const {
   return logical / (weight_.layout().rows / experts);
 }
 
+std::span<const double> ExportedRows::moments(const Statistics& statistics, std::size_t expert) const {
+  const bool columns_are_inputs = weight_.axes.size() > 1 && !exported_.is_transposed(weight_);
+  return columns_are_inputs ? moments_of(statistics, weight_, expert) : std::span<const double>();
+}
+
 std::vector<RowTask> row_tasks(const ExportedRows& rows) {
   std::vector<RowTask> tasks;
   const std::size_t grain = rows_per_task(rows.layout().cols);

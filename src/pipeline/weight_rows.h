@@ -22,8 +22,9 @@ class ExportedRows {
   RowLayout layout() const noexcept { return layout_; }
   // Rows first .. first + count - 1. Safe from several threads.
   Matrix rows(std::size_t first, std::size_t count) const;
-  // Whether a column holds the weights of one input of the product, as statistics count them.
-  bool columns_are_inputs() const { return weight_.axes.size() > 1 && !exported_.is_transposed(weight_); }
+  // Column weights for rows of one expert: moments_of, or empty where a column does not hold the weights of one input
+  // of the product.
+  std::span<const double> moments(const Statistics& statistics, std::size_t expert) const;
   // The expert that a row belongs to; 0 for all but mixtures.
   std::size_t expert_of(std::size_t row) const;
 

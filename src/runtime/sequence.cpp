@@ -115,13 +115,15 @@ std::size_t Sequence::position() const noexcept { return state_->position; }
 std::size_t Sequence::capacity() const noexcept { return state_->capacity; }
 void Sequence::clear() { state_->clear(); }
 
-std::span<const float> Sequence::feed(std::span<const std::int32_t> ids) {
+std::span<const float> Sequence::feed(std::span<const std::int32_t> ids, const std::function<void()>& before_chunk) {
   State& s = *state_;
   ensure(!ids.empty(), "no tokens to feed");
   s.check(ids);
   Matrix hidden;
-  for (std::size_t begin = 0; begin < ids.size(); begin += kChunk)
+  for (std::size_t begin = 0; begin < ids.size(); begin += kChunk) {
+    if (before_chunk) before_chunk();
     hidden = s.run(ids.subspan(begin, std::min(kChunk, ids.size() - begin)));
+  }
   s.head.apply(std::as_const(hidden).view(), 0, s.logits.view());
   if (!all_finite(s.logits.flat())) s.fail_non_finite();
   return s.logits.flat();

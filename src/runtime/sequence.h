@@ -2,6 +2,7 @@
 // states.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -22,8 +23,9 @@ class Sequence {
   std::size_t capacity() const noexcept;
   // Feeds tokens and returns the logits behind the last of them, valid until the next call. Error(kInput) when an id is
   // outside the vocabulary, when there is no room for them (nothing is fed then), or when a value is not finite.
-  // REQUIRES: not empty.
-  std::span<const float> feed(std::span<const std::int32_t> ids);
+  // Tokens pass in chunks of at most 64; `before_chunk` is called before each and may throw, which leaves the tokens of
+  // the chunks before fed. REQUIRES: not empty.
+  std::span<const float> feed(std::span<const std::int32_t> ids, const std::function<void()>& before_chunk = {});
   // Forgets all tokens.
   void clear();
 

@@ -92,11 +92,10 @@ using ConstPlanePointers = std::array<const std::byte*, kMaxPlanes>;
 
 // Decodes one row (all blocks). `planes` points to that row.
 void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> out);
-// Round-to-nearest of one row that is a tensor of its own: fit, round and pack each block. Returns the sum of
-// importance * (weight - decoded)^2.
-double encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
-                  PlanePointers planes);
+// Round-to-nearest of one row that is a tensor of its own: fit, round and pack each block.
+void encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
+                PlanePointers planes);
 // The same of consecutive rows of a tensor, which begin at a multiple of rows_together. `planes` points to the first.
-double encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes);
+void encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes);
 
 }  // namespace quern

@@ -16,11 +16,10 @@ void round_affine(const AffineFormat& format, const AffineSide& side, std::uint3
     const std::size_t end = std::min(weights.size(), (j + 1) * format.sub_block - first);
     const float scale = d * static_cast<float>(side.scales[j]), offset = dmin * static_cast<float>(side.mins[j]);
     const float inverse = scale != 0 ? 1.0f / scale : 0.0f;
-    for (; k < end; ++k) {
-      const float code = nearest_code((weights[k] + offset) * inverse, 0.0f, high);
-      codes[k] = static_cast<std::int32_t>(code);
-      if (!values.empty()) values[k] = scale * code - offset;
-    }
+    for (std::size_t i = k; i < end; ++i)
+      codes[i] = static_cast<std::int32_t>(nearest_code((weights[i] + offset) * inverse, 0.0f, high));
+    for (std::size_t i = k; i < end && !values.empty(); ++i) values[i] = scale * static_cast<float>(codes[i]) - offset;
+    k = end;
   }
 }
 

@@ -19,7 +19,8 @@ struct AffineFormat {
   std::size_t sub_block;  // weights
   float max_side;         // scales and mins are 0..max_side
   AffineCuts cuts;
-  std::span<const float> steps;  // of d and dmin, in units of the smallest that reach all sub-blocks
+  std::span<const Lanes> d_steps;     // of d, in units of the smallest that reaches all sub-blocks
+  std::span<const float> dmin_steps;  // the same of dmin
 
   constexpr std::size_t sub_blocks() const { return kSuperBlock / sub_block; }
   constexpr CodeRange range() const { return {0.0f, static_cast<float>(max_code)}; }
@@ -31,7 +32,8 @@ struct AffineSide {
   std::array<std::uint8_t, kMaxAffineSubBlocks> scales{}, mins{};  // 0..max_side
 };
 
-// REQUIRES: weights.size() == 256; importance as in Codec::fit.
+// REQUIRES: weights.size() == 256, kSubBlock == format.sub_block (16 or 32); importance as in Codec::fit.
+template <std::size_t kSubBlock>
 AffineSide fit_affine(const AffineFormat& format, std::span<const float> weights, std::span<const float> importance);
 
 // Codec::round.
@@ -45,7 +47,7 @@ void decode_affine(const AffineFormat& format, const AffineSide& side, const Kqu
 template <const AffineFormat& kFormat>
 struct AffineRow {
   static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
-    store(side, fit_affine(kFormat, weights, importance));
+    store(side, fit_affine<kFormat.sub_block>(kFormat, weights, importance));
   }
   static void round(const std::byte* side, std::uint32_t first, std::span<const float> weights,
                     std::span<std::int32_t> codes, std::span<float> values) {

@@ -4,6 +4,7 @@
 #include "codec/codebook_search.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "base/bytes.h"
@@ -19,8 +20,6 @@ IntLanes nearest_codes(const Codebook& book, Lanes position) {
   for (std::size_t c = 1; c < kCodebookSize; ++c) code -= position > book.cuts[c];
   return code;
 }
-
-float sum_of_lanes(Lanes v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
 
 // The block and what a ladder has found so far.
 struct Ladder {
@@ -58,11 +57,14 @@ void try_scales(const Codebook& book, Lanes scale, Ladder& ladder) {
     const Lanes lower = all_lanes(book.lower[slot]), upper = all_lanes(book.upper[slot]);
     const Lanes value = ladder.x[k] * inverse > book.cuts[slot] ? upper : lower;
     const Lanes weighted = ladder.w[k] * value;
-    xv += weighted * ladder.x[k];
-    vv += weighted * value;
+    xv = fused(weighted, all_lanes(ladder.x[k]), xv);
+    vv = fused(weighted, value, vv);
   }
   const Lanes best = xv / vv, error = ladder.power - best * xv;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) keep(ladder.fits, {best[lane], error[lane], vv[lane]});
+  for (unsigned left = lane_bits(error < ladder.fits.back().error); left != 0; left &= left - 1) {
+    const auto lane = static_cast<std::size_t>(std::countr_zero(left));
+    keep(ladder.fits, {best[lane], error[lane], vv[lane]});
+  }
 }
 
 }  // namespace
@@ -104,9 +106,9 @@ ScaleJudgement judge_scale(const Codebook& book, std::span<const float> x, std::
     Lanes value = all_lanes(book.values[0]);
     for (std::size_t c = 1; c < kCodebookSize; ++c) value = position > book.cuts[c] ? all_lanes(book.values[c]) : value;
     const Lanes weighted = importance * value, distance = weights - scale * value;
-    error += (importance * distance) * distance;
-    xv += weighted * weights;
-    vv += weighted * value;
+    error = fused(importance * distance, distance, error);
+    xv = fused(weighted, weights, xv);
+    vv = fused(weighted, value, vv);
   }
   return {sum_of_lanes(error), sum_of_lanes(xv), sum_of_lanes(vv)};
 }

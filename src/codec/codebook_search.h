@@ -46,7 +46,7 @@ struct CodeFit {
   float scale = 0, error = std::numeric_limits<float>::infinity(), curvature = 0;
 };
 
-inline constexpr std::size_t kCodeFits = 8;
+inline constexpr std::size_t kCodeFits = 3;
 using CodeFits = std::array<CodeFit, kCodeFits>;
 
 // The best choices of codes on a dense ladder of scales of both signs, best first; fewer than kCodeFits leave infinite

@@ -92,7 +92,12 @@ TEST(Nf4, TheSearchedScaleIsNeverWorseThanThatOfBitsandbytes) {
     for (std::size_t k = first; k < first + kNf4Block; ++k)
       error_theirs += std::pow(static_cast<double>(weights[k]) - theirs[k], 2);
     std::byte codes[32], scale[4];
-    const double error = encode_row(codec, std::span(weights).subspan(first, kNf4Block), {}, {codes, scale});
+    const auto block = std::span(weights).subspan(first, kNf4Block);
+    encode_row(codec, block, {}, {codes, scale});
+    std::array<float, kNf4Block> decoded;
+    decode_row(codec, {codes, scale}, decoded);
+    double error = 0;
+    for (std::size_t k = 0; k < kNf4Block; ++k) error += std::pow(static_cast<double>(block[k]) - decoded[k], 2);
     EXPECT_LE(error, error_theirs * (1 + 1e-5)) << first / kNf4Block;
     sum += error;
     sum_theirs += error_theirs;

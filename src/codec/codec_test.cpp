@@ -29,13 +29,6 @@ struct Encoded {
   double error = 0;
 };
 
-Encoded encode(const Codec& codec, const Floats& weights, const Floats& importance = {}) {
-  Encoded out{PackedTensor(codec, {1, weights.size()}), Floats(weights.size()), 0};
-  out.error = encode_row(codec, weights, importance, out.tensor.row(0));
-  decode_row(codec, std::as_const(out.tensor).row(0), out.decoded);
-  return out;
-}
-
 double weighted_error(const Floats& weights, const Floats& decoded, const Floats& importance) {
   double sum = 0;
   for (std::size_t k = 0; k < weights.size(); ++k) {
@@ -43,6 +36,14 @@ double weighted_error(const Floats& weights, const Floats& decoded, const Floats
     sum += (importance.empty() ? 1.0 : importance[k]) * error * error;
   }
   return sum;
+}
+
+Encoded encode(const Codec& codec, const Floats& weights, const Floats& importance = {}) {
+  Encoded out{PackedTensor(codec, {1, weights.size()}), Floats(weights.size()), 0};
+  encode_row(codec, weights, importance, out.tensor.row(0));
+  decode_row(codec, std::as_const(out.tensor).row(0), out.decoded);
+  out.error = weighted_error(weights, out.decoded, importance);
+  return out;
 }
 
 Floats gaussian(std::size_t count, double sigma, std::uint64_t seed) {
@@ -144,18 +145,6 @@ TEST_P(CodecTest, RoundingInPiecesIsRoundingInOneGo) {
   EXPECT_EQ(whole, pieces);
 }
 
-TEST_P(CodecTest, EncodeRowReturnsTheErrorOfWhatItWrote) {
-  const Floats importance = lognormal(1024, 9);
-  for (const double sigma : {0.02, 1.0, 1e-5}) {
-    const Floats weights = gaussian(1024, sigma, 10);
-    for (const Floats& columns : {Floats{}, importance}) {
-      const Encoded encoded = encode(codec(), weights, columns);
-      const double expected = weighted_error(weights, encoded.decoded, columns);
-      EXPECT_NEAR(encoded.error, expected, 1e-9 * expected);
-    }
-  }
-}
-
 TEST_P(CodecTest, NeverDoesWorseThanWritingZeros) {
   for (const auto& [name, weights] : hard_rows()) {
     if (name == "huge" || name == "largest" || name == "large") continue;  // beyond binary16 scales
@@ -252,7 +241,7 @@ TEST_P(CodecTest, GaussianErrorIsAboveTheRateDistortionBound) {
   }
 }
 
-TEST_P(CodecTest, EmptyRowsAreAllowed) { EXPECT_EQ(encode_row(codec(), {}, {}, {}), 0.0); }
+TEST_P(CodecTest, EmptyRowsAreAllowed) { EXPECT_NO_THROW(encode_row(codec(), {}, {}, {})); }
 
 INSTANTIATE_TEST_SUITE_P(Table, CodecTest, testing::ValuesIn(codecs().begin(), codecs().end()),
                          [](const auto& row) { return std::string(row.param->name); });
@@ -394,7 +383,7 @@ TEST(Nf4Dq, SettlesScalesOverRunsThatCrossRows) {
   Floats weights = gaussian(rows * cols, 0.02, 600);
   for (std::size_t k = 0; k < cols; ++k) weights[50 * cols + k] = 0;
   PackedTensor tensor(codec, {rows, cols});
-  const double error = encode_rows(codec, {weights.data(), rows, cols, cols}, {}, tensor.row(0));
+  encode_rows(codec, {weights.data(), rows, cols, cols}, {}, tensor.row(0));
   const auto scales = tensor.plane(1);
   for (std::size_t first = 0; first < scales.size(); first += run * 4) {
     const std::size_t end = std::min(scales.size(), first + run * 4);
@@ -405,12 +394,15 @@ TEST(Nf4Dq, SettlesScalesOverRunsThatCrossRows) {
       EXPECT_EQ(dynamic8_values()[nearest_dynamic8(scale / largest)] * largest, scale) << at;
     }
   }
-  Floats decoded(weights.size());
-  for (std::size_t i = 0; i < rows; ++i)
-    decode_row(codec, std::as_const(tensor).row(i), std::span(decoded).subspan(i * cols, cols));
-  EXPECT_NEAR(error, weighted_error(weights, decoded, {}), 1e-9 * error);
   PackedTensor plain(*find_codec("nf4"), {rows, cols});
-  const double unsettled = encode_rows(plain.codec(), {weights.data(), rows, cols, cols}, {}, plain.row(0));
+  encode_rows(plain.codec(), {weights.data(), rows, cols, cols}, {}, plain.row(0));
+  const auto error_of = [&](const PackedTensor& packed) {
+    Floats decoded(weights.size());
+    for (std::size_t i = 0; i < rows; ++i)
+      decode_row(packed.codec(), packed.row(i), std::span(decoded).subspan(i * cols, cols));
+    return weighted_error(weights, decoded, {});
+  };
+  const double error = error_of(tensor), unsettled = error_of(plain);
   EXPECT_GT(error, unsettled);
   EXPECT_LT(error, 1.02 * unsettled);
 }

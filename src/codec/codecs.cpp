@@ -20,15 +20,6 @@ void advance(const Codec& codec, std::size_t weights, std::array<Pointer, kMaxPl
   }
 }
 
-double squared_error(std::span<const float> weights, std::span<const float> values, std::span<const float> importance) {
-  double sum = 0;
-  for (std::size_t k = 0; k < weights.size(); ++k) {
-    const double error = static_cast<double>(weights[k]) - static_cast<double>(values[k]);
-    sum += importance.empty() ? error * error : static_cast<double>(importance[k]) * error * error;
-  }
-  return sum;
-}
-
 PlanePointers row_planes(const Codec& codec, std::size_t cols, PlanePointers planes, std::size_t row) {
   for (std::size_t p = 0; p < codec.planes.size(); ++p) planes[p] += row * codec.plane_row_bytes(p, cols);
   return planes;
@@ -53,26 +44,20 @@ std::vector<std::byte> fit_blocks(const Codec& codec, MatrixView rows, std::span
 }
 
 // Rows whose runs of blocks concern no others.
-double encode_together(const Codec& codec, MatrixView rows, std::span<const float> importance,
-                       PlanePointers first_row) {
-  if (rows.cols == 0) return 0;
+void encode_together(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers first_row) {
+  if (rows.cols == 0) return;
   const std::size_t block = codec.block == 0 ? rows.cols : codec.block;
   const std::vector<std::byte> sides = fit_blocks(codec, rows, importance, block);
   const std::byte* side = sides.data();
   std::vector<std::int32_t> codes(block);
-  std::vector<float> values(block);
-  double error = 0;
   for (std::size_t i = 0; i < rows.rows; ++i) {
     PlanePointers planes = row_planes(codec, rows.cols, first_row, i);
     for (std::size_t first = 0; first < rows.cols; first += block, side += codec.side_bytes) {
-      const auto weights = rows.row(i).subspan(first, block);
-      codec.round(side, 0, weights, codes, values);
+      codec.round(side, 0, rows.row(i).subspan(first, block), codes, {});
       codec.pack(side, codes, planes);
-      error += squared_error(weights, values, columns_of(importance, first, block));
       advance(codec, block, planes);
     }
   }
-  return error;
 }
 
 }  // namespace
@@ -94,25 +79,17 @@ void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> 
   }
 }
 
-double encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
-                  PlanePointers planes) {
-  return encode_rows(codec, {weights.data(), 1, weights.size(), weights.size()}, importance, planes);
+void encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
+                PlanePointers planes) {
+  encode_rows(codec, {weights.data(), 1, weights.size(), weights.size()}, importance, planes);
 }
 
-double encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
-  double error = 0;
-  if (!codec.settle) {
-    for (std::size_t i = 0; i < rows.rows; ++i)
-      error += encode_together(codec, {rows.row(i).data(), 1, rows.cols, rows.cols}, importance,
-                               row_planes(codec, rows.cols, planes, i));
-    return error;
-  }
-  const std::size_t together = codec.rows_together(rows.cols);
+void encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
+  const std::size_t together = codec.settle ? codec.rows_together(rows.cols) : 1;
   for (std::size_t i = 0; i < rows.rows; i += together) {
     const MatrixView part = {rows.row(i).data(), std::min(together, rows.rows - i), rows.cols, rows.stride};
-    error += encode_together(codec, part, importance, row_planes(codec, rows.cols, planes, i));
+    encode_together(codec, part, importance, row_planes(codec, rows.cols, planes, i));
   }
-  return error;
 }
 
 }  // namespace quern

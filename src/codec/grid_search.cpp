@@ -2,31 +2,51 @@
 #include "codec/grid_search.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
+#include "base/bytes.h"
 #include "base/scalars.h"
 
 namespace quern {
 
+namespace {
+
+constexpr float kReach = 1e9f, kLeast = 1e-10f, kLargest = 3e38f;
+
+// `work` on eight values of `from` at a time; the last are filled up with zeros. REQUIRES: to.size() >= from.size().
+template <typename Work>
+void map_lanes(std::span<const float> from, std::span<float> to, Work work) {
+  const std::size_t whole = from.size() / kLanes * kLanes;
+  for (std::size_t k = 0; k < whole; k += kLanes) store(to.data() + k, work(load<Lanes>(from.data() + k)));
+  if (whole == from.size()) return;
+  std::array<float, kLanes> last{};
+  std::copy(from.begin() + static_cast<std::ptrdiff_t>(whole), from.end(), last.begin());
+  store(last.data(), work(load<Lanes>(last.data())));
+  std::copy_n(last.begin(), from.size() - whole, to.begin() + static_cast<std::ptrdiff_t>(whole));
+}
+
+Lanes usable(Lanes importance) { return importance > 0.0f && importance <= kLargest ? importance : Lanes{}; }
+
+}  // namespace
+
 void make_searchable(std::span<const float> weights, std::span<const float> importance, std::span<float> x,
                      std::span<float> w) {
-  constexpr float kReach = 1e9f, kLeast = 1e-10f, kLargest = 3e38f;
-  for (std::size_t k = 0; k < weights.size(); ++k) {
-    const float value = weights[k];
-    x[k] = std::isnan(value) ? 0.0f : std::clamp(value, -kReach, kReach);
-  }
-  float largest = 0;
-  for (const float value : importance) {
-    if (value > largest && value <= kLargest) largest = value;
-  }
+  map_lanes(weights, x, [](Lanes value) {
+    const Lanes known = value == value ? value : Lanes{};
+    return lane_min(lane_max(known, all_lanes(-kReach)), all_lanes(kReach));
+  });
+  Lanes most{};
+  map_lanes(importance, w, [&](Lanes value) {
+    most = lane_max(usable(value), most);
+    return value;
+  });
+  const float largest = -smallest_of(-most)[0];
   if (largest == 0) {
     std::fill(w.begin(), w.end(), 1.0f);
     return;
   }
-  for (std::size_t k = 0; k < importance.size(); ++k) {
-    const float value = importance[k] > 0 && importance[k] <= kLargest ? importance[k] / largest : 0.0f;
-    w[k] = std::max(value, kLeast);
-  }
+  map_lanes(importance, w, [&](Lanes value) { return lane_max(usable(value) / largest, all_lanes(kLeast)); });
 }
 
 // The distance is taken in steps of the grid. A scale of 0, which has no steps, counts as one too small to matter.
@@ -44,6 +64,11 @@ Lanes grid_errors(std::span<const float> x, std::span<const float> w, const Grid
 }
 
 float nearest_f16(float value) { return f16_to_f32(f32_to_f16(std::clamp(value, -65504.0f, 65504.0f))); }
+
+Lanes nearest_f16(Lanes values) {
+  for (std::size_t lane = 0; lane < kLanes; ++lane) values[lane] = nearest_f16(values[lane]);
+  return values;
+}
 
 Lanes f16_around(float value) {
   constexpr int kLargest = 0x7bff;

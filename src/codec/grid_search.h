@@ -32,17 +32,9 @@ inline Lanes reciprocal(Lanes scale) { return scale != 0.0f ? 1.0f / scale : Lan
 // Sum of w * (x - decoded)^2 under each grid, every weight on its nearest code.
 Lanes grid_errors(std::span<const float> x, std::span<const float> w, const Grids& grids, CodeRange range);
 
-// The lane of the smallest value, the first of equals. A NaN is never smaller.
-inline std::size_t smallest_lane(Lanes values) {
-  std::size_t best = 0;
-  for (std::size_t lane = 1; lane < kLanes; ++lane) {
-    if (values[lane] < values[best]) best = lane;
-  }
-  return best;
-}
-
 // The float that binary16 stores for `value`, cut to the largest finite one.
 float nearest_f16(float value);
+Lanes nearest_f16(Lanes values);
 
 // Eight neighbouring values of binary16 of the sign of `value`: three below its nearest in magnitude, and four above.
 // At the ends of the range the last finite value is repeated.

@@ -17,14 +17,13 @@ constexpr CodecPlane kPlanes[] = {{"blocks", 2 + kSplitNibbles / 2, 0}};
 // Each of the best choices of codes gives a scale; as binary16 has it, it is judged, and once more after least squares
 // for the codes that it leads to. The first of equal errors wins.
 void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
-  constexpr std::size_t kTried = 4;
   std::array<float, kSplitNibbles> x, w;
   make_searchable(weights, importance, x, w);
   const CodeFits fits = find_code_fits(kIq4Codebook, x, w);
   float best = 0, least = std::numeric_limits<float>::infinity();
-  for (std::size_t k = 0; k < kTried; ++k) {
-    if (fits[k].error > least) continue;
-    float scale = fits[k].scale;
+  for (const CodeFit& fit : fits) {
+    if (fit.error > least) continue;
+    float scale = fit.scale;
     for (int round = 0; round < 2; ++round) {
       scale = nearest_f16(scale);
       const ScaleJudgement found = judge_scale(kIq4Codebook, x, w, scale);

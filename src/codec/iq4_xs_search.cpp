@@ -50,7 +50,7 @@ Lanes estimate(const SubBlocks& blocks, Lanes d) {
     Lanes least = all_lanes(kInfinity);
     for (const CodeFit& fit : block.fits) {
       const Lanes distance = d * round_lanes(clamp_scale(fit.scale * inverse)) - fit.scale;
-      least = lane_min(fit.error + (fit.curvature * distance) * distance, least);
+      least = lane_min(fused(fit.curvature * distance, distance, all_lanes(fit.error)), least);
     }
     sum += least;
   }
@@ -103,11 +103,11 @@ float solve_scale(const Trial& trial) {
 struct Candidate {
   float d, error;
 };
-constexpr std::size_t kWindows = 24;
+constexpr std::size_t kWindows = 16;
 
 // From 6% below the d that takes the largest scale to -32 upwards; where binary16 has few values, all of them.
 std::array<Candidate, kWindows> scan(const SubBlocks& blocks, float largest) {
-  constexpr float kFirst = 0.94f, kStep = 0.005f, kFewHalves = 64 * kLeastHalf;
+  constexpr float kFirst = 0.94f, kStep = 0.0075f, kFewHalves = 64 * kLeastHalf;
   const float whole = largest / -kMinScale, first = whole < kFewHalves ? kLeastHalf : kFirst * whole;
   const float step = whole < kFewHalves ? kLeastHalf : kStep * whole;
   std::array<Candidate, kWindows> found;

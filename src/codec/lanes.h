@@ -3,7 +3,16 @@
 #pragma once
 
 #include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
+
+#if defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+#define QUERN_LANES_AVX2 1
+#endif
 
 namespace quern {
 
@@ -14,9 +23,53 @@ inline Lanes all_lanes(float value) { return Lanes{value, value, value, value, v
 inline Lanes lane_min(Lanes a, Lanes b) { return a < b ? a : b; }  // b where either is a NaN
 inline Lanes lane_max(Lanes a, Lanes b) { return a > b ? a : b; }  // b where either is a NaN
 
-// Nearest integer, ties to even, of values within +-2^22: adding 1.5 * 2^23 leaves no bits for a fraction.
-inline constexpr float kRoundingShift = 12582912.0f;
-inline Lanes round_lanes(Lanes value) { return (value + kRoundingShift) - kRoundingShift; }
+#if defined(QUERN_LANES_AVX2)
+// a * b + c with one rounding: the same on every machine, unlike a product and a sum that a compiler may fuse or not.
+inline Lanes fused(Lanes a, Lanes b, Lanes c) { return _mm256_fmadd_ps(a, b, c); }
+// Nearest integer, ties to even.
+inline Lanes round_lanes(Lanes value) { return _mm256_round_ps(value, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+#else
+inline Lanes fused(Lanes a, Lanes b, Lanes c) {
+  for (std::size_t lane = 0; lane < kLanes; ++lane) a[lane] = std::fma(a[lane], b[lane], c[lane]);
+  return a;
+}
+inline Lanes round_lanes(Lanes value) {
+  for (std::size_t lane = 0; lane < kLanes; ++lane) value[lane] = std::nearbyint(value[lane]);
+  return value;
+}
+#endif
+
+inline Lanes reversed_halves(Lanes v) { return __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3); }
+inline Lanes swapped_pairs(Lanes v) { return __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5); }
+inline Lanes swapped_neighbours(Lanes v) { return __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6); }
+
+// The smallest value in every lane. REQUIRES: no NaN.
+inline Lanes smallest_of(Lanes v) {
+  v = lane_min(v, reversed_halves(v));
+  v = lane_min(v, swapped_pairs(v));
+  return lane_min(v, swapped_neighbours(v));
+}
+
+inline float sum_of_lanes(Lanes v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+
+// Bit k: whether comparison k held.
+inline unsigned lane_bits(std::int32_t __attribute__((vector_size(32))) held) {
+#if defined(QUERN_LANES_AVX2)
+  return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(held)));
+#else
+  unsigned bits = 0;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) bits |= static_cast<unsigned>(held[lane] != 0) << lane;
+  return bits;
+#endif
+}
+
+// The lane of the smallest value, the first of equals. A NaN is never smaller.
+inline std::size_t smallest_lane(Lanes values) {
+  const Lanes known = values == values ? values : all_lanes(std::numeric_limits<float>::infinity());
+  return static_cast<std::size_t>(std::countr_zero(lane_bits(known == smallest_of(known))));
+}
+
+inline constexpr float kRoundingShift = 12582912.0f;  // 1.5 * 2^23: adding it leaves no bits for a fraction
 
 // The code of a value already divided by its scale; a NaN becomes `low`. REQUIRES: codes within +-2^22.
 inline float nearest_code(float value, float low, float high) {

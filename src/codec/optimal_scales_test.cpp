@@ -41,7 +41,13 @@ Floats importance(std::size_t count, std::uint64_t seed) {
 double encoded_error(const char* name, FloatSpan weights, FloatSpan w) {
   const Codec& codec = *find_codec(name);
   PackedTensor out(codec, {1, weights.size()});
-  return encode_row(codec, weights, w, out.row(0));
+  encode_row(codec, weights, w, out.row(0));
+  Floats decoded(weights.size());
+  decode_row(codec, std::as_const(out).row(0), decoded);
+  double sum = 0;
+  for (std::size_t k = 0; k < weights.size(); ++k)
+    sum += (w.empty() ? 1.0 : w[k]) * std::pow(static_cast<double>(weights[k]) - decoded[k], 2);
+  return sum;
 }
 
 // Every weight on its nearest value.

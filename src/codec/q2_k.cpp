@@ -13,14 +13,15 @@ namespace {
 constexpr std::size_t kCodes = 16, kD = kCodes + kPairBytes, kMinD = kD + 2;
 constexpr CodecPlane kPlanes[] = {{"blocks", kMinD + 2, 0}};
 
-constexpr float kHighCuts[] = {-0.04f, -0.02f, 0.0f,  0.015f, 0.03f, 0.045f, 0.06f, 0.08f,
-                               0.1f,   0.13f,  0.16f, 0.2f,   0.24f, 0.29f,  0.35f};
-constexpr float kSteps[] = {1.0f, 0.8f, 0.87f, 0.93f, 0.97f, 1.03f, 1.06f, 1.1f, 1.17f};
+constexpr float kHighCuts[] = {0.0f, 0.05f, 0.11f, 0.2f};
+constexpr Lanes kSteps[] = {{0.8f, 0.87f, 0.93f, 0.97f, 1.0f, 1.04f, 1.08f, 1.14f}};
+constexpr float kMinSteps[] = {0.8f, 0.87f, 0.93f, 0.97f, 1.0f, 1.04f, 1.08f, 1.14f};
 constexpr AffineFormat kFormat{.max_code = 3,
                                .sub_block = 16,
                                .max_side = 15.0f,
                                .cuts = {{-0.03f, 0.0f, 0.03f, 0.06f, 0.09f, 0.13f, 0.17f, 0.22f}, kHighCuts, 1},
-                               .steps = kSteps};
+                               .d_steps = kSteps,
+                               .dmin_steps = kMinSteps};
 
 void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
   const auto chosen = load<AffineSide>(side);

@@ -16,11 +16,14 @@ constexpr int kZeroScale = 32;
 constexpr std::size_t kPairs = kBitBytes, kScales = kPairs + kPairBytes, kD = kScales + 12;
 constexpr CodecPlane kPlanes[] = {{"blocks", kD + 2, 0}};
 
-constexpr float kSteps[] = {0.95f, 0.98f, 1.01f, 1.025f};
-constexpr SymmetricFormat kFormat{.codes = {-4.0f, 3.0f},
-                                  .scales = {-32.0f, 31.0f},
-                                  .ladder = {1.6f, 5.8f, {0.0f, 0.2f, 0.4f, 0.6f, 0.8f, 1.0f, 1.2f, 1.4f}},
-                                  .steps = kSteps};
+constexpr Lanes kSteps[] = {{0.93f, 0.95f, 0.97f, 0.98f, 0.99f, 1.0f, 1.012f, 1.025f},
+                            {1.04f, 1.05f, 1.06f, 1.07f, 1.08f, 1.09f, 1.1f, 1.12f}};
+constexpr std::array<Lanes, 2> kLadder[] = {{{{1.7f, 1.98f, 2.26f, 2.54f, 2.82f, 3.1f, 3.38f, 3.66f},
+                                              {-1.7f, -1.98f, -2.26f, -2.54f, -2.82f, -3.1f, -3.38f, -3.66f}}},
+                                            {{{3.94f, 4.22f, 4.5f, 4.78f, 5.06f, 5.34f, 5.62f, 5.9f},
+                                              {-3.94f, -4.22f, -4.5f, -4.78f, -5.06f, -5.34f, -5.62f, -5.9f}}}};
+constexpr SymmetricFormat kFormat{
+    .codes = {-4.0f, 3.0f}, .scales = {-32.0f, 31.0f}, .ladder = kLadder, .steps = kSteps};
 
 void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
   const auto chosen = load<SymmetricSide>(side);

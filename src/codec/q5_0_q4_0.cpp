@@ -16,10 +16,14 @@ template <int kBits>
 constexpr int kZero = 1 << (kBits - 1);
 template <int kBits>
 constexpr CodeRange kRange = {-kZero<kBits>, kZero<kBits> - 1};
-// The largest weight falls between 3.5 steps inside and 3.5 outside of the range.
+// The largest weight falls from the last code to four steps beyond. Finer codes need finer steps between the starts.
 template <int kBits>
-constexpr SymmetricLadder kLadder = {
-    kZero<kBits> - 3.5f, kZero<kBits> + 3.5f, {0.0f, 0.18f, 0.36f, 0.54f, 0.72f, 0.9f, 1.08f, 1.26f}};
+constexpr Lanes kLargestOn = (kZero<kBits> - 1.0f) + Lanes{0.0f, 0.55f, 1.1f, 1.65f, 2.2f, 2.75f, 3.3f, 3.85f};
+template <int kBits>
+constexpr std::array<Lanes, 2> kLadder[] = {{kLargestOn<kBits>, -kLargestOn<kBits>},
+                                            {kLargestOn<kBits> + 0.275f, -kLargestOn<kBits> - 0.275f}};
+template <int kBits>
+constexpr SymmetricLadder kStarts = SymmetricLadder(kLadder<kBits>).first(kBits == 5 ? 2 : 1);
 
 template <int kBits>
 struct Row {
@@ -28,15 +32,8 @@ struct Row {
   static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
     std::array<float, kCodesOfBlock> x, w;
     make_searchable(weights, importance, x, w);
-    const auto centres = find_symmetric_centres(x, w, kRange<kBits>, kLadder<kBits>);
-    SymmetricCentre best;
-    for (const SymmetricCentre& centre : centres) {
-      const Lanes scale = f16_around(centre.scale);
-      const Lanes errors = grid_errors(x, w, {scale, Lanes{}}, kRange<kBits>);
-      const std::size_t lane = smallest_lane(errors);
-      if (errors[lane] < best.error) best = {scale[lane], errors[lane]};
-    }
-    store(side, f32_to_f16(best.scale));
+    const auto centres = find_symmetric_centres<kCodesOfBlock>(x, w, kRange<kBits>, kStarts<kBits>);
+    store(side, f32_to_f16(nearest_f16(centres[0].scale)));
   }
 
   static void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,

@@ -20,19 +20,18 @@ struct Side {
 template <int kBits>
 constexpr CodeRange kRange = {0, (1 << kBits) - 1};
 
-constexpr float kHighCuts[] = {-0.04f, -0.02f, 0.0f,  0.015f, 0.03f, 0.045f, 0.06f, 0.08f,
-                               0.1f,   0.13f,  0.16f, 0.2f,   0.24f, 0.29f,  0.35f};
+constexpr float kHighCuts[] = {-0.02f, 0.01f, 0.035f, 0.06f, 0.09f, 0.13f, 0.18f, 0.25f};
 constexpr AffineCuts kCuts = {{-0.03f, 0.0f, 0.03f, 0.06f, 0.09f, 0.13f, 0.17f, 0.22f}, kHighCuts, 2};
 
 // The scale and offset of least exact error among the pairs of binary16 numbers next to each centre. The offset follows
 // the scale.
-Side nearest_pair(const AffineRun& run, std::span<const AffineCentre> centres, CodeRange range) {
+Side nearest_pair(std::span<const float> x, std::span<const float> w, const AffineCentres& centres, CodeRange range) {
   float best_scale = 0, best_offset = 0, least = std::numeric_limits<float>::infinity();
   for (const AffineCentre& centre : centres) {
     const Lanes scale = f16_around(centre.scale);
     Lanes offset = centre.offset + (scale - centre.scale) * centre.mean_code;
     for (std::size_t lane = 0; lane < kLanes; ++lane) offset[lane] = nearest_f16(offset[lane]);
-    const Lanes errors = grid_errors(run.x, run.w, {scale, offset}, range);
+    const Lanes errors = grid_errors(x, w, {scale, offset}, range);
     const std::size_t lane = smallest_lane(errors);
     if (errors[lane] < least) best_scale = scale[lane], best_offset = offset[lane], least = errors[lane];
   }
@@ -47,8 +46,9 @@ struct Row {
   static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
     std::array<float, kCodesOfBlock> x, w;
     make_searchable(weights, importance, x, w);
-    const AffineRun run = make_affine_run(x, w);
-    store(side, nearest_pair(run, find_affine_centres(run, kRange<kBits>, OffsetSign::kAny, kCuts), kRange<kBits>));
+    const auto run = make_affine_run<kCodesOfBlock>(x, w);
+    const auto centres = find_affine_centres(run, kRange<kBits>, OffsetSign::kAny, kCuts);
+    store(side, nearest_pair(x, w, centres, kRange<kBits>));
   }
 
   static void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,

@@ -14,11 +14,11 @@ namespace {
 constexpr std::size_t kHighBits = kNibbleBytes, kScales = kHighBits + kPairBytes, kD = kScales + kSymmetricSubBlocks;
 constexpr CodecPlane kPlanes[] = {{"blocks", kD + 2, 0}};
 
-constexpr float kSteps[] = {1.004f, 1.008f, 1.012f, 1.016f, 1.02f, 1.025f, 1.03f};
-constexpr SymmetricFormat kFormat{.codes = {-32.0f, 31.0f},
-                                  .scales = {-128.0f, 127.0f},
-                                  .ladder = {28.0f, 42.0f, {0.0f, 0.22f, 0.44f, 0.66f, 0.88f, 1.1f, 1.32f, 1.54f}},
-                                  .steps = kSteps};
+constexpr Lanes kSteps[] = {{1.0f, 1.004f, 1.008f, 1.012f, 1.016f, 1.02f, 1.025f, 1.03f}};
+constexpr std::array<Lanes, 2> kLadder[] = {{{{29.5f, 30.6f, 31.7f, 32.8f, 33.9f, 35.0f, 36.1f, 37.2f},
+                                              {-29.5f, -30.6f, -31.7f, -32.8f, -33.9f, -35.0f, -36.1f, -37.2f}}}};
+constexpr SymmetricFormat kFormat{
+    .codes = {-32.0f, 31.0f}, .scales = {-128.0f, 127.0f}, .ladder = kLadder, .steps = kSteps};
 
 void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
   const auto chosen = load<SymmetricSide>(side);

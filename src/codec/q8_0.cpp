@@ -2,13 +2,10 @@
 //   0..1   d, binary16
 //   2..33  codes, int8
 // Code q (-127..127; -128 is never written) stands for d * q.
-#include <algorithm>
-#include <cmath>
-
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"
-#include "codec/grid_search.h"
+#include "codec/symmetric_centres.h"
 
 namespace quern {
 namespace {
@@ -17,29 +14,14 @@ constexpr std::size_t kBlock = 32;
 constexpr CodeRange kRange = {-127.0f, 127.0f};
 constexpr CodecPlane kPlanes[] = {{"blocks", 34, 0}};
 
-Lanes nearest_f16(Lanes values) {
-  for (std::size_t lane = 0; lane < kLanes; ++lane) values[lane] = quern::nearest_f16(values[lane]);
-  return values;
-}
+// Down to 60% of the scale that cuts nothing: large weights may matter little.
+constexpr std::array<Lanes, 2> kLadder[] = {{{{125.0f, 127.0f, 129.0f, 131.5f, 134.0f, 137.0f, 140.0f, 144.0f},
+                                              {148.0f, 153.0f, 159.0f, 166.0f, 174.0f, 183.0f, 194.0f, 208.0f}}}};
 
-// The scale of the largest weight first, then a fine ladder from 35% below it (where large weights that matter little
-// are cut) to 15% above; the first of equal errors wins.
 void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   std::array<float, kBlock> x, w;
   make_searchable(weights, importance, x, w);
-  float largest = 0;
-  for (const float value : x) largest = std::max(largest, std::abs(value));
-  const Lanes whole = all_lanes(largest / kRange.high);
-  float best = quern::nearest_f16(whole[0]), least = grid_errors(x, w, {all_lanes(best), Lanes{}}, kRange)[0];
-  constexpr float kStep = 0.003f;
-  for (float first = 0.65f; first < 1.15f; first += 8 * kStep) {
-    const Lanes steps = first + kStep * Lanes{0, 1, 2, 3, 4, 5, 6, 7};
-    const Lanes scale = nearest_f16(whole * steps);
-    const Lanes errors = grid_errors(x, w, {scale, Lanes{}}, kRange);
-    const std::size_t lane = smallest_lane(errors);
-    if (errors[lane] < least) best = scale[lane], least = errors[lane];
-  }
-  store(side, f32_to_f16(best));
+  store(side, f32_to_f16(nearest_f16(find_symmetric_centres<kBlock>(x, w, kRange, kLadder)[0].scale)));
 }
 
 void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,

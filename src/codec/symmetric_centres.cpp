@@ -7,49 +7,50 @@
 namespace quern {
 namespace {
 
-// Least-squares scales after rounding to each grid, and the errors of those codes.
-Lanes refit(std::span<const float> x, std::span<const float> w, Lanes& scale, CodeRange range) {
-  const Lanes inverse = reciprocal(scale), low = all_lanes(range.low), high = all_lanes(range.high);
-  Lanes sum_xq{}, sum_qq{};
-  float power = 0;
-  for (std::size_t k = 0; k < x.size(); ++k) {
-    const Lanes code = round_lanes(lane_min(lane_max(x[k] * inverse, low), high));
-    const Lanes weighted = w[k] * code;
-    sum_xq += weighted * x[k];
-    sum_qq += weighted * code;
-    power += w[k] * (x[k] * x[k]);
-  }
-  scale = sum_qq > 0.0f ? sum_xq / sum_qq : scale;
-  return power - scale * sum_xq;
+// The best codes found so far in each lane.
+struct Found {
+  Lanes scale{}, gain{}, curvature{};
+};
+
+void keep_better(const CodeSums& sums, Found& best) {
+  const Lanes scale = sums.qq > 0.0f ? sums.xq / sums.qq : Lanes{};
+  const Lanes gain = scale * sums.xq;
+  const auto better = gain > best.gain;
+  best.gain = better ? gain : best.gain;
+  best.scale = better ? scale : best.scale;
+  best.curvature = better ? sums.qq : best.curvature;
+}
+
+float largest_magnitude(std::span<const float> x) {
+  float largest = 0;
+  for (const float value : x) largest = std::abs(value) > largest ? std::abs(value) : largest;
+  return largest;
 }
 
 }  // namespace
 
-std::array<SymmetricCentre, kSymmetricCentres> find_symmetric_centres(std::span<const float> x,
-                                                                      std::span<const float> w, CodeRange range,
-                                                                      const SymmetricLadder& ladder) {
-  float largest = 0;
-  for (const float value : x) largest = std::max(largest, std::abs(value));
-  std::array<SymmetricCentre, kSymmetricCentres> centres{};
-  if (largest == 0) {
-    centres[0].error = 0;
-    return centres;
+template <std::size_t kRun>
+SymmetricCentres find_symmetric_centres(std::span<const float, kRun> x, std::span<const float, kRun> w, CodeRange range,
+                                        SymmetricLadder ladder) {
+  SymmetricCentres centres{};
+  const float largest = largest_magnitude(x);
+  if (largest == 0) return centres;
+  Found best;
+  for (const auto& codes : ladder) {
+    const std::array<Lanes, 2> scales{largest / codes[0], largest / codes[1]};
+    for (const CodeSums& sums : sum_codes<2>(x, w, scales, range)) keep_better(sums, best);
   }
-  for (const float sign : {1.0f, -1.0f}) {
-    for (float first = ladder.first; first < ladder.last; first += 8 * ladder.steps[1]) {
-      Lanes scale = sign * largest / (first + ladder.steps);
-      const Lanes error = refit(x, w, scale, range);
-      for (std::size_t lane = 0; lane < kLanes; ++lane) {
-        SymmetricCentre found{scale[lane], error[lane]};
-        const auto same = [&](const SymmetricCentre& other) { return other.scale == found.scale; };
-        if (!(found.error < centres.back().error) || std::any_of(centres.begin(), centres.end(), same)) continue;
-        for (SymmetricCentre& centre : centres) {
-          if (found.error < centre.error) std::swap(found, centre);
-        }
-      }
-    }
+  for (SymmetricCentre& centre : centres) {
+    const std::size_t lane = smallest_lane(-best.gain);
+    centre = {best.scale[lane], best.gain[lane], best.curvature[lane]};
+    best.gain = best.scale == centre.scale ? Lanes{} : best.gain;
   }
   return centres;
 }
+
+template SymmetricCentres find_symmetric_centres(std::span<const float, 16>, std::span<const float, 16>, CodeRange,
+                                                 SymmetricLadder);
+template SymmetricCentres find_symmetric_centres(std::span<const float, 32>, std::span<const float, 32>, CodeRange,
+                                                 SymmetricLadder);
 
 }  // namespace quern

@@ -11,23 +11,50 @@
 
 namespace quern {
 
-// Where the searches start: scales of both signs (the range of codes need not be symmetric) under which the largest
-// weight falls on code first + steps[0..7], and so on by 8 steps up to `last`; beyond the range of codes it is cut.
-struct SymmetricLadder {
-  float first, last;
-  Lanes steps;  // evenly spaced from 0
+// Where the searches start, sixteen scales at a time: the codes on which the largest weight falls. Beyond the range of
+// codes it is cut; a negative one stands for a negative scale, since the range need not be symmetric.
+using SymmetricLadder = std::span<const std::array<Lanes, 2>>;
+
+// Sums of w * x * q and w * q^2 over a run whose weights took their nearest codes q under eight scales. The squared
+// error of those codes under a scale s is power - 2 s xq + s^2 qq, the least of it power - xq^2 / qq at s = xq / qq.
+struct CodeSums {
+  Lanes xq{}, qq{};
 };
 
-// A scale and its error.
+// REQUIRES: kScales times eight scales, so that their sums, which wait for one another, are formed side by side.
+template <std::size_t kScales, std::size_t kRun>
+std::array<CodeSums, kScales> sum_codes(std::span<const float, kRun> x, std::span<const float, kRun> w,
+                                        const std::array<Lanes, kScales>& scales, CodeRange range) {
+  const Lanes low = all_lanes(range.low), high = all_lanes(range.high);
+  std::array<Lanes, kScales> inverse;
+  for (std::size_t s = 0; s < kScales; ++s) inverse[s] = reciprocal(scales[s]);
+  std::array<CodeSums, kScales> sums;
+  for (std::size_t k = 0; k < kRun; ++k) {
+    const Lanes weight = all_lanes(x[k]), importance = all_lanes(w[k]);
+    for (std::size_t s = 0; s < kScales; ++s) {
+      const Lanes code = round_lanes(lane_min(lane_max(weight * inverse[s], low), high));
+      const Lanes weighted = importance * code;
+      sums[s].xq = fused(weighted, weight, sums[s].xq);
+      sums[s].qq = fused(weighted, code, sums[s].qq);
+    }
+  }
+  return sums;
+}
+
+// The best scale for some codes. Its error is `gain` less than that of codes that are all 0, and grows by `curvature`
+// times the square of the distance from `scale`.
 struct SymmetricCentre {
-  float scale = 0, error = std::numeric_limits<float>::infinity();
+  float scale = 0, gain = 0, curvature = 0;
 };
 
-inline constexpr std::size_t kSymmetricCentres = 3;
+inline constexpr std::size_t kSymmetricCentres = 2;
+
+using SymmetricCentres = std::array<SymmetricCentre, kSymmetricCentres>;
 
 // Each scale of the ladder is refined by weighted least squares after rounding; the best are kept, best first.
-std::array<SymmetricCentre, kSymmetricCentres> find_symmetric_centres(std::span<const float> x,
-                                                                      std::span<const float> w, CodeRange range,
-                                                                      const SymmetricLadder& ladder);
+// kRun: 16 or 32.
+template <std::size_t kRun>
+SymmetricCentres find_symmetric_centres(std::span<const float, kRun> x, std::span<const float, kRun> w, CodeRange range,
+                                        SymmetricLadder ladder);
 
 }  // namespace quern

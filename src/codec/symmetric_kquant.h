@@ -19,7 +19,7 @@ inline constexpr std::size_t kSymmetricSubBlocks = kSuperBlock / kSymmetricSubBl
 struct SymmetricFormat {
   CodeRange codes, scales;
   SymmetricLadder ladder;
-  std::span<const float> steps;  // of d, in units of the smallest that reaches all sub-blocks
+  std::span<const Lanes> steps;  // of d, in units of the smallest that reaches all sub-blocks
 };
 
 // In the integers that are stored.

@@ -1,11 +1,11 @@
-// The search for the side information of q6_k and q3_k, in two stages as for q4_k (affine_kquant_search.cpp) but with
-// one dimension less.
+// The search for the side information of q6_k and q3_k.
 //
 // 1. Each sub-block alone: real-valued scales of both signs (the range of codes is not symmetric) from least squares
-//    after rounding; the best few are kept (symmetric_centres.h).
-// 2. The super-block together: for a given d every sub-block takes the integer scale of the least exact error near one
-// of
-//    its own. Several d are tried, then d is solved by least squares for the codes found, until nothing improves.
+//    after rounding; the best few are kept (symmetric_centres.h), each with the parabola of its error.
+// 2. The super-block together: eight d at a time, every sub-block takes the integer scale that its parabolas like best,
+//    without looking at the weights again.
+// 3. At the best d every sub-block takes the integer scale of least exact error near those of its centres; then d is
+//    solved by least squares for the codes found, until nothing improves.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -16,89 +16,120 @@
 namespace quern {
 namespace {
 
-struct SubBlock {
-  std::span<const float> x, w;
-  std::array<SymmetricCentre, kSymmetricCentres> centres;  // best first
-  double rest = 0;                                         // sum of the best errors of the sub-blocks behind this one
-};
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+using SubBlockWeights = std::span<const float, kSymmetricSubBlock>;
+
+struct SubBlock {
+  const float *x, *w;        // kSymmetricSubBlock of each
+  SymmetricCentres centres;  // best first
+};
+using SubBlocks = std::array<SubBlock, kSymmetricSubBlocks>;
+
+// What a sub-block chose under some d, and the sums of its codes.
 struct Choice {
-  float scale = 0, error = std::numeric_limits<float>::infinity();
+  float scale = 0, loss = kInfinity;  // loss: the error less that of codes that are all 0
+  float xq = 0, qq = 0;
 };
 
 struct Trial {
   float d = 0;
   std::array<Choice, kSymmetricSubBlocks> choices;
-  double error = std::numeric_limits<double>::infinity();
+  double loss = std::numeric_limits<double>::infinity();
 };
 
-// Lets every sub-block choose under d; gives up once the error cannot stay below `limit`, taking real-valued minima as
-// bounds of what integers near them can reach.
-Trial try_scale(const SymmetricFormat& format, std::span<const SubBlock> blocks, float d, double limit) {
-  constexpr Lanes kSteps = {-3, -2, -1, 0, 1, 2, 3, 4};
-  const CodeRange scales = format.scales;
-  Trial trial{.d = nearest_f16(d), .choices = {}};
-  double error = 0;
-  for (std::size_t j = 0; j < blocks.size(); ++j) {
-    Choice& choice = trial.choices[j];
-    for (const SymmetricCentre& centre : blocks[j].centres) {
-      if (!(centre.error < choice.error)) break;
-      const float first = trial.d != 0 ? std::floor(std::clamp(centre.scale / trial.d, scales.low, scales.high)) : 0.0f;
-      const Lanes scale = lane_min(lane_max(first + kSteps, all_lanes(scales.low)), all_lanes(scales.high));
-      const Lanes errors = grid_errors(blocks[j].x, blocks[j].w, {trial.d * scale, Lanes{}}, format.codes);
-      const std::size_t lane = smallest_lane(errors);
-      if (errors[lane] < choice.error) choice = {scale[lane], errors[lane]};
+Lanes clamp_lanes(Lanes value, CodeRange range) {
+  return lane_min(lane_max(value, all_lanes(range.low)), all_lanes(range.high));
+}
+
+// Stage 2: what each d would cost.
+Lanes estimate(const SubBlocks& blocks, Lanes d, CodeRange scales) {
+  const Lanes inverse = reciprocal(d);
+  Lanes sum{};
+  for (const SubBlock& block : blocks) {
+    Lanes least = all_lanes(kInfinity);
+    for (const SymmetricCentre& centre : block.centres) {
+      const Lanes distance = d * round_lanes(clamp_lanes(centre.scale * inverse, scales)) - centre.scale;
+      least = lane_min(fused(centre.curvature * distance, distance, all_lanes(-centre.gain)), least);
     }
-    error += choice.error;
-    if (!(error + blocks[j].rest < limit)) return trial;
+    sum += least;
   }
-  trial.error = error;
+  return sum;
+}
+
+// Stage 3: four integers near each of the two best centres.
+Choice choose(const SubBlock& block, float d, const SymmetricFormat& format) {
+  static_assert(kSymmetricCentres == 2);
+  constexpr Lanes kSteps = {-1, 0, 1, 2, -1, 0, 1, 2};
+  const float a = block.centres[0].scale, b = block.centres[1].gain > 0 ? block.centres[1].scale : a;
+  const Lanes near = Lanes{a, a, a, a, b, b, b, b} * (d != 0 ? 1.0f / d : 0.0f);
+  const Lanes scale = clamp_lanes(round_lanes(clamp_lanes(near, format.scales) - 0.5f) + kSteps, format.scales);
+  const Lanes decoded = d * scale;
+  const auto [sums] = sum_codes<1>(SubBlockWeights(block.x, kSymmetricSubBlock),
+                                   SubBlockWeights(block.w, kSymmetricSubBlock), {decoded}, format.codes);
+  const Lanes loss = decoded * (decoded * sums.qq - 2.0f * sums.xq);
+  const std::size_t lane = smallest_lane(loss);
+  return {scale[lane], loss[lane], sums.xq[lane], sums.qq[lane]};
+}
+
+Trial try_scale(const SymmetricFormat& format, const SubBlocks& blocks, float d) {
+  Trial trial{.d = nearest_f16(d), .choices = {}, .loss = 0};
+  for (std::size_t j = 0; j < blocks.size(); ++j) {
+    trial.choices[j] = choose(blocks[j], trial.d, format);
+    trial.loss += trial.choices[j].loss;
+  }
   return trial;
 }
 
 // The d of least squared error for the codes of a trial.
-float solve_scale(std::span<const SubBlock> blocks, const Trial& trial, CodeRange range) {
+float solve_scale(const Trial& trial) {
   double xu = 0, uu = 0;
-  for (std::size_t j = 0; j < blocks.size(); ++j) {
-    const float scale = trial.d * trial.choices[j].scale, inverse = scale != 0 ? 1.0f / scale : 0.0f;
-    for (std::size_t k = 0; k < kSymmetricSubBlock; ++k) {
-      const double x = blocks[j].x[k], w = blocks[j].w[k];
-      const double u = trial.choices[j].scale * nearest_code(blocks[j].x[k] * inverse, range.low, range.high);
-      xu += w * x * u;
-      uu += w * u * u;
-    }
+  for (const Choice& choice : trial.choices) {
+    const double scale = choice.scale;
+    xu += scale * choice.xq;
+    uu += scale * scale * choice.qq;
   }
   return uu > 0 ? static_cast<float>(xu / uu) : trial.d;
+}
+
+// The d of the ladder that costs least by the parabolas; where binary16 has few values, of its values around.
+float scan(const SymmetricFormat& format, const SubBlocks& blocks) {
+  constexpr float kFewHalves = 0x1p-18f;  // steps of binary16 are larger than those of the ladder below
+  float largest = 0;
+  for (const SubBlock& block : blocks) largest = std::max(largest, std::abs(block.centres[0].scale));
+  const float whole = largest / format.scales.high;
+  float best = whole, least = kInfinity;
+  const auto keep_better = [&](Lanes d) {
+    const Lanes losses = estimate(blocks, d, format.scales);
+    const std::size_t lane = smallest_lane(losses);
+    if (losses[lane] < least) best = d[lane], least = losses[lane];
+  };
+  for (const float sign : {1.0f, -1.0f}) {
+    for (const Lanes& steps : format.steps) keep_better(nearest_f16(sign * whole * steps));
+    if (whole < kFewHalves) keep_better(f16_around(sign * whole));
+  }
+  return best;
 }
 
 }  // namespace
 
 SymmetricSide fit_symmetric(const SymmetricFormat& format, std::span<const float> weights,
                             std::span<const float> importance) {
+  constexpr int kRounds = 1;
   std::array<float, kSuperBlock> x, w;
   make_searchable(weights, importance, x, w);
-  std::array<SubBlock, kSymmetricSubBlocks> blocks;
-  float largest = 0;
+  SubBlocks blocks;
   for (std::size_t j = 0; j < kSymmetricSubBlocks; ++j) {
-    blocks[j].x = std::span(x).subspan(j * kSymmetricSubBlock, kSymmetricSubBlock);
-    blocks[j].w = std::span(w).subspan(j * kSymmetricSubBlock, kSymmetricSubBlock);
-    blocks[j].centres = find_symmetric_centres(blocks[j].x, blocks[j].w, format.codes, format.ladder);
-    largest = std::max(largest, std::abs(blocks[j].centres[0].scale));
+    blocks[j] = {x.data() + j * kSymmetricSubBlock, w.data() + j * kSymmetricSubBlock, {}};
+    blocks[j].centres =
+        find_symmetric_centres(SubBlockWeights(blocks[j].x, kSymmetricSubBlock),
+                               SubBlockWeights(blocks[j].w, kSymmetricSubBlock), format.codes, format.ladder);
   }
-  for (std::size_t j = kSymmetricSubBlocks - 1; j > 0; --j) {
-    blocks[j - 1].rest = blocks[j].rest + blocks[j].centres[0].error;
-  }
-  const float d0 = largest / format.scales.high;
-  Trial best = try_scale(format, blocks, d0, std::numeric_limits<double>::infinity());
-  const auto keep_better = [&](float d) {
-    const Trial trial = try_scale(format, blocks, d, best.error);
-    const bool better = trial.error < best.error;
-    if (better) best = trial;
-    return better;
-  };
-  for (const float step : format.steps) keep_better(d0 * step);
-  for (int round = 0; round < 4; ++round) {
-    if (!keep_better(solve_scale(blocks, best, format.codes))) break;
+  Trial best = try_scale(format, blocks, scan(format, blocks));
+  for (int round = 0; round < kRounds; ++round) {
+    const Trial trial = try_scale(format, blocks, solve_scale(best));
+    if (!(trial.loss < best.loss)) break;
+    best = trial;
   }
   SymmetricSide side;
   side.d = f32_to_f16(best.d);

@@ -23,5 +23,7 @@ Subcommand add_eval(CLI::App& program);
 Subcommand add_verify(CLI::App& program);
 Subcommand add_run(CLI::App& program);
 Subcommand add_bench(CLI::App& program);
+// schemes, formats, architectures, codecs.
+std::vector<Subcommand> add_lists(CLI::App& program);
 
 }  // namespace quern::cli

@@ -24,6 +24,14 @@ std::string command_line(int argc, char** argv) {
   return line;
 }
 
+// `line`: as add_compress takes it.
+std::vector<Subcommand> add_all(CLI::App& program, const std::string& line) {
+  std::vector<Subcommand> all{add_inspect(program), add_compress(program, line), add_eval(program), add_verify(program),
+                              add_run(program),     add_bench(program)};
+  for (Subcommand& list : add_lists(program)) all.push_back(std::move(list));
+  return all;
+}
+
 int run(const std::vector<Subcommand>& subcommands) {
   try {
     for (const Subcommand& subcommand : subcommands)
@@ -58,9 +66,7 @@ int main(int argc, char** argv) {
       "verification,\n"
       "8 missing component, 130 interrupted.");
   const std::string line = command_line(argc, argv);
-  const std::vector<Subcommand> subcommands{add_inspect(program), add_compress(program, line),
-                                            add_eval(program),    add_verify(program),
-                                            add_run(program),     add_bench(program)};
+  const std::vector<Subcommand> subcommands = add_all(program, line);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

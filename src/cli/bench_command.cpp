@@ -63,19 +63,22 @@ int run(Options o) {
 Subcommand add_bench(CLI::App& program) {
   CLI::App* app = program.add_subcommand("bench", "Measure how fast a model runs here, alone or beside another");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->bench.model, "A model, or a package that compress wrote")->required();
-  app->add_option("--against", o->bench.against, "Another model, measured in turn with the first");
+  app->add_option("MODEL", o->bench.model, "A model, or a package that compress wrote")->type_name("PATH")->required();
+  app->add_option("--against", o->bench.against, "Another model, measured in turn with the first")->type_name("PATH");
   app->add_option("--prompt-tokens", o->bench.prompt_tokens, "Tokens fed at once")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("-n,--tokens", o->bench.tokens, "Tokens generated one by one")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--repeats", o->bench.repeats, "Measurements of each, of which the median counts")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   add_shared(*app, o->shared);
-  add_max_memory(*app, o->shared);
+  add_max_memory(*app, o->shared, kNoLimit);
   app->footer("Example: quern bench build/demo/llama-7m-q4_k_m --against models/llama-7m");
   return {app, [o] { return run(*o); }};
 }

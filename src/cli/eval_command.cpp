@@ -61,18 +61,22 @@ int run(Options o) {
 Subcommand add_eval(CLI::App& program) {
   CLI::App* app = program.add_subcommand("eval", "Measure a model on a text, alone or against the original");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->eval.model, "A model, or a package that compress wrote")->required();
-  app->add_option("--text", o->eval.text, "Text that neither calibration nor the quality bound saw")->required();
-  app->add_option("--against", o->eval.against, "The original, for divergence and agreement");
+  app->add_option("MODEL", o->eval.model, "A model, or a package that compress wrote")->type_name("PATH")->required();
+  app->add_option("--text", o->eval.text, "Text that neither calibration nor the quality bound saw")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--against", o->eval.against, "The original, for divergence and agreement")->type_name("PATH");
   app->add_option("--windows", o->eval.windows, "Windows at most (0: all)")
+      ->type_name("N")
       ->capture_default_str()
       ->check(whole_number_from(0));
   app->add_option("--window-length", o->eval.window_length, "Tokens a window")
+      ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(8, 1 << 20));
   add_shared(*app, o->shared);
   add_compute(*app, o->shared);
-  add_max_memory(*app, o->shared);
+  add_max_memory(*app, o->shared, kHalfOfMemory);
   app->footer("Example: quern eval out --against models/llama-7m --text texts/eval.txt");
   return {app, [o] { return run(*o); }};
 }

@@ -10,6 +10,7 @@
 #include "base/cpu.h"
 #include "base/printable.h"
 #include "cli/commands.h"
+#include "cli/help.h"
 #include "cli/interrupts.h"
 #include "cli/terminal_observer.h"
 #include "quern/error.h"
@@ -58,13 +59,17 @@ int run(const std::vector<Subcommand>& subcommands) {
 }
 
 int main(int argc, char** argv) {
-  CLI::App program("Makes a trained neural network smaller and proves what was lost.", "quern");
+  CLI::App program("Makes a trained neural network smaller and proves what was lost", "quern");
   program.require_subcommand(1);
-  program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instruction_set()));
-  program.footer(
-      "Exit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, 7 "
-      "verification,\n"
-      "8 missing component, 130 interrupted.");
+  program.formatter_fn(
+      [](const CLI::App* app, const std::string&, CLI::AppFormatMode) { return help_text(describe(*app)); });
+  program.set_help_flag("-h,--help", "This help");
+  program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instruction_set()),
+                           "The version, and the instructions of the processor that are used");
+  program.footer(fmt::format(
+      "{}\nExit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, "
+      "7 verification, 8 missing component, 130 interrupted.",
+      kFirstExample));
   const std::string line = command_line(argc, argv);
   const std::vector<Subcommand> subcommands = add_all(program, line);
   try {

@@ -49,9 +49,11 @@ int run(const Options& o) {
 Subcommand add_verify(CLI::App& program) {
   CLI::App* app = program.add_subcommand("verify", "Check that a package still holds what its manifest promises");
   const auto o = std::make_shared<Options>();
-  app->add_option("PACKAGE", o->package, "A folder that compress wrote")->required();
-  app->add_option("--against", o->against, "The original (default: where it was when the package was made)");
+  app->add_option("PACKAGE", o->package, "A folder that compress wrote")->type_name("FOLDER")->required();
+  app->add_option("--against", o->against, "The original (default: where it was when the package was made)")
+      ->type_name("PATH");
   app->add_option("--every", o->stride, "Compare every n-th tensor with the original")
+      ->type_name("N")
       ->capture_default_str()
       ->check(whole_number_from(1));
   add_shared(*app, o->shared);

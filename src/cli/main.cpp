@@ -1,6 +1,7 @@
 // The program: subcommands, and errors as sentences and exit codes.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -10,6 +11,7 @@
 #include "base/cpu.h"
 #include "base/printable.h"
 #include "cli/commands.h"
+#include "cli/complaint.h"
 #include "cli/help.h"
 #include "cli/interrupts.h"
 #include "cli/terminal_observer.h"
@@ -58,6 +60,12 @@ int run(const std::vector<Subcommand>& subcommands) {
   }
 }
 
+// Says why the command line cannot be used.
+int refuse(const std::string& why) {
+  fmt::print(stderr, "{}\n", why);
+  return static_cast<int>(ErrorCode::kUsage);
+}
+
 int main(int argc, char** argv) {
   CLI::App program("Makes a trained neural network smaller and proves what was lost", "quern");
   program.require_subcommand(1);
@@ -72,10 +80,16 @@ int main(int argc, char** argv) {
       kFirstExample));
   const std::string line = command_line(argc, argv);
   const std::vector<Subcommand> subcommands = add_all(program, line);
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (arguments.empty()) return refuse(short_usage(describe(program)));
+  if (const std::string word = unknown_command(program, arguments); !word.empty())
+    return refuse("quern: " + complain_of_command(program, printable(word)));
   try {
     program.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return program.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : static_cast<int>(ErrorCode::kUsage);
+    return refuse("quern: " + complain(program, error));
   }
   catch_interrupts();
   return run(subcommands);

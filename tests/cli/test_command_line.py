@@ -1,11 +1,55 @@
-"""The command line as such: help that fits a screen."""
+"""The command line as such: what is said of a wrong one, and help that fits a screen."""
 
 import unittest
 
-from quern_program import ProgramTest, run
+from quern_program import MODEL, ProgramTest, run
 
+USAGE = 2
 COMMANDS = ("inspect", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "architectures", "codecs")
 SCREEN_LINES, SCREEN_COLUMNS = 24, 100
+
+
+class WrongCommandLines(ProgramTest):
+    def refuse(self, words, *arguments):
+        said = self.fail_with(USAGE, words, *arguments).stderr
+        self.assertLessEqual(said.count("\n"), 2, said)
+        self.assertIn("--help", said)
+        return said
+
+    def test_unknown_command_offers_the_nearest(self):
+        self.refuse(['no command "compres"', "did you mean compress?"], "compres", MODEL)
+        self.refuse(['no command "Eval"', "did you mean eval?"], "Eval", MODEL)
+        self.refuse(['no command "benhc"', "did you mean bench?"], "benhc")
+
+    def test_unknown_command_like_no_other_lists_them(self):
+        self.refuse(['no command "quantize-it"', *COMMANDS], "quantize-it")
+
+    def test_misspelt_option_offers_the_nearest(self):
+        self.refuse(['quern compress has no option "--sheme"', "did you mean --scheme"], "compress", MODEL, "--sheme", "q4_k_m", "-o", "x")
+        self.refuse(['has no option "--maxmemory"', "did you mean --max-memory?"], "compress", MODEL, "-o", "x", "--maxmemory=1GB")
+        self.refuse(['quern run has no option "--temprature"', "--temperature?"], "run", MODEL, "--temprature", "0")
+        self.refuse(['quern has no option "--verison"', "did you mean --version?"], "--verison")
+
+    def test_misspelt_option_is_named_before_what_is_missing_for_it(self):
+        self.refuse(['"--ouput"', "did you mean --output?"], "compress", MODEL, "--ouput", "x")
+
+    def test_option_like_no_other(self):
+        said = self.refuse(['quern eval has no option "--frobnicate"'], "eval", MODEL, "--frobnicate")
+        self.assertNotIn("did you mean", said)
+
+    def test_missing_and_surplus_arguments(self):
+        self.refuse(["quern eval needs --text", "Text that"], "eval", MODEL)
+        self.refuse(["quern compress needs MODEL", "Hugging Face folder"], "compress")
+        self.refuse(['"again" is one argument too many', "quern inspect MODEL"], "inspect", MODEL, "again")
+
+    def test_scheme_without_its_signs(self):
+        for given in ("q4km", "Q4_K_M", "q4-k-m"):
+            said = self.fail_with(USAGE, [f'"{given}"', "did you mean q4_k_m?"], "compress", MODEL, "-o", self.folder / "out", "--scheme", given)
+            self.assertNotIn("q4_0", said.stderr)
+
+    def test_no_arguments_show_what_there_is(self):
+        said = self.fail_with(USAGE, ["Usage: quern COMMAND", "Example: quern compress", *COMMANDS]).stderr
+        self.assertLessEqual(said.count("\n"), SCREEN_LINES)
 
 
 class Help(ProgramTest):

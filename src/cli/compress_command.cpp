@@ -3,9 +3,11 @@
 
 #include <memory>
 
+#include "base/printable.h"
 #include "cli/command_text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/preview_text.h"
 #include "pipeline/compress.h"
 #include "pipeline/package.h"
 #include "plan/precision_table.h"
@@ -19,7 +21,7 @@ struct Options {
   SharedOptions shared;
   std::string max_perplexity_increase, max_kld;
   std::string target_size, target_bpw, min_ratio;
-  bool force = false;
+  bool force = false, dry_run = false;
 };
 
 std::optional<SizeGoal> size_goal(const Options& o) {
@@ -29,6 +31,19 @@ std::optional<SizeGoal> size_goal(const Options& o) {
   return std::nullopt;
 }
 
+// The whole result of a dry run, or the beginning of a run for people.
+void show_preview(const Options& o) {
+  if (!o.dry_run && (o.shared.json || o.shared.quiet)) return;
+  const CompressPreview plan = preview(o.compress);
+  if (o.dry_run && o.shared.json) {
+    fmt::print("{}\n", dump_json(to_json(plan), 1));
+    return;
+  }
+  fmt::print(o.dry_run ? stdout : stderr, "{}", printable(preview_text(o.compress, plan)));
+  if (!o.dry_run) return;
+  for (const std::string& note : plan.notes) fmt::print(stderr, "note: {}\n", printable(note));
+}
+
 int run(Options o) {
   o.compress.machine = o.shared.machine();
   o.compress.existing = o.force ? OutputFolder::Existing::kReplace : OutputFolder::Existing::kRefuse;
@@ -36,6 +51,8 @@ int run(Options o) {
     o.compress.bound.max_perplexity_increase = parse_fraction(o.max_perplexity_increase);
   if (!o.max_kld.empty()) o.compress.bound.max_kld = parse_number(o.max_kld);
   o.compress.size = size_goal(o);
+  show_preview(o);
+  if (o.dry_run) return 0;
   const Report report = [&] {
     TerminalObserver observer(o.shared.verbosity());
     return compress(o.compress, observer);
@@ -83,6 +100,7 @@ void add_common_options(CLI::App& app, Options& o) {
       ->type_name("X");
   app.add_option("--target-size", o.target_size, "Files of at most this size, such as 20MB, with the least loss")
       ->type_name("SIZE");
+  app.add_flag("--dry-run", o.dry_run, "Say what would be done and how large it becomes; write nothing");
   app.add_flag("--force", o.force, "Replace the output folder if it exists");
 }
 

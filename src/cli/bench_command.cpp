@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "pipeline/benchmark.h"
@@ -28,8 +29,9 @@ std::string spread(double median, const std::vector<double>& repeats) {
 }
 
 std::string table(const Benchmark& b) {
-  std::string text = fmt::format("{} threads, {} kernels, memory read at {:.1f} GB/s; medians of {} interleaved runs\n",
-                                 b.threads, b.instruction_set, b.bandwidth, b.models[0].rates.size());
+  std::string text =
+      fmt::format("{}, {} kernels, memory read at {:.1f} GB/s; medians of {} interleaved runs\n",
+                  counted(b.threads, "thread"), b.instruction_set, b.bandwidth, b.models[0].rates.size());
   text += row("", b, [](const Speed& s) { return s.model; });
   text += row(fmt::format("prompt of {}, tokens/s", b.prompt_tokens).c_str(), b,
               [](const Speed& s) { return spread(s.prompt_rate, s.prompt_rates); });

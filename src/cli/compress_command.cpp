@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/counted.h"
 #include "base/printable.h"
 #include "cli/command_text.h"
 #include "cli/commands.h"
@@ -64,9 +65,9 @@ int run(Options o) {
                where.string(), report.seconds, (where / kCardName).string());
   if (report.accepted) return 0;
   fmt::print(stderr,
-             "quern: the quality bound was missed after {} trials, so {} was not written; the last attempt is in {}\n"
+             "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
              "Allow more (--max-ppl-increase, --max-kld, --max-trials) or start from a scheme with more bits.\n",
-             report.ladder.size(), o.compress.output.string(), where.string());
+             counted(report.ladder.size(), "trial"), o.compress.output.string(), where.string());
   return static_cast<int>(ErrorCode::kQuality);
 }
 

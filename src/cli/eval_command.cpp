@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "base/counted.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "pipeline/eval_files.h"
@@ -23,8 +25,8 @@ std::string line(const char* what, const Estimate& e, const char* unit, double s
 
 std::string table(const Options& o, const EvalResult& r) {
   const Quality& q = r.quality;
-  std::string text = fmt::format("{} windows of {} tokens, {} scored, {} arithmetic\n", q.windows, o.eval.window_length,
-                                 q.tokens, to_string(r.precision));
+  std::string text = fmt::format("{} of {} tokens, {} scored, {} arithmetic\n", counted(q.windows, "window"),
+                                 o.eval.window_length, q.tokens, to_string(r.precision));
   text += fmt::format("{:<28}{:>12}\n", "bytes", r.bytes);
   text += line("perplexity", q.perplexity, "", 1, 4);
   if (o.eval.against.empty()) return text;
@@ -49,9 +51,11 @@ int run(Options o) {
     json.set("bytes", result.bytes);
     json.set("original_bytes", result.against_bytes);
     json.set("precision", std::string(to_string(result.precision)));
+    json.set("notes", Json::Array(result.notes.begin(), result.notes.end()));
     fmt::print("{}\n", dump_json(json, 1));
   } else {
     fmt::print("{}", table(o, result));
+    for (const std::string& note : result.notes) fmt::print("note: {}\n", printable(note));
   }
   return 0;
 }

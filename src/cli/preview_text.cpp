@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include "base/counted.h"
+
 namespace quern::cli {
 namespace {
 
@@ -58,8 +60,8 @@ std::string preview_text(const CompressOptions& options, const CompressPreview& 
                                  p.architecture, p.parameters, p.source_bytes, p.source_format);
   text += fmt::format("target    {}{}\n", size_text(p), bound_text(options.bound));
   text += fmt::format("output    {} ({})\n", options.output.string(), p.format);
-  text += fmt::format("machine   {} of memory at most, {} {}, {} arithmetic\n", with_unit(p.memory), p.threads,
-                      p.threads == 1 ? "thread" : "threads", to_string(p.precision));
+  text += fmt::format("machine   {} of memory at most, {}, {} arithmetic\n", with_unit(p.memory),
+                      counted(p.threads, "thread"), to_string(p.precision));
   return text + fmt::format("measured  {}\n", measured_text(options));
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/counted.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -50,9 +51,9 @@ int run(Options o) {
   }
   fmt::print("\n");
   if (!o.shared.quiet)
-    fmt::print(stderr, "{}: {} prompt tokens at {:.1f} a second, {} tokens at {:.1f} a second, loaded in {:.2f} s\n",
-               to_string(g.end), g.prompt_tokens, rate(g.prompt_tokens, g.prompt_seconds), g.tokens,
-               rate(g.tokens, g.seconds), g.load_seconds);
+    fmt::print(stderr, "{}: {} at {:.1f} a second, {} at {:.1f} a second, loaded in {:.2f} s\n", to_string(g.end),
+               counted(g.prompt_tokens, "prompt token"), rate(g.prompt_tokens, g.prompt_seconds),
+               counted(g.tokens, "token"), rate(g.tokens, g.seconds), g.load_seconds);
   return 0;
 }
 

@@ -15,6 +15,15 @@ namespace {
 
 constexpr int kBarWidth = 30;
 
+// From the rate of the stage so far.
+std::string time_left(double seconds) {
+  const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
+  if (whole < 120) return fmt::format("{} s left", whole);
+  const std::uint64_t minutes = (whole + 30) / 60;
+  return minutes < 120 ? fmt::format("{} min left", minutes)
+                       : fmt::format("{} h {} min left", minutes / 60, minutes % 60);
+}
+
 }  // namespace
 
 TerminalObserver::TerminalObserver(Verbosity verbosity)
@@ -53,9 +62,9 @@ void TerminalObserver::draw(std::string_view what) {
   const int filled = static_cast<int>(share * kBarWidth);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   const double left = share > 0 ? seconds / share - seconds : 0;
-  fmt::print(stderr, "\r\033[K{:<28} [{}{}] {:>3.0f}%  {:.0f} s left  {}", stage_.substr(0, 28),
+  fmt::print(stderr, "\r\033[K{:<28} [{}{}] {:>3.0f}%  {}  {}", stage_.substr(0, 28),
              std::string(static_cast<std::size_t>(filled), '#'),
-             std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share, left,
+             std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share, time_left(left),
              printable(what.substr(0, 48)));
   std::fflush(stderr);
 }

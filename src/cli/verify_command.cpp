@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "pipeline/verify.h"
@@ -36,8 +37,8 @@ int run(const Options& o) {
     print_json(result);
   } else {
     for (const std::string& problem : result.problems) fmt::print(stderr, "quern: {}\n", problem);
-    fmt::print("{}: {} files hashed, {} tensors decoded, {} compared with {}: {}\n", o.package, result.files,
-               result.tensors, result.compared,
+    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", o.package, counted(result.files, "file"),
+               counted(result.tensors, "tensor"), result.compared,
                result.original.empty() ? "the original (not at hand or not reached)" : result.original,
                result.problems.empty() ? "all well" : "NOT as it was written");
   }

@@ -2,7 +2,8 @@
 
 import unittest
 
-from quern_program import MODEL, ProgramTest, run
+import tiny_llama
+from quern_program import MODEL, ProgramTest, compress, run
 
 USAGE = 2
 COMMANDS = ("inspect", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "architectures", "codecs")
@@ -50,6 +51,13 @@ class WrongCommandLines(ProgramTest):
     def test_no_arguments_show_what_there_is(self):
         said = self.fail_with(USAGE, ["Usage: quern COMMAND", "Example: quern compress", *COMMANDS]).stderr
         self.assertLessEqual(said.count("\n"), SCREEN_LINES)
+
+
+class Wording(ProgramTest):
+    def test_one_is_no_plural(self):
+        package = compress(self.folder / "out", "--scheme", "q8_0", model=tiny_llama.write(self.folder / "tiny"))
+        self.assertRegex(self.succeed("inspect", package / "tiny-q8_0.gguf").stdout, r": gguf, 1 file, \d+ bytes, ")
+        self.assertRegex(self.succeed("run", package, "-p", "the", "-n", "1").stderr, r", 1 token at ")
 
 
 class Help(ProgramTest):

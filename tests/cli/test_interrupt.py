@@ -129,6 +129,7 @@ class Progress(ProgramTest):
         said = self.on_terminal(*self.COMMAND, self.folder / "out")
         self.assertRegex(said, r"\r\x1b\[Kcalibrate +\[#+\.*\] +\d+%")
         self.assertIn("100%", said)
+        self.assertRegex(said, r"\d+%  \d+ s left  ")
         self.assertTrue(said.endswith("\r\x1b[K"), "the bar is wiped at the end")
         self.assertNotRegex(said, r"\[\d+/\d+\]")
 

@@ -1,5 +1,6 @@
 """Man pages and shell completion: they say what --help says, and their readers take them."""
 
+import pathlib
 import re
 import shutil
 import subprocess
@@ -46,6 +47,18 @@ class ManPages(ProgramTest):
 
     def test_bytes_are_the_same_again(self):
         self.assertEqual(self.succeed("man", "run").stdout, self.succeed("man", "run").stdout)
+
+    def test_installation_has_the_program_its_pages_and_completions(self):
+        build = pathlib.Path(QUERN).parent
+        if not (build / "share").exists():
+            self.skipTest("only the program was built")
+        done = subprocess.run(["cmake", "--install", build, "--prefix", self.folder / "usr"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.succeed("--version", program=self.folder / "usr/bin/quern").stdout, self.succeed("--version").stdout)
+        for name, command in (("man/man1/quern-compress.1", ("man", "compress")), ("zsh/site-functions/_quern", ("completion", "zsh")),
+                              ("bash-completion/completions/quern", ("completion", "bash")),
+                              ("fish/vendor_completions.d/quern.fish", ("completion", "fish"))):
+            self.assertEqual((self.folder / "usr/share" / name).read_text(), self.succeed(*command).stdout)
 
     def test_unknown_page(self):
         self.fail_with(2, ['"compres"', "did you mean compress?"], "man", "compres")

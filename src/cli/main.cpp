@@ -90,7 +90,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& asked) {  // --help, --version
     return program.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return refuse("quern: " + complain(program, error));
+    return refuse("quern: " + printable(complain(program, error)));
   }
   catch_interrupts();
   return run(subcommands);

@@ -2,6 +2,7 @@
 #include "cli/terminal_observer.h"
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,14 @@ namespace quern::cli {
 namespace {
 
 constexpr int kBarWidth = 30;
+constexpr std::size_t kUsualColumns = 120;
+
+// Of the terminal: a longer line would stay behind when the next is drawn over it.
+std::size_t columns() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : kUsualColumns;
+}
 
 // From the rate of the stage so far.
 std::string time_left(double seconds) {
@@ -62,10 +71,11 @@ void TerminalObserver::draw(std::string_view what) {
   const int filled = static_cast<int>(share * kBarWidth);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   const double left = share > 0 ? seconds / share - seconds : 0;
-  fmt::print(stderr, "\r\033[K{:<28} [{}{}] {:>3.0f}%  {}  {}", stage_.substr(0, 28),
-             std::string(static_cast<std::size_t>(filled), '#'),
-             std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share, time_left(left),
-             printable(what.substr(0, 48)));
+  const std::string line = fmt::format("{:<28} [{}{}] {:>3.0f}%  {}  {}", stage_.substr(0, 28),
+                                       std::string(static_cast<std::size_t>(filled), '#'),
+                                       std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share,
+                                       time_left(left), printable(what.substr(0, 48)));
+  fmt::print(stderr, "\r\033[K{}", line.substr(0, columns() - 1));
   std::fflush(stderr);
 }
 

@@ -137,7 +137,8 @@ struct Loader {
 // A container format. Rows of the table in src/format/formats.cpp.
 struct Format {
   const char* name;
-  const char* summary;
+  const char* summary;    // what such a file or folder is, in plain words
+  const char* loaded_by;  // programs beside quern itself; what a given checkpoint needs says `loader`
   // Whether the path looks like this format, by name and first bytes.
   bool (*probe)(const std::filesystem::path&);
   Checkpoint (*open)(const std::filesystem::path&);

@@ -26,8 +26,8 @@ struct CodecPlane {
 inline constexpr std::size_t kMaxPlanes = 3;
 
 struct Codec {
-  const char* name;  // NOTE: on-disk id; never changes its meaning
-  const char* summary;
+  const char* name;                    // NOTE: on-disk id; never changes its meaning
+  const char* summary;                 // one line in plain words
   double bits_per_weight;              // nominal; exact sizes come from plane_row_bytes
   std::uint32_t block;                 // weights a block; 0: the whole row is one block
   std::span<const CodecPlane> planes;  // 1..kMaxPlanes

@@ -185,7 +185,8 @@ enum class ConfigUse { kTrust, kIgnore, kClaims };
 // An architecture family. Rows of the table in src/model/architectures.cpp.
 struct Architecture {
   const char* name;
-  const char* summary;
+  const char* summary;  // one line in plain words
+  const char* models;   // published models that it describes, for people who look for theirs
   bool (*recognises)(const Checkpoint&);
   // Whether the tensors' names are this family's, whatever the configuration says.
   bool (*has_tensors)(const Checkpoint&);

@@ -1,6 +1,7 @@
 // Json over nlohmann's SAX parser: duplicate keys and deep nesting are refused while reading.
 #include "quern/json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxShown = 60;
+constexpr std::size_t kMaxBefore = 24;  // bytes of the text that an error shows before its place
+constexpr int kTooLarge = 406;          // nlohmann's number for a float beyond binary64
 
 // Error(kInput) for a key that is there twice. Once the object is whole, so that the set holds views: a vocabulary has
 // 150,000 keys.
@@ -22,8 +25,17 @@ void check_keys(const Json::Object& members) {
     if (!seen.insert(key).second) fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", key);
 }
 
+// Whatever bytes it has.
+std::string quotation(std::string_view text) {
+  std::string shown;
+  for (const char c : text)
+    shown += c >= 0 ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  return "\"" + shown + "\"";
+}
+
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
+  explicit Builder(std::string_view text) : text_(text) {}
   bool null() override { return add(Json()); }
   bool boolean(bool v) override { return add(Json(v)); }
   bool number_integer(std::int64_t v) override { return add(Json(v)); }
@@ -40,7 +52,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-    fail(ErrorCode::kInput, "not valid JSON at byte {}: {}", position, error.what());
+    fail(ErrorCode::kInput, "not valid JSON at byte {}: {}", position,
+         error.id == kTooLarge ? "the number that ends there is too large" : what_is_wrong(position));
   }
   Json take() { return std::move(root_); }
 
@@ -50,6 +63,13 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     std::string key;
   };
 
+  // `position` counts from 1, and lies one behind the text where that ended too early.
+  std::string what_is_wrong(std::size_t position) const {
+    if (position == 0 || position > text_.size()) return "the text ends too early";
+    const std::size_t before = position - 1, shown = std::min(before, kMaxBefore);
+    return fmt::format("{} is not expected there, after {}{}", quotation(text_.substr(before, 1)),
+                       before > shown ? "... " : "", quotation(text_.substr(before - shown, shown)));
+  }
   bool open(Json value) {
     if (levels_.size() >= kMaxDepth) fail(ErrorCode::kInput, "JSON nested deeper than {} levels", kMaxDepth);
     levels_.push_back({std::move(value), {}});
@@ -72,6 +92,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
+  std::string_view text_;
   Json root_;
   std::vector<Level> levels_;
 };
@@ -210,7 +231,7 @@ void Json::push_back(Json value) {
 }
 
 Json parse_json(std::string_view text) {
-  Builder builder;
+  Builder builder(text);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) fail(ErrorCode::kInput, "not valid JSON");
   return builder.take();
 }

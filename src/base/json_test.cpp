@@ -49,11 +49,24 @@ TEST(Json, RefusesNestingBeyond64Levels) {
 TEST(Json, RefusesTextThatIsNotJson) {
   for (const char* text : {"", " ", "{", "[1,]", "{\"a\"}", "{\"a\":}", "nul", "01", "+1", "1.", "NaN", "Infinity",
                            "'a'", "1 2", "\"\n\"", "\"\\x\"", "\"\\ud800\"", "[1] x"}) {
-    EXPECT_TRUE(contains(parse_failure(text), "not valid JSON at byte")) << text;
+    const std::string said = parse_failure(text);
+    EXPECT_TRUE(contains(said, "not valid JSON at byte")) << text;
+    EXPECT_FALSE(contains(said, "json.exception") || contains(said, "parsing")) << said;
   }
 }
 
 TEST(Json, NamesThePositionOfASyntaxError) { EXPECT_TRUE(contains(parse_failure("{\"a\": 1, ?}"), "at byte 10")); }
+
+TEST(Json, SaysWhatIsWrongInItsOwnWords) {
+  EXPECT_EQ(parse_failure("{\"a\": 1, ?}"),
+            R"(not valid JSON at byte 10: "?" is not expected there, after "{"a": 1, ")");
+  EXPECT_EQ(parse_failure("{\"a\": "), "not valid JSON at byte 7: the text ends too early");
+  EXPECT_EQ(parse_failure("[1e999]"), "not valid JSON at byte 6: the number that ends there is too large");
+  EXPECT_EQ(parse_failure("[\"\xff\"]"), R"(not valid JSON at byte 3: "\xff" is not expected there, after "["")");
+  const std::string end(24, 'x');
+  EXPECT_EQ(parse_failure(fmt::format("[\"{:x>1000}\n\"]", "")),
+            fmt::format("not valid JSON at byte 1003: \"\n\" is not expected there, after ... \"{}\"", end));
+}
 
 TEST(Json, RefusesBadUtf8) {
   for (const char* bytes :

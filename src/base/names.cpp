@@ -2,8 +2,9 @@
 #include "base/names.h"
 
 #include <algorithm>
+#include <cctype>
 #include <numeric>
-#include <vector>
+#include <tuple>
 
 namespace quern {
 namespace {
@@ -22,6 +23,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+// In lower case.
+std::string letters_and_digits(std::string_view name) {
+  std::string bare;
+  for (const char c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      bare += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return bare;
+}
+
 std::string joined(std::span<const std::string> names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
@@ -30,13 +40,23 @@ std::string joined(std::span<const std::string> names) {
 
 }  // namespace
 
-std::string nearest_names(std::string_view given, std::span<const std::string> known) {
-  std::vector<std::pair<std::size_t, std::size_t>> ranked;  // distance, index
-  for (std::size_t i = 0; i < known.size(); ++i) ranked.emplace_back(edit_distance(given, known[i]), i);
+std::vector<std::string> near_names(std::string_view given, std::span<const std::string> known) {
+  const std::string bare = letters_and_digits(given);
+  std::vector<std::tuple<std::size_t, std::size_t, std::size_t>> ranked;  // distances without and with signs, index
+  for (std::size_t i = 0; i < known.size(); ++i)
+    ranked.emplace_back(edit_distance(bare, letters_and_digits(known[i])), edit_distance(given, known[i]), i);
   std::sort(ranked.begin(), ranked.end());
+  const std::size_t most = std::max<std::size_t>(bare.size() < 3 ? 1 : 2, bare.size() / 2);
   std::vector<std::string> near;
-  for (const auto& [distance, index] : ranked)
-    if (near.size() < 3 && distance <= std::max<std::size_t>(2, given.size() / 2)) near.push_back(known[index]);
+  for (const auto& [distance, with_signs, index] : ranked) {
+    const bool same_letters_came = std::get<0>(ranked.front()) == 0 && distance > 0;
+    if (near.size() < 3 && distance <= most && !same_letters_came) near.push_back(known[index]);
+  }
+  return near;
+}
+
+std::string nearest_names(std::string_view given, std::span<const std::string> known) {
+  const std::vector<std::string> near = near_names(given, known);
   return joined(near.empty() ? known : std::span<const std::string>(near));
 }
 

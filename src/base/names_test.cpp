@@ -12,8 +12,18 @@ const std::vector<std::string> kKnown = {"alpha", "alphas", "beta", "gamma", "de
 
 TEST(NearestNames, TheNearestComeFirst) {
   EXPECT_EQ(nearest_names("alphs", kKnown), "alpha, alphas");
-  EXPECT_EQ(nearest_names("beta", kKnown), "beta, delta");
+  EXPECT_EQ(nearest_names("betta", kKnown), "beta, delta");
 }
+
+TEST(NearestNames, SignsAndCaseCountLast) {
+  const std::vector<std::string> schemes = {"q4_0", "q4_1", "q4_k_s", "q4_k_m", "q5_k_m"};
+  EXPECT_EQ(nearest_names("q4km", schemes), "q4_k_m");
+  EXPECT_EQ(nearest_names("Q4_K_M", schemes), "q4_k_m");
+  EXPECT_EQ(nearest_names("q4-k-m", schemes), "q4_k_m");
+  EXPECT_EQ(nearest_names("q4kx", schemes), "q4_k_s, q4_k_m, q4_0");
+}
+
+TEST(NearestNames, NoneIsNear) { EXPECT_TRUE(near_names("completely else", kKnown).empty()); }
 
 TEST(NearestNames, AtMostThree) {
   const std::vector<std::string> known = {"a1", "a2", "a3", "a4"};

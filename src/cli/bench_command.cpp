@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "pipeline/benchmark.h"
@@ -28,8 +29,9 @@ std::string spread(double median, const std::vector<double>& repeats) {
 }
 
 std::string table(const Benchmark& b) {
-  std::string text = fmt::format("{} threads, {} kernels, memory read at {:.1f} GB/s; medians of {} interleaved runs\n",
-                                 b.threads, b.instruction_set, b.bandwidth, b.models[0].rates.size());
+  std::string text =
+      fmt::format("{}, {} kernels, memory read at {:.1f} GB/s; medians of {} interleaved runs\n",
+                  counted(b.threads, "thread"), b.instruction_set, b.bandwidth, b.models[0].rates.size());
   text += row("", b, [](const Speed& s) { return s.model; });
   text += row(fmt::format("prompt of {}, tokens/s", b.prompt_tokens).c_str(), b,
               [](const Speed& s) { return spread(s.prompt_rate, s.prompt_rates); });
@@ -63,19 +65,22 @@ int run(Options o) {
 Subcommand add_bench(CLI::App& program) {
   CLI::App* app = program.add_subcommand("bench", "Measure how fast a model runs here, alone or beside another");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->bench.model, "A model, or a package that compress wrote")->required();
-  app->add_option("--against", o->bench.against, "Another model, measured in turn with the first");
+  app->add_option("MODEL", o->bench.model, "A model, or a package that compress wrote")->type_name("PATH")->required();
+  app->add_option("--against", o->bench.against, "Another model, measured in turn with the first")->type_name("PATH");
   app->add_option("--prompt-tokens", o->bench.prompt_tokens, "Tokens fed at once")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("-n,--tokens", o->bench.tokens, "Tokens generated one by one")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--repeats", o->bench.repeats, "Measurements of each, of which the median counts")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   add_shared(*app, o->shared);
-  add_max_memory(*app, o->shared);
+  add_max_memory(*app, o->shared, kNoLimit);
   app->footer("Example: quern bench build/demo/llama-7m-q4_k_m --against models/llama-7m");
   return {app, [o] { return run(*o); }};
 }

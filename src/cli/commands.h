@@ -23,5 +23,9 @@ Subcommand add_eval(CLI::App& program);
 Subcommand add_verify(CLI::App& program);
 Subcommand add_run(CLI::App& program);
 Subcommand add_bench(CLI::App& program);
+// schemes, formats, architectures, codecs.
+std::vector<Subcommand> add_lists(CLI::App& program);
+// completion and man, which the help does not list. REQUIRES: `program` outlives them.
+std::vector<Subcommand> add_documentation(CLI::App& program);
 
 }  // namespace quern::cli

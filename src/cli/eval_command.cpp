@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "base/counted.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "pipeline/eval_files.h"
@@ -23,8 +25,8 @@ std::string line(const char* what, const Estimate& e, const char* unit, double s
 
 std::string table(const Options& o, const EvalResult& r) {
   const Quality& q = r.quality;
-  std::string text = fmt::format("{} windows of {} tokens, {} scored, {} arithmetic\n", q.windows, o.eval.window_length,
-                                 q.tokens, to_string(r.precision));
+  std::string text = fmt::format("{} of {} tokens, {} scored, {} arithmetic\n", counted(q.windows, "window"),
+                                 o.eval.window_length, q.tokens, to_string(r.precision));
   text += fmt::format("{:<28}{:>12}\n", "bytes", r.bytes);
   text += line("perplexity", q.perplexity, "", 1, 4);
   if (o.eval.against.empty()) return text;
@@ -49,9 +51,11 @@ int run(Options o) {
     json.set("bytes", result.bytes);
     json.set("original_bytes", result.against_bytes);
     json.set("precision", std::string(to_string(result.precision)));
+    json.set("notes", Json::Array(result.notes.begin(), result.notes.end()));
     fmt::print("{}\n", dump_json(json, 1));
   } else {
     fmt::print("{}", table(o, result));
+    for (const std::string& note : result.notes) fmt::print("note: {}\n", printable(note));
   }
   return 0;
 }
@@ -61,18 +65,22 @@ int run(Options o) {
 Subcommand add_eval(CLI::App& program) {
   CLI::App* app = program.add_subcommand("eval", "Measure a model on a text, alone or against the original");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->eval.model, "A model, or a package that compress wrote")->required();
-  app->add_option("--text", o->eval.text, "Text that neither calibration nor the quality bound saw")->required();
-  app->add_option("--against", o->eval.against, "The original, for divergence and agreement");
+  app->add_option("MODEL", o->eval.model, "A model, or a package that compress wrote")->type_name("PATH")->required();
+  app->add_option("--text", o->eval.text, "Text that neither calibration nor the quality bound saw")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--against", o->eval.against, "The original, for divergence and agreement")->type_name("PATH");
   app->add_option("--windows", o->eval.windows, "Windows at most (0: all)")
+      ->type_name("N")
       ->capture_default_str()
       ->check(whole_number_from(0));
   app->add_option("--window-length", o->eval.window_length, "Tokens a window")
+      ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(8, 1 << 20));
   add_shared(*app, o->shared);
   add_compute(*app, o->shared);
-  add_max_memory(*app, o->shared);
+  add_max_memory(*app, o->shared, kHalfOfMemory);
   app->footer("Example: quern eval out --against models/llama-7m --text texts/eval.txt");
   return {app, [o] { return run(*o); }};
 }

@@ -27,9 +27,11 @@ int run(const Options& o) {
 Subcommand add_inspect(CLI::App& program) {
   CLI::App* app = program.add_subcommand("inspect", "Show what a checkpoint is and what it holds");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->model, "A Hugging Face folder, a .safetensors or .gguf file, or a package")->required();
-  app->add_option("--context", o->inspect.context,
-                  "Tokens for the estimate of memory (default: what the model was made for)")
+  app->add_option("MODEL", o->model, "A Hugging Face folder, a .safetensors or .gguf file, or a package")
+      ->type_name("PATH")
+      ->required();
+  app->add_option("--context", o->inspect.context, "Tokens for the estimate of memory (default: the model's context)")
+      ->type_name("N")
       ->check(CLI::Range(1, 1 << 30));
   app->add_flag("--tensors", o->tensors, "List every tensor");
   app->add_flag("--json", o->json, "Print as JSON");

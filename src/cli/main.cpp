@@ -1,6 +1,7 @@
 // The program: subcommands, and errors as sentences and exit codes.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -10,6 +11,8 @@
 #include "base/cpu.h"
 #include "base/printable.h"
 #include "cli/commands.h"
+#include "cli/complaint.h"
+#include "cli/help.h"
 #include "cli/interrupts.h"
 #include "cli/terminal_observer.h"
 #include "quern/error.h"
@@ -22,6 +25,15 @@ std::string command_line(int argc, char** argv) {
   std::string line = "quern";
   for (int i = 1; i < argc; ++i) line += std::string(" ") + argv[i];
   return line;
+}
+
+// `line`: as add_compress takes it.
+std::vector<Subcommand> add_all(CLI::App& program, const std::string& line) {
+  std::vector<Subcommand> all{add_inspect(program), add_compress(program, line), add_eval(program), add_verify(program),
+                              add_run(program),     add_bench(program)};
+  for (Subcommand& list : add_lists(program)) all.push_back(std::move(list));
+  for (Subcommand& page : add_documentation(program)) all.push_back(std::move(page));
+  return all;
 }
 
 int run(const std::vector<Subcommand>& subcommands) {
@@ -49,22 +61,36 @@ int run(const std::vector<Subcommand>& subcommands) {
   }
 }
 
+// Says why the command line cannot be used.
+int refuse(const std::string& why) {
+  fmt::print(stderr, "{}\n", why);
+  return static_cast<int>(ErrorCode::kUsage);
+}
+
 int main(int argc, char** argv) {
-  CLI::App program("Makes a trained neural network smaller and proves what was lost.", "quern");
+  CLI::App program("Makes a trained neural network smaller and proves what was lost", "quern");
   program.require_subcommand(1);
-  program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instruction_set()));
-  program.footer(
-      "Exit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, 7 "
-      "verification,\n"
-      "8 missing component, 130 interrupted.");
+  program.formatter_fn(
+      [](const CLI::App* app, const std::string&, CLI::AppFormatMode) { return help_text(describe(*app)); });
+  program.set_help_flag("-h,--help", "This help");
+  program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instruction_set()),
+                           "The version, and the instructions of the processor that are used");
+  program.footer(fmt::format(
+      "{}\nExit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, "
+      "7 verification, 8 missing component, 130 interrupted.",
+      kFirstExample));
   const std::string line = command_line(argc, argv);
-  const std::vector<Subcommand> subcommands{add_inspect(program), add_compress(program, line),
-                                            add_eval(program),    add_verify(program),
-                                            add_run(program),     add_bench(program)};
+  const std::vector<Subcommand> subcommands = add_all(program, line);
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (arguments.empty()) return refuse(short_usage(describe(program)));
+  if (const std::string word = unknown_command(program, arguments); !word.empty())
+    return refuse("quern: " + complain_of_command(program, printable(word)));
   try {
     program.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    return program.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : static_cast<int>(ErrorCode::kUsage);
+    return refuse("quern: " + printable(complain(program, error)));
   }
   catch_interrupts();
   return run(subcommands);

@@ -26,19 +26,22 @@ std::pair<double, std::string> number_and_rest(const std::string& text, const ch
 }  // namespace
 
 void add_shared(CLI::App& app, SharedOptions& options) {
-  app.add_option("--threads", options.threads,
-                 "Threads (default: all processors); what is written does not depend on it")
+  app.add_option("--threads", options.threads, "Threads (default: all processors); the result does not depend on it")
+      ->type_name("N")
       ->check(CLI::Range(0, kMostThreads));
   app.add_flag("--json", options.json, "Print the result as JSON");
   app.add_flag("-q,--quiet", options.quiet, "No progress");
 }
 
-void add_max_memory(CLI::App& app, SharedOptions& options) {
-  app.add_option("--max-memory", options.max_memory, "Memory to stay within, such as 800MB or 2GiB");
+CLI::Option* add_max_memory(CLI::App& app, SharedOptions& options, const char* standard) {
+  const std::string text = fmt::format("Memory to stay within, such as 2GiB (default: {})", standard);
+  return app.add_option("--max-memory", options.max_memory, text)->type_name("SIZE");
 }
 
-void add_compute(CLI::App& app, SharedOptions& options) {
-  app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")
+CLI::Option* add_compute(CLI::App& app, SharedOptions& options) {
+  return app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")
+      ->type_name("NAME")
+      ->capture_default_str()
       ->check(CLI::IsMember({"auto", "f32", "bf16"}));
 }
 

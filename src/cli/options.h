@@ -21,10 +21,11 @@ struct SharedOptions {
 
 // --threads, --json, --quiet.
 void add_shared(CLI::App& app, SharedOptions& options);
-// --max-memory, for commands that keep to it.
-void add_max_memory(CLI::App& app, SharedOptions& options);
+// --max-memory, for commands that keep to it; `standard` says what holds without it.
+inline constexpr const char *kHalfOfMemory = "half of the machine's", *kNoLimit = "no limit";
+CLI::Option* add_max_memory(CLI::App& app, SharedOptions& options, const char* standard);
 // --compute, for commands that multiply whole windows.
-void add_compute(CLI::App& app, SharedOptions& options);
+CLI::Option* add_compute(CLI::App& app, SharedOptions& options);
 
 // "800MB" (10^6), "1GiB" (2^30), "4096". Error(kUsage) otherwise.
 std::uint64_t parse_bytes(const std::string& text);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/counted.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -50,9 +51,9 @@ int run(Options o) {
   }
   fmt::print("\n");
   if (!o.shared.quiet)
-    fmt::print(stderr, "{}: {} prompt tokens at {:.1f} a second, {} tokens at {:.1f} a second, loaded in {:.2f} s\n",
-               to_string(g.end), g.prompt_tokens, rate(g.prompt_tokens, g.prompt_seconds), g.tokens,
-               rate(g.tokens, g.seconds), g.load_seconds);
+    fmt::print(stderr, "{}: {} at {:.1f} a second, {} at {:.1f} a second, loaded in {:.2f} s\n", to_string(g.end),
+               counted(g.prompt_tokens, "prompt token"), rate(g.prompt_tokens, g.prompt_seconds),
+               counted(g.tokens, "token"), rate(g.tokens, g.seconds), g.load_seconds);
   return 0;
 }
 
@@ -62,30 +63,40 @@ Subcommand add_run(CLI::App& program) {
   CLI::App* app = program.add_subcommand("run", "Generate text, token by token");
   const auto o = std::make_shared<Options>();
   SamplingOptions& sampling = o->generate.sampling;
-  app->add_option("MODEL", o->generate.model, "A model, or a package that compress wrote")->required();
-  auto* prompt = app->add_option("-p,--prompt", o->generate.prompt, "Text to go on from");
-  app->add_option("--prompt-file", o->prompt_file, "The same from a file")->excludes(prompt);
+  app->add_option("MODEL", o->generate.model, "A model, or a package that compress wrote")
+      ->type_name("PATH")
+      ->required();
+  auto* prompt = app->add_option("-p,--prompt", o->generate.prompt, "Text to go on from")->type_name("TEXT");
+  app->add_option("--prompt-file", o->prompt_file, "The same from a file")->type_name("FILE")->excludes(prompt);
   app->add_option("-n,--tokens", o->generate.tokens, "Tokens to generate at most")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--context", o->generate.context,
                   "Tokens of prompt and answer together (0: the model's, at most 4096)")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
-  app->add_option("--temperature", sampling.temperature, "0: always the most probable token")->capture_default_str();
+  app->add_option("--temperature", sampling.temperature, "0: always the most probable token")
+      ->type_name("X")
+      ->capture_default_str();
   app->add_option("--top-k", sampling.top_k, "Choose among the k most probable (0: all)")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--top-p", sampling.top_p, "Choose among the most probable that together reach p")
+      ->type_name("P")
       ->capture_default_str();
   app->add_option("--min-p", sampling.min_p, "Leave out what is less probable than p times the most probable")
+      ->type_name("P")
       ->capture_default_str();
   app->add_option("--seed", sampling.seed, "The same seed gives the same text")
+      ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
-  app->add_option("--stop", o->generate.stops, "End before this text (may be repeated)");
+  app->add_option("--stop", o->generate.stops, "End before this text (may be repeated)")->type_name("TEXT");
   add_shared(*app, o->shared);
-  add_max_memory(*app, o->shared);
+  add_max_memory(*app, o->shared, kNoLimit);
   app->footer("Example: quern run build/demo/llama-7m-q4_k_m --prompt \"The history of\" --tokens 40");
   return {app, [o] { return run(*o); }};
 }

@@ -2,6 +2,7 @@
 #include "cli/terminal_observer.h"
 
 #include <fmt/core.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,23 @@ namespace quern::cli {
 namespace {
 
 constexpr int kBarWidth = 30;
+constexpr std::size_t kUsualColumns = 120;
+
+// Of the terminal: a longer line would stay behind when the next is drawn over it.
+std::size_t columns() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : kUsualColumns;
+}
+
+// From the rate of the stage so far.
+std::string time_left(double seconds) {
+  const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
+  if (whole < 120) return fmt::format("{} s left", whole);
+  const std::uint64_t minutes = (whole + 30) / 60;
+  return minutes < 120 ? fmt::format("{} min left", minutes)
+                       : fmt::format("{} h {} min left", minutes / 60, minutes % 60);
+}
 
 }  // namespace
 
@@ -53,10 +71,11 @@ void TerminalObserver::draw(std::string_view what) {
   const int filled = static_cast<int>(share * kBarWidth);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   const double left = share > 0 ? seconds / share - seconds : 0;
-  fmt::print(stderr, "\r\033[K{:<28} [{}{}] {:>3.0f}%  {:.0f} s left  {}", stage_.substr(0, 28),
-             std::string(static_cast<std::size_t>(filled), '#'),
-             std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share, left,
-             printable(what.substr(0, 48)));
+  const std::string line = fmt::format("{:<28} [{}{}] {:>3.0f}%  {}  {}", stage_.substr(0, 28),
+                                       std::string(static_cast<std::size_t>(filled), '#'),
+                                       std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share,
+                                       time_left(left), printable(what.substr(0, 48)));
+  fmt::print(stderr, "\r\033[K{}", line.substr(0, columns() - 1));
   std::fflush(stderr);
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "pipeline/verify.h"
@@ -36,8 +37,8 @@ int run(const Options& o) {
     print_json(result);
   } else {
     for (const std::string& problem : result.problems) fmt::print(stderr, "quern: {}\n", problem);
-    fmt::print("{}: {} files hashed, {} tensors decoded, {} compared with {}: {}\n", o.package, result.files,
-               result.tensors, result.compared,
+    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", o.package, counted(result.files, "file"),
+               counted(result.tensors, "tensor"), result.compared,
                result.original.empty() ? "the original (not at hand or not reached)" : result.original,
                result.problems.empty() ? "all well" : "NOT as it was written");
   }
@@ -49,9 +50,11 @@ int run(const Options& o) {
 Subcommand add_verify(CLI::App& program) {
   CLI::App* app = program.add_subcommand("verify", "Check that a package still holds what its manifest promises");
   const auto o = std::make_shared<Options>();
-  app->add_option("PACKAGE", o->package, "A folder that compress wrote")->required();
-  app->add_option("--against", o->against, "The original (default: where it was when the package was made)");
+  app->add_option("PACKAGE", o->package, "A folder that compress wrote")->type_name("FOLDER")->required();
+  app->add_option("--against", o->against, "The original (default: where it was when the package was made)")
+      ->type_name("PATH");
   app->add_option("--every", o->stride, "Compare every n-th tensor with the original")
+      ->type_name("N")
       ->capture_default_str()
       ->check(whole_number_from(1));
   add_shared(*app, o->shared);

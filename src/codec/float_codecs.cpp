@@ -53,9 +53,17 @@ constexpr CodecPlane kTwoBytes[] = {{"codes", 0, 2}};
 
 }  // namespace
 
-const Codec kF32 = {"f32", "IEEE binary32, lossless", 32, 0, kFourBytes, 0, fit, round<F32>, pack<F32>, decode<F32>};
-const Codec kF16 = {"f16", "IEEE binary16", 16, 0, kTwoBytes, 0, fit, round<F16>, pack<F16>, decode<F16>};
-const Codec kBf16 = {
-    "bf16", "bfloat16: the upper half of binary32", 16, 0, kTwoBytes, 0, fit, round<Bf16>, pack<Bf16>, decode<Bf16>};
+const Codec kF32 = {
+    "f32", "32-bit floats (IEEE binary32), lossless", 32, 0, kFourBytes, 0, fit, round<F32>, pack<F32>, decode<F32>};
+const Codec kF16 = {"f16",     "16-bit floats (IEEE binary16): finer steps, small range",
+                    16,        0,
+                    kTwoBytes, 0,
+                    fit,       round<F16>,
+                    pack<F16>, decode<F16>};
+const Codec kBf16 = {"bf16",     "16-bit floats (bfloat16): coarser steps, the range of f32",
+                     16,         0,
+                     kTwoBytes,  0,
+                     fit,        round<Bf16>,
+                     pack<Bf16>, decode<Bf16>};
 
 }  // namespace quern

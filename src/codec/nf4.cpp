@@ -133,12 +133,11 @@ std::uint64_t settled_bytes(std::uint64_t rows, std::uint64_t cols) {
 }
 
 constexpr Codec make_settled() {
-  Codec codec = {
-      "nf4_dq",    "4-bit normal quantiles, one 8-bit scale of 64 weights (bitsandbytes NF4, double quantized)",
-      4.126953125, kBlock,
-      kPlanes,     sizeof(float),
-      fit,         round,
-      pack,        decode};
+  Codec codec = {"nf4_dq",    "4-bit normal quantiles, 8-bit scales of 64 weights (NF4, double quantized)",
+                 4.126953125, kBlock,
+                 kPlanes,     sizeof(float),
+                 fit,         round,
+                 pack,        decode};
   codec.stored_bytes_of = settled_bytes;
   codec.settled_blocks = kSettledBlocks;
   codec.settle = settle;

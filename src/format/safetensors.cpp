@@ -168,7 +168,8 @@ bool probe_nothing(const fs::path&) { return false; }
 }  // namespace
 
 const Format kBitsandbytes = {.name = "bitsandbytes",
-                              .summary = "a Hugging Face folder of safetensors with 4-bit weights of bitsandbytes",
+                              .summary = "a Hugging Face folder with 4-bit weights of bitsandbytes",
+                              .loaded_by = "transformers (+ bitsandbytes)",
                               .probe = probe_nothing,
                               .open = open_safetensors,
                               .holds = holds_for_bitsandbytes,
@@ -179,6 +180,7 @@ const Format kBitsandbytes = {.name = "bitsandbytes",
 
 const Format kSafetensors = {.name = "safetensors",
                              .summary = "a .safetensors file, or a Hugging Face folder of them",
+                             .loaded_by = "transformers (+ compressed-tensors if packed)",
                              .probe = probe,
                              .open = open_safetensors,
                              .holds = holds,

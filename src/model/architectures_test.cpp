@@ -11,7 +11,7 @@ TEST(Architectures, HaveUniqueNamesAndAllTheirParts) {
   for (const Architecture* row : architectures()) {
     EXPECT_TRUE(names.insert(row->name).second) << row->name;
     EXPECT_EQ(&find_architecture(row->name), row);
-    EXPECT_TRUE(row->summary && row->recognises && row->describe && row->to_gguf) << row->name;
+    EXPECT_TRUE(row->summary && row->models && row->recognises && row->describe && row->to_gguf) << row->name;
   }
 }
 

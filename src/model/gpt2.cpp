@@ -199,7 +199,8 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
 
 const Architecture kGpt2 = {
     .name = kName,
-    .summary = "GPT-2: learned positions, layer norms, GELU",
+    .summary = "learned positions, layer norms, GELU",
+    .models = "GPT-2 small to XL, DistilGPT2",
     .recognises = recognises,
     .has_tensors = has_tensors,
     .has_name = has_name,

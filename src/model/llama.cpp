@@ -72,7 +72,8 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
 
 const Architecture kLlama = {
     .name = kName,
-    .summary = "Llama and Mistral: RMS norms, rotary positions, grouped-query attention, gated MLP",
+    .summary = "RMS norms, rotary positions, grouped-query attention, gated MLP",
+    .models = "Llama 1 to 3.2, TinyLlama, Mistral 7B",
     .recognises = recognises,
     .has_tensors = has_tensors,
     .has_name = has_name,

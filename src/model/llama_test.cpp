@@ -233,7 +233,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"Rank", "llama_tied", [](FakeModel& m) { m.shapes["model.norm.weight"] = {1, 32}; },
                 "model.norm.weight is [1, 32], but 1 axes were expected (hidden)"},
         Refusal{"FewerLayers", "llama_tied", [](FakeModel& m) { m.config.set("num_hidden_layers", 1); },
-                "config.json says num_hidden_layers 1, and 9 tensors have no place in such a model: "
+                "config.json says num_hidden_layers 1, and there is no place in such a model for 9 tensors: "
                 "model.layers.1.input_layernorm.weight"},
         Refusal{"MoreLayers", "llama_tied", [](FakeModel& m) { m.config.set("num_hidden_layers", 3); },
                 "config.json says num_hidden_layers 3, but 9 of the 29 tensors that such a model needs are missing: "
@@ -242,7 +242,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "1 of the 20 tensors that such a model needs are missing: model.layers.1.mlp.up_proj.weight"},
         Refusal{"Unmatched", "llama_tied",
                 [](FakeModel& m) { m.shapes["model.layers.0.self_attn.o_norm.weight"] = {8}; },
-                "1 tensors have no place in such a model: model.layers.0.self_attn.o_norm.weight"},
+                "no place in such a model for 1 tensor: model.layers.0.self_attn.o_norm.weight"},
         Refusal{"BiasUndeclared", "llama_biased_llama3", [](FakeModel& m) { m.config.set("attention_bias", false); },
                 "config.json says attention_bias false, but there is model.layers.0.self_attn.q_proj.bias"},
         Refusal{"BiasMissing", "llama_tied", [](FakeModel& m) { m.config.set("mlp_bias", true); },

@@ -192,7 +192,8 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
 
 const Architecture kMamba = {
     .name = kName,
-    .summary = "Mamba-1: causal convolution and selective scan, no attention",
+    .summary = "causal convolution and selective scan, no attention",
+    .models = "Mamba 130M to 2.8B (Mamba-1)",
     .recognises = recognises,
     .has_tensors = has_tensors,
     .has_name = has_name,

@@ -165,7 +165,8 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
 
 const Architecture kMixtral = {
     .name = kName,
-    .summary = "Mixtral: a Llama whose MLP is a mixture of experts",
+    .summary = "a Llama whose MLP is a mixture of experts",
+    .models = "Mixtral 8x7B and 8x22B",
     .recognises = recognises,
     .has_tensors = has_tensors,
     .has_name = has_name,

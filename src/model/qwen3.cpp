@@ -100,7 +100,8 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
 
 const Architecture kQwen3 = {
     .name = kName,
-    .summary = "Qwen3: a Llama with normalised queries and keys",
+    .summary = "a Llama with normalised queries and keys",
+    .models = "Qwen3 0.6B to 32B (the dense ones)",
     .recognises = recognises,
     .has_tensors = has_tensors,
     .has_name = has_name,

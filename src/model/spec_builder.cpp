@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "base/counted.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -124,8 +125,8 @@ void SpecBuilder::check_names() const {
     fail(ErrorCode::kInput, "{}, but {} of the {} tensors that such a model needs are missing: {}",
          parameters_.claim(counts), missing.size(), expected.size(), listed(missing));
   if (!unmatched.empty())
-    fail(ErrorCode::kInput, "{}, and {} tensors have no place in such a model: {}", parameters_.claim(counts),
-         unmatched.size(), listed(unmatched));
+    fail(ErrorCode::kInput, "{}, and there is no place in such a model for {}: {}", parameters_.claim(counts),
+         counted(unmatched.size(), "tensor"), listed(unmatched));
 }
 
 void SpecBuilder::check_shape(const TensorRow& row, const std::string& tensor) const {

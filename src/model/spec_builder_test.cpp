@@ -138,7 +138,7 @@ TEST(SpecBuilder, MissingAndUnmatchedTensorsAreNamed) {
   more.shapes["model.layers.1.experts.2.weight"] = {3, 4};
   more.shapes["model.layers.0.mask"] = {9};  // derived: nobody minds
   expect_input_error([&] { built(more); },
-                     "config.json says num_layers 2 and experts 2, and 1 tensors have no place in such a model: "
+                     "config.json says num_layers 2 and experts 2, and there is no place in such a model for 1 tensor: "
                      "model.layers.1.experts.2.weight");
 }
 

@@ -10,10 +10,10 @@
 #include "format/load_tokenizer.h"
 #include "format/vocabulary_gguf.h"
 #include "pipeline/check_weights.h"
+#include "pipeline/compress_choice.h"
 #include "pipeline/compress_texts.h"
 #include "pipeline/encode.h"
 #include "pipeline/package.h"
-#include "pipeline/scheme_choice.h"
 #include "pipeline/sensitivity.h"
 #include "pipeline/size_search.h"
 #include "pipeline/survey.h"
@@ -26,35 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kSurveyWindows = 12;  // windows of gate text on which the options of a size are measured
 constexpr std::size_t kHarmWindows = 6;     // windows of gate text on which single tensors are measured
-
-// Error(kInput) where a text is to be run through a model that nothing recognises.
-void check_can_run(const CompressOptions& options, const OpenModel& source) {
-  const bool runs = options.bound.is_set() || !options.calibration_text.empty() || !options.gate_text.empty() ||
-                    !options.report_text.empty() || !options.statistics.empty();
-  if (runs && !source.can_run())
-    fail(ErrorCode::kInput,
-         "no architecture recognises {} ({}), so no text can be run through it: leave out --calib, --imatrix, "
-         "--gate-text, --report-text, --max-ppl-increase and --max-kld to compress it without measuring its quality",
-         source.checkpoint.path().string(), source.spec.evidence.front().source);
-}
-
-SchemeChoice scheme_for(const CompressOptions& options, const OpenModel& source) {
-  check_can_run(options, source);
-  return choose_scheme(options.scheme, options.format, source);
-}
-
-// The container asked for, or the scheme's. Error(kUsage) where a size is asked for that cannot be kept to.
-const Format& format_for(const CompressOptions& options, const Scheme& scheme) {
-  const Format& format = find_format(options.format.empty() ? scheme.format : options.format);
-  if (!options.size) return format;
-  if (!format.file_bytes)
-    fail(ErrorCode::kUsage, "sizes of {} are known only when it is written; use --format gguf with a size",
-         format.name);
-  if (!options.precision_map.empty())
-    throw Error(ErrorCode::kUsage,
-                "a size chooses the number formats that --precision-map would set; give one of the two");
-  return format;
-}
 
 // Everything that does not change between trials.
 struct Compression {

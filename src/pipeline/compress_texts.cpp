@@ -17,6 +17,8 @@ TextUse use_of(const std::filesystem::path& path, const std::string& note, const
   return {path.string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count(), windows.length};
 }
 
+bool needs_gate(const CompressOptions& options) { return options.bound.is_set() || options.size.has_value(); }
+
 }  // namespace
 
 std::size_t text_window(const ModelSpec& spec) {
@@ -24,8 +26,7 @@ std::size_t text_window(const ModelSpec& spec) {
   return context == spec.extents.end() ? kUsualWindow : std::min<std::size_t>(kUsualWindow, context->second);
 }
 
-CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window) {
-  CompressTexts texts;
+void check_text_options(const CompressOptions& options) {
   if (options.size && options.calibration_text.empty() && options.gate_text.empty())
     throw Error(
         ErrorCode::kUsage,
@@ -35,11 +36,15 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
     throw Error(
         ErrorCode::kUsage,
         "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
-  const bool needs_gate = options.bound.is_set() || options.size.has_value();
-  if (!options.gate_text.empty() && !needs_gate)
+  if (!options.gate_text.empty() && !needs_gate(options))
     throw Error(ErrorCode::kUsage,
                 "--gate-text decides a bound or a size, and none was given: add --max-ppl-increase, --max-kld or "
                 "--target-size");
+}
+
+CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window) {
+  check_text_options(options);
+  CompressTexts texts;
   const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text,
                         std::size_t limit, const Tokenizer& tokenizer, std::optional<Windows>& windows,
                         std::optional<TextUse>& use) {
@@ -56,7 +61,7 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
     if (options.statistics.empty())
       load(options.calibration_text, " (four documents of five)", split.calibration, options.calibration_windows,
            tokenizer, texts.calibration, texts.calibration_use);
-    if (options.gate_text.empty() && needs_gate)
+    if (options.gate_text.empty() && needs_gate(options))
       load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate,
            texts.gate_use);
   }

@@ -16,7 +16,10 @@ struct CompressTexts {
   std::optional<TextUse> calibration_use, gate_use, report_use;
 };
 
-// Error(kUsage) when a bound is asked for and no text can decide it.
+// Error(kUsage) when a bound or a size is asked for and no text can decide it, or a text is given that decides nothing.
+void check_text_options(const CompressOptions& options);
+
+// As check_text_options, and Error(kInput) for texts that cannot be used.
 CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window);
 
 }  // namespace quern

@@ -33,6 +33,14 @@ ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const 
   return final_hidden(walk, windows, setup.memory_limit, observer);
 }
 
+std::vector<std::string> notes_on(const EvalOptions& options, const ModelSpec& spec) {
+  std::vector<std::string> notes = assumed_values(spec);
+  if (options.window_length > spec.extent("context"))
+    notes.push_back(fmt::format("windows of {} tokens are longer than the {} that the model was made for",
+                                options.window_length, spec.extent("context")));
+  return notes;
+}
+
 }  // namespace
 
 EvalResult eval_files(const EvalOptions& options, Observer& observer) {
@@ -43,13 +51,13 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
   const Windows windows = with_context("while cutting windows from " + options.text.string(), [&] {
     return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows);
   });
-  if (options.window_length > model.spec.extent("context"))
-    observer.note(fmt::format("windows of {} tokens are longer than the {} that the model was made for",
-                              options.window_length, model.spec.extent("context")));
-  for (const std::string& note : assumed_values(model.spec)) observer.note(note);
   check_tied_copy(model.weights, model.spec);
   const WalkContext walk = model.walk(pool, setup.precision);
-  EvalResult result{.quality = {}, .bytes = model.file_bytes(), .against_bytes = 0, .precision = setup.precision};
+  EvalResult result{.quality = {},
+                    .bytes = model.file_bytes(),
+                    .against_bytes = 0,
+                    .precision = setup.precision,
+                    .notes = notes_on(options, model.spec)};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
   if (options.against.empty()) {
     result.quality = summarise(score(walk, rows, windows));

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "pipeline/job.h"
 
@@ -18,6 +20,7 @@ struct EvalResult {
   Quality quality;  // without an original, its figures are the model's own and the divergence is 0
   std::uint64_t bytes = 0, against_bytes = 0;
   Precision precision = Precision::kF32;
+  std::vector<std::string> notes;  // what a reader of the figures should know
 };
 
 // Tokenises with the model's own tokenizer. Error(kInput) when the two vocabularies are not the same pieces.

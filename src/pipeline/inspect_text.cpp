@@ -1,6 +1,7 @@
 // An inspection as tables for a terminal. Names come from files: control bytes are escaped.
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/printable.h"
 #include "pipeline/inspect.h"
 #include "quern/error.h"
@@ -81,8 +82,9 @@ std::string memory_lines(const MemoryEstimate& m) {
 }  // namespace
 
 std::string describe(const Inspection& i, InspectDetail detail) {
-  std::string text = fmt::format("{}: {}, {} files, {} bytes, {} tensors, {} weights\n", i.path, i.format,
-                                 i.files.size(), i.file_bytes, i.total.tensors, i.total.elements);
+  std::string text = fmt::format("{}: {}, {}, {}, {}, {}\n", i.path, i.format, counted(i.files.size(), "file"),
+                                 counted(i.file_bytes, "byte"), counted(i.total.tensors, "tensor"),
+                                 counted(i.total.elements, "weight"));
   text += architecture_lines(i);
   if (!i.by_role.empty()) text += sums_table("role", i.by_role, i.total.elements);
   text += sums_table("stored as", i.by_encoding, i.total.elements);

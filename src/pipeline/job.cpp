@@ -101,12 +101,16 @@ std::uint64_t reserved_bytes(const ModelSpec& spec, unsigned threads, std::size_
          threads * std::max(window_bytes(spec, window_length), logits);
 }
 
+std::uint64_t allowed_memory(const MachineOptions& machine) {
+  return machine.max_memory ? machine.max_memory : half_of_memory();
+}
+
 EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec, unsigned threads,
                                  std::size_t window_length) {
   if (machine.precision == Precision::kBf16 && best_precision() != Precision::kBf16)
     throw Error(ErrorCode::kUsage,
                 "this processor has no bfloat16 products (AVX-512 BF16 or AMX); use --compute f32 or auto");
-  const std::uint64_t memory = machine.max_memory ? machine.max_memory : half_of_memory();
+  const std::uint64_t memory = allowed_memory(machine);
   const std::uint64_t reserved = reserved_bytes(spec, threads, window_length);
   if (reserved > memory)
     fail(ErrorCode::kResource,

@@ -38,6 +38,10 @@ struct OpenModel {
   std::string name() const;          // of the folder, or of the file without extension
 };
 
+// Bytes that a run keeps to: what was asked for, else half of what the machine, the control group and the process
+// allow.
+std::uint64_t allowed_memory(const MachineOptions& machine);
+
 // Bytes needed beside the hidden states: a block, the largest weight packed, and each thread's window or logits.
 std::uint64_t reserved_bytes(const ModelSpec& spec, unsigned threads, std::size_t window_length);
 

@@ -1,6 +1,7 @@
 // First match wins; what keeps its precision is only given few bits by name.
 #include "plan/map_application.h"
 
+#include "base/counted.h"
 #include "base/names.h"
 #include "plan/weight_site.h"
 #include "quern/codec.h"
@@ -90,13 +91,12 @@ PrecisionMapUse MapApplication::finish(std::vector<std::string>& notes) const {
           fmt::format("rule {} of the precision map (\"{}\") passes over {} vectors: they take {} only by name", r + 1,
                       rule.match, passed_over_[r], rule.codec));
     else if (matched_[r] && !use_.rules[r].tensors)
-      notes.push_back(
-          fmt::format("rule {} of the precision map (\"{}\") decides nothing: earlier rules took its {} tensors", r + 1,
-                      rule.match, matched_[r]));
+      notes.push_back(fmt::format("rule {} of the precision map (\"{}\") decides nothing: earlier rules took its {}",
+                                  r + 1, rule.match, counted(matched_[r], "tensor")));
   }
   if (use_.unmatched_share() > kNoticeableShare)
-    notes.push_back(fmt::format("the precision map leaves {} tensors with {:.0f}% of the parameters to the scheme",
-                                use_.unmatched_tensors, 100 * use_.unmatched_share()));
+    notes.push_back(fmt::format("the precision map leaves {} with {:.0f}% of the parameters to the scheme",
+                                counted(use_.unmatched_tensors, "tensor"), 100 * use_.unmatched_share()));
   return use_;
 }
 

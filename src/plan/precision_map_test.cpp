@@ -174,7 +174,7 @@ TEST(MapApplication, WarnsWhenMoreThanThirtyPercentIsLeft) {
   };
   EXPECT_TRUE(notes(30).empty());
   ASSERT_EQ(notes(31).size(), 1u);
-  EXPECT_NE(notes(31)[0].find("1 tensors with 31% of the parameters to the scheme"), std::string::npos) << notes(31)[0];
+  EXPECT_NE(notes(31)[0].find("1 tensor with 31% of the parameters to the scheme"), std::string::npos) << notes(31)[0];
 }
 
 class MappedPlan : public ::testing::Test {

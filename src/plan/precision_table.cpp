@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
+
 namespace quern {
 namespace {
 
@@ -21,8 +23,8 @@ std::string rules_table(const Plan& plan) {
     return all ? 100 * static_cast<double>(parameters) / static_cast<double>(all) : 0.0;
   };
   std::string text =
-      fmt::format("Precision map: {} tensors matched, {} with {:.1f}% of the parameters left to scheme {}\n", matched,
-                  map.unmatched_tensors, percent(map.unmatched_parameters), plan.scheme);
+      fmt::format("Precision map: {} matched, {} with {:.1f}% of the parameters left to scheme {}\n",
+                  counted(matched, "tensor"), map.unmatched_tensors, percent(map.unmatched_parameters), plan.scheme);
   for (std::size_t r = 0; r < map.rules.size(); ++r) {
     const RuleUse& rule = map.rules[r];
     text += fmt::format("  {:>3}  {:<{}}  {:<12}  {:>6} tensors  {:>5.1f}%\n", r + 1, rule.match, width, rule.codec,

@@ -29,14 +29,14 @@ constexpr SchemeFamily kEightBits{{}, kSmallerGroups}, kMixedFamily{{}, kSmaller
 
 constexpr Scheme kPresetMixes[] = {
     {"simple",
-     "8 bits everywhere, one scale an output channel; always works",
+     "8 bits everywhere, one scale a row; needs no text, always works",
      "safetensors",
      "q8_0",
      0,
      "int8_channel",
      {},
      &kEightBits},
-    {"int8", "the same as simple", "safetensors", "q8_0", 0, "int8_channel", {}, &kEightBits},
+    {"int8", "another name of simple", "safetensors", "q8_0", 0, "int8_channel", {}, &kEightBits},
     {"mixed", "8-bit embeddings, 16-bit core, 32 bits for norms, routers and state-space parameters", "safetensors",
      nullptr, 0, "bf16", kSixteenBits, &kMixedFamily},
     {"mixed-int4", "as mixed, with 4 bits (groups of 128) in the large matrices", "safetensors", nullptr, 0,

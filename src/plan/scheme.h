@@ -33,7 +33,7 @@ struct SchemeFamily {
 
 struct Scheme {
   const char* name;
-  const char* summary;
+  const char* summary;                // one line in plain words
   const char* format;                 // the container that it is written to unless another is asked for
   const char* substitute;             // scheme for a source that cannot be written to that container; null: none
   std::uint32_t gguf_file_type;       // general.file_type, llama.cpp's number for the mix

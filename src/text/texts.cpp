@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/file.h"
 #include "quern/error.h"
 #include "text/utf8.h"
@@ -107,7 +108,8 @@ Windows make_windows(const Tokenizer& tokenizer, std::string_view text, std::siz
   std::vector<std::int32_t> ids = tokenizer.encode(text);
   if (with_bos) ids.insert(ids.begin(), vocabulary.bos);
   std::size_t count = ids.size() / length;
-  if (count == 0) fail(ErrorCode::kInput, "the text has {} tokens, fewer than one window of {}", ids.size(), length);
+  if (count == 0)
+    fail(ErrorCode::kInput, "the text has {}, fewer than one window of {}", counted(ids.size(), "token"), length);
   if (limit > 0) count = std::min(count, limit);
   ids.resize(count * length);
   for (std::size_t i = 0; with_bos && i < count; ++i) ids[i * length] = vocabulary.bos;

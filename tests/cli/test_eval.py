@@ -43,6 +43,16 @@ class Eval(ProgramTest):
         text = self.succeed("eval", MODEL, "--text", REPORT_TEXT, "--windows", "4", "-q").stdout
         self.assertIn(f"{self.measure(MODEL)['perplexity']['value']:.4f}", text)
 
+    def test_what_a_reader_must_know_is_in_the_result_even_where_progress_is_not_shown(self):
+        text = self.folder / "text.txt"
+        text.write_text(REPORT_TEXT.read_text()[:40_000])
+        arguments = ["eval", MODEL, "--text", text, "--windows", "1", "--window-length", "2048", "-q"]
+        done = self.succeed(*arguments)
+        self.assertIn("note: windows of 2048 tokens are longer than the", done.stdout)
+        self.assertEqual(done.stderr, "")
+        self.assertIn("longer than", strict_json(self.succeed(*arguments, "--json").stdout)["notes"][0])
+        self.assertEqual(self.measure(MODEL)["notes"], [])
+
     def test_file_of_weights_beside_its_config(self):
         self.assertEqual(self.measure(MODEL / "model.safetensors")["perplexity"], self.measure(MODEL)["perplexity"])
 

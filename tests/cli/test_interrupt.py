@@ -7,6 +7,7 @@ import pty
 import re
 import signal
 import subprocess
+import termios
 import unittest
 
 from quern_program import CALIBRATION_TEXT, MODEL, QUERN, ProgramTest, compress, hashes
@@ -107,9 +108,10 @@ class Interrupt(ProgramTest):
 class Progress(ProgramTest):
     COMMAND = ["compress", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "-o"]
 
-    def on_terminal(self, *arguments):
+    def on_terminal(self, *arguments, columns=120):
         """What the program writes to a terminal as stderr."""
         ours, theirs = pty.openpty()
+        termios.tcsetwinsize(theirs, (24, columns))
         with subprocess.Popen([QUERN, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=theirs) as process:
             os.close(theirs)
             said = b""
@@ -129,8 +131,15 @@ class Progress(ProgramTest):
         said = self.on_terminal(*self.COMMAND, self.folder / "out")
         self.assertRegex(said, r"\r\x1b\[Kcalibrate +\[#+\.*\] +\d+%")
         self.assertIn("100%", said)
+        self.assertRegex(said, r"\d+%  \d+ s left  ")
         self.assertTrue(said.endswith("\r\x1b[K"), "the bar is wiped at the end")
         self.assertNotRegex(said, r"\[\d+/\d+\]")
+
+    def test_bar_stays_within_a_narrow_terminal(self):
+        said = self.on_terminal(*self.COMMAND, self.folder / "out", columns=50)
+        bars = re.findall(r"\x1b\[K(\w[^\r]* \[[^\r]*)", said)
+        self.assertGreater(len(bars), 20)
+        self.assertLess(max(map(len, bars)), 50)
 
     def test_file_gets_one_line_a_block(self):
         said = self.succeed(*self.COMMAND, self.folder / "out").stderr

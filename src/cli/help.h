@@ -1,0 +1,20 @@
+// --help.
+#pragma once
+
+#include <string>
+
+#include "cli/command_text.h"
+
+namespace quern::cli {
+
+inline constexpr std::size_t kScreenColumns = 100;
+
+// Common options first, the other groups behind them, the footer last; no line beyond kScreenColumns.
+std::string help_text(const CommandText& command);
+
+inline constexpr const char* kFirstExample = "Example: quern compress models/llama-7m -o out --scheme q4_k_m";
+
+// What `quern` alone says: the commands and an example.
+std::string short_usage(const CommandText& program);
+
+}  // namespace quern::cli

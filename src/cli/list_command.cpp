@@ -1,0 +1,165 @@
+// quern schemes, formats, architectures, codecs: the tables, one line a row.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/commands.h"
+#include "plan/scheme.h"
+#include "quern/checkpoint.h"
+#include "quern/codec.h"
+#include "quern/json.h"
+#include "quern/model_spec.h"
+
+namespace quern::cli {
+namespace {
+
+struct Column {
+  const char* key;    // of the row's member
+  const char* title;  // over the column on the terminal
+};
+
+// A table that people choose from.
+struct Listing {
+  const char* name;  // of the subcommand and of the array in its JSON
+  const char* description;
+  const char* remark;  // what the columns do not say; empty: nothing
+  const char* use;     // where a name of the list goes
+  std::vector<Column> columns;
+  Json::Array (*rows)();
+};
+
+Json::Array scheme_rows() {
+  Json::Array rows;
+  for (const Scheme* scheme : schemes())
+    rows.push_back(Json::object({{"name", scheme->name},
+                                 {"bits_per_weight", find_codec(scheme->codec)->bits_per_weight},
+                                 {"format", scheme->format},
+                                 {"summary", scheme->summary}}));
+  return rows;
+}
+
+Json names_held(const Format& format) {
+  Json names = Json::array();
+  for (const Codec* codec : codecs())
+    if (format.holds(codec->name, 0)) names.push_back(codec->name);
+  return names;
+}
+
+Json::Array format_rows() {
+  Json::Array rows;
+  for (const Format* format : formats())
+    rows.push_back(Json::object({{"name", format->name},
+                                 {"read", format->open != nullptr},
+                                 {"written", format->create != nullptr},
+                                 {"loaded_by", format->loaded_by},
+                                 {"summary", format->summary},
+                                 {"codecs", names_held(*format)}}));
+  return rows;
+}
+
+Json::Array architecture_rows() {
+  Json::Array rows;
+  for (const Architecture* row : architectures())
+    rows.push_back(Json::object({{"name", row->name}, {"models", row->models}, {"summary", row->summary}}));
+  return rows;
+}
+
+Json names_of_holders(const Codec& codec) {
+  Json names = Json::array();
+  for (const Format* format : formats())
+    if (format->holds(codec.name, 0)) names.push_back(format->name);
+  return names;
+}
+
+Json::Array codec_rows() {
+  Json::Array rows;
+  for (const Codec* codec : codecs())
+    rows.push_back(Json::object({{"name", codec->name},
+                                 {"bits_per_weight", codec->bits_per_weight},
+                                 {"block", codec->block},
+                                 {"formats", names_of_holders(*codec)},
+                                 {"summary", codec->summary}}));
+  return rows;
+}
+
+std::vector<Listing> listings() {
+  return {{"schemes",
+           "List the named mixes of number formats",
+           "bits: a weight of the matrices that the scheme makes no exception for",
+           "quern compress MODEL -o OUT --scheme NAME",
+           {{"name", "scheme"}, {"bits_per_weight", "bits"}, {"format", "written as"}, {"summary", "what it is"}},
+           scheme_rows},
+          {"formats",
+           "List the kinds of model files, and who loads them",
+           "",
+           "quern compress MODEL -o OUT --format NAME",
+           {{"name", "format"},
+            {"read", "read"},
+            {"written", "written"},
+            {"summary", "what it is"},
+            {"loaded_by", "who loads it"}},
+           format_rows},
+          {"architectures",
+           "List the families of models that can be run and measured",
+           "models: published under that architecture; the README says which sizes were tried",
+           "quern inspect MODEL (says which one a model has)",
+           {{"name", "architecture"}, {"models", "models"}, {"summary", "what it is"}},
+           architecture_rows},
+          {"codecs",
+           "List the number formats of single tensors",
+           "bits: a weight, scales included",
+           "\"codec\" in the rules of quern compress --precision-map",
+           {{"name", "codec"}, {"bits_per_weight", "bits"}, {"formats", "held by"}, {"summary", "what it is"}},
+           codec_rows}};
+}
+
+std::string cell(const Json& value) {
+  if (value.is_string()) return value.as_string();
+  if (value.is_bool()) return value.as_bool() ? "yes" : "no";
+  if (value.is_number()) return fmt::format("{:.6g}", value.as_double());
+  std::string names;
+  for (const Json& name : value.as_array()) names += (names.empty() ? "" : ", ") + name.as_string();
+  return names;
+}
+
+std::string table(const Listing& listing) {
+  std::vector<std::string> lines(1);
+  const Json::Array rows = listing.rows();
+  lines.resize(rows.size() + 1);
+  for (const Column& column : listing.columns) {
+    const bool last = &column == &listing.columns.back();
+    std::size_t width = std::string(column.title).size();
+    for (const Json& row : rows) width = std::max(width, cell(row.at(column.key)).size());
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      const std::string text = i == 0 ? column.title : cell(rows[i - 1].at(column.key));
+      lines[i] += last ? text : fmt::format("{:<{}}  ", text, width);
+    }
+  }
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  text += *listing.remark ? fmt::format("\n{}\n", listing.remark) : "\n";
+  return text + fmt::format("use: {}\n", listing.use);
+}
+
+Subcommand add_listing(CLI::App& program, const Listing& listing) {
+  CLI::App* app = program.add_subcommand(listing.name, listing.description);
+  const auto json = std::make_shared<bool>(false);
+  app->add_flag("--json", *json, "Print as JSON");
+  app->footer(fmt::format("Example: quern {}", listing.name));
+  return {app, [json, listing] {
+            fmt::print("{}",
+                       *json ? dump_json(Json::object({{listing.name, listing.rows()}}), 1) + "\n" : table(listing));
+            return 0;
+          }};
+}
+
+}  // namespace
+
+std::vector<Subcommand> add_lists(CLI::App& program) {
+  std::vector<Subcommand> subcommands;
+  for (const Listing& listing : listings()) subcommands.push_back(add_listing(program, listing));
+  return subcommands;
+}
+
+}  // namespace quern::cli

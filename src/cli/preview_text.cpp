@@ -1,0 +1,68 @@
+// Model, target, output, machine, measurements.
+#include "cli/preview_text.h"
+
+#include <fmt/core.h>
+
+#include "base/counted.h"
+
+namespace quern::cli {
+namespace {
+
+std::string with_unit(std::uint64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  return value >= 1e9 ? fmt::format("{:.1f} GB", value / 1e9) : fmt::format("{:.1f} MB", value / 1e6);
+}
+
+std::string size_text(const CompressPreview& p) {
+  const auto smaller = [&](std::uint64_t bytes) {
+    return fmt::format("{} bytes, {:.2f}x smaller", bytes,
+                       static_cast<double>(p.source_bytes) / static_cast<double>(bytes));
+  };
+  if (p.most_bytes)
+    return fmt::format("at most {} (scheme {}; a survey of the matrices chooses their number formats first)",
+                       smaller(*p.most_bytes), p.scheme);
+  if (p.model_bytes) return fmt::format("scheme {}, exactly {}", p.scheme, smaller(*p.model_bytes));
+  return fmt::format("scheme {}, {} bytes of tensors; header, configuration and tokenizer come on top", p.scheme,
+                     p.tensor_bytes);
+}
+
+std::string bound_text(const QualityBound& bound) {
+  if (!bound.is_set()) return {};
+  std::string text = "; more where the bound asks for it:";
+  if (bound.max_perplexity_increase) text += fmt::format(" perplexity +{:g}%", 100 * *bound.max_perplexity_increase);
+  if (bound.max_kld)
+    text += fmt::format("{} mean KLD {:g}", bound.max_perplexity_increase ? " and" : "", *bound.max_kld);
+  return text + " at most";
+}
+
+// What each text is for.
+std::string measured_text(const CompressOptions& o) {
+  std::string text;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (!o.statistics.empty()) {
+    add("statistics are those of " + o.statistics.string());
+  } else if (!o.calibration_text.empty()) {
+    add("statistics on " + o.calibration_text.string());
+  }
+  if (o.bound.is_set() || o.size) {
+    const char* what = o.bound.is_set() ? "the bound" : "the choice for the size";
+    add(o.gate_text.empty() ? fmt::format("{} on every fifth document of {}", what, o.calibration_text.string())
+                            : fmt::format("{} on {}", what, o.gate_text.string()));
+  }
+  if (!o.report_text.empty()) add("quality on " + o.report_text.string());
+  return text.empty() ? "the error of each tensor; no text was given, so no quality (--report-text)" : text;
+}
+
+}  // namespace
+
+std::string preview_text(const CompressOptions& options, const CompressPreview& p) {
+  std::string text = fmt::format("model     {}: {}, {} parameters, {} bytes ({})\n", options.input.string(),
+                                 p.architecture, p.parameters, p.source_bytes, p.source_format);
+  text += fmt::format("target    {}{}\n", size_text(p), bound_text(options.bound));
+  text += fmt::format("output    {} ({})\n", options.output.string(), p.format);
+  text += fmt::format("machine   {} of memory at most, {}, {} arithmetic\n", with_unit(p.memory),
+                      counted(p.threads, "thread"), to_string(p.precision));
+  return text + fmt::format("measured  {}\n", measured_text(options));
+}
+
+}  // namespace quern::cli

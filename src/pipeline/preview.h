@@ -1,0 +1,31 @@
+// What `compress` is about to do, before any weight is read.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/compress.h"
+
+namespace quern {
+
+struct CompressPreview {
+  std::string architecture, source_format;
+  std::uint64_t parameters = 0, source_bytes = 0;
+  std::string scheme, format;                // those that will be used
+  std::uint64_t tensor_bytes = 0;            // as the scheme alone has them
+  std::optional<std::uint64_t> model_bytes;  // exact, of what a runtime needs; absent: known only when it is written
+  std::optional<std::uint64_t> most_bytes;   // where a size was asked for: a survey chooses the number formats for it
+  std::uint64_t memory = 0;                  // bytes to keep to
+  unsigned threads = 0;
+  Precision precision = Precision::kF32;
+  std::vector<std::string> notes;  // what compress would note before it reads a weight
+};
+
+// Opens the model, and plans by the scheme. Throws what compress would throw of the options, the model and its plan;
+// texts must exist, but are not read, and neither are weights. Writes nothing.
+CompressPreview preview(const CompressOptions& options);
+
+Json to_json(const CompressPreview& preview);
+
+}  // namespace quern

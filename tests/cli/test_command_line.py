@@ -1,0 +1,102 @@
+"""The command line as such: what is said of a wrong one, and help that fits a screen."""
+
+import unittest
+
+import tiny_llama
+from quern_program import MODEL, ProgramTest, compress, run
+
+USAGE = 2
+COMMANDS = ("inspect", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "architectures", "codecs")
+SCREEN_LINES, SCREEN_COLUMNS = 24, 100
+
+
+class WrongCommandLines(ProgramTest):
+    def refuse(self, words, *arguments):
+        said = self.fail_with(USAGE, words, *arguments).stderr
+        self.assertLessEqual(said.count("\n"), 2, said)
+        self.assertIn("--help", said)
+        return said
+
+    def test_unknown_command_offers_the_nearest(self):
+        self.refuse(['no command "compres"', "did you mean compress?"], "compres", MODEL)
+        self.refuse(['no command "Eval"', "did you mean eval?"], "Eval", MODEL)
+        self.refuse(['no command "benhc"', "did you mean bench?"], "benhc")
+
+    def test_unknown_command_like_no_other_lists_them(self):
+        self.refuse(['no command "quantize-it"', *COMMANDS], "quantize-it")
+
+    def test_misspelt_option_offers_the_nearest(self):
+        self.refuse(['quern compress has no option "--sheme"', "did you mean --scheme"], "compress", MODEL, "--sheme", "q4_k_m", "-o", "x")
+        self.refuse(['has no option "--maxmemory"', "did you mean --max-memory?"], "compress", MODEL, "-o", "x", "--maxmemory=1GB")
+        self.refuse(['quern run has no option "--temprature"', "--temperature?"], "run", MODEL, "--temprature", "0")
+        self.refuse(['quern has no option "--verison"', "did you mean --version?"], "--verison")
+
+    def test_misspelt_option_is_named_before_what_is_missing_for_it(self):
+        self.refuse(['"--ouput"', "did you mean --output?"], "compress", MODEL, "--ouput", "x")
+
+    def test_option_like_no_other(self):
+        said = self.refuse(['quern eval has no option "--frobnicate"'], "eval", MODEL, "--frobnicate")
+        self.assertNotIn("did you mean", said)
+
+    def test_missing_and_surplus_arguments(self):
+        self.refuse(["quern eval needs --text", "Text that"], "eval", MODEL)
+        self.refuse(["quern compress needs MODEL", "Hugging Face folder"], "compress")
+        self.refuse(['"again" is one argument too many', "quern inspect MODEL"], "inspect", MODEL, "again")
+
+    def test_scheme_without_its_signs(self):
+        for given in ("q4km", "Q4_K_M", "q4-k-m"):
+            said = self.fail_with(USAGE, [f'"{given}"', "did you mean q4_k_m?"], "compress", MODEL, "-o", self.folder / "out", "--scheme", given)
+            self.assertNotIn("q4_0", said.stderr)
+
+    def test_no_arguments_show_what_there_is(self):
+        said = self.fail_with(USAGE, ["Usage: quern COMMAND", "Example: quern compress", *COMMANDS]).stderr
+        self.assertLessEqual(said.count("\n"), SCREEN_LINES)
+
+
+class Wording(ProgramTest):
+    def test_one_is_no_plural(self):
+        package = compress(self.folder / "out", "--scheme", "q8_0", model=tiny_llama.write(self.folder / "tiny"))
+        self.assertRegex(self.succeed("inspect", package / "tiny-q8_0.gguf").stdout, r": gguf, 1 file, \d+ bytes, ")
+        self.assertRegex(self.succeed("run", package, "-p", "the", "-n", "1").stderr, r", 1 token at ")
+
+
+class Help(ProgramTest):
+    def help(self, *command):
+        text = self.succeed(*command, "--help").stdout
+        for line in text.split("\n"):
+            self.assertLessEqual(len(line), SCREEN_COLUMNS, line)
+        return text
+
+    def test_fits_a_screen(self):
+        for command in COMMANDS:
+            if command != "compress":
+                self.assertLessEqual(self.help(command).count("\n"), SCREEN_LINES, command)
+        self.assertLessEqual(self.help().count("\n"), SCREEN_LINES)
+
+    def test_common_options_of_compress_fit_a_screen(self):
+        common, *more = self.help("compress").split("\n\nMore options, ")
+        self.assertLessEqual(common.count("\n"), SCREEN_LINES)
+        self.assertGreaterEqual(len(more), 2)
+        for option in ("MODEL", "--output", "--scheme", "--calib", "--max-ppl-increase", "--target-size", "--max-memory", "--help"):
+            self.assertIn(f"{option}", common)
+        self.assertIn("--gate-windows", "".join(more))
+
+    def test_ends_with_an_example_that_names_the_command(self):
+        for command in COMMANDS:
+            self.assertRegex(self.help(command), rf"\n\nExample: quern {command}\b[^\n]*\n$")
+        self.assertIn("\nExample: quern compress", self.help())
+
+    def test_says_defaults(self):
+        self.assertIn("(default: half of the machine's)", self.help("compress"))
+        self.assertIn("(default: half of the machine's)", self.help("eval"))
+        self.assertIn("(default: no limit)", self.help("run"))
+        self.assertIn("[simple]", self.help("compress"))
+
+    def test_names_every_command_once(self):
+        listed = [line.split()[0] for line in self.help().split("\n\n")[1].split("\n")]
+        self.assertEqual(listed, list(COMMANDS))
+        self.assertEqual(run("-h").stdout, self.help())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -31,7 +31,8 @@ std::vector<ChartPoint> drawn_curve(const SizeChoice& size) {
 void add_choice(ChartPoint at, std::string what, std::size_t style, Callout::Side side, Chart& chart) {
   if (at.y <= 0) return;
   const std::string text = fmt::format("{} {} nats", what, three_digits(at.y));
-  chart.marks.push_back({at, style, fmt::format("{}\n{} bytes", text, grouped(static_cast<std::uint64_t>(at.x))), 7});
+  chart.marks.push_back({at, style, fmt::format("{}\n{} bytes", text, grouped(static_cast<std::uint64_t>(at.x))),
+                         style == kChosenStyle ? 9.0 : 5.0});  // either is seen where they fall together
   chart.callouts.push_back({at, text, side});
 }
 

@@ -17,6 +17,7 @@
 #include "pipeline/sensitivity.h"
 #include "pipeline/size_search.h"
 #include "pipeline/survey.h"
+#include "pipeline/tensor_facts.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -43,6 +44,8 @@ struct Compression {
   std::vector<HashedFile> source_files;
   Statistics statistics;
   std::string statistics_sha256;
+  std::vector<TensorFacts> facts;  // of each step
+  std::optional<SizeChoice> size;
 
   Compression(const CompressOptions& opt, Observer& obs)
       : options(opt),
@@ -56,7 +59,8 @@ struct Compression {
         setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))),
         out(opt.output, opt.existing),
         texts(load_compress_texts(opt, source.checkpoint, text_window(source.spec))),
-        source_files(hash_files(source.checkpoint, pool)) {}
+        source_files(hash_files(source.checkpoint, pool)),
+        facts(tensor_facts(source.spec, names)) {}
 
   WalkContext walk() { return source.walk(pool, setup.precision); }
   EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
@@ -131,11 +135,13 @@ Plan plan_for_size(Compression& c, const Plan& plan) {
   const Windows windows = spread(*c.texts.gate, kSurveyWindows);
   const EncodeInput input = c.encode_input();
   const std::vector<StepOptions> options = survey({input, plan, c.format, windows, c.setup});
-  return search_size({plan, options, most,
-                      [&](const Plan& candidate) {
-                        return c.format.file_bytes(package_head(candidate, c.names, c.source, c.scheme));
-                      }})
-      .plan;
+  const SizeSearch search{plan, options, most, [&](const Plan& candidate) {
+                            return c.format.file_bytes(package_head(candidate, c.names, c.source, c.scheme));
+                          }};
+  const SizedPlan sized = search_size(search);
+  c.size = size_choice(search, sized);
+  add_size_facts(options, *c.size, c.facts);
+  return sized.plan;
 }
 
 struct Trials {
@@ -187,7 +193,10 @@ Trials climb(Compression& c, Plan plan) {
     c.observer.note(fmt::format("trial {} misses the bound: perplexity {:+.2f}%, mean KLD {:.5f} on the gate text",
                                 trial, 100 * quality.perplexity_increase.value, quality.mean_kld.value));
     if (trial >= c.options.max_trials || c.options.size) return trials;  // what would mend it would not fit the size
-    if (harms.empty()) harms = measure_harms(c.encode_input(), plan, spread(*c.texts.gate, kHarmWindows), c.setup);
+    if (harms.empty()) {
+      harms = measure_harms(c.encode_input(), plan, spread(*c.texts.gate, kHarmWindows), c.setup);
+      add_harm_facts(harms, plan, c.facts);
+    }
     const std::optional<Plan> next = next_plan(plan, c.format, sources, over, harms);
     if (!next) return trials;
     plan = *next;
@@ -247,6 +256,8 @@ Report describe(Compression& c, const Trials& trials) {
   r.accepted = trials.accepted;
   r.ladder = trials.ladder;
   r.errors = trials.errors;
+  r.tensors = c.facts;
+  r.size = c.size;
   r.can_run = c.source.can_run();
   r.notes = trials.ladder.back().plan.notes;
   if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));

@@ -5,49 +5,11 @@
 #include <string_view>
 #include <vector>
 
-#include "pipeline/report.h"
+#include "pipeline/headline.h"
 #include "quern/version.h"
 
 namespace quern {
 namespace {
-
-// 13,644,224
-std::string grouped(std::uint64_t value) {
-  if (value < 1000) return fmt::format("{}", value);
-  return fmt::format("{},{:03}", grouped(value / 1000), value % 1000);
-}
-
-std::string with_error(const Estimate& e, int digits, double scale = 1) {
-  return fmt::format("{:.{}f} +- {:.{}f}", e.value * scale, digits, e.standard_error * scale, digits);
-}
-
-std::string change(std::uint64_t from, std::uint64_t to) {
-  const double a = static_cast<double>(from), b = static_cast<double>(to);
-  return a >= b ? fmt::format("{:.2f}x smaller", a / b) : fmt::format("{:.2f}x larger", b / a);
-}
-
-struct Row {
-  std::string what, before, after, change;
-};
-
-std::vector<Row> headline(const Report& r) {
-  std::vector<Row> rows{{"Bytes, everything counted", grouped(r.source_bytes), grouped(r.output_bytes),
-                         change(r.source_bytes, r.output_bytes)},
-                        {"Bytes if stored in FP32", grouped(r.fp32_bytes()), grouped(r.output_bytes),
-                         change(r.fp32_bytes(), r.output_bytes)},
-                        {"Bits per weight", fmt::format("{:.2f}", r.bits_per_weight(r.source_bytes)),
-                         fmt::format("{:.2f}", r.bits_per_weight(r.output_bytes)), ""}};
-  if (!r.quality) return rows;
-  const Quality& q = *r.quality;
-  rows.push_back({"Perplexity", with_error(q.original_perplexity, 3), with_error(q.perplexity, 3),
-                  fmt::format("{:+.2f}% +- {:.2f}", 100 * q.perplexity_increase.value,
-                              100 * q.perplexity_increase.standard_error)});
-  rows.push_back({"KL divergence, mean (nats)", "0", with_error(q.mean_kld, 5), ""});
-  rows.push_back({"KL divergence, median", "0", with_error(q.median_kld, 5), ""});
-  rows.push_back({"KL divergence, 99th percentile", "0", with_error(q.kld_99, 4), ""});
-  rows.push_back({"Same most likely token", "100%", fmt::format("{}%", with_error(q.same_top, 2, 100)), ""});
-  return rows;
-}
 
 std::string text_line(const char* use, const std::optional<TextUse>& text) {
   if (!text) return fmt::format("- {}: none\n", use);
@@ -86,13 +48,6 @@ std::string gate_section(const Report& r) {
   return text;
 }
 
-// Why there are no figures of quality.
-std::string unmeasured(const Report& r) {
-  if (r.can_run) return "Quality was not measured: no report text was given (--report-text).\n";
-  return "Quality could not be measured: no architecture recognises the model, so that it cannot be run. The only "
-         "figures are the errors of its tensors.\n";
-}
-
 const Loader& loader_of(const Plan& plan) {
   std::vector<std::string_view> encodings;
   for (const PlanStep& step : plan.steps) encodings.push_back(step.codec);
@@ -127,7 +82,7 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
   if (!r.accepted)
     text += "**This package missed the quality bound that was asked for. It is kept for inspection only.**\n\n";
   text += "| | original | compressed | change |\n|---|---|---|---|\n";
-  for (const Row& row : headline(r))
+  for (const HeadlineRow& row : headline(r))
     text += fmt::format("| {} | {} | {} | {} |\n", row.what, row.before, row.after, row.change);
   if (!r.quality) text += "\n" + unmeasured(r);
   text +=
@@ -151,7 +106,7 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
 
 std::string summary(const Report& r) {
   std::string text;
-  for (const Row& row : headline(r))
+  for (const HeadlineRow& row : headline(r))
     text += fmt::format("{:<32}{:>22}  ->  {:<22}{}\n", row.what, row.before, row.after, row.change);
   if (!r.quality) text += unmeasured(r);
   if (!r.notes.empty())

@@ -9,6 +9,7 @@
 #include "format/load_tokenizer.h"
 #include "format/vocabulary_gguf.h"
 #include "pipeline/encode.h"
+#include "pipeline/html_report.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -204,9 +205,10 @@ void assemble_package(const fs::path& folder, const fs::path& trial, const Check
   fs::remove(trial);
   report.output_bytes = manifest.model_bytes();
   write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
+  write_text(folder / kHtmlName, html_report(report));
   write_text(folder / kCardName,
              model_card(report, manifest, open_checkpoint(folder).files().front().path.filename().string()));
-  for (const char* name : {kReportName, kCardName, kStatisticsName})
+  for (const char* name : {kReportName, kHtmlName, kCardName, kStatisticsName})
     if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder / name, HashedFile::Role::kEvidence));
   write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");
 }

@@ -18,6 +18,21 @@ Json to_json(const std::optional<TextUse>& text) {
 
 Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
+Json size_to_json(const std::optional<SizeChoice>& size) {
+  if (!size) return Json();
+  const auto point = [](const SizePoint& p) { return Json::object({{"bytes", p.bytes}, {"kld", p.kld}}); };
+  Json::Array curve;
+  for (const SizePoint& p : size->curve) curve.push_back(point(p));
+  return Json::object({{"most_bytes", size->most}, {"chosen", point(size->chosen)}, {"curve", std::move(curve)}});
+}
+
+void add_facts(const TensorFacts& facts, Json& tensor) {
+  tensor.set("role", facts.role);
+  tensor.set("layer", facts.layer < 0 ? Json() : Json(facts.layer));
+  if (facts.kld) tensor.set("measured_alone", Json::object({{"codec", facts.measured_codec}, {"kld", *facts.kld}}));
+  if (facts.predicted_kld) tensor.set("predicted_kld", *facts.predicted_kld);
+}
+
 Json ladder_to_json(const std::vector<Trial>& ladder) {
   Json::Array trials;
   for (const Trial& trial : ladder)
@@ -32,12 +47,15 @@ Json ladder_to_json(const std::vector<Trial>& ladder) {
 Json tensors_to_json(const Report& report) {
   Json::Array tensors;
   const Plan& plan = report.ladder.back().plan;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i)
-    tensors.push_back(Json::object({{"tensor", plan.steps[i].tensor},
-                                    {"codec", plan.steps[i].codec},
-                                    {"bytes", plan.steps[i].bytes},
-                                    {"relative_error", report.errors[i].relative_plain()},
-                                    {"relative_weighted_error", report.errors[i].relative_weighted()}}));
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    Json& tensor =
+        tensors.emplace_back(Json::object({{"tensor", plan.steps[i].tensor},
+                                           {"codec", plan.steps[i].codec},
+                                           {"bytes", plan.steps[i].bytes},
+                                           {"relative_error", report.errors[i].relative_plain()},
+                                           {"relative_weighted_error", report.errors[i].relative_weighted()}}));
+    add_facts(report.tensors[i], tensor);
+  }
   return tensors;
 }
 
@@ -83,6 +101,7 @@ Json to_json(const Report& r) {
                                {"max_kld", optional_number(r.bound.max_kld)}})},
        {"quality", r.quality ? to_json(*r.quality) : Json()},
        {"tensors", tensors_to_json(r)},
+       {"size", size_to_json(r.size)},
        {"ladder", ladder_to_json(r.ladder)},
        {"notes", Json::Array(r.notes.begin(), r.notes.end())},
        {"seconds", r.seconds}});

@@ -7,6 +7,8 @@
 
 #include "pipeline/divergence.h"
 #include "pipeline/manifest.h"
+#include "pipeline/size_search.h"
+#include "pipeline/tensor_facts.h"
 #include "plan/fallback.h"
 #include "quern/json.h"
 
@@ -34,10 +36,12 @@ struct Report {
   std::optional<TextUse> calibration, gate_text, report_text;
   QualityBound bound;
   bool accepted = true;
-  bool can_run = true;              // false: no architecture recognises the model
-  std::vector<Trial> ladder;        // in the order tried; the last one is what was written
-  std::vector<EncodeError> errors;  // of the last trial
-  std::optional<Quality> quality;   // on the report text
+  bool can_run = true;               // false: no architecture recognises the model
+  std::vector<Trial> ladder;         // in the order tried; the last one is what was written
+  std::vector<EncodeError> errors;   // of the last trial
+  std::vector<TensorFacts> tensors;  // of each step
+  std::optional<SizeChoice> size;    // absent when no size was asked for
+  std::optional<Quality> quality;    // on the report text
   std::vector<std::string> notes;
   double seconds = 0;
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kRounds = 8;             // padding of at most 31 bytes a tensor settles in one or two
 constexpr double kFullEnough = 0.995;  // of the size
+constexpr std::size_t kCurvePoints = 64;
 
 [[noreturn]] void refuse(const SizeSearch& search, std::uint64_t beside) {
   const std::uint64_t least = least_tensor_bytes(search.base, search.options) + beside;
@@ -50,6 +51,14 @@ SizedPlan search_size(const SizeSearch& search) {
     return std::move(*sized);
   }
   fail(ErrorCode::kInternal, "no plan of {} steps came within {} bytes", search.base.steps.size(), search.most);
+}
+
+SizeChoice size_choice(const SizeSearch& search, const SizedPlan& sized) {
+  const std::uint64_t bytes = search.file_bytes(sized.plan), in_tensors = sized.plan.tensor_bytes();
+  SizeChoice choice{
+      search.most, {bytes, sized.kld}, size_curve(search.base, search.options, kCurvePoints), sized.shares};
+  for (SizePoint& point : choice.curve) point.bytes += bytes - std::min(bytes, in_tensors);
+  return choice;
 }
 
 }  // namespace quern

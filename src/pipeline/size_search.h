@@ -19,4 +19,13 @@ struct SizeSearch {
 // the smallest size that there is.
 SizedPlan search_size(const SizeSearch& search);
 
+// What a size was chosen from, for the report. All bytes are those of the model's files.
+struct SizeChoice {
+  std::uint64_t most = 0;        // asked for
+  SizePoint chosen;              // predicted
+  std::vector<SizePoint> curve;  // least predicted divergence, rising in bytes; padding taken to be the chosen plan's
+  std::vector<double> shares;    // predicted of each step, nats
+};
+SizeChoice size_choice(const SizeSearch& search, const SizedPlan& sized);
+
 }  // namespace quern

@@ -55,6 +55,22 @@ TEST_F(SizeSearchOfLlama7m, IsNeverOverAndAtMostHalfAPercentUnder) {
   }
 }
 
+TEST_F(SizeSearchOfLlama7m, TellsTheCurveThatItsChoiceLiesOn) {
+  const SizeSearch search{base, options, 4'700'000, [this](const Plan& plan) { return file_bytes(plan); }};
+  const SizedPlan sized = search_size(search);
+  const SizeChoice choice = size_choice(search, sized);
+  EXPECT_EQ(choice.most, 4'700'000u);
+  EXPECT_EQ(choice.chosen.bytes, file_bytes(sized.plan));
+  EXPECT_EQ(choice.chosen.kld, sized.kld);
+  EXPECT_EQ(choice.shares, sized.shares);
+  const auto above =
+      std::ranges::find_if(choice.curve, [&](const SizePoint& p) { return p.bytes > choice.chosen.bytes; });
+  ASSERT_NE(above, choice.curve.end());
+  ASSERT_NE(above, choice.curve.begin());
+  EXPECT_GE(choice.chosen.kld, above->kld);
+  EXPECT_LE(choice.chosen.kld, std::prev(above)->kld);
+}
+
 TEST_F(SizeSearchOfLlama7m, PredictsTheWrittenBytes) {
   ThreadPool pool(2);
   Observer observer;
@@ -104,6 +120,9 @@ TEST(Survey, SharesAddUpToTheDivergenceOfTheWhole) {
         std::ranges::find(of_step.options, 5.5, [](const StepOption& o) { return o.codec->bits_per_weight; });
     ASSERT_NE(five_bits, of_step.options.end());
     EXPECT_EQ(of_step.options.back().kld, 0.0) << "as it came";
+    const auto probed = std::ranges::find(of_step.options, of_step.probe, &StepOption::codec);
+    ASSERT_NE(probed, of_step.options.end());
+    EXPECT_NEAR(probed->kld, of_step.probe_kld, 1e-12);
     const Weight& weight = model.spec.weights[names.weights[of_step.step].weight];
     changed.replace(weight.tensor,
                     encode_in_memory(model.weights, weight, *five_bits->codec, find_optimizer("rtn"), none, pool));

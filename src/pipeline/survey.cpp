@@ -72,10 +72,12 @@ Plan probe_plan(const Plan& base, const std::vector<StepSource>& sources, const 
   return plan;
 }
 
-StepOptions options_of(const Candidate& candidate, double harm) {
+StepOptions options_of(const Candidate& candidate, const StepHarm* harm) {
   const double of_probe = candidate.errors[candidate.probe].weighted;
-  const double by_error = of_probe > 0 ? std::max(0.0, harm) / of_probe : 0.0;
   StepOptions options{candidate.step, {}};
+  if (harm) options.probe = candidate.codecs[candidate.probe];
+  if (harm) options.probe_kld = std::max(0.0, harm->kld);
+  const double by_error = of_probe > 0 ? options.probe_kld / of_probe : 0.0;
   for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
     const Codec& codec = *candidate.codecs[c];
     if (candidate.errors[c].relative_weighted() > kMostLoss) continue;
@@ -98,7 +100,7 @@ std::vector<StepOptions> survey(const SurveyInput& in) {
     check_interrupted(in.encode.observer);
     measure_errors(in, candidate);
     const auto harm = std::ranges::find(harms, candidate.step, &StepHarm::step);
-    StepOptions options = options_of(candidate, harm == harms.end() ? 0.0 : harm->kld);
+    StepOptions options = options_of(candidate, harm == harms.end() ? nullptr : &*harm);
     in.encode.observer.advance(
         fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, options.options.size()));
     if (!options.options.empty()) all.push_back(std::move(options));

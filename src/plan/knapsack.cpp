@@ -66,6 +66,8 @@ class Relaxation {
   // Bounds are differences of sums: by how much rounding may lift one above the loss that it bounds.
   double rounding() const { return static_cast<double>(ends_.size()) * std::numeric_limits<double>::epsilon() * loss_; }
 
+  const std::vector<KnapsackChoice>& ends() const { return ends_; }
+
   double at(std::uint64_t budget) const {
     if (budget < bytes_) return kImpossible;
     const auto next = std::upper_bound(ends_.begin(), ends_.end(), budget,
@@ -102,6 +104,21 @@ double loss_of_greedy(std::span<const KnapsackItem> items, const std::vector<Ste
   return loss;
 }
 
+std::vector<Step> steps_by_slope(std::span<const KnapsackItem> items) {
+  std::vector<Step> steps;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    ensure(!items[i].empty(), "an item without a choice");
+    for (const KnapsackChoice& choice : items[i])
+      ensure(std::isfinite(choice.loss) && choice.loss >= 0, "a choice with a loss of {}", choice.loss);
+    add_steps(items[i], i, steps);
+  }
+  std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) {
+    if (a.slope() != b.slope()) return a.slope() > b.slope();
+    return std::tie(a.item, a.bytes, a.choice) < std::tie(b.item, b.bytes, b.choice);
+  });
+  return steps;
+}
+
 struct Partial {
   std::uint64_t bytes = 0;
   double loss = 0;
@@ -133,17 +150,7 @@ KnapsackSelection trace(const std::vector<std::vector<Partial>>& layers) {
 }  // namespace
 
 std::optional<KnapsackSelection> solve_knapsack(std::span<const KnapsackItem> items, std::uint64_t budget) {
-  std::vector<Step> steps;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    ensure(!items[i].empty(), "an item without a choice");
-    for (const KnapsackChoice& choice : items[i])
-      ensure(std::isfinite(choice.loss) && choice.loss >= 0, "a choice with a loss of {}", choice.loss);
-    add_steps(items[i], i, steps);
-  }
-  std::sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) {
-    if (a.slope() != b.slope()) return a.slope() > b.slope();
-    return std::tie(a.item, a.bytes, a.choice) < std::tie(b.item, b.bytes, b.choice);
-  });
+  const std::vector<Step> steps = steps_by_slope(items);
   const Relaxation all(items, 0, steps);
   if (all.at(budget) == kImpossible) return std::nullopt;
   const double most = loss_of_greedy(items, steps, budget) + all.rounding();
@@ -162,6 +169,13 @@ std::optional<KnapsackSelection> solve_knapsack(std::span<const KnapsackItem> it
     ensure(!layers.back().empty(), "the bound of a knapsack cut off its best selection at item {}", i);
   }
   return trace(layers);
+}
+
+std::vector<KnapsackChoice> knapsack_curve(std::span<const KnapsackItem> items) {
+  const std::vector<Step> steps = steps_by_slope(items);
+  std::vector<KnapsackChoice> curve = Relaxation(items, 0, steps).ends();
+  for (KnapsackChoice& end : curve) end.loss = std::max(end.loss, 0.0);  // differences of sums
+  return curve;
 }
 
 }  // namespace quern

@@ -25,4 +25,8 @@ struct KnapsackSelection {
 // Equal losses: the fewer bytes. Nothing when even the smallest choices exceed the budget.
 std::optional<KnapsackSelection> solve_knapsack(std::span<const KnapsackItem> items, std::uint64_t budget);
 
+// What bytes buy: from the smallest selection to the one of least loss along the steepest steps, rising in bytes. Each
+// has the least loss among those of its bytes; between two of them lie selections that are worse than the line.
+std::vector<KnapsackChoice> knapsack_curve(std::span<const KnapsackItem> items);
+
 }  // namespace quern

@@ -56,6 +56,20 @@ TEST(Knapsack, IsAsGoodAsEverySelectionOfSmallProblems) {
   EXPECT_GT(solved, 150u);
 }
 
+TEST(KnapsackCurve, HasTheBestSelectionOfEachOfItsSizesAndBothEnds) {
+  Random random(8);
+  for (int round = 0; round < 100; ++round) {
+    const auto items = random_items(random, 1 + random.below(6), 5, 40);
+    const std::vector<KnapsackChoice> curve = knapsack_curve(items);
+    ASSERT_FALSE(curve.empty());
+    for (const KnapsackChoice& point : curve)
+      EXPECT_NEAR(exhaustive(items, point.bytes)->loss, point.loss, 1e-12) << "round " << round;
+    EXPECT_FALSE(exhaustive(items, curve.front().bytes - 1));
+    EXPECT_NEAR(exhaustive(items, 1000)->loss, curve.back().loss, 1e-12);
+    for (std::size_t i = 1; i < curve.size(); ++i) EXPECT_LT(curve[i - 1].bytes, curve[i].bytes);
+  }
+}
+
 // Tensors as a model has them: a loss that falls by four a bit, sizes that share few factors.
 std::vector<KnapsackItem> like_tensors(Random& random, std::size_t count) {
   std::vector<KnapsackItem> items(count);

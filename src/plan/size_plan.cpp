@@ -26,6 +26,15 @@ std::uint64_t other_bytes(const Plan& base, std::span<const StepOptions> options
   return bytes;
 }
 
+std::vector<KnapsackItem> items_of(std::span<const StepOptions> options) {
+  std::vector<KnapsackItem> items;
+  for (const StepOptions& of_step : options) {
+    KnapsackItem& item = items.emplace_back();
+    for (const StepOption& option : of_step.options) item.push_back({option.bytes, option.kld});
+  }
+  return items;
+}
+
 void apply(const StepOption& option, std::size_t options, PlanStep& step) {
   step.codec = option.codec->name;
   step.bytes = option.bytes;
@@ -52,17 +61,25 @@ std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols
 std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes) {
   const std::uint64_t others = other_bytes(base, options);
   if (tensor_bytes < others) return std::nullopt;
-  std::vector<KnapsackItem> items;
-  for (const StepOptions& of_step : options) {
-    KnapsackItem& item = items.emplace_back();
-    for (const StepOption& option : of_step.options) item.push_back({option.bytes, option.kld});
-  }
-  const std::optional<KnapsackSelection> best = solve_knapsack(items, tensor_bytes - others);
+  const std::optional<KnapsackSelection> best = solve_knapsack(items_of(options), tensor_bytes - others);
   if (!best) return std::nullopt;
-  SizedPlan sized{base, best->loss};
-  for (std::size_t i = 0; i < options.size(); ++i)
-    apply(options[i].options[best->chosen[i]], options[i].options.size(), sized.plan.steps[options[i].step]);
+  SizedPlan sized{base, best->loss, std::vector<double>(base.steps.size())};
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    const StepOption& option = options[i].options[best->chosen[i]];
+    apply(option, options[i].options.size(), sized.plan.steps[options[i].step]);
+    sized.shares[options[i].step] = option.kld;
+  }
   return sized;
+}
+
+std::vector<SizePoint> size_curve(const Plan& base, std::span<const StepOptions> options, std::size_t points) {
+  const std::vector<KnapsackChoice> all = knapsack_curve(items_of(options));
+  const std::uint64_t others = other_bytes(base, options);
+  const std::size_t stride = std::max<std::size_t>(1, all.size() / std::max<std::size_t>(1, points));
+  std::vector<SizePoint> curve;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (i % stride == 0 || i + 1 == all.size()) curve.push_back({others + all[i].bytes, all[i].loss});
+  return curve;
 }
 
 std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options) {

@@ -19,11 +19,20 @@ struct StepOption {
 struct StepOptions {
   std::size_t step = 0;
   std::vector<StepOption> options;  // at least one
+  const Codec* probe = nullptr;     // what it was measured with, alone; null: not measured
+  double probe_kld = 0;             // measured, nats
 };
 
 struct SizedPlan {
   Plan plan;
-  double kld = 0;  // predicted, the sum over all steps; nats
+  double kld = 0;              // predicted, the sum over all steps; nats
+  std::vector<double> shares;  // of each step in it
+};
+
+// A size and the divergence that is predicted for it.
+struct SizePoint {
+  std::uint64_t bytes = 0;
+  double kld = 0;  // nats
 };
 
 // Codecs worth trying for rows of `cols` weights, now stored as `source`: what the container holds and has fewer bits,
@@ -34,6 +43,10 @@ std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols
 // The best choice of options, exactly, for at most `tensor_bytes` in all steps of `base` together. Nothing when even
 // the smallest options are more.
 std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes);
+
+// The least predicted divergence against the bytes of all steps, from the smallest options to the best, rising in
+// bytes: some of the best plans, about `points` of them.
+std::vector<SizePoint> size_curve(const Plan& base, std::span<const StepOptions> options, std::size_t points);
 
 // Bytes of all steps with the smallest options.
 std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options);

@@ -56,7 +56,22 @@ TEST_F(FitPlan, GivesTheBytesToWhatNeedsThemMost) {
   EXPECT_EQ(sized->plan.steps[2], base.steps[2]);
   EXPECT_EQ(sized->plan.tensor_bytes(), 200u);
   EXPECT_DOUBLE_EQ(sized->kld, 0.5);
+  EXPECT_EQ(sized->shares, (std::vector<double>{0.4, 0.1, 0}));
   EXPECT_NE(sized->plan.steps[1].reason.find("of 2 number formats"), std::string::npos);
+}
+
+TEST_F(FitPlan, LiesOnTheCurve) {
+  const std::vector<SizePoint> curve = size_curve(base, options, 64);
+  ASSERT_EQ(curve.size(), 3u);
+  for (const SizePoint& point : curve) {
+    const std::optional<SizedPlan> sized = fit_plan(base, options, point.bytes);
+    ASSERT_TRUE(sized);
+    EXPECT_EQ(sized->plan.tensor_bytes(), point.bytes);
+    EXPECT_DOUBLE_EQ(sized->kld, point.kld);
+  }
+  EXPECT_EQ(curve.front().bytes, least_tensor_bytes(base, options));
+  EXPECT_DOUBLE_EQ(curve.back().kld, 0.2);
+  EXPECT_EQ(size_curve(base, options, 1).size(), 2u) << "both ends";
 }
 
 TEST_F(FitPlan, HasNothingBelowTheSmallestOptions) {

@@ -56,7 +56,7 @@ def read_json(path):
 
 def model_files(folder):
     return sorted(path for path in pathlib.Path(folder).iterdir()
-                  if path.name not in ("manifest.json", "report.json", "README.md", "statistics.gguf"))
+                  if path.name not in ("manifest.json", "report.json", "report.html", "README.md", "statistics.gguf"))
 
 
 class ProgramTest(unittest.TestCase):

@@ -10,7 +10,7 @@ PARAMETERS = 6_819_072
 PACKAGES = {"simple": (["model.safetensors", "config.json", "tokenizer.model"], []),
             "q4_k_m": (["llama-7m-q4_k_m.gguf"], CALIBRATED), "q5_k_m": (["llama-7m-q5_k_m.gguf"], CALIBRATED),
             "q8_0": (["llama-7m-q8_0.gguf"], []), "bf16": (["llama-7m-bf16.gguf"], [])}
-EVIDENCE = {"manifest.json", "report.json", "README.md"}
+EVIDENCE = {"manifest.json", "report.json", "report.html", "README.md"}
 
 
 def size(paths):

@@ -8,7 +8,7 @@ from quern_program import CALIBRATION_TEXT, QUERN, ProgramTest, compress, hashes
 
 CALIBRATED = ["--calib", CALIBRATION_TEXT, "--calib-windows", "3", "--report-text", CALIBRATION_TEXT, "--report-windows", "2"]
 CLANG = pathlib.Path(os.environ.get("QUERN_CLANG", pathlib.Path(QUERN).parents[1] / "clang/quern"))
-TIMED = ("report.json", "README.md")  # they tell the seconds and the command line
+TIMED = ("report.json", "report.html", "README.md")  # they tell the seconds and the command line
 
 
 def without_times(package):

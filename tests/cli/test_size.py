@@ -23,7 +23,21 @@ class Size(ProgramTest):
         self.assertTrue(predicted / 1.5 < measured < predicted * 1.5, (predicted, measured))
         codecs = {step["codec"] for step in report["ladder"][-1]["plan"]["steps"]}
         self.assertGreater(len(codecs), 3, codecs)
+        self.assert_curve(report, size, written)
         self.succeed("verify", package, "--every", "1")
+
+    def assert_curve(self, report, size, written):
+        """The report holds what the size was chosen from: the curve, and of every matrix what it was measured to lose."""
+        choice = report["size"]
+        self.assertEqual((choice["most_bytes"], choice["chosen"]["bytes"]), (size, written))
+        self.assertEqual(choice["curve"], sorted(choice["curve"], key=lambda point: point["bytes"]))
+        losses = [point["kld"] for point in choice["curve"]]
+        self.assertEqual(losses, sorted(losses, reverse=True))
+        shares = [tensor["predicted_kld"] for tensor in report["tensors"] if "predicted_kld" in tensor]
+        self.assertAlmostEqual(sum(shares), choice["chosen"]["kld"], 9)
+        measured = {tensor["measured_alone"]["codec"] for tensor in report["tensors"] if "predicted_kld" in tensor}
+        self.assertEqual(measured, {"q3_k"})
+        self.assertEqual({tensor["layer"] for tensor in report["tensors"] if tensor["role"] == "attn.q"}, set(range(6)))
 
     def refuse(self, code, words, *arguments):
         self.fail_with(code, words, "compress", MODEL, "-o", self.folder / "out", "--scheme", "q4_k_m", *arguments)

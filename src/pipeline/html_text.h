@@ -1,0 +1,23 @@
+// Text for HTML, from strings and numbers that nobody vouches for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace quern {
+
+// Safe as the text of an element and in a quoted attribute; control characters but line ends become "?".
+std::string escaped(std::string_view text);
+
+// "plus minus" where the text says "+-", a true minus before a digit. Of text that is escaped already.
+std::string typeset(std::string text);
+
+// 4.70 MB
+std::string megabytes(std::uint64_t bytes);
+// 0.0153, 1.2e-05: three digits that count. Error(kInternal) for NaN and infinity.
+std::string three_digits(double value);
+// Hundredths, for coordinates and shares. Error(kInternal) for NaN and infinity.
+std::string hundredths(double value);
+
+}  // namespace quern

@@ -1,0 +1,35 @@
+// What the report says of each tensor beside its step: place in the model, and what was measured of it alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/size_search.h"
+#include "plan/fallback.h"
+
+namespace quern {
+
+struct TensorFacts {
+  enum class Kind { kMatrix, kKept };
+
+  std::string role;                     // as in ModelSpec
+  std::int32_t layer = -1;              // 0-based; -1 outside the layers
+  Kind kind = Kind::kMatrix;            // kKept: a vector or a small sensitive matrix, which plans keep in precision
+  std::optional<double> kld;            // measured with this tensor alone in `measured_codec`, nats
+  std::string measured_codec;           // empty: not measured
+  std::optional<double> predicted_kld;  // share of the number format that was chosen for a size, nats
+};
+
+// One for each of `names.weights`, nothing measured.
+std::vector<TensorFacts> tensor_facts(const ModelSpec& spec, const ExportMap& names);
+
+// What a survey and the choice made from it add.
+void add_size_facts(std::span<const StepOptions> options, const SizeChoice& choice, std::vector<TensorFacts>& facts);
+
+// What harms, measured with the number formats of `plan`, add.
+void add_harm_facts(std::span<const StepHarm> harms, const Plan& plan, std::vector<TensorFacts>& facts);
+
+}  // namespace quern

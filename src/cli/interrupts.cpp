@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <system_error>
 #include <thread>
 
 namespace quern::cli {
@@ -35,7 +36,11 @@ void catch_interrupts() {
     if (!is_ignored(signal)) sigaddset(&signals, signal);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGXFSZ, SIG_IGN);
-  std::thread(wait_for, signals).detach();
+  try {
+    std::thread(wait_for, signals).detach();
+  } catch (const std::system_error&) {  // no more threads are allowed: the signals end the program as they always do
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  }
 }
 
 bool stop_requested() { return asked; }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "base/random.h"
 #include "kernel/lane_math.h"
@@ -162,6 +163,11 @@ double TokenDivergence::original_nll() const { return original_.log_sum() - orig
 double TokenDivergence::candidate_nll() const { return candidate_.log_sum() - candidate_.target; }
 double TokenDivergence::kld() const {
   return weighted_difference_ / original_.sum - original_.log_sum() + candidate_.log_sum();
+}
+
+double mean_kld(const TokenScores& scores) {
+  check_finite(scores);
+  return std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size());
 }
 
 Quality summarise(const TokenScores& scores) {

@@ -67,7 +67,10 @@ struct Quality {
 // Seed of the bootstrap.
 inline constexpr std::uint64_t kBootstrapSeed = 2026;
 
-// Error(kInput) when a score is not finite or there is none.
+// Mean KL divergence, nats. Error(kInput) when a score is not finite or there is none.
+double mean_kld(const TokenScores& scores);
+
+// Error(kInput) as mean_kld.
 Quality summarise(const TokenScores& scores);
 
 }  // namespace quern

@@ -2,7 +2,6 @@
 #include "pipeline/sensitivity.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "quern/error.h"
 #include "runtime/head.h"
@@ -93,9 +92,7 @@ std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, con
                                                       find_optimizer(step.optimizer), in.statistics, in.pool));
       const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
       const ActivationStore rows = walk_from(candidate, first_block_of(in.spec, w), fronts, windows, each);
-      const TokenScores scores = compare(original, fronts.back(), candidate, rows, windows);
-      const double kld =
-          std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size());
+      const double kld = mean_kld(compare(original, fronts.back(), candidate, rows, windows));
       for (const std::size_t i : steps) harms.push_back({i, kld / static_cast<double>(steps.size())});
     }
     in.observer.advance(weight.tensor);

@@ -9,48 +9,57 @@
 namespace quern {
 namespace {
 
-constexpr int kRounds = 8;             // padding of at most 31 bytes a tensor settles in one or two
+constexpr int kRounds = 32;            // each takes the bytes that the one before was too large off its budget
 constexpr double kFullEnough = 0.995;  // of the size
 constexpr std::size_t kCurvePoints = 64;
 
-[[noreturn]] void refuse(const SizeSearch& search, std::uint64_t beside) {
-  const std::uint64_t least = least_tensor_bytes(search.base, search.options) + beside;
-  const std::optional<SizedPlan> smallest = fit_plan(search.base, search.options, least - beside);
-  fail(ErrorCode::kInfeasible,
-       "a size of {} bytes is too small for this model in {}: the least is {} bytes, with a predicted mean KL "
-       "divergence of {:.2g} nats; ask for that much, or make the model smaller first",
-       search.most, search.base.format, least, smallest ? smallest->kld : 0.0);
+// The plan of the smallest options, where its files are small enough. Error(kInfeasible) with their size.
+SizedPlan smallest_plan(const SizeSearch& search) {
+  std::optional<SizedPlan> smallest =
+      fit_plan(search.base, search.options, least_tensor_bytes(search.base, search.options));
+  ensure(smallest.has_value(), "{} steps have no smallest plan", search.options.size());
+  const std::uint64_t least = search.file_bytes(smallest->plan);
+  if (least > search.most)
+    fail(ErrorCode::kInfeasible,
+         "a size of {} bytes is too small for this model in {}: the least is {} bytes, with a predicted mean KL "
+         "divergence of {:.2g} nats; ask for that much, or make the model smaller first",
+         search.most, search.base.format, least, smallest->kld);
+  return std::move(*smallest);
 }
 
-void describe(const SizeSearch& search, std::uint64_t bytes, SizedPlan& sized) {
+SizedPlan find_plan(const SizeSearch& search) {
+  const std::uint64_t base_bytes = search.file_bytes(search.base), in_tensors = search.base.tensor_bytes();
+  std::uint64_t beside = base_bytes - std::min(base_bytes, in_tensors);
+  for (int round = 0; round < kRounds && beside <= search.most; ++round) {
+    std::optional<SizedPlan> sized = fit_plan(search.base, search.options, search.most - beside);
+    if (!sized) break;
+    const std::uint64_t bytes = search.file_bytes(sized->plan);
+    if (bytes <= search.most) return std::move(*sized);
+    beside = bytes - sized->plan.tensor_bytes();
+  }
+  return smallest_plan(search);
+}
+
+void describe(const SizeSearch& search, SizedPlan& sized) {
+  const std::uint64_t bytes = search.file_bytes(sized.plan);
   sized.plan.notes.push_back(fmt::format(
       "the number formats of {} matrices were chosen for a size of at most {} bytes: {} bytes, predicted mean KL "
       "divergence {:.4f} nats on the gate text",
       search.options.size(), search.most, bytes, sized.kld));
-  if (static_cast<double>(bytes) < kFullEnough * static_cast<double>(search.most))
-    sized.plan.notes.push_back(
-        fmt::format("{} bytes are left over: every matrix already has the most precise number format that serves it",
-                    search.most - bytes));
+  if (static_cast<double>(bytes) >= kFullEnough * static_cast<double>(search.most)) return;
+  const bool is_finest = sized.kld == least_loss(search.options);
+  sized.plan.notes.push_back(fmt::format("{} bytes are left over: {}", search.most - bytes,
+                                         is_finest
+                                             ? "every matrix already has the most precise number format that serves it"
+                                             : "no matrix has a more precise number format that would fit in them"));
 }
 
 }  // namespace
 
 SizedPlan search_size(const SizeSearch& search) {
-  const std::uint64_t base_bytes = search.file_bytes(search.base), in_tensors = search.base.tensor_bytes();
-  std::uint64_t beside = base_bytes - std::min(base_bytes, in_tensors);
-  for (int round = 0; round < kRounds; ++round) {
-    std::optional<SizedPlan> sized =
-        search.most < beside ? std::nullopt : fit_plan(search.base, search.options, search.most - beside);
-    if (!sized) refuse(search, beside);
-    const std::uint64_t bytes = search.file_bytes(sized->plan);
-    if (bytes > search.most) {
-      beside += bytes - search.most;
-      continue;
-    }
-    describe(search, bytes, *sized);
-    return std::move(*sized);
-  }
-  fail(ErrorCode::kInternal, "no plan of {} steps came within {} bytes", search.base.steps.size(), search.most);
+  SizedPlan sized = find_plan(search);
+  describe(search, sized);
+  return sized;
 }
 
 SizeChoice size_choice(const SizeSearch& search, const SizedPlan& sized) {

@@ -87,7 +87,26 @@ TEST_F(SizeSearchOfLlama7m, RefusesWhatIsTooSmallWithTheLeastThatThereIs) {
   const std::string message = message_of(ErrorCode::kInfeasible, [&] { search(1'000'000); });
   expect_parts(message, {"1000000 bytes", "the least is", "nats"});
   const std::uint64_t least = std::stoull(message.substr(message.find("the least is ") + 13));
-  EXPECT_LE(file_bytes(search(least).plan), least);
+  EXPECT_EQ(file_bytes(search(least).plan), least);
+  EXPECT_THROW(search(least - 1), Error);
+}
+
+// Padding that depends on the plan: the first budget is that of the base, of 14 bytes.
+TEST(SizeSearch, CountsPaddingThatChangesWithThePlan) {
+  const Codec &two = *find_codec("q2_k"), &three = *find_codec("q3_k"), &six = *find_codec("q6_k");
+  Plan base;
+  base.steps.push_back({"a", "a", "q6_k", "rtn", 1010, ""});
+  const std::vector<StepOptions> options = {{0, {{&six, 1010, 0.1}, {&three, 600, 0.4}, {&two, 402, 0.9}}, {}, 0}};
+  const auto bytes = [](const Plan& plan) { return 100 + (plan.tensor_bytes() + 31) / 32 * 32; };
+  const auto codec_for = [&](std::uint64_t most) {
+    return search_size({base, options, most, bytes}).plan.steps[0].codec;
+  };
+  EXPECT_EQ(codec_for(1124), "q6_k");
+  EXPECT_EQ(codec_for(1123), "q3_k");
+  EXPECT_EQ(codec_for(714), "q3_k");
+  EXPECT_EQ(codec_for(707), "q2_k");
+  EXPECT_EQ(codec_for(516), "q2_k");
+  expect_parts(message_of(ErrorCode::kInfeasible, [&] { codec_for(515); }), {"the least is 516 bytes"});
 }
 
 TEST_F(SizeSearchOfLlama7m, AnyMoreThanTheOriginalNeedsIsLeftOver) {
@@ -133,6 +152,38 @@ TEST(Survey, SharesAddUpToTheDivergenceOfTheWhole) {
                         q = final_hidden(candidate, windows, setup.memory_limit, observer);
   const double measured = summarise(compare(original, p, candidate, q, windows)).mean_kld.value;
   EXPECT_LT(std::abs(std::log(predicted / measured)), std::log(1.5)) << predicted << " and " << measured;
+}
+
+// A matrix that is stored in about 3.5 bits already is measured with another format: its own would tell that nothing
+// matters.
+TEST(Survey, DoesNotMeasureAMatrixWithTheFormatThatItIsStoredIn) {
+  const ScratchFolder scratch;
+  const OpenModel original(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
+  ThreadPool pool(2);
+  Observer observer;
+  const Statistics none;
+  const Format& gguf = find_format("gguf");
+  const Scheme& scheme = find_scheme("q3_k_m");
+  const ExportMap names = export_map(original, gguf);
+  const Plan plan = make_plan({scheme, gguf, original.spec, names, original.checkpoint, "", ""});
+  encode({original.checkpoint, original.spec, names, none, pool, observer}, plan,
+         package_head(plan, names, original, scheme), scratch.path());
+  const OpenModel stored(scratch.path());
+  const ExportMap again = export_map(stored, gguf);
+  const Plan base = make_plan({scheme, gguf, stored.spec, again, stored.checkpoint, "", ""});
+  const EncodeInput input{stored.checkpoint, stored.spec, again, none, pool, observer};
+  const Windows windows = random_windows(2, 32);
+  const EvaluationSetup setup;
+  std::size_t measured = 0;
+  for (const StepOptions& options : survey({input, base, gguf, windows, setup})) {
+    const std::string own = stored.checkpoint.at(base.steps[options.step].tensor).encoding;
+    if (own != "q3_k") continue;
+    ++measured;
+    EXPECT_STREQ(options.probe->name, "q2_k");
+    EXPECT_GT(options.probe_kld, 0);
+    EXPECT_STREQ(options.options.back().codec->name, "q3_k");
+  }
+  EXPECT_GT(measured, 10u);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "pipeline/sensitivity.h"
 #include "quern/error.h"
@@ -17,8 +18,8 @@ struct Candidate {
   std::size_t step = 0;
   RowLayout layout;
   std::vector<const Codec*> codecs;
-  std::vector<EncodeError> errors;  // of each
-  std::size_t probe = 0;            // index into codecs
+  std::vector<EncodeError> errors;   // of each
+  std::optional<std::size_t> probe;  // index into codecs; none where the stored one is the only one
 };
 
 const Codec& stored_codec(const SurveyInput& in, const PlanStep& step, const StepSource& source) {
@@ -29,17 +30,24 @@ const Codec& stored_codec(const SurveyInput& in, const PlanStep& step, const Ste
   return *codec;
 }
 
+// The codec nearest to kProbeBits. The stored one, which changes nothing, would tell nothing.
+std::optional<std::size_t> probe_of(const std::vector<const Codec*>& codecs, const Codec& stored) {
+  std::optional<std::size_t> best;
+  const auto distance = [&](std::size_t i) { return std::abs(codecs[i]->bits_per_weight - kProbeBits); };
+  for (std::size_t i = 0; i < codecs.size(); ++i)
+    if (codecs[i] != &stored && (!best || distance(i) < distance(*best))) best = i;
+  return best;
+}
+
 std::vector<Candidate> candidates_of(const SurveyInput& in, const std::vector<StepSource>& sources) {
   std::vector<Candidate> all;
   for (std::size_t i = 0; i < in.plan.steps.size(); ++i) {
     const Weight& weight = in.encode.spec.weights[in.encode.names.weights[i].weight];
     if (keeps_precision(weight)) continue;
     const Codec& stored = stored_codec(in, in.plan.steps[i], sources[i]);
-    Candidate candidate{i, sources[i].layout, codecs_to_try(in.format, sources[i].layout.cols, stored), {}, 0};
+    Candidate candidate{i, sources[i].layout, codecs_to_try(in.format, sources[i].layout.cols, stored), {}, {}};
     if (candidate.codecs.empty()) continue;  // the plan's own word stands
-    const auto distance = [](const Codec* codec) { return std::abs(codec->bits_per_weight - kProbeBits); };
-    candidate.probe =
-        static_cast<std::size_t>(std::ranges::min_element(candidate.codecs, {}, distance) - candidate.codecs.begin());
+    candidate.probe = probe_of(candidate.codecs, stored);
     all.push_back(std::move(candidate));
   }
   return all;
@@ -68,16 +76,21 @@ Plan probe_plan(const Plan& base, const std::vector<StepSource>& sources, const 
   Plan plan = base;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) plan.steps[i].codec = sources[i].encoding;
   for (const Candidate& candidate : candidates)
-    plan.steps[candidate.step].codec = candidate.codecs[candidate.probe]->name;
+    if (candidate.probe) plan.steps[candidate.step].codec = candidate.codecs[*candidate.probe]->name;
   return plan;
 }
 
-StepOptions options_of(const Candidate& candidate, const StepHarm* harm) {
-  const double of_probe = candidate.errors[candidate.probe].weighted;
+StepOptions options_of(const Candidate& candidate, const std::vector<StepHarm>& harms) {
   StepOptions options{candidate.step, {}};
-  if (harm) options.probe = candidate.codecs[candidate.probe];
-  if (harm) options.probe_kld = std::max(0.0, harm->kld);
-  const double by_error = of_probe > 0 ? options.probe_kld / of_probe : 0.0;
+  double by_error = 0;
+  if (candidate.probe) {
+    const auto harm = std::ranges::find(harms, candidate.step, &StepHarm::step);
+    ensure(harm != harms.end(), "step {} was not measured", candidate.step);
+    const double of_probe = candidate.errors[*candidate.probe].weighted;
+    options.probe = candidate.codecs[*candidate.probe];
+    options.probe_kld = std::max(0.0, harm->kld);
+    by_error = of_probe > 0 ? options.probe_kld / of_probe : 0.0;
+  }
   for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
     const Codec& codec = *candidate.codecs[c];
     if (candidate.errors[c].relative_weighted() > kMostLoss) continue;
@@ -99,8 +112,7 @@ std::vector<StepOptions> survey(const SurveyInput& in) {
   for (Candidate& candidate : candidates) {
     check_interrupted(in.encode.observer);
     measure_errors(in, candidate);
-    const auto harm = std::ranges::find(harms, candidate.step, &StepHarm::step);
-    StepOptions options = options_of(candidate, harm == harms.end() ? nullptr : &*harm);
+    StepOptions options = options_of(candidate, harms);
     in.encode.observer.advance(
         fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, options.options.size()));
     if (!options.options.empty()) all.push_back(std::move(options));

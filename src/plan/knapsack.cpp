@@ -54,6 +54,7 @@ void add_steps(const KnapsackItem& item, std::size_t index, std::vector<Step>& s
 class Relaxation {
  public:
   Relaxation(std::span<const KnapsackItem> items, std::size_t first, const std::vector<Step>& by_slope) {
+    items_ = items.size() - first;
     for (const KnapsackItem& item : items.subspan(first)) {
       bytes_ += item[smallest(item)].bytes;
       loss_ += item[smallest(item)].loss;
@@ -63,8 +64,11 @@ class Relaxation {
       if (step.item >= first) ends_.push_back({ends_.back().bytes + step.bytes, ends_.back().loss - step.gain});
   }
 
-  // Bounds are differences of sums: by how much rounding may lift one above the loss that it bounds.
-  double rounding() const { return static_cast<double>(ends_.size()) * std::numeric_limits<double>::epsilon() * loss_; }
+  // Bounds are differences of sums over items and steps: by how much rounding may lift one above the loss that it
+  // bounds.
+  double rounding() const {
+    return 2 * static_cast<double>(items_ + ends_.size()) * std::numeric_limits<double>::epsilon() * loss_;
+  }
 
   const std::vector<KnapsackChoice>& ends() const { return ends_; }
 
@@ -79,6 +83,7 @@ class Relaxation {
   }
 
  private:
+  std::size_t items_ = 0;
   std::uint64_t bytes_ = 0;
   double loss_ = 0;
   std::vector<KnapsackChoice> ends_;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/random.h"
 #include "quern/error.h"
 
@@ -54,6 +56,17 @@ TEST(Knapsack, IsAsGoodAsEverySelectionOfSmallProblems) {
     EXPECT_EQ(bytes, got->bytes);
   }
   EXPECT_GT(solved, 150u);
+}
+
+TEST(Knapsack, StandsRoundingOfManyItemsThatHaveOneChoice) {
+  Random random(9);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<KnapsackItem> items;
+    for (int i = 0; i < 300; ++i) items.push_back({{10, std::exp(random.normal())}});
+    const auto selection = solve_knapsack(items, 3000);
+    ASSERT_TRUE(selection) << "round " << round;
+    EXPECT_EQ(selection->bytes, 3000u);
+  }
 }
 
 TEST(KnapsackCurve, HasTheBestSelectionOfEachOfItsSizesAndBothEnds) {

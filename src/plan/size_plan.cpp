@@ -13,6 +13,8 @@ namespace {
 // 256) has less error than q4_1 (5.0 bits, blocks of 32), q5_k than q5_1.
 constexpr double kReplaceableBits = 0.75;
 
+constexpr double kFineBits = 16;  // enough for what was stored in a number format that the container lacks
+
 bool is_replaced(const Codec& codec, const std::vector<const Codec*>& all) {
   return std::ranges::any_of(all, [&](const Codec* other) {
     const double fewer_bits = codec.bits_per_weight - other->bits_per_weight;
@@ -48,14 +50,24 @@ void apply(const StepOption& option, std::size_t options, PlanStep& step) {
 }  // namespace
 
 std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source) {
-  std::vector<const Codec*> smaller, worthwhile;
+  const bool held = format.holds(source.name, cols);
+  const auto serves = [&](const Codec& codec) {
+    const bool finer = held ? codec.bits_per_weight < source.bits_per_weight : codec.bits_per_weight <= kFineBits;
+    return finer && codec.use == Codec::Use::kAny && format.holds(codec.name, cols) && codec.divides(cols);
+  };
+  std::vector<const Codec*> serving, worthwhile;
   for (const Codec* codec : codecs())
-    if (codec->bits_per_weight < source.bits_per_weight && format.holds(codec->name, cols) && codec->divides(cols))
-      smaller.push_back(codec);
-  std::ranges::copy_if(smaller, std::back_inserter(worthwhile),
-                       [&](const Codec* codec) { return !is_replaced(*codec, smaller); });
-  if (format.holds(source.name, cols)) worthwhile.push_back(&source);
+    if (serves(*codec)) serving.push_back(codec);
+  std::ranges::copy_if(serving, std::back_inserter(worthwhile),
+                       [&](const Codec* codec) { return !is_replaced(*codec, serving); });
+  if (held) worthwhile.push_back(&source);
   return worthwhile;
+}
+
+double least_loss(std::span<const StepOptions> options) {
+  double sum = 0;
+  for (const StepOptions& of_step : options) sum += std::ranges::min(of_step.options, {}, &StepOption::kld).kld;
+  return sum;
 }
 
 std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes) {

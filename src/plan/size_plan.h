@@ -35,9 +35,9 @@ struct SizePoint {
   double kld = 0;  // nats
 };
 
-// Codecs worth trying for rows of `cols` weights, now stored as `source`: what the container holds and has fewer bits,
-// without those that another of larger blocks and hardly fewer bits replaces; last the source's own, which loses
-// nothing, where the container holds it.
+// Codecs worth trying for rows of `cols` weights, now stored as `source`: what the container holds and has fewer bits
+// (up to 16, where it does not hold the source's own), without those that another of larger blocks and hardly fewer
+// bits replaces and those for weights that were trained in them; last the source's own, where the container holds it.
 std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source);
 
 // The best choice of options, exactly, for at most `tensor_bytes` in all steps of `base` together. Nothing when even
@@ -47,6 +47,9 @@ std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions>
 // The least predicted divergence against the bytes of all steps, from the smallest options to the best, rising in
 // bytes: some of the best plans, about `points` of them.
 std::vector<SizePoint> size_curve(const Plan& base, std::span<const StepOptions> options, std::size_t points);
+
+// The sum of the least shares: what no size can better.
+double least_loss(std::span<const StepOptions> options);
 
 // Bytes of all steps with the smallest options.
 std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options);

@@ -26,14 +26,22 @@ TEST(SizeGoal, IsBytesWhateverItsUnit) {
 
 TEST(CodecsToTry, AreThoseOfLargeBlocksWhereRowsDivide) {
   const Format& gguf = find_format("gguf");
-  EXPECT_EQ(
-      names_of(codecs_to_try(gguf, 512, *find_codec("bf16"))),
-      (std::vector<std::string>{"q8_0", "q6_k", "q5_k", "q4_k", "iq4_xs", "q3_k", "q2_k", "tq2_0", "tq1_0", "bf16"}));
+  EXPECT_EQ(names_of(codecs_to_try(gguf, 512, *find_codec("bf16"))),
+            (std::vector<std::string>{"q8_0", "q6_k", "q5_k", "q4_k", "iq4_xs", "q3_k", "q2_k", "bf16"}));
   const auto small = names_of(codecs_to_try(gguf, 96, *find_codec("f32")));
   for (const char* wanted : {"q8_0", "q5_1", "q5_0", "q4_0", "f32"})
     EXPECT_NE(std::ranges::find(small, wanted), small.end()) << wanted;
   for (const std::string& name : small) EXPECT_TRUE(find_codec(name)->divides(96)) << name;
+  for (const std::string& name : small) EXPECT_EQ(find_codec(name)->use, Codec::Use::kAny) << name;
   EXPECT_EQ(names_of(codecs_to_try(gguf, 7, *find_codec("bf16"))), (std::vector<std::string>{"bf16"}));
+}
+
+TEST(CodecsToTry, HaveMoreBitsThanASourceThatTheContainerLacks) {
+  const Format& gguf = find_format("gguf");
+  const auto of_int8 = names_of(codecs_to_try(gguf, 512, *find_codec("int8_channel")));
+  EXPECT_NE(std::ranges::find(of_int8, "q8_0"), of_int8.end());
+  EXPECT_EQ(std::ranges::find(of_int8, "int8_channel"), of_int8.end());
+  EXPECT_EQ(names_of(codecs_to_try(gguf, 512, *find_codec("q3_k"))), (std::vector<std::string>{"q2_k", "q3_k"}));
 }
 
 class FitPlan : public testing::Test {

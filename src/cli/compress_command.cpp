@@ -18,7 +18,7 @@ struct Options {
   SharedOptions shared;
   std::string max_perplexity_increase, max_kld;
   std::string target_size, target_bpw, min_ratio;
-  bool force = false;
+  bool force = false, resume = false;
 };
 
 std::optional<SizeGoal> size_goal(const Options& o) {
@@ -31,6 +31,7 @@ std::optional<SizeGoal> size_goal(const Options& o) {
 int run(Options o) {
   o.compress.machine = o.shared.machine();
   o.compress.existing = o.force ? OutputFolder::Existing::kReplace : OutputFolder::Existing::kRefuse;
+  if (o.resume) o.compress.start = CompressOptions::Start::kResume;
   if (!o.max_perplexity_increase.empty())
     o.compress.bound.max_perplexity_increase = parse_fraction(o.max_perplexity_increase);
   if (!o.max_kld.empty()) o.compress.bound.max_kld = parse_number(o.max_kld);
@@ -103,6 +104,7 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   size->excludes(bpw)->excludes(ratio);
   bpw->excludes(ratio);
   app->add_flag("--force", o->force, "Replace the output folder if it exists");
+  app->add_flag("--resume", o->resume, "Go on from what an interrupted run of the same command left in OUTPUT.partial");
   add_shared(*app, o->shared);
   add_compute(*app, o->shared);
   add_max_memory(*app, o->shared);

@@ -164,27 +164,22 @@ class Resume(ProgramTest):
         self.assertEqual(hashes(self.partial / "trial-1"), before, "what was finished stays")
 
     def test_other_options_and_inputs_are_refused(self):
-        model = tiny_llama.write(self.folder / "model")
-        text = self.folder / "calib.txt"
+        model, text = self.folder / "model", self.folder / "calib.txt"
+        shutil.copytree(MODEL, model)
         shutil.copy(CALIBRATION_TEXT, text)
-        arguments = ["--scheme", "q8_0", "--calib", text, "--calib-windows", "2", "--threads", "1"]
-        # Stopped between two tensors by a disk that takes no more would do as well; a kill is simplest.
-        self.stop_at("[1/", *arguments, how=signal.SIGKILL, model=model)
-        while not (self.partial / "trial-1").exists():
-            self.assertFalse(self.output.exists())
-            self.stop_at("encode", *arguments, "--resume", how=signal.SIGKILL, model=model)
-        self.refuse(USAGE, ["another --scheme", "q8_0", "q4_0", "--resume"], "--scheme", "q4_0", *arguments[2:], model=model)
+        arguments = ["--scheme", "q4_k_m", "--calib", text, "--calib-windows", "2", "--threads", "1"]
+        self.stop_at("[9/56] encode", *arguments, model=model)
+        self.refuse(USAGE, ["another --scheme", "q4_k_m", "q4_0", "--resume"], "--scheme", "q4_0", *arguments[2:], model=model)
         self.refuse(USAGE, ["another --calib"], *arguments[:4], "--calib-windows", "3", model=model)
-        text.write_text(text.read_text() + "\nOne more sentence.\n")
+        text.write_text("One more sentence. " + text.read_text())
         self.refuse(USAGE, ["another --calib"], *arguments, model=model)
         shutil.copy(CALIBRATION_TEXT, text)
         self.refuse(INPUT, ["no-such.txt"], *arguments[:2], "--calib", self.folder / "no-such.txt", model=model)
-        shutil.move(model / "model.safetensors", self.folder / "original")
-        tensors = tiny_llama.weights(seed=2)
-        (model / "model.safetensors").write_bytes(
-            tiny_llama.safetensors(tiny_llama.header_of(tensors), tiny_llama.data_of(tensors)))
-        self.refuse(INPUT, ["the input has changed", "model.safetensors"], *arguments, model=model)
-        shutil.move(self.folder / "original", model / "model.safetensors")
+        weights = next(model.glob("*.safetensors"))
+        original = weights.read_bytes()
+        weights.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+        self.refuse(INPUT, ["the input has changed", weights.name], *arguments, model=model)
+        weights.write_bytes(original)
         self.resume(*arguments, model=model)
 
     def test_two_runs_on_one_output(self):

@@ -122,6 +122,8 @@ class CheckpointWriter {
   virtual ~CheckpointWriter() = default;
   // Writes part `part` of tensor `tensor` (index in the head) at `offset` within the part. Safe from several threads.
   virtual void write(std::size_t tensor, std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes) = 0;
+  // Counts the tensor as written: its bytes are in the files already, from a writer of the same head.
+  virtual void keep(std::size_t tensor) = 0;
   // Syncs. Error(kInternal) when fewer or more bytes than announced were written.
   virtual void finish() = 0;
 };
@@ -149,7 +151,7 @@ struct Format {
   const char* (*refuses)(std::string_view encoding, std::string_view tensor, std::size_t axes) = nullptr;
   // Encoding that the format's runtimes want for vectors (norms, biases); null: as the source stores them.
   const char* vector_encoding = nullptr;
-  // Creates the files in an existing folder.
+  // Creates the files in an existing folder. Those of the same head that are there already keep their bytes.
   std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
   // Bytes of all model files that create() would make; null: known only when they are written.
   std::uint64_t (*file_bytes)(const CheckpointHead& head) = nullptr;

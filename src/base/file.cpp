@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -20,13 +21,6 @@ constexpr const char* kLockName = ".quern-lock";
 
 std::string reason() { return std::strerror(errno); }
 
-void sync_folder(const fs::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
-}
-
 // Whether anything has that name; also true of a link that leads nowhere.
 bool is_there(const fs::path& path) {
   std::error_code ec;
@@ -37,6 +31,12 @@ bool is_empty_or_absent(const fs::path& path) {
   std::error_code ec;
   if (!is_there(path)) return true;
   return fs::is_directory(path, ec) && fs::is_empty(path, ec);
+}
+
+bool names_file(const fs::path& path, int fd) {
+  struct stat named{}, opened{};
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &opened) == 0 && named.st_dev == opened.st_dev &&
+         named.st_ino == opened.st_ino;
 }
 
 // "out/" names the folder "out"; ".", ".." and "/" name none that could be renamed.
@@ -52,6 +52,24 @@ fs::path folder_name(fs::path path) {
 fs::path with_suffix(fs::path path, const char* suffix) {
   path += suffix;
   return path;
+}
+
+// `from` gets the name `to`. What had it lies under `from` afterwards where the two can be exchanged, so that at any
+// moment one of them has the name; elsewhere it is moved aside and removed at the end.
+void replace_folder(const fs::path& from, const fs::path& to) {
+  std::error_code ec;
+  const bool had_old = is_there(to);
+  if (had_old && ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
+  fs::path old = with_suffix(to, ".old");
+  while (is_there(old)) old += "~";  // what is there is somebody's
+  if (had_old) fs::rename(to, old, ec);
+  if (!ec) fs::rename(from, to, ec);
+  if (ec) {
+    std::error_code undo;
+    if (had_old && !is_there(to)) fs::rename(old, to, undo);
+    fail(ErrorCode::kResource, "cannot rename {} to {}: {}", from.string(), to.string(), ec.message());
+  }
+  if (had_old) fs::remove_all(old, ec);
 }
 
 }  // namespace
@@ -107,9 +125,12 @@ std::string read_text(const fs::path& path, std::uint64_t max_bytes) {
   return text;
 }
 
-OutputFile::OutputFile(fs::path path) : path_(std::move(path)) {
-  fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+OutputFile::OutputFile(fs::path path, Content content) : path_(std::move(path)) {
+  const int keep = content == Content::kKeep ? 0 : O_TRUNC;
+  fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | keep, 0644);
   if (fd_ < 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+  struct stat info{};
+  if (::fstat(fd_, &info) == 0) position_ = static_cast<std::uint64_t>(info.st_size);
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
@@ -135,14 +156,39 @@ void OutputFile::write_at(std::uint64_t offset, ByteSpan bytes) {
   }
 }
 
+void OutputFile::truncate(std::uint64_t bytes) {
+  if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0)
+    fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+  position_ = bytes;
+}
+
+void OutputFile::sync() {
+  if (::fdatasync(fd_) != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+}
+
 void OutputFile::finish() {
   const int synced = ::fsync(fd_);
   const int closed = ::close(std::exchange(fd_, -1));
   if (synced != 0 || closed != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
 }
 
-OutputFolder::OutputFolder(fs::path target, Existing existing)
-    : target_(folder_name(std::move(target))), partial_(with_suffix(target_, ".partial")) {
+void sync_folder(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  ::fsync(fd);
+  ::close(fd);
+}
+
+void remove_partial(const fs::path& partial) {
+  std::error_code ec;
+  for (const fs::directory_entry& left : fs::directory_iterator(partial, ec))
+    if (left.path().filename() != kLockName) fs::remove_all(left.path(), ec);
+  fs::remove(partial / kLockName, ec);
+  fs::remove(partial, ec);
+}
+
+OutputFolder::OutputFolder(fs::path target, Existing existing, Unfinished unfinished)
+    : target_(folder_name(std::move(target))), partial_(with_suffix(target_, ".partial")), unfinished_(unfinished) {
   if (existing == Existing::kRefuse && !is_empty_or_absent(target_)) {
     fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
          target_.string());
@@ -160,44 +206,32 @@ void OutputFolder::take_partial() {
   if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", partial_.string(), ec.message());
   lock_ = ::open(lock.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
   if (lock_ < 0) fail(ErrorCode::kResource, "cannot write {}: {}", lock.string(), reason());
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+  // The run that held the lock may have removed the file since it was opened.
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 || !names_file(lock, lock_)) {
     ::close(lock_);
     fail(ErrorCode::kUsage, "another run is writing {}; wait for it or choose another folder", target_.string());
   }
-  for (const fs::directory_entry& left : fs::directory_iterator(partial_, ec))
-    if (left.path().filename() != kLockName) fs::remove_all(left.path(), ec);
+  for (const fs::directory_entry& left : fs::directory_iterator(partial_, ec)) {
+    if (left.path().filename() == kLockName) continue;
+    had_unfinished_ = true;
+    if (unfinished_ == Unfinished::kRemove) fs::remove_all(left.path(), ec);
+  }
+  if (!had_unfinished_) unfinished_ = Unfinished::kRemove;
 }
 
 OutputFolder::~OutputFolder() {
-  std::error_code ec;
-  if (!done_) fs::remove_all(partial_, ec);
+  if (!published_ && unfinished_ == Unfinished::kRemove) remove_partial(partial_);
   ::close(lock_);
 }
 
-void OutputFolder::write_file(const std::string& name, std::string_view content) const {
-  OutputFile file(partial_ / name);
-  file.write(content);
-  file.finish();
-}
-
-void OutputFolder::publish(const fs::path& elsewhere) {
-  const fs::path to = elsewhere.empty() ? target_ : folder_name(elsewhere);
-  fs::path old = with_suffix(to, ".old");
-  while (is_there(old)) old += "~";  // what is there is somebody's
-  std::error_code ec;
-  fs::remove(partial_ / kLockName, ec);
-  sync_folder(partial_);
-  const bool had_old = is_there(to);
-  if (had_old) fs::rename(to, old, ec);
-  if (!ec) fs::rename(partial_, to, ec);
-  if (ec) {
-    std::error_code undo;
-    if (had_old && !is_there(to)) fs::rename(old, to, undo);
-    fail(ErrorCode::kResource, "cannot rename {} to {}: {}", partial_.string(), to.string(), ec.message());
-  }
-  done_ = true;
-  if (had_old) fs::remove_all(old, ec);
-  sync_folder(to.has_parent_path() ? to.parent_path() : fs::path("."));
+void OutputFolder::publish(const std::string& name, const fs::path& elsewhere) {
+  const fs::path to = elsewhere.empty() ? target_ : folder_name(elsewhere), from = partial_ / name;
+  const fs::path parent = to.has_parent_path() ? to.parent_path() : fs::path(".");
+  sync_folder(from);
+  replace_folder(from, to);
+  published_ = true;
+  sync_folder(parent);
+  remove_partial(partial_);
 }
 
 }  // namespace quern

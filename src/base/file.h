@@ -35,17 +35,24 @@ std::string read_text(const std::filesystem::path& path, std::uint64_t max_bytes
 // A file being written. Error(kResource) with the system's reason when the disk refuses.
 class OutputFile {
  public:
-  explicit OutputFile(std::filesystem::path path);
+  enum class Content { kDiscard, kKeep };  // of a file that is there already
+
+  explicit OutputFile(std::filesystem::path path, Content content = Content::kDiscard);
   OutputFile(OutputFile&& other) noexcept;
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();
 
   const std::filesystem::path& path() const noexcept { return path_; }
+  // Where write() goes on: behind what was written, or kept.
   std::uint64_t position() const noexcept { return position_; }
   void write(ByteSpan bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   // Overwrites bytes already written; position() stays.
   void write_at(std::uint64_t offset, ByteSpan bytes);
+  // Cuts the file to `bytes`; write() goes on there.
+  void truncate(std::uint64_t bytes);
+  // Waits until what was written is on the disk.
+  void sync();
   // Flushes to the disk and closes. Without it the file is closed unsynced.
   void finish();
 
@@ -55,32 +62,45 @@ class OutputFile {
   std::uint64_t position_ = 0;
 };
 
-// `target`.partial while it is being filled, locked against a second program; publish() syncs it and renames it. A
-// folder that is never published is removed with the object.
+// Waits until the names in the folder are on the disk, where the system can do that.
+void sync_folder(const std::filesystem::path& folder);
+
+// Removes the folder, if it is there, so that a removal cut short leaves one that OutputFolder still takes over.
+void remove_partial(const std::filesystem::path& partial);
+
+// `target`.partial while work is being done in it, locked against a second program; publish() gives one of its folders
+// the target's name. One that is not published is removed with the object, or kept for a run that continues it.
 class OutputFolder {
  public:
   enum class Existing { kRefuse, kReplace };
+  enum class Unfinished { kRemove, kKeep };
 
   // Error(kUsage) when `target` exists and is not an empty folder, unless kReplace, or names no folder of its own
-  // ("."); Error(kResource) when it cannot be made. What an interrupted run left in `target`.partial is removed.
-  OutputFolder(std::filesystem::path target, Existing existing);
+  // ("."), or when another program writes it; Error(kResource) when it cannot be made. `unfinished`: what becomes of
+  // the work of an earlier run in `target`.partial. Kept work stays when this object goes, until when_unpublished().
+  OutputFolder(std::filesystem::path target, Existing existing, Unfinished unfinished = Unfinished::kRemove);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
   ~OutputFolder();
 
-  // Where files are written until publish().
+  // Where work is done until publish().
   const std::filesystem::path& path() const noexcept { return partial_; }
-  void write_file(const std::string& name, std::string_view content) const;
-  // Renames to the target, or to `elsewhere` when it is given; what was there is replaced. It is removed only after
-  // the new folder has its name, and comes back when the renaming fails (Error(kResource)).
-  void publish(const std::filesystem::path& elsewhere = {});
+  // Whether an earlier run had left work there.
+  bool had_unfinished() const noexcept { return had_unfinished_; }
+  // What becomes of path() when this object goes before publish(); of new work by default: it is removed.
+  void when_unpublished(Unfinished unfinished) noexcept { unfinished_ = unfinished; }
+  // Syncs the folder `name` within path() and renames it to the target, or to `elsewhere` when it is given. What was
+  // there is replaced in one step where the system can do that, else after standing aside as TARGET.old, and comes back
+  // when the renaming fails (Error(kResource)). Everything else in path() is removed afterwards.
+  void publish(const std::string& name, const std::filesystem::path& elsewhere = {});
 
  private:
   void take_partial();
 
   std::filesystem::path target_, partial_;
-  int lock_ = -1;  // of the lock file in partial_, held as long as the folder is being filled
-  bool done_ = false;
+  Unfinished unfinished_;
+  bool had_unfinished_ = false, published_ = false;
+  int lock_ = -1;  // of the lock file in partial_, held as long as work is being done there
 };
 
 }  // namespace quern

@@ -14,6 +14,7 @@ namespace quern {
 namespace {
 namespace fs = std::filesystem;
 using Existing = OutputFolder::Existing;
+using Unfinished = OutputFolder::Unfinished;
 
 class FileTest : public testing::Test {
  protected:
@@ -35,6 +36,12 @@ class FileTest : public testing::Test {
     for (const auto& entry : fs::directory_iterator(root_)) names.push_back(entry.path().filename().string());
     std::sort(names.begin(), names.end());
     return names;
+  }
+
+  static void publish_empty(const fs::path& target) {
+    OutputFolder folder(target, Existing::kReplace);
+    fs::create_directory(folder.path() / "done");
+    folder.publish("done");
   }
 
   fs::path root_;
@@ -103,6 +110,16 @@ TEST_F(FileTest, WritesAreInOrderAndCanBePatched) {
   expect_error(ErrorCode::kResource, "cannot write", [&] { OutputFile(root_ / "no" / "folder"); });
 }
 
+TEST_F(FileTest, AFileThatIsKeptCanBeCutAndGoesOn) {
+  put("a", "hello world");
+  OutputFile file(root_ / "a", OutputFile::Content::kKeep);
+  EXPECT_EQ(file.position(), 11u);
+  file.truncate(5);
+  file.write("!");
+  file.sync();
+  EXPECT_EQ(read_text(root_ / "a"), "hello!");
+}
+
 TEST_F(FileTest, AFullDiskIsAnError) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
   OutputFile file("/dev/full");
@@ -112,22 +129,47 @@ TEST_F(FileTest, AFullDiskIsAnError) {
 TEST_F(FileTest, AFolderAppearsOnlyWhenItIsPublished) {
   const fs::path target = root_ / "out";
   OutputFolder folder(target, Existing::kRefuse);
-  folder.write_file("a.txt", "new");
+  put("out.partial/done/a.txt", "new");
+  put("out.partial/scratch.bin", "work");
   EXPECT_FALSE(fs::exists(target));
-  folder.publish();
+  folder.publish("done");
   EXPECT_EQ(read_text(target / "a.txt"), "new");
+  EXPECT_FALSE(fs::exists(target / "scratch.bin"));
   EXPECT_EQ(entries(), Names{"out"});
 }
 
 TEST_F(FileTest, AFolderThatIsNeverPublishedLeavesNothing) {
   {
-    OutputFolder(root_ / "out", Existing::kRefuse).write_file("a.txt", "new");
+    const OutputFolder folder(root_ / "out", Existing::kRefuse);
+    put("out.partial/done/a.txt", "new");
   }
   EXPECT_EQ(entries(), Names{});
 }
 
+TEST_F(FileTest, AFolderThatIsKeptIsFoundAgain) {
+  for (const char* text : {"first", "second"}) {
+    OutputFolder folder(root_ / "out", Existing::kRefuse, Unfinished::kKeep);
+    EXPECT_EQ(folder.had_unfinished(), std::string(text) == "second");
+    put("out.partial/a.txt", text);
+    folder.when_unpublished(Unfinished::kKeep);
+  }
+  EXPECT_EQ(read_text(root_ / "out.partial" / "a.txt"), "second");
+  OutputFolder folder(root_ / "out", Existing::kRefuse, Unfinished::kKeep);
+  folder.when_unpublished(Unfinished::kRemove);
+  EXPECT_EQ(read_text(root_ / "out.partial" / "a.txt"), "second");
+}
+
+TEST_F(FileTest, TwoAtATimeAreRefused) {
+  const OutputFolder folder(root_ / "out", Existing::kRefuse);
+  put("out.partial/a.txt", "work");
+  for (const Unfinished unfinished : {Unfinished::kRemove, Unfinished::kKeep})
+    expect_error(ErrorCode::kUsage, "another run is writing",
+                 [&] { OutputFolder(root_ / "out", Existing::kRefuse, unfinished); });
+  EXPECT_EQ(read_text(root_ / "out.partial" / "a.txt"), "work");
+}
+
 TEST_F(FileTest, ATrailingSlashNamesTheSameFolder) {
-  OutputFolder(root_ / "out/", Existing::kRefuse).publish();
+  publish_empty(root_ / "out/");
   EXPECT_EQ(entries(), Names{"out"});
 }
 
@@ -142,16 +184,16 @@ TEST_F(FileTest, AFolderInUseIsRefused) {
 
 TEST_F(FileTest, AnEmptyFolderIsTaken) {
   fs::create_directories(root_ / "out");
-  OutputFolder(root_ / "out", Existing::kRefuse).publish();
+  publish_empty(root_ / "out");
   EXPECT_EQ(entries(), Names{"out"});
 }
 
 TEST_F(FileTest, ReplacingKeepsTheOldFolderUntilTheEnd) {
   put("out/old.txt", "old");
   OutputFolder folder(root_ / "out", Existing::kReplace);
-  folder.write_file("new.txt", "new");
+  put("out.partial/done/new.txt", "new");
   EXPECT_TRUE(fs::exists(root_ / "out" / "old.txt"));
-  folder.publish();
+  folder.publish("done");
   EXPECT_FALSE(fs::exists(root_ / "out" / "old.txt"));
   EXPECT_EQ(read_text(root_ / "out" / "new.txt"), "new");
   EXPECT_EQ(entries(), Names{"out"});
@@ -160,7 +202,7 @@ TEST_F(FileTest, ReplacingKeepsTheOldFolderUntilTheEnd) {
 TEST_F(FileTest, ReplacingTouchesNobodyElsesBackup) {
   put("out/a.txt", "old");
   put("out.old/precious.txt", "mine");
-  OutputFolder(root_ / "out", Existing::kReplace).publish();
+  publish_empty(root_ / "out");
   EXPECT_EQ(entries(), (Names{"out", "out.old"}));
   EXPECT_EQ(read_text(root_ / "out.old" / "precious.txt"), "mine");
 }
@@ -168,7 +210,7 @@ TEST_F(FileTest, ReplacingTouchesNobodyElsesBackup) {
 TEST_F(FileTest, WhatAnInterruptedRunLeftIsRemoved) {
   put("out.partial/half.bin", "half");
   put("out.partial/.quern-lock", "");
-  OutputFolder(root_ / "out", Existing::kRefuse).publish();
+  publish_empty(root_ / "out");
   EXPECT_EQ(entries(), Names{"out"});
   EXPECT_TRUE(fs::is_empty(root_ / "out"));
 }
@@ -177,8 +219,8 @@ TEST_F(FileTest, PublishingElsewhereLeavesTheTargetAlone) {
   put("out/a.txt", "old");
   put("out.rejected/b.txt", "older");
   OutputFolder folder(root_ / "out", Existing::kReplace);
-  folder.write_file("c.txt", "new");
-  folder.publish(root_ / "out.rejected");
+  put("out.partial/done/c.txt", "new");
+  folder.publish("done", root_ / "out.rejected");
   EXPECT_EQ(entries(), (Names{"out", "out.rejected"}));
   EXPECT_EQ(read_text(root_ / "out" / "a.txt"), "old");
   EXPECT_EQ(read_text(root_ / "out.rejected" / "c.txt"), "new");
@@ -188,12 +230,12 @@ TEST_F(FileTest, PublishingElsewhereLeavesTheTargetAlone) {
 TEST_F(FileTest, AFailedRenameBringsTheOldFolderBack) {
   {
     OutputFolder folder(root_ / "out", Existing::kReplace);
-    const fs::path inside = folder.path() / "inside";  // a folder cannot be renamed into itself
+    const fs::path inside = folder.path() / "done" / "inside";  // a folder cannot be renamed into itself
     fs::create_directories(inside);
     std::ofstream(inside / "a.txt") << "old";
-    expect_error(ErrorCode::kResource, "cannot rename", [&] { folder.publish(inside); });
+    expect_error(ErrorCode::kResource, "cannot rename", [&] { folder.publish("done", inside); });
     EXPECT_EQ(read_text(inside / "a.txt"), "old");
-    expect_error(ErrorCode::kResource, "cannot rename", [&] { folder.publish(root_ / "no" / "parent"); });
+    expect_error(ErrorCode::kResource, "cannot rename", [&] { folder.publish("done", root_ / "no" / "parent"); });
   }
   EXPECT_EQ(entries(), Names{});
 }

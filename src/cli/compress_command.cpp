@@ -22,7 +22,7 @@ struct Options {
   SharedOptions shared;
   std::string max_perplexity_increase, max_kld;
   std::string target_size, target_bpw, min_ratio;
-  bool force = false, dry_run = false;
+  bool force = false, resume = false, dry_run = false;
 };
 
 std::optional<SizeGoal> size_goal(const Options& o) {
@@ -48,6 +48,7 @@ void show_preview(const Options& o) {
 int run(Options o) {
   o.compress.machine = o.shared.machine();
   o.compress.existing = o.force ? OutputFolder::Existing::kReplace : OutputFolder::Existing::kRefuse;
+  if (o.resume) o.compress.start = CompressOptions::Start::kResume;
   if (!o.max_perplexity_increase.empty())
     o.compress.bound.max_perplexity_increase = parse_fraction(o.max_perplexity_increase);
   if (!o.max_kld.empty()) o.compress.bound.max_kld = parse_number(o.max_kld);
@@ -64,10 +65,12 @@ int run(Options o) {
     fmt::print("\n{}\n{} in {:.1f} s; the card with all figures is {}\n", precision_table(report.ladder.back().plan),
                where.string(), report.seconds, (where / kCardName).string());
   if (report.accepted) return 0;
-  fmt::print(stderr,
-             "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
-             "Allow more (--max-ppl-increase, --max-kld, --max-trials) or start from a scheme with more bits.\n",
-             counted(report.ladder.size(), "trial"), o.compress.output.string(), where.string());
+  fmt::print(
+      stderr,
+      "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
+      "Allow more (--max-ppl-increase, --max-kld) or {}.\n",
+      counted(report.ladder.size(), "trial"), o.compress.output.string(), where.string(),
+      o.compress.size ? "a larger size" : "start from a scheme with more bits; --max-trials gives more attempts");
   return static_cast<int>(ErrorCode::kQuality);
 }
 
@@ -103,6 +106,7 @@ void add_common_options(CLI::App& app, Options& o) {
       ->type_name("SIZE");
   app.add_flag("--dry-run", o.dry_run, "Say what would be done and how large it becomes; write nothing");
   app.add_flag("--force", o.force, "Replace the output folder if it exists");
+  app.add_flag("--resume", o.resume, "Go on from what an interrupted run of the same command left in FOLDER.partial");
 }
 
 void add_size_options(CLI::App& app, Options& o) {

@@ -38,6 +38,12 @@ class PositionalWriter final : public CheckpointWriter {
     written_[first_part_[tensor] + part] += bytes.size();
   }
 
+  void keep(std::size_t tensor) override {
+    ensure(tensor < tensors_.size(), "tensor {} of {} was kept", tensor, tensors_.size());
+    for (std::size_t p = 0; p < tensors_[tensor].parts.size(); ++p)
+      written_[first_part_[tensor] + p] = tensors_[tensor].parts[p].bytes;
+  }
+
   void finish() override {
     for (std::size_t t = 0; t < tensors_.size(); ++t)
       for (std::size_t p = 0; p < tensors_[t].parts.size(); ++p) {
@@ -55,6 +61,16 @@ class PositionalWriter final : public CheckpointWriter {
   std::vector<std::atomic<std::uint64_t>> written_;  // bytes of each part so far
 };
 
+bool is_such_file(const std::filesystem::path& path, std::string_view header, std::uint64_t bytes) {
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(path, ec)) return false;
+  const File file(path);
+  if (file.size() != bytes || bytes < header.size()) return false;
+  std::string found(header.size(), '\0');
+  file.read(0, std::as_writable_bytes(std::span(found)));
+  return found == header;
+}
+
 }  // namespace
 
 std::unique_ptr<CheckpointWriter> make_positional_writer(std::vector<OutputFile> files,
@@ -63,6 +79,7 @@ std::unique_ptr<CheckpointWriter> make_positional_writer(std::vector<OutputFile>
 }
 
 OutputFile create_sized_file(const std::filesystem::path& path, std::string_view header, std::uint64_t bytes) {
+  if (is_such_file(path, header, bytes)) return OutputFile(path, OutputFile::Content::kKeep);
   OutputFile file(path);
   file.write(header);
   std::error_code ec;

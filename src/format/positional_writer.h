@@ -19,7 +19,8 @@ struct WrittenTensor {
 std::unique_ptr<CheckpointWriter> make_positional_writer(std::vector<OutputFile> files,
                                                          std::vector<WrittenTensor> tensors);
 
-// Creates `path` with `header` at its start and `bytes` bytes in all; what is not written later reads as zero.
+// Creates `path` with `header` at its start and `bytes` bytes in all; what is not written later reads as zero. A file
+// of that header and size that is there already is left as it is: an interrupted run may have filled it.
 OutputFile create_sized_file(const std::filesystem::path& path, std::string_view header, std::uint64_t bytes);
 
 }  // namespace quern

@@ -315,6 +315,27 @@ TEST(CheckpointWriterContract, MoreOrFewerBytesThanAnnouncedAreADefect) {
   }
 }
 
+TEST(CheckpointWriterContract, TensorsOfAnInterruptedWriterAreKept) {
+  for (const char* format : {"safetensors", "gguf"}) {
+    SCOPED_TRACE(format);
+    const ScratchFolder folder;
+    CheckpointHead head;
+    head.tensors = {{"a", {4}, "i8", {4}}, {"b", {4}, "i8", {4}}};
+    find_format(format).create(folder.path(), head)->write(0, 0, 0, ramp(4, 1));
+    const auto writer = find_format(format).create(folder.path(), head);
+    writer->keep(0);
+    EXPECT_THROW(writer->finish(), Error);
+    EXPECT_THROW(writer->keep(2), Error);
+    writer->write(1, 0, 0, ramp(4, 2));
+    writer->finish();
+    EXPECT_EQ(read_part(open_checkpoint(folder.path()), "a"), ramp(4, 1));
+    EXPECT_EQ(read_part(open_checkpoint(folder.path()), "b"), ramp(4, 2));
+    head.tensors[0].name = "c";  // another header: nothing stays
+    find_format(format).create(folder.path(), head);
+    EXPECT_EQ(read_part(open_checkpoint(folder.path()), "b"), std::vector<std::byte>(4));
+  }
+}
+
 TEST(Safetensors, ReadsFilesOfOthers) {
   QUERN_NEEDS_SHARED("reference/llama-7m");
   QUERN_NEEDS_SHARED("real/resnet-cifar10");

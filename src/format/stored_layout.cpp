@@ -36,6 +36,11 @@ class EncodingWriter final : public CheckpointWriter {
     collect(tensor, part, offset, bytes);
   }
 
+  void keep(std::size_t tensor) override {
+    ensure(tensor < layouts_.size(), "tensor {} of {} was kept", tensor, layouts_.size());
+    for (std::size_t i = 0; i < layouts_[tensor].tensors.size(); ++i) inner_->keep(first_[tensor] + i);
+  }
+
   void finish() override {
     ensure(pending_.empty(), "{} parts are incomplete, the first of tensor {}", pending_.size(),
            pending_.empty() ? 0 : pending_.begin()->first.first);

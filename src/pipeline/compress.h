@@ -26,10 +26,15 @@ struct CompressOptions {
   unsigned max_trials = 8;
   MachineOptions machine;
   OutputFolder::Existing existing = OutputFolder::Existing::kRefuse;
+  // kResume: goes on from what an equal run left in `output`.partial when it was interrupted, if it left anything.
+  enum class Start { kAnew, kResume } start = Start::kAnew;
   std::string command = "library call";  // as the user typed it, for the record
 };
 
-// Publishes `output`, or `output`.rejected when the bound could not be met (Report::accepted is false then).
+// Publishes `output`, or `output`.rejected when the bound could not be met (Report::accepted is false then). A run that
+// is interrupted, or that runs out of memory or disk, leaves what it finished in `output`.partial; resumed, it ends
+// with the same bytes. Error(kInput) or Error(kUsage) when what is to be resumed was begun with another input or others
+// of those options that decide the bytes.
 Report compress(const CompressOptions& options, Observer& observer);
 
 }  // namespace quern

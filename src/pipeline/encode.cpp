@@ -11,23 +11,25 @@ namespace {
 constexpr double kNoticeableError = 0.1;  // relative; 4 bits lose about 0.5% of a Gaussian weight's energy
 constexpr std::uint64_t kCopyBytes = std::uint64_t{4} << 20;
 
-EncodeError encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor,
-                        CheckpointWriter& writer) {
+StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor,
+                       CheckpointWriter& writer) {
   const WeightSource source(in.source);
   const Weight& weight = in.spec.weights[exported.weight];
   const ExportedRows rows(source, weight, exported);
   const std::vector<RowTask> tasks = row_tasks(rows);
   std::vector<EncodeError> errors(tasks.size());
+  std::vector<std::string> hashes(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
     const EncodedRows encoded = encode_rows(rows, step, rows.moments(in.statistics, tasks[i].expert), tasks[i]);
     errors[i] = encoded.error;
+    hashes[i] = packed_hash(encoded.packed);
     for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)
       writer.write(tensor, p, tasks[i].first * encoded.packed.codec().plane_row_bytes(p, rows.layout().cols),
                    encoded.packed.plane(p));
   });
-  EncodeError sum;
-  for (const EncodeError& error : errors) sum += error;
-  return sum;
+  StepRecord record{joined_hash(hashes), {}};
+  for (const EncodeError& error : errors) record.error += error;
+  return record;
 }
 
 void copy_step(const Checkpoint& from, const std::string& name, std::size_t tensor, CheckpointWriter& writer) {
@@ -40,6 +42,42 @@ void copy_step(const Checkpoint& from, const std::string& name, std::size_t tens
       writer.write(tensor, p, at, buffer);
     }
 }
+
+// The trial at hand.
+struct Steps {
+  const EncodeInput& in;
+  const Plan& plan;
+  CheckpointWriter& writer;
+  StepRecords* records = nullptr;       // or null
+  const Checkpoint* there = nullptr;    // the files that are written, where an earlier run had begun them; or null
+  const Checkpoint* earlier = nullptr;  // or null
+
+  bool holds(const Checkpoint* files, std::size_t i, const StepRecord& record) const {
+    if (!files) return false;
+    const ExportedWeight& exported = in.names.weights[i];
+    const Weight& weight = in.spec.weights[exported.weight];
+    const std::uint64_t cols = row_layout(exported.output_shape(weight)).cols;
+    const PlanStep& step = plan.steps[i];
+    return stored_hash(*files, step.output, *find_codec(step.codec), cols, row_tasks(weight, exported), in.pool) ==
+           record.sha256;
+  }
+
+  EncodeError write(std::size_t i) const {
+    const PlanStep& step = plan.steps[i];
+    const std::optional<StepRecord> known = records ? records->find(step) : std::nullopt;
+    if (known && holds(there, i, *known)) {
+      writer.keep(i);
+      return known->error;
+    }
+    if (known && holds(earlier, i, *known)) {
+      copy_step(*earlier, step.output, i, writer);
+      return known->error;
+    }
+    const StepRecord record = encode_step(in, step, in.names.weights[i], i, writer);
+    if (records) records->add(step, record);
+    return record.error;
+  }
+};
 
 std::string progress_line(const PlanStep& step, const EncodeError& error) {
   return fmt::format("{} {} error {:.2e} ({} bytes)", step.output, step.codec, error.relative_weighted(), step.bytes);
@@ -73,21 +111,18 @@ std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, c
 }
 
 std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head,
-                                const std::filesystem::path& folder, const EarlierTrial* earlier) {
+                                const std::filesystem::path& folder, StepRecords* records, const Checkpoint* earlier) {
   in.observer.stage("encode", plan.steps.size());
+  const bool begun = !std::filesystem::is_empty(folder);
   const auto writer = find_format(plan.format).create(folder, head);
+  std::optional<Checkpoint> there;
+  if (begun) there.emplace(open_checkpoint(folder));
+  const Steps steps{in, plan, *writer, records, there ? &*there : nullptr, earlier};
   std::vector<EncodeError> errors;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     check_interrupted(in.observer);
     const PlanStep& step = plan.steps[i];
-    const bool same =
-        earlier && earlier->plan.steps[i].codec == step.codec && earlier->plan.steps[i].optimizer == step.optimizer;
-    if (same) {
-      copy_step(earlier->checkpoint, step.output, i, *writer);
-      errors.push_back(earlier->errors[i]);
-    } else {
-      errors.push_back(encode_step(in, step, in.names.weights[i], i, *writer));
-    }
+    errors.push_back(steps.write(i));
     if (errors.back().relative_plain() > kNoticeableError)
       in.observer.note(
           fmt::format("{} loses {:.0f}% of its energy as {}: its values are too large or too uneven for it",

@@ -6,6 +6,7 @@
 
 #include "base/thread_pool.h"
 #include "calib/statistics.h"
+#include "pipeline/step_records.h"
 #include "pipeline/weight_rows.h"
 #include "plan/plan.h"
 #include "quern/observer.h"
@@ -21,17 +22,13 @@ struct EncodeInput {
   Observer& observer;
 };
 
-// Files of an earlier trial whose steps, where equal, are copied and not encoded again.
-struct EarlierTrial {
-  const Plan& plan;
-  const Checkpoint& checkpoint;
-  const std::vector<EncodeError>& errors;
-};
-
 // Writes the weights of `plan` as `head` describes them into `folder`. Returns the error of each step.
-// One step of the observer a tensor.
+// One step of the observer a tensor. With `records`, each step is recorded when it is done, and a step on record is not
+// encoded again where its bytes have the recorded hash: in `folder` already, as an interrupted run left it, or in
+// `earlier`, files of an earlier trial.
 std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head,
-                                const std::filesystem::path& folder, const EarlierTrial* earlier = nullptr);
+                                const std::filesystem::path& folder, StepRecords* records = nullptr,
+                                const Checkpoint* earlier = nullptr);
 
 // The tensor table of the plan's files: its steps, then the extra and the copied tensors of `names`.
 std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,

@@ -79,13 +79,6 @@ bool is_package(const fs::path& folder) {
   }
 }
 
-// Renames within the output folder.
-void move_file(const fs::path& from, const fs::path& to) {
-  std::error_code ec;
-  fs::rename(from, to, ec);
-  if (ec) fail(ErrorCode::kResource, "cannot rename {} to {}: {}", from.string(), to.string(), ec.message());
-}
-
 // The tensors that a weight is made of, under their own names.
 void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map) {
   const Weight& weight = source.spec.weights[index];
@@ -191,24 +184,24 @@ fs::path rejected_path(const fs::path& output) {
   return path;
 }
 
-void assemble_package(const fs::path& folder, const fs::path& trial, const Checkpoint& source,
+void assemble_package(const fs::path& work, const fs::path& folder, const Checkpoint& source,
                       const std::vector<HashedFile>& source_files, Report& report) {
   const Plan& plan = report.ladder.back().plan;
   Manifest manifest{source.path().string(), source.format(), source_files, {}, plan, report.errors};
+  for (const char* name : kEvidenceNames) fs::remove(folder / name);
+  fs::remove(folder / kManifestName);
   if (!is_single_file(plan.format))
     for (const SourceFile& file : source.files())
-      if (goes_along(file)) copy_beside(file.path, trial / file.path.filename());
-  for (const fs::path& file : sorted_files(trial)) {
-    move_file(file, folder / file.filename());
-    manifest.output_files.push_back(hashed(folder / file.filename(), HashedFile::Role::kModel));
-  }
-  fs::remove(trial);
+      if (goes_along(file)) copy_beside(file.path, folder / file.path.filename());
+  for (const fs::path& file : sorted_files(folder))
+    manifest.output_files.push_back(hashed(file, HashedFile::Role::kModel));
+  if (fs::exists(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
   report.output_bytes = manifest.model_bytes();
   write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
   write_text(folder / kHtmlName, html_report(report));
   write_text(folder / kCardName,
              model_card(report, manifest, open_checkpoint(folder).files().front().path.filename().string()));
-  for (const char* name : {kReportName, kHtmlName, kCardName, kStatisticsName})
+  for (const char* name : kEvidenceNames)
     if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder / name, HashedFile::Role::kEvidence));
   write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");
 }

@@ -16,6 +16,8 @@ inline constexpr const char* kStatisticsName = "statistics.gguf";
 inline constexpr const char* kReportName = "report.json";
 inline constexpr const char* kCardName = "README.md";
 inline constexpr const char* kHtmlName = "report.html";
+// Files of a package that no runtime needs.
+inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
 
 // Whether weights of the source can go into a container of this kind: GGUF takes all, the others those of their own.
 bool can_export(const OpenModel& source, const Format& format);
@@ -34,10 +36,10 @@ void check_output(const std::filesystem::path& output, const std::filesystem::pa
 // `output`.rejected
 std::filesystem::path rejected_path(const std::filesystem::path& output);
 
-// Moves the weights out of `trial`, adds what the runtime needs beside them, then report (JSON and
-// HTML), card and manifest.
-// Fills in report.output_bytes.
-void assemble_package(const std::filesystem::path& folder, const std::filesystem::path& trial, const Checkpoint& source,
+// Adds to the weights in `folder` what the runtime needs beside them, the statistics that `work` holds, if any, then
+// report (JSON and HTML), card and manifest. Fills in report.output_bytes. May be called again for a folder that it was
+// interrupted in.
+void assemble_package(const std::filesystem::path& work, const std::filesystem::path& folder, const Checkpoint& source,
                       const std::vector<HashedFile>& source_files, Report& report);
 
 }  // namespace quern

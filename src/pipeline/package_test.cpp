@@ -81,7 +81,7 @@ TEST(Package, IsTheSameForAnyNumberOfThreads) {
   }
 }
 
-TEST(Encode, WritesThePredictedBytesAndCopiesTheStepsOfAnEarlierTrial) {
+TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   const ScratchFolder scratch;
   const OpenModel source(llama_7m());
   const Format& gguf = find_format("gguf");
@@ -92,24 +92,39 @@ TEST(Encode, WritesThePredictedBytesAndCopiesTheStepsOfAnEarlierTrial) {
   const EncodeInput input{source.checkpoint, source.spec, names, none, pool, observer};
   const Scheme& scheme = find_scheme("q8_0");
   Plan plan = make_plan({scheme, gguf, source.spec, names, source.checkpoint, "", ""});
-  const auto write = [&](const char* folder, const EarlierTrial* earlier) {
+  Journal journal(scratch.path() / "journal");
+  StepRecords records(journal, "");
+  const auto write = [&](const char* folder, StepRecords* known, const Checkpoint* earlier) {
     fs::create_directory(scratch.path() / folder);
-    return encode(input, plan, package_head(plan, names, source, scheme), scratch.path() / folder, earlier);
+    return encode(input, plan, package_head(plan, names, source, scheme), scratch.path() / folder, known, earlier);
   };
-  std::vector<EncodeError> errors = write("first", nullptr);
-  const Plan first_plan = plan;
+  write("first", &records, nullptr);
   const Checkpoint first = open_checkpoint(scratch.path() / "first");
   for (const PlanStep& step : plan.steps) EXPECT_EQ(first.at(step.output).bytes(), step.bytes) << step.output;
   plan.steps[5].codec = "bf16";
   plan.steps[5].bytes = 2 * element_count(source.checkpoint.at(plan.steps[5].tensor).shape);
-  const EarlierTrial earlier{first_plan, first, errors};
-  const std::vector<EncodeError> copied = write("copied", &earlier), fresh = write("fresh", nullptr);
+  const std::size_t recorded = journal.count(StepRecords::kPrefix);
+  EXPECT_EQ(recorded, plan.steps.size());
+  const std::vector<EncodeError> copied = write("copied", &records, &first), fresh = write("fresh", nullptr, nullptr);
+  EXPECT_EQ(journal.count(StepRecords::kPrefix), recorded + 1);
   const auto weights = [&](const char* folder) {
     return open_checkpoint(scratch.path() / folder).files().front().path;
   };
   EXPECT_EQ(sha256_of_file(weights("copied")), sha256_of_file(weights("fresh")));
   for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(copied[i].plain, fresh[i].plain);
   EXPECT_EQ(fresh[5].plain, 0);
+
+  // What is on record but not in the files any more is encoded again; all else is kept.
+  fs::copy(scratch.path() / "fresh", scratch.path() / "damaged", fs::copy_options::recursive);
+  const TensorPart part = open_checkpoint(scratch.path() / "damaged").at(plan.steps[7].output).parts[0];
+  OutputFile(weights("damaged"), OutputFile::Content::kKeep).write_at(part.offset, std::vector<std::byte>(9));
+  const std::string before = read_text(scratch.path() / "journal");
+  const std::vector<EncodeError> kept = write("damaged", &records, nullptr);
+  EXPECT_EQ(sha256_of_file(weights("damaged")), sha256_of_file(weights("fresh")));
+  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(kept[i].weighted, fresh[i].weighted);
+  const std::string added = read_text(scratch.path() / "journal").substr(before.size());
+  EXPECT_EQ(std::ranges::count(added, '\n'), 1);
+  EXPECT_NE(added.find(plan.steps[7].output + "\""), std::string::npos) << added;
 }
 
 TEST(PackageHead, OfGgufCarriesShapeVocabularyAndFileType) {

@@ -11,6 +11,13 @@ namespace {
 
 constexpr std::uint64_t kWeightsPerTask = 1 << 18;
 
+std::size_t expert_of_row(const Weight& weight, const ExportedWeight& exported, std::size_t row) {
+  const std::size_t experts = weight.experts();
+  if (experts == 1) return 0;
+  const std::size_t logical = exported.row_order.empty() ? exported.first_row + row : exported.row_order[row];
+  return logical / (weight.layout().rows / experts);
+}
+
 }  // namespace
 
 std::size_t rows_per_task(std::uint64_t cols) {
@@ -66,29 +73,27 @@ Matrix ExportedRows::rows(std::size_t first, std::size_t count) const {
   return out;
 }
 
-std::size_t ExportedRows::expert_of(std::size_t row) const {
-  const std::size_t experts = weight_.experts();
-  if (experts == 1) return 0;
-  const std::size_t logical = exported_.row_order.empty() ? exported_.first_row + row : exported_.row_order[row];
-  return logical / (weight_.layout().rows / experts);
-}
+std::size_t ExportedRows::expert_of(std::size_t row) const { return expert_of_row(weight_, exported_, row); }
 
 std::span<const double> ExportedRows::moments(const Statistics& statistics, std::size_t expert) const {
   const bool columns_are_inputs = weight_.axes.size() > 1 && !exported_.is_transposed(weight_);
   return columns_are_inputs ? moments_of(statistics, weight_, expert) : std::span<const double>();
 }
 
-std::vector<RowTask> row_tasks(const ExportedRows& rows) {
+std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported) {
   std::vector<RowTask> tasks;
-  const std::size_t grain = rows_per_task(rows.layout().cols);
-  for (std::size_t row = 0; row < rows.layout().rows; ++row) {
-    const std::size_t expert = rows.expert_of(row);
+  const RowLayout layout = row_layout(exported.output_shape(weight));
+  const std::size_t grain = rows_per_task(layout.cols);
+  for (std::size_t row = 0; row < layout.rows; ++row) {
+    const std::size_t expert = expert_of_row(weight, exported, row);
     if (tasks.empty() || tasks.back().count == grain || tasks.back().expert != expert)
       tasks.push_back({row, 0, expert});
     ++tasks.back().count;
   }
   return tasks;
 }
+
+std::vector<RowTask> row_tasks(const ExportedRows& rows) { return row_tasks(rows.weight_, rows.exported_); }
 
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
                         const RowTask& task) {

@@ -29,6 +29,7 @@ class ExportedRows {
   std::size_t expert_of(std::size_t row) const;
 
  private:
+  friend std::vector<struct RowTask> row_tasks(const ExportedRows& rows);
   Matrix plain_rows(std::size_t first, std::size_t count) const;
   Matrix logical_rows(std::size_t first, std::size_t count) const;
 
@@ -44,6 +45,7 @@ class ExportedRows {
 struct RowTask {
   std::size_t first = 0, count = 0, expert = 0;
 };
+std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported);
 std::vector<RowTask> row_tasks(const ExportedRows& rows);
 
 // Rows a task takes at once when nothing else cuts them.

@@ -1,0 +1,57 @@
+// What a run has finished, in a file that survives the run. A line a record:
+//
+//   CHECK {"key":KEY,"value":VALUE}
+//
+// CHECK is 16 hexadecimal digits of the SHA-256 of the line before's CHECK and this line's JSON: a line counts only
+// when it and all lines before it are as they were written.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/file.h"
+#include "quern/json.h"
+
+namespace quern {
+
+struct JournalContent {
+  std::vector<std::pair<std::string, Json>> records;
+  std::uint64_t bytes = 0;  // of the lines that count; what follows was torn or changed
+  std::string check;        // of the last of them
+};
+
+// Never throws on what it finds: what cannot be read does not count.
+JournalContent parse_journal(std::string_view text);
+
+// The line of a record behind a line with the check `before` ("" for the first).
+std::string journal_line(std::string_view before, std::string_view key, const Json& value);
+
+class Journal {
+ public:
+  enum class Durability { kNow, kSoon };  // kSoon: within a second, if anything is added then
+
+  // Continues the file, or begins it. What does not count is cut off.
+  explicit Journal(const std::filesystem::path& path);
+
+  // The last record of that key, or null.
+  const Json* find(std::string_view key) const;
+  bool empty() const noexcept { return records_.empty(); }
+  // Records whose key begins so.
+  std::size_t count(std::string_view prefix) const;
+  // In the file at once; on the disk as asked. Error(kResource) when the disk refuses.
+  void add(const std::string& key, Json value, Durability durability = Durability::kNow);
+
+ private:
+  std::map<std::string, Json, std::less<>> records_;
+  OutputFile file_;
+  std::string check_;
+  std::chrono::steady_clock::time_point synced_;
+};
+
+}  // namespace quern

@@ -1,0 +1,28 @@
+// What decides the bytes of a package, written down so that an interrupted run is continued by an equal one only.
+#pragma once
+
+#include <filesystem>
+
+#include "pipeline/compress_texts.h"
+#include "pipeline/manifest.h"
+#include "pipeline/scheme_choice.h"
+
+namespace quern {
+
+struct RunIdentity {
+  const CompressOptions& options;
+  const OpenModel& source;
+  const std::vector<HashedFile>& source_files;
+  const CompressTexts& texts;
+  const Scheme& scheme;
+  const Format& format;
+  Precision precision;
+};
+
+Json to_json(const RunIdentity& run);
+
+// Error(kInput) when the model's files are others than `then`, Error(kUsage) when anything else is; the message names
+// what differs. `partial`: where the run was begun.
+void check_same_run(const Json& then, const Json& now, const std::filesystem::path& partial);
+
+}  // namespace quern

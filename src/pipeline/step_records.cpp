@@ -1,0 +1,73 @@
+// One record a tensor and number format; hashes a task at a time, on all threads.
+#include "pipeline/step_records.h"
+
+#include "base/sha256.h"
+#include "quern/error.h"
+
+namespace quern {
+
+StepRecords::StepRecords(Journal& journal, std::string statistics_sha256)
+    : journal_(journal), statistics_sha256_(std::move(statistics_sha256)) {}
+
+// The source and the container are the journal's own.
+std::string StepRecords::key_of(const PlanStep& step) const {
+  return fmt::format("{}{} {} {} {}", kPrefix, step.codec, step.optimizer, statistics_sha256_, step.output);
+}
+
+std::optional<StepRecord> StepRecords::find(const PlanStep& step) const {
+  const Json* record = journal_.find(key_of(step));
+  if (!record) return std::nullopt;
+  try {
+    return StepRecord{record->at("sha256").as_string(),
+                      {record->at("weighted").as_double(), record->at("weighted_energy").as_double(),
+                       record->at("plain").as_double(), record->at("plain_energy").as_double()}};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void StepRecords::add(const PlanStep& step, const StepRecord& record) {
+  journal_.add(key_of(step),
+               Json::object({{"sha256", record.sha256},
+                             {"weighted", record.error.weighted},
+                             {"weighted_energy", record.error.weighted_energy},
+                             {"plain", record.error.plain},
+                             {"plain_energy", record.error.plain_energy}}),
+               Journal::Durability::kSoon);
+}
+
+std::string packed_hash(const PackedTensor& packed) {
+  Sha256 hash;
+  for (std::size_t p = 0; p < packed.codec().planes.size(); ++p) hash.update(packed.plane(p));
+  return hash.hex();
+}
+
+std::string joined_hash(const std::vector<std::string>& of_tasks) {
+  Sha256 hash;
+  for (const std::string& one : of_tasks) hash.update(std::as_bytes(std::span(one)));
+  return hash.hex();
+}
+
+std::string stored_hash(const Checkpoint& checkpoint, const std::string& tensor, const Codec& codec, std::uint64_t cols,
+                        const std::vector<RowTask>& tasks, ThreadPool& pool) {
+  const TensorEntry* entry = checkpoint.find(tensor);
+  if (!entry || entry->encoding != codec.name || entry->parts.size() != codec.planes.size() || tasks.empty()) return {};
+  const std::uint64_t rows = tasks.back().first + tasks.back().count;
+  for (std::size_t p = 0; p < codec.planes.size(); ++p)
+    if (entry->parts[p].bytes != rows * codec.plane_row_bytes(p, cols)) return {};
+  std::vector<std::string> hashes(tasks.size());
+  pool.run(tasks.size(), [&](std::size_t t) {
+    Sha256 hash;
+    std::vector<std::byte> bytes;
+    for (std::size_t p = 0; p < codec.planes.size(); ++p) {
+      const std::uint64_t row_bytes = codec.plane_row_bytes(p, cols);
+      bytes.resize(tasks[t].count * row_bytes);
+      checkpoint.read(*entry, p, tasks[t].first * row_bytes, bytes);
+      hash.update(bytes);
+    }
+    hashes[t] = hash.hex();
+  });
+  return joined_hash(hashes);
+}
+
+}  // namespace quern

@@ -1,0 +1,46 @@
+// Tensors that were encoded before, by what their bytes depend on: whoever finds such bytes need not encode again.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "optim/optimizer.h"
+#include "pipeline/journal.h"
+#include "pipeline/weight_rows.h"
+#include "plan/plan.h"
+#include "quern/checkpoint.h"
+
+namespace quern {
+
+struct StepRecord {
+  std::string sha256;  // as packed_hash and stored_hash make it
+  EncodeError error;
+};
+
+class StepRecords {
+ public:
+  // In the journal of a run, under keys that begin with kPrefix. REQUIRES: the journal outlives this.
+  StepRecords(Journal& journal, std::string statistics_sha256);
+
+  static constexpr const char* kPrefix = "tensor ";
+  std::optional<StepRecord> find(const PlanStep& step) const;
+  void add(const PlanStep& step, const StepRecord& record);
+
+ private:
+  std::string key_of(const PlanStep& step) const;
+
+  Journal& journal_;
+  std::string statistics_sha256_;
+};
+
+// Of the bytes of one task.
+std::string packed_hash(const PackedTensor& packed);
+// Of a tensor whose tasks have these hashes.
+std::string joined_hash(const std::vector<std::string>& of_tasks);
+// The same of a tensor in files. Empty when its planes are not those of the codec and these rows.
+std::string stored_hash(const Checkpoint& checkpoint, const std::string& tensor, const Codec& codec, std::uint64_t cols,
+                        const std::vector<RowTask>& tasks, ThreadPool& pool);
+
+}  // namespace quern

@@ -1,0 +1,120 @@
+// One rung of the ladder after the other.
+#include "pipeline/trials.h"
+
+#include "pipeline/package.h"
+#include "pipeline/sensitivity.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kHarmWindows = 6;  // windows of gate text on which single tensors are measured
+
+std::string folder_of(std::size_t trial) { return fmt::format("trial-{}", trial); }
+
+std::uint64_t changed_steps(const Plan& plan, const Plan* before) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) count += !before || plan.steps[i].codec != before->steps[i].codec;
+  return count;
+}
+
+void add_rung(const Plan& plan, Trials& trials) {
+  const Plan* before = trials.ladder.empty() ? nullptr : &trials.ladder.back().plan;
+  trials.ladder.push_back({plan, std::nullopt, changed_steps(plan, before)});
+  trials.folder = folder_of(trials.ladder.size());
+}
+
+// Files of a trial, as far as they are there and can be opened.
+std::optional<Checkpoint> files_of(const fs::path& folder) {
+  std::error_code ec;
+  if (!fs::is_directory(folder, ec)) return std::nullopt;
+  try {
+    return open_checkpoint(folder);
+  } catch (const Error&) {  // of a run that ended while it made or removed them
+    return std::nullopt;
+  }
+}
+
+// Encodes the last rung beside the files of the one before, and removes those.
+void encode_trial(Compression& c, Trials& trials) {
+  const Plan& plan = trials.ladder.back().plan;
+  const fs::path folder = c.out.path() / trials.folder, before = c.out.path() / folder_of(trials.ladder.size() - 1);
+  std::error_code ec;
+  fs::create_directory(folder, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
+  const CheckpointHead head = package_head(plan, c.names, c.source, c.scheme);
+  StepRecords records(c.journal.records(), c.statistics_sha256);
+  const std::optional<Checkpoint> earlier = files_of(before);
+  trials.errors = encode(c.encode_input(), plan, head, folder, &records, earlier ? &*earlier : nullptr);
+  fs::remove_all(before, ec);
+}
+
+}  // namespace
+
+Reference::Reference(Compression& c, const Windows& windows, std::string stage)
+    : c_(c), windows_(windows), stage_(std::move(stage)) {}
+
+Quality Reference::quality_of(const OpenModel& candidate) {
+  if (!rows_) {
+    c_.observer.stage("original on the " + stage_, c_.source.spec.blocks.size() - 1);
+    rows_ = final_hidden(c_.walk(), windows_, c_.setup.memory_limit, c_.observer);
+  }
+  c_.observer.stage("candidate on the " + stage_, candidate.spec.blocks.size() - 1);
+  const WalkContext walk = candidate.walk(c_.pool, c_.setup.precision);
+  const ActivationStore rows = final_hidden(walk, windows_, c_.setup.memory_limit, c_.observer);
+  return summarise(compare(c_.walk(), *rows_, walk, rows, windows_));
+}
+
+Windows spread(const Windows& from, std::size_t count) {
+  if (from.count() <= count) return from;
+  Windows some{.length = from.length, .ids = {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto window = from.window(i * from.count() / count);
+    some.ids.insert(some.ids.end(), window.begin(), window.end());
+  }
+  return some;
+}
+
+Trials climb(Compression& c, Plan plan) {
+  Trials trials;
+  std::optional<Reference> gate;
+  if (c.options.bound.is_set()) gate.emplace(c, *c.texts.gate, "gate text");
+  std::vector<StepHarm> harms;
+  const std::vector<StepSource> sources = step_sources(c.source.spec, c.names, c.source.checkpoint);
+  for (unsigned trial = 1;; ++trial) {
+    add_rung(plan, trials);
+    std::optional<Quality> quality = c.journal.gate(plan);
+    std::optional<NextTrial> next = c.journal.next(plan);
+    if (quality && next) {
+      trials.ladder.back().gate = quality;
+      if (harms.empty()) add_harm_facts(next->harms, plan, c.facts);
+      plan = next->plan;
+      harms = next->harms;
+      continue;
+    }
+    encode_trial(c, trials);
+    if (!gate) return trials.accepted = true, trials;
+    if (!quality) {
+      quality = gate->quality_of(OpenModel(c.out.path() / trials.folder));
+      c.journal.add_gate(plan, *quality);
+    }
+    trials.ladder.back().gate = quality;
+    const double over = excess(c.options.bound, quality->perplexity_increase.value, quality->mean_kld.value);
+    if (over == 0) return trials.accepted = true, trials;
+    c.observer.note(fmt::format("trial {} misses the bound: perplexity {:+.2f}%, mean KLD {:.5f} on the gate text",
+                                trial, 100 * quality->perplexity_increase.value, quality->mean_kld.value));
+    if (trial >= c.options.max_trials || c.options.size) return trials;  // what would mend it would not fit the size
+    if (harms.empty()) {
+      harms = measure_harms(c.encode_input(), plan, spread(*c.texts.gate, kHarmWindows), c.setup);
+      add_harm_facts(harms, plan, c.facts);
+    }
+    const std::optional<Plan> raised = next_plan(plan, c.format, sources, over, harms);
+    if (!raised) return trials;
+    c.journal.add_next(plan, {*raised, harms});
+    plan = *raised;
+  }
+}
+
+}  // namespace quern

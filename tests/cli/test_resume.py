@@ -1,0 +1,229 @@
+"""An interrupted run goes on with --resume and ends with the same bytes, wherever it was stopped."""
+
+import fcntl
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+import tiny_llama
+from quern_program import CALIBRATION_TEXT, MODEL, QUERN, ProgramTest, compress, hashes, read_json
+
+OK, USAGE, INPUT, RESOURCE, INTERRUPTED = 0, 2, 3, 6, 130
+KILLS = int(os.environ.get("QUERN_KILLS", "10"))
+# Several trials of a bound: statistics, plans, measurements and copied tensors are all on record somewhere.
+GATED = ["--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "4", "--gate-windows", "1", "--max-kld", "0.012",
+         "--threads", "2"]
+FREE = ["--scheme", "q4_k_m", "--threads", "1"]
+TIMED = ("report.json", "README.md", "manifest.json")  # hold the time and the command, or a hash of those
+
+
+def same(folder):
+    return {name: hash_ for name, hash_ in hashes(folder).items() if name not in TIMED}
+
+
+class Resume(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.output, self.partial = self.folder / "out", self.folder / "out.partial"
+
+    def start(self, *arguments, model=MODEL):
+        command = [QUERN, "compress", model, "-o", self.output, *arguments]
+        return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def stop_at(self, line, *arguments, how=signal.SIGINT, model=MODEL):
+        """Sends the signal when stderr holds `line`; returns the exit status and what was said after that."""
+        with self.start(*arguments, model=model) as process:
+            self.assertTrue(any(line in said for said in process.stderr), f"no {line!r} in the progress")
+            process.send_signal(how)
+            return process.wait(60), process.stderr.read()
+
+    def resume(self, *arguments, model=MODEL):
+        return self.succeed("compress", model, "-o", self.output, *arguments, "--resume").stderr
+
+    def expect_like(self, reference):
+        self.assertEqual(same(self.output), same(reference))
+        ours, theirs = read_json(self.output / "manifest.json"), read_json(reference / "manifest.json")
+        for key in ("plan", "errors", "source"):
+            self.assertEqual(ours[key], theirs[key], key)
+        self.assert_gone(self.partial, f"{self.output}.old")
+        self.succeed("verify", self.output)
+
+    def test_ctrl_c_while_encoding(self):
+        reference = compress(self.folder / "reference", *FREE)
+        code, said = self.stop_at("[9/56] encode", *FREE)
+        self.assertEqual(code, INTERRUPTED, said)
+        self.assertIn("--resume", said)
+        self.assertIn(str(self.partial), said)
+        self.assert_gone(self.output)
+        records = (self.partial / "journal").read_text().count('"key":"tensor ')
+        self.assertGreaterEqual(records, 9)
+        said = self.resume(*FREE)
+        self.assertIn(f"{records} encoded tensors are on record", said)
+        self.expect_like(reference)
+        self.assertTrue(any("was continued" in note for note in read_json(self.output / "report.json")["notes"]))
+
+    def test_bytes_that_are_not_those_on_record_are_encoded_again(self):
+        reference = compress(self.folder / "reference", *FREE)
+        self.stop_at("[30/56] encode", *FREE)
+        [weights] = (self.partial / "trial-1").glob("*.gguf")
+        with open(weights, "r+b") as file:
+            file.seek(weights.stat().st_size // 4)
+            file.write(b"\x5a" * 5000)
+        self.resume(*FREE)
+        self.expect_like(reference)
+
+    def test_torn_and_damaged_journals(self):
+        reference = compress(self.folder / "reference", *FREE)
+        self.stop_at("[30/56] encode", *FREE)
+        kept = self.folder / "kept"
+        shutil.copytree(self.partial, kept)
+        whole = (kept / "journal").read_bytes()
+        for name, damaged in (("torn", whole[:-20]), ("flipped", whole[:len(whole) // 2] + b"#" + whole[len(whole) // 2 + 1:]),
+                              ("no header", whole[1:]), ("empty", b""), ("other", os.urandom(1000))):
+            with self.subTest(name):
+                shutil.rmtree(self.output, ignore_errors=True)
+                shutil.rmtree(self.partial, ignore_errors=True)
+                shutil.copytree(kept, self.partial)
+                (self.partial / "journal").write_bytes(damaged)
+                self.resume(*FREE)
+                self.expect_like(reference)
+
+    def test_statistics_are_not_collected_again(self):
+        reference = compress(self.folder / "reference", *GATED)
+        code, said = self.stop_at("[3/56] encode", *GATED)
+        self.assertEqual(code, INTERRUPTED, said)
+        self.assertNotIn("calibrate", self.resume(*GATED))
+        self.expect_like(reference)
+
+    def test_safetensors(self):
+        for scheme in ("simple", "nf4"):
+            with self.subTest(scheme):
+                arguments = ["--scheme", scheme, "--threads", "1"]
+                reference = compress(self.folder / f"reference-{scheme}", *arguments)
+                self.stop_at("[20/56] encode", *arguments)
+                self.resume(*arguments)
+                self.expect_like(reference)
+                shutil.rmtree(self.output)
+
+    def test_killed_at_random_moments(self):
+        began = time.monotonic()
+        reference = compress(self.folder / "reference", *GATED)
+        seconds = time.monotonic() - began
+        draw = random.Random(2026)
+        kills, resumed = 0, 0
+        while kills < KILLS:
+            shutil.rmtree(self.output, ignore_errors=True)
+            while not self.output.exists() and kills < KILLS:
+                with self.start(*GATED, "-q", "--resume") as process:
+                    try:
+                        process.wait(draw.uniform(0, 0.6 * seconds))
+                        self.assertEqual(process.returncode, OK, process.stderr.read())
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+                        process.wait(60)
+                        kills += 1
+                if not self.output.exists():
+                    resumed += (self.partial / "journal").exists()
+            if not self.output.exists():
+                self.resume(*GATED, "-q")
+            self.assertEqual(same(self.output), same(reference), f"after {kills} kills")
+            self.succeed("verify", self.output)
+        print(f"{kills} kills, {resumed} runs left a journal", flush=True)
+        self.assertGreater(resumed, 0)
+
+    def test_killed_while_replacing_a_package(self):
+        arguments = [*FREE, "-q", "--force"]
+        before = same(compress(self.output, "--scheme", "q8_0"))
+        reference = same(compress(self.folder / "reference", *FREE))
+        draw = random.Random(7)
+        for _ in range(5):
+            with self.start(*arguments, "--resume") as process:
+                time.sleep(draw.uniform(0, 1))
+                process.kill()
+                process.wait(60)
+            self.assertIn(same(self.output), (before, reference))
+        self.resume(*arguments)
+        self.assertEqual(same(self.output), reference)
+        self.assert_gone(self.partial)
+
+    def test_nothing_to_resume(self):
+        self.assertIn("nothing to resume", self.resume(*FREE))
+
+    def test_without_resume_it_starts_anew(self):
+        self.stop_at("[9/56] encode", *FREE)
+        said = self.succeed("compress", MODEL, "-o", self.output, *FREE).stderr
+        self.assertIn("was removed; --resume goes on from it", said)
+
+    def refuse(self, code, words, *arguments, model=MODEL):
+        before = hashes(self.partial / "trial-1")
+        self.fail_with(code, words, "compress", model, "-o", self.output, *arguments, "--resume")
+        self.assertEqual(hashes(self.partial / "trial-1"), before, "what was finished stays")
+
+    def test_other_options_and_inputs_are_refused(self):
+        model, text = self.folder / "model", self.folder / "calib.txt"
+        shutil.copytree(MODEL, model)
+        shutil.copy(CALIBRATION_TEXT, text)
+        arguments = ["--scheme", "q4_k_m", "--calib", text, "--calib-windows", "2", "--threads", "1"]
+        self.stop_at("[9/56] encode", *arguments, model=model)
+        self.refuse(USAGE, ["another --scheme", "q4_k_m", "q4_0", "--resume"], "--scheme", "q4_0", *arguments[2:], model=model)
+        self.refuse(USAGE, ["another --calib"], *arguments[:4], "--calib-windows", "3", model=model)
+        text.write_text("One more sentence. " + text.read_text())
+        self.refuse(USAGE, ["another --calib"], *arguments, model=model)
+        shutil.copy(CALIBRATION_TEXT, text)
+        self.refuse(INPUT, ["no-such.txt"], *arguments[:2], "--calib", self.folder / "no-such.txt", model=model)
+        weights = next(model.glob("*.safetensors"))
+        original = weights.read_bytes()
+        weights.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+        self.refuse(INPUT, ["the input has changed", weights.name], *arguments, model=model)
+        weights.write_bytes(original)
+        self.resume(*arguments, model=model)
+
+    def test_two_runs_on_one_output(self):
+        self.partial.mkdir()
+        with open(self.partial / ".quern-lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for arguments in ([], ["--resume"]):
+                self.fail_with(USAGE, ["another run is writing", self.output], "compress", MODEL, "-o", self.output, *arguments)
+
+    def test_bad_input_leaves_nothing(self):
+        broken = tiny_llama.weights()
+        broken["model.norm.weight"][1][3] = float("nan")
+        model = tiny_llama.write(self.folder / "model", tensors=broken)
+        self.fail_with(INPUT, ["NaN"], "compress", model, "-o", self.output)
+        self.assert_gone(self.partial)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "mounting takes root")
+class SmallDisk(ProgramTest):
+    def mount(self, options):
+        disk = self.folder / "disk"
+        disk.mkdir(exist_ok=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], capture_output=True).returncode:
+            self.skipTest("a tmpfs cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        return disk
+
+    def test_full_disk_and_room_again(self):
+        reference = compress(self.folder / "reference", *FREE)
+        disk = self.mount("size=3m")
+        output = disk / "out"
+        self.fail_with(RESOURCE, ["No space left", "--resume", "out.partial"], "compress", MODEL, "-o", output, *FREE)
+        self.fail_with(RESOURCE, ["No space left"], "compress", MODEL, "-o", output, *FREE, "--resume")
+        subprocess.run(["mount", "-o", "remount,size=30m", disk], check=True)
+        said = self.succeed("compress", MODEL, "-o", output, *FREE, "--resume").stderr
+        self.assertNotIn(" 0 encoded tensors", said)
+        self.assertEqual(same(output), same(reference))
+        self.assert_gone(disk / "out.partial")
+
+    def test_read_only_folder(self):
+        disk = self.mount("size=30m,ro")
+        for arguments in ([], ["--resume"]):
+            self.fail_with(RESOURCE, ["cannot create", "out.partial"], "compress", MODEL, "-o", disk / "out", *arguments)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -99,6 +99,16 @@ class Resume(ProgramTest):
         self.assertNotIn("calibrate", self.resume(*GATED))
         self.expect_like(reference)
 
+    def test_survey_of_a_size_is_not_repeated(self):
+        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "4500000", "--threads", "2"]
+        reference = compress(self.folder / "reference", *arguments)
+        code, said = self.stop_at("[3/56] encode", *arguments)
+        self.assertEqual(code, INTERRUPTED, said)
+        said = self.resume(*arguments)
+        self.assertNotIn("try number formats", said)
+        self.assertNotIn("measure tensors", said)
+        self.expect_like(reference)
+
     def test_safetensors(self):
         for scheme in ("simple", "nf4"):
             with self.subTest(scheme):

@@ -12,7 +12,7 @@ namespace quern {
 
 namespace {
 
-constexpr float kReach = 1e9f, kLeast = 1e-10f, kLargest = 3e38f;
+constexpr float kReach = 1e9f, kLeast = 1e-10f, kMostImportance = 3e38f;
 
 // `work` on eight values of `from` at a time; the last are filled up with zeros. REQUIRES: to.size() >= from.size().
 template <typename Work>
@@ -26,7 +26,7 @@ void map_lanes(std::span<const float> from, std::span<float> to, Work work) {
   std::copy_n(last.begin(), from.size() - whole, to.begin() + static_cast<std::ptrdiff_t>(whole));
 }
 
-Lanes usable(Lanes importance) { return importance > 0.0f && importance <= kLargest ? importance : Lanes{}; }
+Lanes usable(Lanes importance) { return importance > 0.0f && importance <= kMostImportance ? importance : Lanes{}; }
 
 }  // namespace
 

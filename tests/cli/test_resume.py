@@ -18,7 +18,7 @@ KILLS = int(os.environ.get("QUERN_KILLS", "10"))
 GATED = ["--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "4", "--gate-windows", "1", "--max-kld", "0.012",
          "--threads", "2"]
 FREE = ["--scheme", "q4_k_m", "--threads", "1"]
-TIMED = ("report.json", "README.md", "manifest.json")  # hold the time and the command, or a hash of those
+TIMED = ("report.json", "report.html", "README.md", "manifest.json")  # hold the time and the command, or a hash of those
 
 
 def same(folder):
@@ -68,7 +68,7 @@ class Resume(ProgramTest):
 
     def test_bytes_that_are_not_those_on_record_are_encoded_again(self):
         reference = compress(self.folder / "reference", *FREE)
-        self.stop_at("[30/56] encode", *FREE)
+        self.stop_at("[10/56] encode", *FREE)
         [weights] = (self.partial / "trial-1").glob("*.gguf")
         with open(weights, "r+b") as file:
             file.seek(weights.stat().st_size // 4)
@@ -78,7 +78,7 @@ class Resume(ProgramTest):
 
     def test_torn_and_damaged_journals(self):
         reference = compress(self.folder / "reference", *FREE)
-        self.stop_at("[30/56] encode", *FREE)
+        self.stop_at("[10/56] encode", *FREE)
         kept = self.folder / "kept"
         shutil.copytree(self.partial, kept)
         whole = (kept / "journal").read_bytes()
@@ -114,7 +114,7 @@ class Resume(ProgramTest):
             with self.subTest(scheme):
                 arguments = ["--scheme", scheme, "--threads", "1"]
                 reference = compress(self.folder / f"reference-{scheme}", *arguments)
-                self.stop_at("[20/56] encode", *arguments)
+                self.stop_at("[5/56] encode", *arguments)
                 self.resume(*arguments)
                 self.expect_like(reference)
                 shutil.rmtree(self.output)

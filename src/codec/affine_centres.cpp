@@ -53,7 +53,7 @@ AffineRun<kRun> make_affine_run(std::span<const float, kRun> x, std::span<const 
   run.weight = sum_of_lanes(weight);
   run.mean = sum_of_lanes(sum) / run.weight;
   run.least = smallest_of(least)[0];
-  run.most = -smallest_of(-most)[0];
+  run.most = largest_of(most)[0];
   for (std::size_t k = 0; k < kRun; ++k) run.centred[k] = x[k] - run.mean;
   return run;
 }

@@ -19,8 +19,7 @@ struct AffineFormat {
   std::size_t sub_block;  // weights
   float max_side;         // scales and mins are 0..max_side
   AffineCuts cuts;
-  std::span<const Lanes> d_steps;     // of d, in units of the smallest that reaches all sub-blocks
-  std::span<const float> dmin_steps;  // the same of dmin
+  std::span<const Lanes> steps;  // of d and dmin, in units of the smallest that reach all sub-blocks; at most 16
 
   constexpr std::size_t sub_blocks() const { return kSuperBlock / sub_block; }
   constexpr CodeRange range() const { return {0.0f, static_cast<float>(max_code)}; }

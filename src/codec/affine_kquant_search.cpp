@@ -18,7 +18,7 @@ namespace quern {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::size_t kMostDminSteps = 16;
+constexpr std::size_t kMostSteps = 16;
 
 // What a sub-block chose under some pair, and what is known of its codes.
 struct Choice {
@@ -46,7 +46,7 @@ class Search {
 
  private:
   static constexpr std::size_t kSubBlocks = kSuperBlock / kSubBlock;
-  using MinLosses = std::array<Lanes, kMostDminSteps>;
+  using MinLosses = std::array<Lanes, kMostSteps>;
 
   Pair scan() const;
   void add_losses(std::size_t block, Lanes d, std::span<const float> dmins, MinLosses& sums) const;
@@ -60,7 +60,7 @@ class Search {
   std::array<AffineCentres, kSubBlocks> centres_;  // best first
 };
 
-Lanes clamp_lanes(Lanes value, float most) { return lane_min(lane_max(value, Lanes{}), all_lanes(most)); }
+Lanes clamp_lanes(Lanes value, float most) { return lane_clamp(value, 0.0f, most); }
 
 template <std::size_t kSubBlock>
 Search<kSubBlock>::Search(const AffineFormat& format, std::span<const float> weights, std::span<const float> importance)
@@ -110,12 +110,13 @@ Pair Search<kSubBlock>::scan() const {
     d0 = std::max(d0, centres[0].scale / format_.max_side);
     dmin0 = std::max(dmin0, sign_ * centres[0].offset / format_.max_side);
   }
-  std::array<float, kMostDminSteps> room;
-  const auto dmins = std::span(room).first(format_.dmin_steps.size());
-  for (std::size_t m = 0; m < dmins.size(); ++m) dmins[m] = nearest_f16(sign_ * dmin0 * format_.dmin_steps[m]);
+  std::array<float, kMostSteps> room;
+  const auto dmins = std::span(room).first(kLanes * format_.steps.size());
+  for (std::size_t i = 0; i < format_.steps.size(); ++i)
+    store(dmins.data() + kLanes * i, nearest_f16(sign_ * dmin0 * format_.steps[i]));
   Pair best{d0, sign_ * dmin0};
   float least = kInfinity;
-  for (const Lanes& steps : format_.d_steps) {
+  for (const Lanes& steps : format_.steps) {
     const Lanes d = nearest_f16(d0 * steps);
     MinLosses sums{};
     for (std::size_t j = 0; j < kSubBlocks; ++j) add_losses(j, d, dmins, sums);

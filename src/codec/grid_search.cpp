@@ -34,14 +34,14 @@ void make_searchable(std::span<const float> weights, std::span<const float> impo
                      std::span<float> w) {
   map_lanes(weights, x, [](Lanes value) {
     const Lanes known = value == value ? value : Lanes{};
-    return lane_min(lane_max(known, all_lanes(-kReach)), all_lanes(kReach));
+    return lane_clamp(known, -kReach, kReach);
   });
   Lanes most{};
   map_lanes(importance, w, [&](Lanes value) {
     most = lane_max(usable(value), most);
     return value;
   });
-  const float largest = -smallest_of(-most)[0];
+  const float largest = largest_of(most)[0];
   if (largest == 0) {
     std::fill(w.begin(), w.end(), 1.0f);
     return;

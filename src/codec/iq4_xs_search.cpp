@@ -40,7 +40,7 @@ struct Trial {
   double error = std::numeric_limits<double>::infinity();
 };
 
-Lanes clamp_scale(Lanes scale) { return lane_min(lane_max(scale, all_lanes(kMinScale)), all_lanes(kMaxScale)); }
+Lanes clamp_scale(Lanes scale) { return lane_clamp(scale, kMinScale, kMaxScale); }
 
 // Stage 2: what each d would cost. The integer nearest to a parabola's lowest point is its best.
 Lanes estimate(const SubBlocks& blocks, Lanes d) {

@@ -22,6 +22,10 @@ using Lanes = float __attribute__((vector_size(32)));
 inline Lanes all_lanes(float value) { return Lanes{value, value, value, value, value, value, value, value}; }
 inline Lanes lane_min(Lanes a, Lanes b) { return a < b ? a : b; }  // b where either is a NaN
 inline Lanes lane_max(Lanes a, Lanes b) { return a > b ? a : b; }  // b where either is a NaN
+// `low` where the value is a NaN.
+inline Lanes lane_clamp(Lanes value, float low, float high) {
+  return lane_min(lane_max(value, all_lanes(low)), all_lanes(high));
+}
 
 #if defined(QUERN_LANES_AVX2)
 // a * b + c with one rounding: the same on every machine, unlike a product and a sum that a compiler may fuse or not.
@@ -51,6 +55,9 @@ inline Lanes smallest_of(Lanes v) {
 }
 
 inline float sum_of_lanes(Lanes v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+
+// The same of the largest.
+inline Lanes largest_of(Lanes v) { return -smallest_of(-v); }
 
 // Bit k: whether comparison k held.
 inline unsigned lane_bits(std::int32_t __attribute__((vector_size(32))) held) {

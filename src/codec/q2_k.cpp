@@ -15,13 +15,11 @@ constexpr CodecPlane kPlanes[] = {{"blocks", kMinD + 2, 0}};
 
 constexpr float kHighCuts[] = {0.0f, 0.05f, 0.11f, 0.2f};
 constexpr Lanes kSteps[] = {{0.8f, 0.87f, 0.93f, 0.97f, 1.0f, 1.04f, 1.08f, 1.14f}};
-constexpr float kMinSteps[] = {0.8f, 0.87f, 0.93f, 0.97f, 1.0f, 1.04f, 1.08f, 1.14f};
 constexpr AffineFormat kFormat{.max_code = 3,
                                .sub_block = 16,
                                .max_side = 15.0f,
                                .cuts = {{-0.03f, 0.0f, 0.03f, 0.06f, 0.09f, 0.13f, 0.17f, 0.22f}, kHighCuts, 1},
-                               .d_steps = kSteps,
-                               .dmin_steps = kMinSteps};
+                               .steps = kSteps};
 
 void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
   const auto chosen = load<AffineSide>(side);

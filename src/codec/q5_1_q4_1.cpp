@@ -29,8 +29,7 @@ Side nearest_pair(std::span<const float> x, std::span<const float> w, const Affi
   float best_scale = 0, best_offset = 0, least = std::numeric_limits<float>::infinity();
   for (const AffineCentre& centre : centres) {
     const Lanes scale = f16_around(centre.scale);
-    Lanes offset = centre.offset + (scale - centre.scale) * centre.mean_code;
-    for (std::size_t lane = 0; lane < kLanes; ++lane) offset[lane] = nearest_f16(offset[lane]);
+    const Lanes offset = nearest_f16(centre.offset + (scale - centre.scale) * centre.mean_code);
     const Lanes errors = grid_errors(x, w, {scale, offset}, range);
     const std::size_t lane = smallest_lane(errors);
     if (errors[lane] < least) best_scale = scale[lane], best_offset = offset[lane], least = errors[lane];

@@ -17,15 +17,13 @@ constexpr std::size_t kHead = 16;  // bytes before the codes
 
 constexpr float kHighCuts[] = {-0.01f, 0.025f, 0.06f, 0.1f, 0.15f, 0.22f};
 constexpr Lanes kSteps[] = {{0.985f, 0.993f, 1.0f, 1.007f, 1.014f, 1.021f, 1.03f, 1.045f}};
-constexpr float kMinSteps[] = {0.985f, 0.993f, 1.0f, 1.007f, 1.014f, 1.021f, 1.03f, 1.045f};
 
 template <int kBits>
 constexpr AffineFormat kFormat{.max_code = (1 << kBits) - 1,
                                .sub_block = 32,
                                .max_side = 63.0f,
                                .cuts = {{-0.03f, 0.0f, 0.03f, 0.06f, 0.09f, 0.13f, 0.17f, 0.22f}, kHighCuts, 1},
-                               .d_steps = kSteps,
-                               .dmin_steps = kMinSteps};
+                               .steps = kSteps};
 
 void pack_side(const AffineSide& side, std::byte* to) {
   store(to, side.d);

@@ -21,7 +21,7 @@ struct CodeSums {
   Lanes xq{}, qq{};
 };
 
-// REQUIRES: kScales times eight scales, so that their sums, which wait for one another, are formed side by side.
+// kScales times eight scales: side by side, since the sums of each wait for one another.
 template <std::size_t kScales, std::size_t kRun>
 std::array<CodeSums, kScales> sum_codes(std::span<const float, kRun> x, std::span<const float, kRun> w,
                                         const std::array<Lanes, kScales>& scales, CodeRange range) {

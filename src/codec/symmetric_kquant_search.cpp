@@ -38,9 +38,7 @@ struct Trial {
   double loss = std::numeric_limits<double>::infinity();
 };
 
-Lanes clamp_lanes(Lanes value, CodeRange range) {
-  return lane_min(lane_max(value, all_lanes(range.low)), all_lanes(range.high));
-}
+Lanes clamp_lanes(Lanes value, CodeRange range) { return lane_clamp(value, range.low, range.high); }
 
 // Stage 2: what each d would cost.
 Lanes estimate(const SubBlocks& blocks, Lanes d, CodeRange scales) {

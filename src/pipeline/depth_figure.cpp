@@ -14,8 +14,6 @@ namespace {
 constexpr double kLeastBlockWidth = 16;  // units of the drawing, so that deep models stay readable
 constexpr double kBlockShare = 0.72;     // of a block's width that its marks take
 
-std::string plain_number(double value) { return fmt::format("{:g}", value); }
-
 // Where a block's marks stand: side by side around its number.
 double place_in_block(std::size_t block, std::size_t column, std::size_t columns) {
   const double middle = 0.5 * static_cast<double>(columns - 1);

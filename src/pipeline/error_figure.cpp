@@ -15,9 +15,6 @@ namespace {
 constexpr double kRoomBelowChoice = 30;  // the curve is drawn down to the chosen divergence over this
 constexpr std::size_t kCurveStyle = 9, kChosenStyle = 0, kMeasuredStyle = 2;
 
-std::string plain_number(double value) { return fmt::format("{:g}", value); }
-std::string size_label(double bytes) { return megabytes(static_cast<std::uint64_t>(bytes)); }
-
 // As far up as the curve goes and as far down as it tells something: towards the original's size it falls to nothing.
 std::vector<ChartPoint> drawn_curve(const SizeChoice& size) {
   const double most = size.curve.empty() ? 0 : size.curve.front().kld;

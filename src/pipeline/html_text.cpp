@@ -68,4 +68,8 @@ std::string three_digits(double value) { return fmt::format("{:.3g}", finite(val
 
 std::string hundredths(double value) { return fmt::format("{:.2f}", finite(value)); }
 
+std::string plain_number(double value) { return fmt::format("{:g}", value); }
+
+std::string size_label(double bytes) { return megabytes(static_cast<std::uint64_t>(bytes)); }
+
 }  // namespace quern

@@ -20,4 +20,8 @@ std::string three_digits(double value);
 // Hundredths, for coordinates and shares. Error(kInternal) for NaN and infinity.
 std::string hundredths(double value);
 
+// Labels of axes: "0.05", and megabytes() of a number of bytes.
+std::string plain_number(double value);
+std::string size_label(double bytes);
+
 }  // namespace quern

@@ -11,8 +11,6 @@
 namespace quern {
 namespace {
 
-std::string size_label(double bytes) { return megabytes(static_cast<std::uint64_t>(bytes)); }
-std::string plain_number(double value) { return fmt::format("{:g}", value); }
 std::string percent_label(double value) { return fmt::format("{:g}%", value); }
 
 // The figure that a bound is on, as it is drawn.

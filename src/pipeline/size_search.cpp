@@ -18,12 +18,12 @@ SizedPlan smallest_plan(const SizeSearch& search) {
   std::optional<SizedPlan> smallest =
       fit_plan(search.base, search.options, least_tensor_bytes(search.base, search.options));
   ensure(smallest.has_value(), "{} steps have no smallest plan", search.options.size());
-  const std::uint64_t least = search.file_bytes(smallest->plan);
-  if (least > search.most)
+  smallest->file_bytes = search.file_bytes(smallest->plan);
+  if (smallest->file_bytes > search.most)
     fail(ErrorCode::kInfeasible,
          "a size of {} bytes is too small for this model in {}: the least is {} bytes, with a predicted mean KL "
          "divergence of {:.2g} nats; ask for that much, or make the model smaller first",
-         search.most, search.base.format, least, smallest->kld);
+         search.most, search.base.format, smallest->file_bytes, smallest->kld);
   return std::move(*smallest);
 }
 
@@ -33,15 +33,15 @@ SizedPlan find_plan(const SizeSearch& search) {
   for (int round = 0; round < kRounds && beside <= search.most; ++round) {
     std::optional<SizedPlan> sized = fit_plan(search.base, search.options, search.most - beside);
     if (!sized) break;
-    const std::uint64_t bytes = search.file_bytes(sized->plan);
-    if (bytes <= search.most) return std::move(*sized);
-    beside = bytes - sized->plan.tensor_bytes();
+    sized->file_bytes = search.file_bytes(sized->plan);
+    if (sized->file_bytes <= search.most) return std::move(*sized);
+    beside = sized->file_bytes - sized->plan.tensor_bytes();
   }
   return smallest_plan(search);
 }
 
 void describe(const SizeSearch& search, SizedPlan& sized) {
-  const std::uint64_t bytes = search.file_bytes(sized.plan);
+  const std::uint64_t bytes = sized.file_bytes;
   sized.plan.notes.push_back(fmt::format(
       "the number formats of {} matrices were chosen for a size of at most {} bytes: {} bytes, predicted mean KL "
       "divergence {:.4f} nats on the gate text",
@@ -63,7 +63,7 @@ SizedPlan search_size(const SizeSearch& search) {
 }
 
 SizeChoice size_choice(const SizeSearch& search, const SizedPlan& sized) {
-  const std::uint64_t bytes = search.file_bytes(sized.plan), in_tensors = sized.plan.tensor_bytes();
+  const std::uint64_t bytes = sized.file_bytes, in_tensors = sized.plan.tensor_bytes();
   SizeChoice choice{
       search.most, {bytes, sized.kld}, size_curve(search.base, search.options, kCurvePoints), sized.shares};
   for (SizePoint& point : choice.curve) point.bytes += bytes - std::min(bytes, in_tensors);

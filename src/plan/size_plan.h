@@ -25,8 +25,9 @@ struct StepOptions {
 
 struct SizedPlan {
   Plan plan;
-  double kld = 0;              // predicted, the sum over all steps; nats
-  std::vector<double> shares;  // of each step in it
+  double kld = 0;                // predicted, the sum over all steps; nats
+  std::vector<double> shares;    // of each step in it
+  std::uint64_t file_bytes = 0;  // of its files, once they were counted
 };
 
 // A size and the divergence that is predicted for it.

@@ -33,9 +33,9 @@ std::optional<SizeGoal> size_goal(const Options& o) {
 }
 
 // The whole result of a dry run, or the beginning of a run for people.
-void show_preview(const Options& o) {
+void show_preview(const Options& o, Preparation& preparation) {
   if (!o.dry_run && (o.shared.json || o.shared.quiet)) return;
-  const CompressPreview plan = preview(o.compress);
+  const CompressPreview plan = preview(preparation);
   if (o.dry_run && o.shared.json) {
     fmt::print("{}\n", dump_json(to_json(plan), 1));
     return;
@@ -53,12 +53,12 @@ int run(Options o) {
     o.compress.bound.max_perplexity_increase = parse_fraction(o.max_perplexity_increase);
   if (!o.max_kld.empty()) o.compress.bound.max_kld = parse_number(o.max_kld);
   o.compress.size = size_goal(o);
-  show_preview(o);
+  std::optional<TerminalObserver> observer(o.shared.verbosity());
+  Preparation preparation(o.compress, *observer);
+  show_preview(o, preparation);
   if (o.dry_run) return 0;
-  const Report report = [&] {
-    TerminalObserver observer(o.shared.verbosity());
-    return compress(o.compress, observer);
-  }();
+  const Report report = compress(preparation);
+  observer.reset();
   const auto where = report.accepted ? o.compress.output : rejected_path(o.compress.output);
   fmt::print("{}", o.shared.json ? dump_json(to_json(report), 1) + "\n" : summary(report));
   if (!o.shared.json)
@@ -140,6 +140,11 @@ void add_choices(CLI::App& app, Options& o) {
   app.add_option("--precision-map", o.compress.precision_map, "JSON rules that give single tensors a number format")
       ->type_name("FILE")
       ->group(kMoreChoices);
+  CLI::Option* plan = app.add_option("--plan", o.compress.plan, "A plan to follow, as quern plan --json writes it");
+  plan->type_name("FILE")->group(kMoreChoices);
+  for (const char* decided :
+       {"--scheme", "--format", "--precision-map", "--target-size", "--target-bpw", "--min-ratio"})
+    plan->excludes(app.get_option(decided));
   app.add_option("--max-trials", o.compress.max_trials, "Plans to try before giving up on the bound")
       ->type_name("N")
       ->capture_default_str()

@@ -16,6 +16,7 @@ struct CompressOptions {
   std::string scheme = "simple";
   std::string format;                      // empty: the scheme's
   std::filesystem::path precision_map;     // rules for single tensors; empty: the scheme decides everything
+  std::filesystem::path plan;              // followed as it is, in place of `scheme` and `format`; empty: none
   std::filesystem::path calibration_text;  // empty: no statistics, plain round-to-nearest
   std::filesystem::path statistics;        // an importance matrix to use in place of calibration
   std::filesystem::path gate_text;         // empty: every fifth document of the calibration text
@@ -36,5 +37,9 @@ struct CompressOptions {
 // with the same bytes. Error(kInput) or Error(kUsage) when what is to be resumed was begun with another input or others
 // of those options that decide the bytes.
 Report compress(const CompressOptions& options, Observer& observer);
+
+// The same from a model that was opened before, for whoever looked at it first. REQUIRES: options.output is given.
+struct Preparation;
+Report compress(Preparation& preparation);
 
 }  // namespace quern

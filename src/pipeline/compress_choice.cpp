@@ -17,14 +17,36 @@ void check_can_run(const CompressOptions& options, const OpenModel& source) {
          source.checkpoint.path().string(), source.spec.evidence.front().source);
 }
 
+// What `find` finds by a name in the plan: one that is not known is the plan's fault.
+template <typename Find>
+auto of_plan(const CompressOptions& options, Find find) {
+  try {
+    return find();
+  } catch (const Error& error) {
+    fail(ErrorCode::kInput, "the plan {}: {}", options.plan.string(), error.what());
+  }
+}
+
 }  // namespace
 
-SchemeChoice scheme_for(const CompressOptions& options, const OpenModel& source) {
+void check_plan_options(const CompressOptions& options) {
+  if (options.plan.empty()) return;
+  if (options.size)
+    throw Error(ErrorCode::kUsage,
+                "a plan has chosen the number formats that a size would choose; give one of the two");
+  if (!options.precision_map.empty())
+    throw Error(ErrorCode::kUsage,
+                "a plan has chosen the number formats that --precision-map would set; give one of the two");
+}
+
+SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source) {
   check_can_run(options, source);
+  if (given) return {of_plan(options, [&] { return &find_scheme(given->scheme); }), {}};
   return choose_scheme(options.scheme, options.format, source);
 }
 
-const Format& format_for(const CompressOptions& options, const Scheme& scheme) {
+const Format& format_for(const CompressOptions& options, const Plan* given, const Scheme& scheme) {
+  if (given) return *of_plan(options, [&] { return &find_format(given->format); });
   const Format& format = find_format(options.format.empty() ? scheme.format : options.format);
   if (!options.size) return format;
   if (!format.file_bytes)

@@ -3,13 +3,19 @@
 
 #include "pipeline/compress.h"
 #include "pipeline/scheme_choice.h"
+#include "plan/plan.h"
 
 namespace quern {
 
-// Error(kInput) where a text is to be run through a model that nothing recognises.
-SchemeChoice scheme_for(const CompressOptions& options, const OpenModel& source);
+// Error(kUsage) when a plan is given and something that it decides.
+void check_plan_options(const CompressOptions& options);
 
-// The container asked for, or the scheme's. Error(kUsage) where a size is asked for that cannot be kept to.
-const Format& format_for(const CompressOptions& options, const Scheme& scheme);
+// Of the plan that was given (null: none), or what the options ask for. Error(kInput) where a text is to be run through
+// a model that nothing recognises.
+SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source);
+
+// The container of the plan that was given, the one asked for, or the scheme's. Error(kUsage) where a size is asked for
+// that cannot be kept to.
+const Format& format_for(const CompressOptions& options, const Plan* given, const Scheme& scheme);
 
 }  // namespace quern

@@ -1,10 +1,7 @@
-// Opening in an order that refuses what cannot work before it takes time or touches the output.
+// The output is taken before time goes into reading texts and hashing the model.
 #include "pipeline/compression.h"
 
-#include "pipeline/compress_choice.h"
-#include "pipeline/package.h"
 #include "pipeline/run_identity.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {
@@ -15,22 +12,19 @@ Unfinished unfinished_of(const CompressOptions& options) {
   return options.start == CompressOptions::Start::kResume ? Unfinished::kKeep : Unfinished::kRemove;
 }
 
+Json identity_of_inputs(Preparation& p) {
+  p.read_texts();
+  return to_json(RunIdentity{p.options, p.source, p.hash_source(), p.texts, p.scheme, p.format, p.setup.precision});
+}
+
 }  // namespace
 
-Compression::Compression(const CompressOptions& opt, Observer& obs)
-    : options(opt),
-      observer(obs),
-      pool(opt.machine.threads),
-      source(opt.input, Unrecognised::kList),
-      choice(scheme_for(opt, source)),
-      scheme(*choice.scheme),
-      format(format_for(opt, scheme)),
-      names(export_map(source, format)),
-      setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))),
-      out(opt.output, opt.existing, unfinished_of(opt)),
-      texts(load_compress_texts(opt, source.checkpoint, text_window(source.spec))),
-      source_files(hash_files(source.checkpoint, pool)),
-      journal(out.path(), to_json(RunIdentity{opt, source, source_files, texts, scheme, format, setup.precision})),
-      facts(tensor_facts(source.spec, names)) {}
+Compression::Compression(Preparation& preparation)
+    : prep(preparation),
+      options(prep.options),
+      observer(prep.observer),
+      out(options.output, options.existing, unfinished_of(options)),
+      journal(out.path(), identity_of_inputs(prep)),
+      facts(tensor_facts(prep.source.spec, prep.names)) {}
 
 }  // namespace quern

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "pipeline/compress_choice.h"
-#include "pipeline/compress_texts.h"
 #include "pipeline/package.h"
 #include "quern/error.h"
 
@@ -27,29 +25,20 @@ void check_files(const CompressOptions& options) {
 }
 
 // Weights, configuration and tokenizer; all of them are in the one file that has a known size.
-std::optional<std::uint64_t> exact_bytes(const Plan& plan, const ExportMap& names, const OpenModel& source,
-                                         const SchemeChoice& choice, const Format& format) {
-  if (!format.file_bytes) return std::nullopt;
-  return format.file_bytes(package_head(plan, names, source, *choice.scheme));
+std::optional<std::uint64_t> exact_bytes(Preparation& prep, const Plan& plan) {
+  if (!prep.format.file_bytes) return std::nullopt;
+  return prep.format.file_bytes(prep.head_of(plan));
 }
 
 Json number_or_null(const std::optional<std::uint64_t>& number) { return number ? Json(*number) : Json(); }
 
 }  // namespace
 
-CompressPreview preview(const CompressOptions& options) {
+CompressPreview preview(Preparation& prep) {
+  const CompressOptions& options = prep.options;
   check_files(options);
-  const bool mapped = !options.precision_map.empty();
-  const PrecisionMap map = mapped ? read_precision_map(options.precision_map) : PrecisionMap();
-  const ThreadPool pool(options.machine.threads);
-  const OpenModel source(options.input, Unrecognised::kList);
-  const SchemeChoice choice = scheme_for(options, source);
-  const Format& format = format_for(options, *choice.scheme);
-  const ExportMap names = export_map(source, format);
-  const EvaluationSetup setup =
-      evaluation_setup(options.machine, source.spec, pool.threads(), text_window(source.spec));
-  const Plan plan =
-      make_plan({*choice.scheme, format, source.spec, names, source.checkpoint, "", "", mapped ? &map : nullptr});
+  const Plan plan = prep.plan();
+  const OpenModel& source = prep.source;
   CompressPreview p{.architecture = source.spec.architecture,
                     .source_format = source.checkpoint.format(),
                     .parameters = source.parameters(),
@@ -58,16 +47,16 @@ CompressPreview preview(const CompressOptions& options) {
                     .format = plan.format,
                     .tensor_bytes = plan.tensor_bytes(),
                     .memory = allowed_memory(options.machine),
-                    .threads = pool.threads(),
-                    .precision = setup.precision,
+                    .threads = prep.pool.threads(),
+                    .precision = prep.setup.precision,
                     .notes = plan.notes};
   if (options.size) {
     p.most_bytes = most_bytes(*options.size, p.parameters, p.source_bytes);
   } else {
-    p.model_bytes = exact_bytes(plan, names, source, choice, format);
+    p.model_bytes = exact_bytes(prep, plan);
   }
-  if (!choice.note.empty()) p.notes.insert(p.notes.begin(), choice.note);
-  std::ranges::copy(names.notes, std::back_inserter(p.notes));
+  if (!prep.choice.note.empty()) p.notes.insert(p.notes.begin(), prep.choice.note);
+  std::ranges::copy(prep.names.notes, std::back_inserter(p.notes));
   std::ranges::copy(assumed_values(source.spec), std::back_inserter(p.notes));
   return p;
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/compress.h"
+#include "pipeline/preparation.h"
 
 namespace quern {
 
@@ -22,9 +22,9 @@ struct CompressPreview {
   std::vector<std::string> notes;  // what compress would note before it reads a weight
 };
 
-// Opens the model, and plans by the scheme. Throws what compress would throw of the options, the model and its plan;
-// texts must exist, but are not read, and neither are weights. Writes nothing.
-CompressPreview preview(const CompressOptions& options);
+// Throws what compress would throw of the output and the plan; texts must exist, but are not read, and neither are
+// weights. Writes nothing.
+CompressPreview preview(Preparation& preparation);
 
 Json to_json(const CompressPreview& preview);
 

@@ -49,7 +49,8 @@ constexpr const char* kAdvice = "leave out --resume to start from the beginning"
          changed_file(then, now), kAdvice);
   if (key == kProgram)
     fail(ErrorCode::kUsage, "{} was begun by quern {}, and this is {}; {}", partial, shown(then), shown(now), kAdvice);
-  if (then.is_object() || now.is_object() || key == "--imatrix" || key == "--precision-map")  // hashes say nothing
+  if (then.is_object() || now.is_object() || key == "--imatrix" || key == "--precision-map" ||
+      key == "--plan")  // hashes say nothing
     fail(ErrorCode::kUsage, "{} was begun with another {}: give the same, or {}", partial, key, kAdvice);
   fail(ErrorCode::kUsage, "{} was begun with another {}: it was {}, and is {} now; give the same, or {}", partial, key,
        shown(then), shown(now), kAdvice);
@@ -68,6 +69,7 @@ Json to_json(const RunIdentity& run) {
                        {"--scheme", run.scheme.name},
                        {"--format", run.format.name},
                        {"--precision-map", hash_of(o.precision_map)},
+                       {"--plan", hash_of(o.plan)},
                        {"--calib or --calib-windows", std::move(calibration)},
                        {"--imatrix", hash_of(o.statistics)},
                        {"--gate-text or --gate-windows", text_to_json(run.texts.gate_use)},

@@ -3,6 +3,7 @@
 
 #include "pipeline/package.h"
 #include "pipeline/sensitivity.h"
+#include "pipeline/sizing.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -44,10 +45,10 @@ void encode_trial(Compression& c, Trials& trials) {
   std::error_code ec;
   fs::create_directory(folder, ec);
   if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
-  const CheckpointHead head = package_head(plan, c.names, c.source, c.scheme);
-  StepRecords records(c.journal.records(), c.statistics_sha256);
+  const CheckpointHead head = c.prep.head_of(plan);
+  StepRecords records(c.journal.records(), c.prep.statistics_sha256);
   const std::optional<Checkpoint> earlier = files_of(before);
-  trials.errors = encode(c.encode_input(), plan, head, folder, &records, earlier ? &*earlier : nullptr);
+  trials.errors = encode(c.prep.encode_input(), plan, head, folder, &records, earlier ? &*earlier : nullptr);
   fs::remove_all(before, ec);
 }
 
@@ -58,31 +59,21 @@ Reference::Reference(Compression& c, const Windows& windows, std::string stage)
 
 Quality Reference::quality_of(const OpenModel& candidate) {
   if (!rows_) {
-    c_.observer.stage("original on the " + stage_, c_.source.spec.blocks.size() - 1);
-    rows_ = final_hidden(c_.walk(), windows_, c_.setup.memory_limit, c_.observer);
+    c_.observer.stage("original on the " + stage_, c_.prep.source.spec.blocks.size() - 1);
+    rows_ = final_hidden(c_.prep.walk(), windows_, c_.prep.setup.memory_limit, c_.observer);
   }
   c_.observer.stage("candidate on the " + stage_, candidate.spec.blocks.size() - 1);
-  const WalkContext walk = candidate.walk(c_.pool, c_.setup.precision);
-  const ActivationStore rows = final_hidden(walk, windows_, c_.setup.memory_limit, c_.observer);
-  return summarise(compare(c_.walk(), *rows_, walk, rows, windows_));
-}
-
-Windows spread(const Windows& from, std::size_t count) {
-  if (from.count() <= count) return from;
-  Windows some{.length = from.length, .ids = {}};
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto window = from.window(i * from.count() / count);
-    some.ids.insert(some.ids.end(), window.begin(), window.end());
-  }
-  return some;
+  const WalkContext walk = candidate.walk(c_.prep.pool, c_.prep.setup.precision);
+  const ActivationStore rows = final_hidden(walk, windows_, c_.prep.setup.memory_limit, c_.observer);
+  return summarise(compare(c_.prep.walk(), *rows_, walk, rows, windows_));
 }
 
 Trials climb(Compression& c, Plan plan) {
   Trials trials;
   std::optional<Reference> gate;
-  if (c.options.bound.is_set()) gate.emplace(c, *c.texts.gate, "gate text");
+  if (c.options.bound.is_set()) gate.emplace(c, *c.prep.texts.gate, "gate text");
   std::vector<StepHarm> harms;
-  const std::vector<StepSource> sources = step_sources(c.source.spec, c.names, c.source.checkpoint);
+  const std::vector<StepSource> sources = step_sources(c.prep.source.spec, c.prep.names, c.prep.source.checkpoint);
   for (unsigned trial = 1;; ++trial) {
     add_rung(plan, trials);
     std::optional<Quality> quality = c.journal.gate(plan);
@@ -107,10 +98,10 @@ Trials climb(Compression& c, Plan plan) {
                                 trial, 100 * quality->perplexity_increase.value, quality->mean_kld.value));
     if (trial >= c.options.max_trials || c.options.size) return trials;  // what would mend it would not fit the size
     if (harms.empty()) {
-      harms = measure_harms(c.encode_input(), plan, spread(*c.texts.gate, kHarmWindows), c.setup);
+      harms = measure_harms(c.prep.encode_input(), plan, spread(*c.prep.texts.gate, kHarmWindows), c.prep.setup);
       add_harm_facts(harms, plan, c.facts);
     }
-    const std::optional<Plan> raised = next_plan(plan, c.format, sources, over, harms);
+    const std::optional<Plan> raised = next_plan(plan, c.prep.format, sources, over, harms);
     if (!raised) return trials;
     c.journal.add_next(plan, {*raised, harms});
     plan = *raised;

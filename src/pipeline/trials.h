@@ -24,9 +24,6 @@ class Reference {
   std::optional<ActivationStore> rows_;
 };
 
-// `count` windows spread evenly.
-Windows spread(const Windows& from, std::size_t count);
-
 struct Trials {
   std::vector<Trial> ladder;
   std::vector<EncodeError> errors;

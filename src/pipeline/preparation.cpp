@@ -1,0 +1,107 @@
+// Opening in an order that refuses what cannot work before it takes time or touches the output.
+#include "pipeline/preparation.h"
+
+#include <utility>
+
+#include "base/sha256.h"
+#include "calib/collect.h"
+#include "pipeline/compress_choice.h"
+#include "pipeline/package.h"
+#include "plan/check_plan.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+const CompressOptions& checked(const CompressOptions& options) {
+  check_plan_options(options);
+  if (options.output.empty()) return options;
+  check_output(options.output, options.input, options.existing);
+  if (options.bound.is_set())
+    check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
+  return options;
+}
+
+// llama.cpp's names, or, for a model that GGUF cannot hold, the weights' own in that style.
+ExportMap statistics_names(const OpenModel& source) {
+  try {
+    return map_to_gguf(source.spec, source.checkpoint);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInfeasible) throw;
+  }
+  ExportMap names;
+  for (std::size_t i = 0; i < source.spec.weights.size(); ++i)
+    names.weights.push_back({.weight = i, .name = source.spec.weights[i].gguf});
+  return names;
+}
+
+}  // namespace
+
+Preparation::Preparation(const CompressOptions& opt, Observer& obs)
+    : options(checked(opt)),
+      observer(obs),
+      given(opt.plan.empty() ? std::nullopt : std::optional(read_plan(opt.plan))),
+      precision_map(opt.precision_map.empty() ? std::nullopt : std::optional(read_precision_map(opt.precision_map))),
+      pool(opt.machine.threads),
+      source(opt.input, Unrecognised::kList),
+      choice(scheme_for(opt, given ? &*given : nullptr, source)),
+      scheme(*choice.scheme),
+      format(format_for(opt, given ? &*given : nullptr, scheme)),
+      names(export_map(source, format)),
+      setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))) {
+  check_text_options(options);
+}
+
+void Preparation::read_texts() {
+  if (std::exchange(texts_are_read_, true)) return;
+  texts = load_compress_texts(options, source.checkpoint, text_window(source.spec));
+}
+
+const std::vector<HashedFile>& Preparation::hash_source() {
+  if (source_files.empty()) source_files = hash_files(source.checkpoint, pool);
+  return source_files;
+}
+
+Plan Preparation::plan() {
+  if (given) hash_source();
+  const std::string hash = source_files.empty() ? "" : combined_hash(source_files);
+  const PlanInput input{scheme,
+                        format,
+                        source.spec,
+                        names,
+                        source.checkpoint,
+                        hash,
+                        statistics_sha256,
+                        precision_map ? &*precision_map : nullptr};
+  if (!given) return make_plan(input);
+  if (!calibrates()) check_plan_statistics(*given, "", options.plan);
+  return checked_plan(*given, input, options.plan);
+}
+
+std::string Preparation::collect(const fs::path& file) {
+  const ExportMap gguf_names = statistics_names(source);
+  Statistics collected;
+  if (!options.statistics.empty()) {
+    collected = read_statistics(options.statistics, source.spec, gguf_names);
+  } else {
+    collected = collect_statistics(walk(), *texts.calibration, setup.memory_limit, observer);
+    collected.text_name = options.calibration_text.filename().string();
+  }
+  return write_statistics(file, collected, source.spec, gguf_names);
+}
+
+void Preparation::use_statistics(const fs::path& file) {
+  statistics_sha256 = sha256_of_file(file);
+  statistics = read_statistics(file, source.spec, statistics_names(source));
+  if (given) check_plan_statistics(*given, statistics_sha256, options.plan);
+}
+
+CheckpointHead Preparation::head_of(const Plan& plan) {
+  if (!head_) head_ = package_head(plan, names, source, scheme);
+  head_->tensors = tensor_table(plan, names, source.spec, source.checkpoint);
+  return *head_;
+}
+
+}  // namespace quern

@@ -1,0 +1,64 @@
+// What a plan is made from: a model opened, its scheme and container settled, then its texts and statistics.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/compress_texts.h"
+#include "pipeline/encode.h"
+#include "pipeline/manifest.h"
+#include "pipeline/scheme_choice.h"
+
+namespace quern {
+
+struct Preparation {
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  const CompressOptions& options;
+  Observer& observer;
+  std::optional<Plan> given;                  // options.plan, as it was read
+  std::optional<PrecisionMap> precision_map;  // options.precision_map
+  ThreadPool pool;
+  OpenModel source;
+  const SchemeChoice choice;
+  const Scheme& scheme;
+  const Format& format;
+  ExportMap names;
+  EvaluationSetup setup;
+  CompressTexts texts;                   // once read
+  std::vector<HashedFile> source_files;  // once hashed
+  Statistics statistics;
+  std::string statistics_sha256;  // empty: there are none
+
+  // Opens the model and refuses options that cannot work. Reads no weights, and no text.
+  Preparation(const CompressOptions& options, Observer& observer);
+  Preparation(const Preparation&) = delete;
+  Preparation& operator=(const Preparation&) = delete;
+
+  // Cuts the texts into windows, the first time.
+  void read_texts();
+  // The hashes of the model's files, taken the first time.
+  const std::vector<HashedFile>& hash_source();
+  // By the scheme, or the one that was given. Refuses what cannot be planned. One by the scheme names the model's hash
+  // only behind hash_source.
+  Plan plan();
+  // Whether there is something to collect statistics from.
+  bool calibrates() const { return !options.statistics.empty() || !options.calibration_text.empty(); }
+  // Of the calibration text, or those that were given, written to `file`. Returns the hash of the file.
+  std::string collect(const std::filesystem::path& file);
+  // Statistics go through their file, so that a run from the file gives the same bytes.
+  void use_statistics(const std::filesystem::path& file);
+
+  // Header of a plan's files.
+  CheckpointHead head_of(const Plan& plan);
+  WalkContext walk() { return source.walk(pool, setup.precision); }
+  EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
+
+ private:
+  bool texts_are_read_ = false;
+  std::optional<CheckpointHead> head_;  // of any plan: only the tensors differ
+};
+
+}  // namespace quern

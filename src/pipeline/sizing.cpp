@@ -1,0 +1,37 @@
+// The survey on windows of the gate text, and the search over what it found.
+#include "pipeline/sizing.h"
+
+#include "pipeline/survey.h"
+
+namespace quern {
+
+Windows spread(const Windows& from, std::size_t count) {
+  if (from.count() <= count) return from;
+  Windows some{.length = from.length, .ids = {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto window = from.window(i * from.count() / count);
+    some.ids.insert(some.ids.end(), window.begin(), window.end());
+  }
+  return some;
+}
+
+std::vector<StepOptions> surveyed(Preparation& prep, const Plan& plan, CompressJournal* journal) {
+  if (journal)
+    if (auto known = journal->survey(plan)) return std::move(*known);
+  const Windows windows = spread(*prep.texts.gate, kSurveyWindows);
+  const EncodeInput input = prep.encode_input();
+  std::vector<StepOptions> options = survey({input, plan, prep.format, windows, prep.setup});
+  if (journal) journal->add_survey(plan, options);
+  return options;
+}
+
+SizeSearch size_search(Preparation& prep, const Plan& base, const std::vector<StepOptions>& options,
+                       std::uint64_t most) {
+  return {base, options, most, [&prep](const Plan& plan) { return prep.format.file_bytes(prep.head_of(plan)); }};
+}
+
+std::uint64_t most_bytes(const Preparation& prep) {
+  return most_bytes(*prep.options.size, prep.source.parameters(), prep.source.file_bytes());
+}
+
+}  // namespace quern

@@ -1,0 +1,28 @@
+// Choosing number formats for a size: from measuring the model to the plan.
+#pragma once
+
+#include <vector>
+
+#include "pipeline/compress_journal.h"
+#include "pipeline/preparation.h"
+#include "pipeline/size_search.h"
+
+namespace quern {
+
+inline constexpr std::size_t kSurveyWindows = 12;  // of gate text, on which the options of a size are measured
+
+// `count` windows spread evenly.
+Windows spread(const Windows& from, std::size_t count);
+
+// What the steps of `plan` may become, measured on windows of the gate text; from the journal where it knows. No
+// journal: null.
+std::vector<StepOptions> surveyed(Preparation& prep, const Plan& plan, CompressJournal* journal);
+
+// Plans within `most` bytes that differ from `base` in their number formats. REQUIRES: the arguments outlive it.
+SizeSearch size_search(Preparation& prep, const Plan& base, const std::vector<StepOptions>& options,
+                       std::uint64_t most);
+
+// The bytes that options.size allows. REQUIRES: it is set.
+std::uint64_t most_bytes(const Preparation& prep);
+
+}  // namespace quern

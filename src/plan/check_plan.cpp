@@ -1,0 +1,118 @@
+// Everything that the encoder takes for granted of a step is asked here.
+#include "plan/check_plan.h"
+
+#include <vector>
+
+#include "base/file.h"
+#include "base/names.h"
+#include "optim/optimizer.h"
+#include "plan/choice.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
+
+template <typename Table>
+std::vector<std::string> names_of(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto* row : table) names.emplace_back(row->name);
+  return names;
+}
+
+const Codec& codec_of(const PlanStep& step) {
+  if (const Codec* codec = find_codec(step.codec)) return *codec;
+  fail(ErrorCode::kInput, "there is no number format \"{}\"; did you mean {}?", step.codec,
+       nearest_names(step.codec, names_of(codecs())));
+}
+
+void check_optimizer(const PlanStep& step) {
+  for (const Optimizer* optimizer : optimizers())
+    if (optimizer->name == step.optimizer) return;
+  fail(ErrorCode::kInput, "there is no optimizer \"{}\"; did you mean {}?", step.optimizer,
+       nearest_names(step.optimizer, names_of(optimizers())));
+}
+
+void check_codec(const FitInput& in, const Codec& codec, std::uint64_t cols) {
+  if (!codec.divides(cols))
+    fail(ErrorCode::kInput, "its rows of {} weights do not divide into the blocks of {}, which are {}; choose another",
+         cols, codec.name, codec.block);
+  if (!in.format.holds(codec.name, cols))
+    fail(ErrorCode::kInput, "{} cannot hold {}; choose another number format (quern codecs lists them)", in.format.name,
+         codec.name);
+  if (const std::string why = why_refused(in, codec.name); !why.empty())
+    fail(ErrorCode::kInput, "it cannot be {}: {}", codec.name, why);
+  const char* prescribed = is_elementwise(in.weight) ? in.format.vector_encoding : nullptr;
+  if (prescribed && codec.name != std::string_view(prescribed))
+    fail(ErrorCode::kInput, "it must be {}, not {}: the runtimes of {} compute with it in no other", prescribed,
+         codec.name, in.format.name);
+}
+
+PlanStep checked_step(PlanStep step, const PlanInput& in, const ExportedWeight& exported) {
+  const Weight& weight = in.spec.weights[exported.weight];
+  const RowLayout rows = row_layout(exported.output_shape(weight));
+  const Codec& codec = codec_of(step);
+  check_codec({in.scheme, in.format, weight, &exported, stored_encoding(in.source, weight)}, codec, rows.cols);
+  check_optimizer(step);
+  step.bytes = codec.stored_bytes(rows.rows, rows.cols);
+  step.parameters = rows.rows * rows.cols;
+  return step;
+}
+
+}  // namespace
+
+Plan parse_plan(std::string_view text) {
+  const Json json = parse_json(text);
+  const Json* inner = json.is_object() ? json.find("plan") : nullptr;
+  return plan_from_json(inner ? *inner : json);
+}
+
+Plan read_plan(const fs::path& path) {
+  return with_context("while reading the plan " + path.string(),
+                      [&] { return parse_plan(read_text(path, kMostBytes)); });
+}
+
+Plan checked_plan(const Plan& given, const PlanInput& in, const fs::path& path) {
+  if (given.source_sha256 != in.source_sha256)
+    fail(ErrorCode::kInput,
+         "the plan {} was made for another checkpoint: its source_sha256 is {}, that of {} is {}; make one for this "
+         "model with quern plan",
+         path.string(), given.source_sha256, in.source.path().string(), in.source_sha256);
+  if (given.steps.size() != in.names.weights.size())
+    fail(ErrorCode::kInput, "the plan {} has {} steps, and {} is written as {} tensors; make one with quern plan",
+         path.string(), given.steps.size(), in.source.path().string(), in.names.weights.size());
+  Plan plan = given;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    PlanStep& step = plan.steps[i];
+    const ExportedWeight& exported = in.names.weights[i];
+    const std::string tensor = exported.source_name(in.spec.weights[exported.weight]);
+    if (step.tensor != tensor || step.output != exported.name)
+      fail(ErrorCode::kInput, "step {} of the plan {} writes {} from {}, where this model has {} from {}", i,
+           path.string(), step.output, step.tensor, exported.name, tensor);
+    step = with_context(fmt::format("in step {} of the plan {}, tensor {}", i, path.string(), tensor),
+                        [&] { return checked_step(step, in, exported); });
+  }
+  return plan;
+}
+
+void check_plan_statistics(const Plan& given, const std::string& statistics_sha256, const fs::path& path) {
+  if (given.statistics_sha256 == statistics_sha256) return;
+  if (given.statistics_sha256.empty())
+    fail(ErrorCode::kInput,
+         "the plan {} was made without statistics: leave out --calib and --imatrix, or plan again with them",
+         path.string());
+  if (statistics_sha256.empty())
+    fail(ErrorCode::kInput,
+         "the plan {} was made with statistics: give the --imatrix that quern plan --save-imatrix wrote, or the same "
+         "--calib",
+         path.string());
+  fail(ErrorCode::kInput,
+       "the plan {} was made with other statistics: their sha256 is {}, that of those given is {}; give the --imatrix "
+       "that quern plan --save-imatrix wrote, or plan again",
+       path.string(), given.statistics_sha256, statistics_sha256);
+}
+
+}  // namespace quern

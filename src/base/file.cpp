@@ -172,6 +172,22 @@ void OutputFile::finish() {
   if (synced != 0 || closed != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
 }
 
+TemporaryFolder::TemporaryFolder(std::string_view name) {
+  std::error_code ec;
+  const fs::path system = fs::temp_directory_path(ec);
+  if (ec) fail(ErrorCode::kResource, "there is no folder for temporary files (TMPDIR): {}", ec.message());
+  std::string pattern = (system / fmt::format("{}-XXXXXX", name)).string();
+  if (!::mkdtemp(pattern.data()))
+    fail(ErrorCode::kResource, "cannot create a folder in {} (TMPDIR names another place): {}", system.string(),
+         reason());
+  path_ = pattern;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ec;
+  fs::remove_all(path_, ec);
+}
+
 void sync_folder(const fs::path& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;

@@ -65,6 +65,21 @@ class OutputFile {
 // Waits until the names in the folder are on the disk, where the system can do that.
 void sync_folder(const std::filesystem::path& folder);
 
+// A new folder for scratch files where the system keeps those; removed with the object.
+class TemporaryFolder {
+ public:
+  // `name`: how its name begins. Error(kResource) when it cannot be made.
+  explicit TemporaryFolder(std::string_view name);
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder();
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 // Removes the folder, if it is there, so that a removal cut short leaves one that OutputFolder still takes over.
 void remove_partial(const std::filesystem::path& partial);
 

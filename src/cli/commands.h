@@ -18,6 +18,7 @@ struct Subcommand {
 
 // `line`: the command as it was typed, for the record.
 Subcommand add_inspect(CLI::App& program);
+Subcommand add_plan(CLI::App& program);
 Subcommand add_compress(CLI::App& program, const std::string& line);
 Subcommand add_eval(CLI::App& program);
 Subcommand add_verify(CLI::App& program);

@@ -5,11 +5,9 @@
 
 #include "base/counted.h"
 #include "base/printable.h"
-#include "cli/command_text.h"
 #include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/model_options.h"
 #include "cli/preview_text.h"
-#include "pipeline/compress.h"
 #include "pipeline/package.h"
 #include "plan/precision_table.h"
 #include "quern/error.h"
@@ -18,139 +16,71 @@ namespace quern::cli {
 namespace {
 
 struct Options {
-  CompressOptions compress;
-  SharedOptions shared;
-  std::string max_perplexity_increase, max_kld;
-  std::string target_size, target_bpw, min_ratio;
+  ModelOptions model;
   bool force = false, resume = false, dry_run = false;
 };
 
-std::optional<SizeGoal> size_goal(const Options& o) {
-  if (!o.target_size.empty()) return SizeGoal{SizeGoal::Unit::kBytes, static_cast<double>(parse_bytes(o.target_size))};
-  if (!o.target_bpw.empty()) return SizeGoal{SizeGoal::Unit::kBitsPerWeight, parse_positive(o.target_bpw)};
-  if (!o.min_ratio.empty()) return SizeGoal{SizeGoal::Unit::kRatio, parse_ratio(o.min_ratio)};
-  return std::nullopt;
-}
-
 // The whole result of a dry run, or the beginning of a run for people.
-void show_preview(const Options& o, Preparation& preparation) {
-  if (!o.dry_run && (o.shared.json || o.shared.quiet)) return;
+void show_preview(const Options& o, Preparation& preparation, TerminalObserver& observer) {
+  const SharedOptions& shared = o.model.shared;
+  if (!o.dry_run && (shared.json || shared.quiet)) return;
   const CompressPreview plan = preview(preparation);
-  if (o.dry_run && o.shared.json) {
+  observer.expect(plan.time.total());
+  if (o.dry_run && shared.json) {
     fmt::print("{}\n", dump_json(to_json(plan), 1));
     return;
   }
-  fmt::print(o.dry_run ? stdout : stderr, "{}", printable(preview_text(o.compress, plan)));
+  fmt::print(o.dry_run ? stdout : stderr, "{}", printable(preview_text(o.model.compress, plan)));
   if (!o.dry_run) return;
   for (const std::string& note : plan.notes) fmt::print(stderr, "note: {}\n", printable(note));
 }
 
 int run(Options o) {
-  o.compress.machine = o.shared.machine();
-  o.compress.existing = o.force ? OutputFolder::Existing::kReplace : OutputFolder::Existing::kRefuse;
-  if (o.resume) o.compress.start = CompressOptions::Start::kResume;
-  if (!o.max_perplexity_increase.empty())
-    o.compress.bound.max_perplexity_increase = parse_fraction(o.max_perplexity_increase);
-  if (!o.max_kld.empty()) o.compress.bound.max_kld = parse_number(o.max_kld);
-  o.compress.size = size_goal(o);
-  std::optional<TerminalObserver> observer(o.shared.verbosity());
-  Preparation preparation(o.compress, *observer);
-  show_preview(o, preparation);
+  const SharedOptions& shared = o.model.shared;
+  CompressOptions& options = o.model.resolved();
+  options.existing = o.force ? OutputFolder::Existing::kReplace : OutputFolder::Existing::kRefuse;
+  if (o.resume) options.start = CompressOptions::Start::kResume;
+  std::optional<TerminalObserver> observer(shared.verbosity());
+  Preparation preparation(options, *observer);
+  show_preview(o, preparation, *observer);
   if (o.dry_run) return 0;
   const Report report = compress(preparation);
   observer.reset();
-  const auto where = report.accepted ? o.compress.output : rejected_path(o.compress.output);
-  fmt::print("{}", o.shared.json ? dump_json(to_json(report), 1) + "\n" : summary(report));
-  if (!o.shared.json)
+  const auto where = report.accepted ? options.output : rejected_path(options.output);
+  fmt::print("{}", shared.json ? dump_json(to_json(report), 1) + "\n" : summary(report));
+  if (!shared.json)
     fmt::print("\n{}\n{} in {:.1f} s; the card with all figures is {}\n", precision_table(report.ladder.back().plan),
                where.string(), report.seconds, (where / kCardName).string());
   if (report.accepted) return 0;
-  fmt::print(
-      stderr,
-      "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
-      "Allow more (--max-ppl-increase, --max-kld) or {}.\n",
-      counted(report.ladder.size(), "trial"), o.compress.output.string(), where.string(),
-      o.compress.size ? "a larger size" : "start from a scheme with more bits; --max-trials gives more attempts");
+  fmt::print(stderr,
+             "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
+             "Allow more (--max-ppl-increase, --max-kld) or {}.\n",
+             counted(report.ladder.size(), "trial"), options.output.string(), where.string(),
+             options.size ? "a larger size" : "start from a scheme with more bits; --max-trials gives more attempts");
   return static_cast<int>(ErrorCode::kQuality);
 }
 
-template <typename Table>
-std::vector<std::string> names_of(const Table& table) {
-  std::vector<std::string> names;
-  for (const auto* row : table) names.emplace_back(row->name);
-  return names;
+void add_result_options(CLI::App& app, Options& o) {
+  app.add_option("--report-text", o.model.compress.report_text, "Text that is only reported on")->type_name("FILE");
+  app.add_option("--max-ppl-increase", o.model.max_perplexity_increase, "Perplexity may rise by this much, such as 3%")
+      ->type_name("SHARE");
+  app.add_option("--max-kld", o.model.max_kld, "Mean KL divergence to the original at most, in nats, such as 0.02")
+      ->type_name("X");
 }
 
-constexpr const char* kMoreSizes = "More options, a size to keep to";
-constexpr const char* kMoreTexts = "More options, texts and statistics";
-constexpr const char* kMoreChoices = "More options, choices and machine";
-
-void add_common_options(CLI::App& app, Options& o) {
-  CompressOptions& c = o.compress;
-  app.add_option("MODEL", c.input, "A Hugging Face folder, or a .gguf file")->type_name("PATH")->required();
-  app.add_option("-o,--output", c.output, "Folder to write")->type_name("FOLDER")->required();
-  offer(app.add_option("--scheme", c.scheme, "Mix of number formats; quern schemes lists them"), names_of(schemes()))
-      ->type_name("NAME")
-      ->capture_default_str();
-  offer(app.add_option("--format", c.format, "Kind of file (default: the scheme's); quern formats lists them"),
-        names_of(formats()))
-      ->type_name("NAME");
-  app.add_option("--calib", c.calibration_text, "Text for the statistics; a fifth of it decides the quality bound")
-      ->type_name("FILE");
-  app.add_option("--report-text", c.report_text, "Text that is only reported on")->type_name("FILE");
-  app.add_option("--max-ppl-increase", o.max_perplexity_increase, "Perplexity may rise by this much, such as 3%")
-      ->type_name("SHARE");
-  app.add_option("--max-kld", o.max_kld, "Mean KL divergence to the original at most, in nats, such as 0.02")
-      ->type_name("X");
-  app.add_option("--target-size", o.target_size, "Files of at most this size, such as 20MB, with the least loss")
-      ->type_name("SIZE");
+void add_run_options(CLI::App& app, Options& o) {
   app.add_flag("--dry-run", o.dry_run, "Say what would be done and how large it becomes; write nothing");
   app.add_flag("--force", o.force, "Replace the output folder if it exists");
   app.add_flag("--resume", o.resume, "Go on from what an interrupted run of the same command left in FOLDER.partial");
 }
 
-void add_size_options(CLI::App& app, Options& o) {
-  CLI::Option* size = app.get_option("--target-size");
-  CLI::Option* bpw = app.add_option("--target-bpw", o.target_bpw, "As --target-size, in bits per weight, such as 3.4");
-  CLI::Option* ratio = app.add_option("--min-ratio", o.min_ratio, "The same as a share of the source, such as 6x");
-  size->excludes(bpw)->excludes(ratio);
-  bpw->excludes(ratio)->type_name("X")->group(kMoreSizes);
-  ratio->type_name("RATIO")->group(kMoreSizes);
-}
-
-void add_text_options(CLI::App& app, CompressOptions& c) {
-  const auto add_file = [&](const char* name, std::filesystem::path& path, const char* text) {
-    app.add_option(name, path, text)->type_name("FILE")->group(kMoreTexts);
-  };
-  const auto add_count = [&](const char* name, std::size_t& count, const char* text) {
-    app.add_option(name, count, text)
-        ->type_name("N")
-        ->capture_default_str()
-        ->check(whole_number_from(0))
-        ->group(kMoreTexts);
-  };
-  add_file("--imatrix", c.statistics, "Importance matrix (GGUF, llama.cpp's or ours) in place of --calib");
-  add_file("--gate-text", c.gate_text, "Text that decides the bound (default: a fifth of --calib)");
-  add_count("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)");
-  add_count("--gate-windows", c.gate_windows, "Windows for the bound, at most (0: all)");
-  add_count("--report-windows", c.report_windows, "Windows for the report, at most (0: all)");
-}
-
-void add_choices(CLI::App& app, Options& o) {
-  app.add_option("--precision-map", o.compress.precision_map, "JSON rules that give single tensors a number format")
-      ->type_name("FILE")
-      ->group(kMoreChoices);
-  CLI::Option* plan = app.add_option("--plan", o.compress.plan, "A plan to follow, as quern plan --json writes it");
+void add_plan_option(CLI::App& app, Options& o) {
+  CLI::Option* plan =
+      app.add_option("--plan", o.model.compress.plan, "A plan to follow, as quern plan --json writes it");
   plan->type_name("FILE")->group(kMoreChoices);
   for (const char* decided :
        {"--scheme", "--format", "--precision-map", "--target-size", "--target-bpw", "--min-ratio"})
     plan->excludes(app.get_option(decided));
-  app.add_option("--max-trials", o.compress.max_trials, "Plans to try before giving up on the bound")
-      ->type_name("N")
-      ->capture_default_str()
-      ->check(whole_number_from(1))
-      ->group(kMoreChoices);
-  add_compute(app, o.shared)->group(kMoreChoices);
 }
 
 }  // namespace
@@ -158,14 +88,28 @@ void add_choices(CLI::App& app, Options& o) {
 Subcommand add_compress(CLI::App& program, const std::string& line) {
   CLI::App* app = program.add_subcommand("compress", "Make a model smaller and measure what was lost");
   const auto o = std::make_shared<Options>();
-  o->compress.command = line;
-  add_common_options(*app, *o);
-  add_max_memory(*app, o->shared, kHalfOfMemory);
-  add_text_options(*app, o->compress);
-  add_size_options(*app, *o);
-  add_choices(*app, *o);
-  add_shared(*app, o->shared);
-  app->get_option("--threads")->group(kMoreChoices);
+  CompressOptions& c = o->model.compress;
+  c.command = line;
+  add_model(*app, o->model);
+  app->add_option("-o,--output", c.output, "Folder to write")->type_name("FOLDER")->required();
+  add_result_options(*app, *o);
+  add_target_size(*app, o->model);
+  add_run_options(*app, *o);
+  add_max_memory(*app, o->model.shared, kHalfOfMemory);
+  add_texts(*app, o->model);
+  app->add_option("--report-windows", c.report_windows, "Windows for the report, at most (0: all)")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(whole_number_from(0))
+      ->group(kMoreTexts);
+  add_other_sizes(*app, o->model);
+  add_choices(*app, o->model);
+  add_plan_option(*app, *o);
+  app->add_option("--max-trials", c.max_trials, "Plans to try before giving up on the bound")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(whole_number_from(1))
+      ->group(kMoreChoices);
   app->footer("Example: quern compress models/llama-7m -o out --scheme q4_k_m --calib texts/calib.txt");
   return {app, [o] { return run(*o); }};
 }

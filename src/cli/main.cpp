@@ -29,8 +29,8 @@ std::string command_line(int argc, char** argv) {
 
 // `line`: as add_compress takes it.
 std::vector<Subcommand> add_all(CLI::App& program, const std::string& line) {
-  std::vector<Subcommand> all{add_inspect(program), add_compress(program, line), add_eval(program), add_verify(program),
-                              add_run(program),     add_bench(program)};
+  std::vector<Subcommand> all{add_inspect(program), add_plan(program), add_compress(program, line), add_eval(program),
+                              add_verify(program),  add_run(program),  add_bench(program)};
   for (Subcommand& list : add_lists(program)) all.push_back(std::move(list));
   for (Subcommand& page : add_documentation(program)) all.push_back(std::move(page));
   return all;

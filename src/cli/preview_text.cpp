@@ -4,14 +4,10 @@
 #include <fmt/core.h>
 
 #include "base/counted.h"
+#include "cli/amounts.h"
 
 namespace quern::cli {
 namespace {
-
-std::string with_unit(std::uint64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  return value >= 1e9 ? fmt::format("{:.1f} GB", value / 1e9) : fmt::format("{:.1f} MB", value / 1e6);
-}
 
 std::string size_text(const CompressPreview& p) {
   const auto smaller = [&](std::uint64_t bytes) {
@@ -53,16 +49,29 @@ std::string measured_text(const CompressOptions& o) {
   return text.empty() ? "the error of each tensor; no text was given, so no quality (--report-text)" : text;
 }
 
+std::string time_text(const TimeForecast& time, const QualityBound& bound) {
+  std::string parts;
+  for (const auto& [name, seconds] : {std::pair{"reading", time.read},
+                                      {"calibration", time.calibrate},
+                                      {"survey", time.survey},
+                                      {"encoding", time.encode},
+                                      {"measuring", time.measure}})
+    if (seconds >= 0.5) parts += fmt::format("{}{} {}", parts.empty() ? ": " : ", ", name, duration(seconds));
+  return fmt::format("about {}{}{}", duration(time.total()), parts,
+                     bound.is_set() ? "; more where trials miss the bound" : "");
+}
+
 }  // namespace
 
 std::string preview_text(const CompressOptions& options, const CompressPreview& p) {
   std::string text = fmt::format("model     {}: {}, {} parameters, {} bytes ({})\n", options.input.string(),
                                  p.architecture, p.parameters, p.source_bytes, p.source_format);
-  text += fmt::format("target    {}{}\n", size_text(p), bound_text(options.bound));
-  text += fmt::format("output    {} ({})\n", options.output.string(), p.format);
+  text += fmt::format("target    {}: {}, {}{}\n", options.output.string(), p.format, size_text(p),
+                      bound_text(options.bound));
   text += fmt::format("machine   {} of memory at most, {}, {} arithmetic\n", with_unit(p.memory),
                       counted(p.threads, "thread"), to_string(p.precision));
-  return text + fmt::format("measured  {}\n", measured_text(options));
+  text += fmt::format("measured  {}\n", measured_text(options));
+  return text + fmt::format("time      {}\n", time_text(p.time, options.bound));
 }
 
 }  // namespace quern::cli

@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "base/printable.h"
+#include "cli/amounts.h"
 #include "cli/interrupts.h"
 
 namespace quern::cli {
@@ -24,15 +25,6 @@ std::size_t columns() {
   return known ? size.ws_col : kUsualColumns;
 }
 
-// From the rate of the stage so far.
-std::string time_left(double seconds) {
-  const auto whole = static_cast<std::uint64_t>(seconds + 0.5);
-  if (whole < 120) return fmt::format("{} s left", whole);
-  const std::uint64_t minutes = (whole + 30) / 60;
-  return minutes < 120 ? fmt::format("{} min left", minutes)
-                       : fmt::format("{} h {} min left", minutes / 60, minutes % 60);
-}
-
 }  // namespace
 
 TerminalObserver::TerminalObserver(Verbosity verbosity)
@@ -40,12 +32,16 @@ TerminalObserver::TerminalObserver(Verbosity verbosity)
 
 TerminalObserver::~TerminalObserver() { clear_line(); }
 
+void TerminalObserver::expect(double seconds) {
+  expected_end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
 void TerminalObserver::stage(std::string_view name, std::uint64_t total) {
   clear_line();
   stage_ = name;
   total_ = total;
   done_ = 0;
-  started_ = std::chrono::steady_clock::now();
+  started_ = Clock::now();
 }
 
 void TerminalObserver::advance(std::string_view what) {
@@ -69,12 +65,14 @@ bool TerminalObserver::interrupted() const { return stop_requested(); }
 void TerminalObserver::draw(std::string_view what) {
   const double share = total_ ? std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_)) : 0;
   const int filled = static_cast<int>(share * kBarWidth);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  const double left = share > 0 ? seconds / share - seconds : 0;
+  const double seconds = std::chrono::duration<double>(Clock::now() - started_).count();
+  const double of_stage = share > 0 ? seconds / share - seconds : 0;
+  const double of_run = std::chrono::duration<double>(expected_end_ - Clock::now()).count();
+  const double left = std::max(of_stage, of_run);
   const std::string line = fmt::format("{:<28} [{}{}] {:>3.0f}%  {}  {}", stage_.substr(0, 28),
                                        std::string(static_cast<std::size_t>(filled), '#'),
                                        std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share,
-                                       time_left(left), printable(what.substr(0, 48)));
+                                       duration(left) + " left", printable(what.substr(0, 48)));
   fmt::print(stderr, "\r\033[K{}", line.substr(0, columns() - 1));
   std::fflush(stderr);
 }

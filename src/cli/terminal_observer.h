@@ -16,12 +16,17 @@ class TerminalObserver : public Observer {
   explicit TerminalObserver(Verbosity verbosity);
   ~TerminalObserver() override;
 
+  // What the whole run is thought to take from now on, seconds: the bar never says that less is left.
+  void expect(double seconds);
+
   void stage(std::string_view name, std::uint64_t total) override;
   void advance(std::string_view what) override;
   void note(std::string_view text) override;
   bool interrupted() const override;
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   void draw(std::string_view what);
   void clear_line();
 
@@ -29,7 +34,7 @@ class TerminalObserver : public Observer {
   bool terminal_;
   std::string stage_;
   std::uint64_t total_ = 0, done_ = 0;
-  std::chrono::steady_clock::time_point started_;
+  Clock::time_point started_, expected_end_;
 };
 
 }  // namespace quern::cli

@@ -26,7 +26,7 @@ Plan fitted(Compression& c, const Plan& plan) {
   const SizeSearch search = size_search(c.prep, plan, options, most_bytes(c.prep));
   const SizedPlan sized = search_size(search);
   c.size = size_choice(search, sized);
-  add_size_facts(options, *c.size, c.facts);
+  add_survey_facts(options, sized.shares, c.facts);
   return sized.plan;
 }
 

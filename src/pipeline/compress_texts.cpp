@@ -17,7 +17,9 @@ TextUse use_of(const std::filesystem::path& path, const std::string& note, const
   return {path.string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count(), windows.length};
 }
 
-bool needs_gate(const CompressOptions& options) { return options.bound.is_set() || options.size.has_value(); }
+bool needs_gate(const CompressOptions& options, GateText gate) {
+  return gate == GateText::kWhereGiven || options.bound.is_set() || options.size.has_value();
+}
 
 }  // namespace
 
@@ -26,7 +28,7 @@ std::size_t text_window(const ModelSpec& spec) {
   return context == spec.extents.end() ? kUsualWindow : std::min<std::size_t>(kUsualWindow, context->second);
 }
 
-void check_text_options(const CompressOptions& options) {
+void check_text_options(const CompressOptions& options, GateText gate) {
   if (options.size && options.calibration_text.empty() && options.gate_text.empty())
     throw Error(
         ErrorCode::kUsage,
@@ -36,14 +38,15 @@ void check_text_options(const CompressOptions& options) {
     throw Error(
         ErrorCode::kUsage,
         "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
-  if (!options.gate_text.empty() && !needs_gate(options))
+  if (!options.gate_text.empty() && !needs_gate(options, gate))
     throw Error(ErrorCode::kUsage,
                 "--gate-text decides a bound or a size, and none was given: add --max-ppl-increase, --max-kld or "
                 "--target-size");
 }
 
-CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window) {
-  check_text_options(options);
+CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window,
+                                  GateText gate) {
+  check_text_options(options, gate);
   CompressTexts texts;
   const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text,
                         std::size_t limit, const Tokenizer& tokenizer, std::optional<Windows>& windows,
@@ -61,7 +64,7 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
     if (options.statistics.empty())
       load(options.calibration_text, " (four documents of five)", split.calibration, options.calibration_windows,
            tokenizer, texts.calibration, texts.calibration_use);
-    if (options.gate_text.empty() && needs_gate(options))
+    if (options.gate_text.empty() && needs_gate(options, gate))
       load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate,
            texts.gate_use);
   }

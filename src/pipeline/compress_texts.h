@@ -16,10 +16,14 @@ struct CompressTexts {
   std::optional<TextUse> calibration_use, gate_use, report_use;
 };
 
+// When the text that decides is cut: where a bound or a size has it decide, or wherever one is given.
+enum class GateText { kWhereNeeded, kWhereGiven };
+
 // Error(kUsage) when a bound or a size is asked for and no text can decide it, or a text is given that decides nothing.
-void check_text_options(const CompressOptions& options);
+void check_text_options(const CompressOptions& options, GateText gate = GateText::kWhereNeeded);
 
 // As check_text_options, and Error(kInput) for texts that cannot be used.
-CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window);
+CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window,
+                                  GateText gate = GateText::kWhereNeeded);
 
 }  // namespace quern

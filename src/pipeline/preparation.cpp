@@ -50,13 +50,11 @@ Preparation::Preparation(const CompressOptions& opt, Observer& obs)
       scheme(*choice.scheme),
       format(format_for(opt, given ? &*given : nullptr, scheme)),
       names(export_map(source, format)),
-      setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))) {
-  check_text_options(options);
-}
+      setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))) {}
 
-void Preparation::read_texts() {
+void Preparation::read_texts(GateText gate) {
   if (std::exchange(texts_are_read_, true)) return;
-  texts = load_compress_texts(options, source.checkpoint, text_window(source.spec));
+  texts = load_compress_texts(options, source.checkpoint, text_window(source.spec), gate);
 }
 
 const std::vector<HashedFile>& Preparation::hash_source() {

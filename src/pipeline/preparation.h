@@ -38,7 +38,7 @@ struct Preparation {
   Preparation& operator=(const Preparation&) = delete;
 
   // Cuts the texts into windows, the first time.
-  void read_texts();
+  void read_texts(GateText gate = GateText::kWhereNeeded);
   // The hashes of the model's files, taken the first time.
   const std::vector<HashedFile>& hash_source();
   // By the scheme, or the one that was given. Refuses what cannot be planned. One by the scheme names the model's hash

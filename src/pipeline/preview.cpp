@@ -19,9 +19,7 @@ void check_files(const CompressOptions& options) {
       !fs::is_empty(options.output, ec))
     fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
          options.output.string());
-  check_text_options(options);
-  for (const fs::path& path : {options.calibration_text, options.statistics, options.gate_text, options.report_text})
-    if (!path.empty()) File{path};
+  if (!options.statistics.empty()) File{options.statistics};
 }
 
 // Weights, configuration and tokenizer; all of them are in the one file that has a known size.
@@ -37,6 +35,7 @@ Json number_or_null(const std::optional<std::uint64_t>& number) { return number 
 CompressPreview preview(Preparation& prep) {
   const CompressOptions& options = prep.options;
   check_files(options);
+  prep.read_texts();
   const Plan plan = prep.plan();
   const OpenModel& source = prep.source;
   CompressPreview p{.architecture = source.spec.architecture,
@@ -50,6 +49,7 @@ CompressPreview preview(Preparation& prep) {
                     .threads = prep.pool.threads(),
                     .precision = prep.setup.precision,
                     .notes = plan.notes};
+  p.time = forecast_time(prep, plan, measure_rates(prep, plan));
   if (options.size) {
     p.most_bytes = most_bytes(*options.size, p.parameters, p.source_bytes);
   } else {
@@ -74,6 +74,7 @@ Json to_json(const CompressPreview& p) {
                        {"memory", p.memory},
                        {"threads", p.threads},
                        {"precision", std::string(to_string(p.precision))},
+                       {"seconds", to_json(p.time)},
                        {"notes", Json::Array(p.notes.begin(), p.notes.end())}});
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/preparation.h"
+#include "pipeline/time_forecast.h"
 
 namespace quern {
 
@@ -19,11 +19,12 @@ struct CompressPreview {
   std::uint64_t memory = 0;                  // bytes to keep to
   unsigned threads = 0;
   Precision precision = Precision::kF32;
+  TimeForecast time;
   std::vector<std::string> notes;  // what compress would note before it reads a weight
 };
 
-// Throws what compress would throw of the output and the plan; texts must exist, but are not read, and neither are
-// weights. Writes nothing.
+// Throws what compress would throw of the output, the texts and the plan. Reads a layer's weights to time it. Writes
+// nothing.
 CompressPreview preview(Preparation& preparation);
 
 Json to_json(const CompressPreview& preview);

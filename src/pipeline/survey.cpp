@@ -20,6 +20,7 @@ struct Candidate {
   std::vector<const Codec*> codecs;
   std::vector<EncodeError> errors;   // of each
   std::optional<std::size_t> probe;  // index into codecs; none where the stored one is the only one
+  const Codec* planned = nullptr;    // an option whatever it loses
 };
 
 const Codec& stored_codec(const SurveyInput& in, const PlanStep& step, const StepSource& source) {
@@ -46,7 +47,9 @@ std::vector<Candidate> candidates_of(const SurveyInput& in, const std::vector<St
     if (keeps_precision(weight)) continue;
     const Codec& stored = stored_codec(in, in.plan.steps[i], sources[i]);
     Candidate candidate{i, sources[i].layout, codecs_to_try(in.format, sources[i].layout.cols, stored), {}, {}};
-    if (candidate.codecs.empty()) continue;  // the plan's own word stands
+    candidate.planned = find_codec(in.plan.steps[i].codec);
+    if (std::ranges::find(candidate.codecs, candidate.planned) == candidate.codecs.end())
+      candidate.codecs.push_back(candidate.planned);
     candidate.probe = probe_of(candidate.codecs, stored);
     all.push_back(std::move(candidate));
   }
@@ -93,7 +96,7 @@ StepOptions options_of(const Candidate& candidate, const std::vector<StepHarm>& 
   }
   for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
     const Codec& codec = *candidate.codecs[c];
-    if (candidate.errors[c].relative_weighted() > kMostLoss) continue;
+    if (candidate.errors[c].relative_weighted() > kMostLoss && &codec != candidate.planned) continue;
     options.options.push_back({&codec, codec.stored_bytes(candidate.layout.rows, candidate.layout.cols),
                                by_error * candidate.errors[c].weighted});
   }

@@ -15,10 +15,11 @@ std::vector<TensorFacts> tensor_facts(const ModelSpec& spec, const ExportMap& na
   return facts;
 }
 
-void add_size_facts(std::span<const StepOptions> options, const SizeChoice& choice, std::vector<TensorFacts>& facts) {
+void add_survey_facts(std::span<const StepOptions> options, std::span<const double> shares,
+                      std::vector<TensorFacts>& facts) {
   for (const StepOptions& of_step : options) {
     TensorFacts& of_tensor = facts[of_step.step];
-    of_tensor.predicted_kld = choice.shares[of_step.step];
+    of_tensor.predicted_kld = shares[of_step.step];
     if (!of_step.probe) continue;
     of_tensor.kld = of_step.probe_kld;
     of_tensor.measured_codec = of_step.probe->name;

@@ -20,14 +20,15 @@ struct TensorFacts {
   Kind kind = Kind::kMatrix;            // kKept: a vector or a small sensitive matrix, which plans keep in precision
   std::optional<double> kld;            // measured with this tensor alone in `measured_codec`, nats
   std::string measured_codec;           // empty: not measured
-  std::optional<double> predicted_kld;  // share of the number format that was chosen for a size, nats
+  std::optional<double> predicted_kld;  // share of the number format that was chosen, nats
 };
 
 // One for each of `names.weights`, nothing measured.
 std::vector<TensorFacts> tensor_facts(const ModelSpec& spec, const ExportMap& names);
 
-// What a survey and the choice made from it add.
-void add_size_facts(std::span<const StepOptions> options, const SizeChoice& choice, std::vector<TensorFacts>& facts);
+// What a survey adds, and the shares of a plan that was made from it or predicted by it, one for each step.
+void add_survey_facts(std::span<const StepOptions> options, std::span<const double> shares,
+                      std::vector<TensorFacts>& facts);
 
 // What harms, measured with the number formats of `plan`, add.
 void add_harm_facts(std::span<const StepHarm> harms, const Plan& plan, std::vector<TensorFacts>& facts);

@@ -29,7 +29,7 @@ TEST(TensorFacts, KeepWhatWasMeasuredAndPredicted) {
   const Codec &three = *find_codec("q3_k"), &six = *find_codec("q6_k");
   std::vector<TensorFacts> facts(3);
   const StepOptions measured{1, {{&six, 60, 0.1}}, &three, 0.4}, unmeasured{2, {{&six, 60, 0.0}}};
-  add_size_facts(std::vector{measured, unmeasured}, SizeChoice{.shares = {0, 0.1, 0}}, facts);
+  add_survey_facts(std::vector{measured, unmeasured}, std::vector<double>{0, 0.1, 0}, facts);
   EXPECT_FALSE(facts[0].predicted_kld);
   EXPECT_EQ(facts[1].predicted_kld, 0.1);
   EXPECT_EQ(facts[1].kld, 0.4);

@@ -6,7 +6,7 @@ import tiny_llama
 from quern_program import MODEL, ProgramTest, compress, run
 
 USAGE = 2
-COMMANDS = ("inspect", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "architectures", "codecs")
+COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "architectures", "codecs")
 SCREEN_LINES, SCREEN_COLUMNS = 24, 100
 
 

@@ -1,12 +1,91 @@
-"""Plans that are handed back: the same bytes, and a refusal that says what is wrong with one that does not fit."""
+"""Plans: what is foretold of them is what compress makes, and one that is handed back gives the same bytes or is refused."""
 
 import json
+import os
 import unittest
 
 import tiny_llama
-from quern_program import CALIBRATED, MODEL, ProgramTest, compress, hashes, model_files, read_json, sha256
+from quern_program import CALIBRATED, MODEL, ProgramTest, compress, hashes, model_files, read_json, run, sha256, strict_json
 
-USAGE, INPUT = 2, 3
+USAGE, INPUT, INFEASIBLE, RESOURCE = 2, 3, 4, 6
+SURVEYED = [*CALIBRATED, "--gate-windows", "1"]
+
+
+def codecs_of(plan):
+    return {step["output"]: step["codec"] for step in plan["steps"]}
+
+
+class Forecast(ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.file, cls.statistics = cls.class_folder / "plan.json", cls.class_folder / "statistics.gguf"
+        cls.options = ["--scheme", "q4_k_m", "--target-size", "4MB", *SURVEYED]
+        cls.scratch = cls.class_folder / "tmp"
+        cls.scratch.mkdir()
+        cls.done = run("plan", MODEL, *cls.options, "-o", cls.file, "--save-imatrix", cls.statistics, "--tensors",
+                       env=dict(os.environ, TMPDIR=str(cls.scratch)))
+        cls.plan = read_json(cls.file)
+        cls.forecast = cls.plan["forecast"]
+
+    def test_is_what_compress_makes(self):
+        made = compress(self.folder / "made", *self.options)
+        followed = compress(self.folder / "followed", "--plan", self.file, "--imatrix", self.statistics)
+        manifest = read_json(made / "manifest.json")
+        self.assertEqual(codecs_of(manifest["plan"]), codecs_of(self.plan))
+        self.assertEqual([sha256(f) for f in model_files(made)], [sha256(f) for f in model_files(followed)])
+        self.assertEqual(self.forecast["model_bytes"], sum(f.stat().st_size for f in model_files(made)))
+        report = read_json(made / "report.json")
+        self.assertAlmostEqual(report["size"]["chosen"]["kld"], self.forecast["quality"]["mean_kld"]["value"], 12)
+
+    def test_alternatives_are_a_curve(self):
+        rows = self.forecast["quality"]["alternatives"]
+        self.assertTrue(5 <= len(rows) <= 8, rows)
+        self.assertIn(self.forecast["model_bytes"], [row["bytes"] for row in rows])
+        self.assertEqual(rows, sorted(rows, key=lambda row: row["bytes"]))
+        for name in ("mean_kld", "perplexity"):
+            values = [row[name]["value"] for row in rows]
+            self.assertEqual(values, sorted(values, reverse=True))
+            for row in rows:
+                self.assertTrue(row[name]["low"] < row[name]["value"] < row[name]["high"])
+
+    def test_every_tensor_has_its_reason(self):
+        self.assertEqual(self.done.returncode, 0, self.done.stderr[-600:])
+        for step in self.plan["steps"]:
+            line = next(line for line in self.done.stdout.split("\n") if line.startswith(step["output"] + " "))
+            self.assertIn(step["codec"], line)
+            self.assertIn(step["reason"], line)
+        shares = [tensor["predicted_kld"] for tensor in self.forecast["tensors"] if tensor["options"]]
+        self.assertAlmostEqual(sum(shares), self.forecast["quality"]["mean_kld"]["value"], 9)
+        self.assertEqual(os.listdir(self.scratch), [], "scratch files were left behind")
+
+    def test_says_size_quality_memory_and_time(self):
+        lines = {line.split()[0]: line for line in self.done.stdout.split("\n")[:5]}
+        self.assertEqual(list(lines), ["model", "size", "quality", "memory", "time"])
+        self.assertIn(f"exactly {self.forecast['model_bytes']} bytes", lines["size"])
+        self.assertIn("perplexity", lines["quality"])
+        self.assertGreater(self.forecast["seconds"]["survey"], 0)
+        self.assertLess(self.forecast["replay_seconds"], self.forecast["seconds"]["total"])
+
+    def test_a_scheme_without_a_size(self):
+        plan = strict_json(self.succeed("plan", MODEL, "--scheme", "q4_k_m", *SURVEYED, "--json", "-q").stdout)
+        made = compress(self.folder / "out", "--scheme", "q4_k_m", *CALIBRATED)
+        self.assertEqual(plan["forecast"]["model_bytes"], sum(f.stat().st_size for f in model_files(made)))
+        self.assertEqual(codecs_of(plan), codecs_of(read_json(made / "manifest.json")["plan"]))
+        size = next(row for row in plan["forecast"]["quality"]["alternatives"] if row["bytes"] == plan["forecast"]["model_bytes"])
+        self.assertEqual(size["mean_kld"], plan["forecast"]["quality"]["mean_kld"])
+
+    def test_without_a_text(self):
+        done = self.succeed("plan", MODEL, "--scheme", "q8_0")
+        self.assertIn("not predicted", done.stdout)
+        self.assertIsNone(strict_json(self.succeed("plan", MODEL, "--scheme", "q8_0", "--json").stdout)["forecast"]["quality"])
+
+    def test_what_cannot_be_planned(self):
+        self.fail_with(INFEASIBLE, ["the least is"], "plan", MODEL, "--scheme", "q4_k_m", *SURVEYED, "--target-size", "1MB")
+        self.fail_with(USAGE, ["--calib", "--gate-text"], "plan", MODEL, "--scheme", "q4_k_m", "--target-size", "4MB")
+        self.fail_with(INPUT, ["nowhere"], "plan", self.folder / "nowhere")
+        self.fail_with(RESOURCE, ["nowhere/plan.json"], "plan", MODEL, "-o", self.folder / "nowhere/plan.json")
+        self.fail_with(RESOURCE, ["TMPDIR"], "plan", MODEL, *CALIBRATED, env=dict(os.environ, TMPDIR=str(self.folder / "nowhere")))
 
 
 class Replay(ProgramTest):

@@ -7,7 +7,7 @@ import unittest
 import tiny_llama
 from quern_program import CALIBRATION_TEXT, MODEL, ProgramTest, compress, model_files, read_json, strict_json
 
-TITLES = ["model", "target", "output", "machine", "measured"]
+TITLES = ["model", "target", "machine", "measured", "time"]
 
 
 class Preview(ProgramTest):

@@ -1,0 +1,88 @@
+// Options as CLI11 takes them.
+#include "cli/model_options.h"
+
+#include "cli/command_text.h"
+
+namespace quern::cli {
+namespace {
+
+std::optional<SizeGoal> size_goal(const ModelOptions& o) {
+  if (!o.target_size.empty()) return SizeGoal{SizeGoal::Unit::kBytes, static_cast<double>(parse_bytes(o.target_size))};
+  if (!o.target_bpw.empty()) return SizeGoal{SizeGoal::Unit::kBitsPerWeight, parse_positive(o.target_bpw)};
+  if (!o.min_ratio.empty()) return SizeGoal{SizeGoal::Unit::kRatio, parse_ratio(o.min_ratio)};
+  return std::nullopt;
+}
+
+template <typename Table>
+std::vector<std::string> names_of(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto* row : table) names.emplace_back(row->name);
+  return names;
+}
+
+}  // namespace
+
+CompressOptions& ModelOptions::resolved() {
+  compress.machine = shared.machine();
+  if (!max_perplexity_increase.empty())
+    compress.bound.max_perplexity_increase = parse_fraction(max_perplexity_increase);
+  if (!max_kld.empty()) compress.bound.max_kld = parse_number(max_kld);
+  compress.size = size_goal(*this);
+  return compress;
+}
+
+void add_model(CLI::App& app, ModelOptions& o) {
+  CompressOptions& c = o.compress;
+  app.add_option("MODEL", c.input, "A Hugging Face folder, or a .gguf file")->type_name("PATH")->required();
+  offer(app.add_option("--scheme", c.scheme, "Mix of number formats; quern schemes lists them"), names_of(schemes()))
+      ->type_name("NAME")
+      ->capture_default_str();
+  offer(app.add_option("--format", c.format, "Kind of file (default: the scheme's); quern formats lists them"),
+        names_of(formats()))
+      ->type_name("NAME");
+  app.add_option("--calib", c.calibration_text, "Text for the statistics; a fifth of it is kept apart to decide")
+      ->type_name("FILE");
+}
+
+void add_target_size(CLI::App& app, ModelOptions& o) {
+  app.add_option("--target-size", o.target_size, "Files of at most this size, such as 20MB, with the least loss")
+      ->type_name("SIZE");
+}
+
+void add_other_sizes(CLI::App& app, ModelOptions& o) {
+  CLI::Option* size = app.get_option("--target-size");
+  CLI::Option* bpw = app.add_option("--target-bpw", o.target_bpw, "As --target-size, in bits per weight, such as 3.4");
+  CLI::Option* ratio = app.add_option("--min-ratio", o.min_ratio, "The same as a share of the source, such as 6x");
+  size->excludes(bpw)->excludes(ratio);
+  bpw->excludes(ratio)->type_name("X")->group(kMoreSizes);
+  ratio->type_name("RATIO")->group(kMoreSizes);
+}
+
+void add_texts(CLI::App& app, ModelOptions& o) {
+  CompressOptions& c = o.compress;
+  const auto add_file = [&](const char* name, std::filesystem::path& path, const char* text) {
+    app.add_option(name, path, text)->type_name("FILE")->group(kMoreTexts);
+  };
+  const auto add_count = [&](const char* name, std::size_t& count, const char* text) {
+    app.add_option(name, count, text)
+        ->type_name("N")
+        ->capture_default_str()
+        ->check(whole_number_from(0))
+        ->group(kMoreTexts);
+  };
+  add_file("--imatrix", c.statistics, "Importance matrix (GGUF, llama.cpp's or ours) in place of --calib");
+  add_file("--gate-text", c.gate_text, "Text that decides (default: a fifth of --calib)");
+  add_count("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)");
+  add_count("--gate-windows", c.gate_windows, "Windows of the text that decides, at most (0: all)");
+}
+
+void add_choices(CLI::App& app, ModelOptions& o) {
+  app.add_option("--precision-map", o.compress.precision_map, "JSON rules that give single tensors a number format")
+      ->type_name("FILE")
+      ->group(kMoreChoices);
+  add_compute(app, o.shared)->group(kMoreChoices);
+  add_shared(app, o.shared);
+  app.get_option("--threads")->group(kMoreChoices);
+}
+
+}  // namespace quern::cli

@@ -1,0 +1,68 @@
+// quern plan MODEL
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "base/file.h"
+#include "base/printable.h"
+#include "cli/commands.h"
+#include "cli/forecast_text.h"
+#include "cli/model_options.h"
+#include "pipeline/forecast.h"
+
+namespace quern::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::filesystem::path output, statistics_copy;
+  bool tensors = false;
+};
+
+void show(const Options& o, const Forecast& f) {
+  if (o.model.shared.json) {
+    fmt::print("{}\n", dump_json(to_json(f), 1));
+    return;
+  }
+  fmt::print("{}", printable(forecast_text(o.model.compress, f)));
+  if (o.tensors) fmt::print("\n{}", printable(tensor_lines(f)));
+}
+
+int run(Options o) {
+  const CompressOptions& options = o.model.resolved();
+  const Forecast f = [&] {
+    TerminalObserver observer(o.model.shared.verbosity());
+    Preparation preparation(options, observer);
+    return forecast(preparation, o.statistics_copy);
+  }();
+  if (!o.output.empty()) {
+    OutputFile file(o.output);
+    file.write(dump_json(to_json(f), 1) + "\n");
+    file.finish();
+  }
+  show(o, f);
+  if (!o.model.shared.json && !o.model.shared.quiet)
+    for (const std::string& note : f.notes) fmt::print(stderr, "note: {}\n", printable(note));
+  return 0;
+}
+
+}  // namespace
+
+Subcommand add_plan(CLI::App& program) {
+  CLI::App* app = program.add_subcommand("plan", "Say what compress would make, how large, how good and how fast");
+  const auto o = std::make_shared<Options>();
+  add_model(*app, o->model);
+  add_target_size(*app, o->model);
+  app->add_option("-o,--output", o->output, "Write the plan as JSON, for compress --plan")->type_name("FILE");
+  app->add_option("--save-imatrix", o->statistics_copy, "Keep the statistics, for compress --plan --imatrix")
+      ->type_name("FILE");
+  app->add_flag("--tensors", o->tensors, "List every tensor with its number format and the reason");
+  add_max_memory(*app, o->model.shared, kHalfOfMemory);
+  add_texts(*app, o->model);
+  add_other_sizes(*app, o->model);
+  add_choices(*app, o->model);
+  app->footer("Example: quern plan models/llama-7m --scheme q4_k_m --calib texts/calib.txt --target-size 4MB");
+  return {app, [o] { return run(*o); }};
+}
+
+}  // namespace quern::cli

@@ -1,0 +1,192 @@
+// The first phases of compress, then predictions in place of the last ones.
+#include "pipeline/forecast.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "base/file.h"
+#include "pipeline/check_weights.h"
+#include "pipeline/package.h"
+#include "pipeline/sizing.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kAlternatives = 7;
+constexpr double kUnnoticeable = 5e-4;  // nats: files with less do not come into question
+
+void calibrate(Preparation& prep, const fs::path& scratch, const fs::path& copy) {
+  if (!prep.calibrates()) return;
+  const fs::path file = scratch / kStatisticsName;
+  prep.collect(file);
+  prep.use_statistics(file);
+  if (copy.empty()) return;
+  OutputFile out(copy);
+  out.write(read_text(file));
+  out.finish();
+}
+
+double perplexity_of_original(Preparation& prep, const Windows& windows) {
+  prep.observer.stage("original on the gate text", prep.source.spec.blocks.size() - 1);
+  const ActivationStore rows = final_hidden(prep.walk(), windows, prep.setup.memory_limit, prep.observer);
+  return summarise(score(prep.walk(), rows, windows)).original_perplexity.value;
+}
+
+// The shares of a plan that was not chosen from the options.
+SizedPlan with_shares(const Plan& plan, std::span<const StepOptions> options) {
+  SizedPlan sized{plan, 0, std::vector<double>(plan.steps.size()), 0};
+  for (const StepOptions& of_step : options) {
+    const auto same = std::ranges::find(of_step.options, plan.steps[of_step.step].codec,
+                                        [](const StepOption& option) { return option.codec->name; });
+    if (same == of_step.options.end())
+      fail(ErrorCode::kInput, "tensor {} cannot be stored as {}: its values are too large for it",
+           plan.steps[of_step.step].tensor, plan.steps[of_step.step].codec);
+    sized.kld += sized.shares[of_step.step] = same->kld;
+  }
+  return sized;
+}
+
+// From the smallest files to those that no one can tell from the original, each so many times as large as the one
+// before.
+std::vector<Alternative> alternatives(const SizeSearch& search, const SizedPlan& chosen, double original_perplexity) {
+  const SizeChoice choice = size_choice(search, chosen);
+  const auto finest =
+      std::ranges::find_if(choice.curve, [](const SizePoint& point) { return point.kld < kUnnoticeable; });
+  const auto least = static_cast<double>(choice.curve.front().bytes);
+  const auto most = static_cast<double>((finest == choice.curve.end() ? choice.curve.back() : *finest).bytes);
+  std::vector<Alternative> all{{chosen.file_bytes, predict(chosen.kld, original_perplexity)}};
+  for (std::size_t i = 0; i < kAlternatives; ++i) {
+    const double share = static_cast<double>(i) / (kAlternatives - 1);
+    SizeSearch at = search;
+    at.most = static_cast<std::uint64_t>(least * std::pow(most / least, share) + 0.5);
+    const SizedPlan sized = search_size(at);
+    all.push_back({sized.file_bytes, predict(sized.kld, original_perplexity)});
+  }
+  std::ranges::stable_sort(all, {}, &Alternative::bytes);
+  const auto again = std::ranges::unique(all, {}, &Alternative::bytes);
+  all.erase(again.begin(), again.end());
+  return all;
+}
+
+// Measures, chooses if a size was asked for, and predicts. Changes the plan of `f`.
+void add_quality(Preparation& prep, Forecast& f) {
+  const Plan base = f.plan;
+  f.options = surveyed(prep, base, nullptr);
+  const std::vector<StepOptions>& options = f.options;
+  SizedPlan chosen;
+  SizeSearch search = size_search(prep, base, options, 0);
+  if (prep.options.size) {
+    search.most = most_bytes(prep);
+    chosen = search_size(search);
+  } else {
+    chosen = with_shares(base, options);
+    if (prep.format.file_bytes) chosen.file_bytes = search.file_bytes(base);
+  }
+  f.plan = chosen.plan;
+  add_survey_facts(options, chosen.shares, f.tensors);
+  QualityForecast quality{.text = *prep.texts.gate_use, .alternatives = {}};
+  quality.original_perplexity = perplexity_of_original(prep, *prep.texts.gate);
+  quality.quality = predict(chosen.kld, quality.original_perplexity);
+  if (prep.format.file_bytes) quality.alternatives = alternatives(search, chosen, quality.original_perplexity);
+  f.quality = std::move(quality);
+}
+
+template <typename T>
+Json json_or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json to_json(const Range& range) {
+  return Json::object({{"value", range.value}, {"low", range.low}, {"high", range.high}});
+}
+
+Json to_json(const std::vector<StepOption>& options) {
+  Json rows = Json::array();
+  for (const StepOption& option : options)
+    rows.push_back(Json::object({{"codec", option.codec->name}, {"bytes", option.bytes}, {"kld", option.kld}}));
+  return rows;
+}
+
+Json to_json(const QualityForecast& quality) {
+  Json rows = Json::array();
+  for (const Alternative& a : quality.alternatives)
+    rows.push_back(Json::object(
+        {{"bytes", a.bytes}, {"mean_kld", to_json(a.quality.kld)}, {"perplexity", to_json(a.quality.perplexity)}}));
+  return Json::object({{"mean_kld", to_json(quality.quality.kld)},
+                       {"perplexity", to_json(quality.quality.perplexity)},
+                       {"original_perplexity", quality.original_perplexity},
+                       {"text", Json::object({{"path", quality.text.path},
+                                              {"sha256", quality.text.sha256},
+                                              {"windows", quality.text.windows},
+                                              {"window_length", quality.text.window_length}})},
+                       {"alternatives", std::move(rows)}});
+}
+
+}  // namespace
+
+Forecast forecast(Preparation& prep, const fs::path& statistics_copy) {
+  prep.read_texts(GateText::kWhereGiven);
+  prep.hash_source();
+  prep.plan();  // refuses what cannot be planned before a weight is read
+  check_weights(prep.source.weights, prep.source.spec, prep.pool, prep.observer);
+  const TemporaryFolder scratch("quern-plan");
+  calibrate(prep, scratch.path(), statistics_copy);
+  Forecast f{.plan = prep.plan(),
+             .architecture = prep.source.spec.architecture,
+             .source_format = prep.source.checkpoint.format()};
+  f.parameters = prep.source.parameters();
+  f.source_bytes = prep.source.file_bytes();
+  f.tensors = tensor_facts(prep.source.spec, prep.names);
+  if (prep.texts.gate) add_quality(prep, f);
+  if (prep.format.file_bytes) f.model_bytes = prep.format.file_bytes(prep.head_of(f.plan));
+  f.memory_to_compress = allowed_memory(prep.options.machine);
+  if (prep.source.can_run()) {
+    f.memory = estimate_memory(prep.source.checkpoint, prep.source.spec, 0);
+    f.memory->stored = f.plan.tensor_bytes();
+  }
+  f.time = forecast_time(prep, f.plan, measure_rates(prep, f.plan));
+  f.replay_seconds = f.time.total() - f.time.calibrate - f.time.survey;
+  f.notes = f.plan.notes;
+  if (!prep.choice.note.empty()) f.notes.insert(f.notes.begin(), prep.choice.note);
+  std::ranges::copy(prep.names.notes, std::back_inserter(f.notes));
+  std::ranges::copy(assumed_values(prep.source.spec), std::back_inserter(f.notes));
+  return f;
+}
+
+Json to_json(const Forecast& f) {
+  Json tensors = Json::array();
+  for (std::size_t i = 0; i < f.tensors.size(); ++i) {
+    const TensorFacts& facts = f.tensors[i];
+    const auto of_step = std::ranges::find(f.options, i, &StepOptions::step);
+    tensors.push_back(
+        Json::object({{"tensor", f.plan.steps[i].tensor},
+                      {"role", facts.role},
+                      {"layer", facts.layer},
+                      {"predicted_kld", json_or_null(facts.predicted_kld)},
+                      {"options", of_step == f.options.end() ? Json::array() : to_json(of_step->options)}}));
+  }
+  Json json = to_json(f.plan);
+  json.set("forecast", Json::object({{"architecture", f.architecture},
+                                     {"source_format", f.source_format},
+                                     {"parameters", f.parameters},
+                                     {"source_bytes", f.source_bytes},
+                                     {"model_bytes", json_or_null(f.model_bytes)},
+                                     {"quality", f.quality ? to_json(*f.quality) : Json()},
+                                     {"tensors", std::move(tensors)},
+                                     {"memory", f.memory ? Json::object({{"weights", f.memory->stored},
+                                                                         {"context", f.memory->context},
+                                                                         {"kv_f16", f.memory->kv_f16},
+                                                                         {"state_f32", f.memory->state_f32}})
+                                                         : Json()},
+                                     {"memory_to_compress", f.memory_to_compress},
+                                     {"seconds", to_json(f.time)},
+                                     {"replay_seconds", f.replay_seconds},
+                                     {"notes", Json::Array(f.notes.begin(), f.notes.end())}}));
+  return json;
+}
+
+}  // namespace quern

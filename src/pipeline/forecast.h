@@ -1,0 +1,53 @@
+// What `compress` would make of a model: the plan, its exact size, and what is to be expected of it, without making it.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/memory_estimate.h"
+#include "pipeline/preparation.h"
+#include "pipeline/tensor_facts.h"
+#include "pipeline/time_forecast.h"
+#include "plan/prediction.h"
+
+namespace quern {
+
+// A point of the curve of size and quality.
+struct Alternative {
+  std::uint64_t bytes = 0;  // of the model's files
+  Prediction quality;
+};
+
+struct QualityForecast {
+  Prediction quality;
+  double original_perplexity = 0;  // on the text below
+  TextUse text;
+  std::vector<Alternative> alternatives;  // rising in bytes; the plan itself is one of them
+};
+
+struct Forecast {
+  Plan plan;
+  std::string architecture, source_format;
+  std::uint64_t parameters = 0, source_bytes = 0;
+  std::optional<std::uint64_t> model_bytes;  // exact, of what a runtime needs; absent: known only when it is written
+  std::vector<TensorFacts> tensors;          // of each step; without a text nothing is measured of them
+  std::vector<StepOptions> options;          // what was measured of each number format; empty without a text
+  std::optional<QualityForecast> quality;    // absent without a text
+  std::optional<MemoryEstimate> memory;      // to run the result; absent where no architecture recognises the model
+  std::uint64_t memory_to_compress = 0;      // at most
+  TimeForecast time;                         // of compress with the same options
+  double replay_seconds = 0;                 // of compress with this plan and its statistics
+  std::vector<std::string> notes;
+};
+
+// Collects statistics and measures matrices as compress would, so that the plan is the one that compress would make.
+// With a text (calibration or gate) quality is predicted. `statistics_copy`: where the statistics are kept; empty:
+// nowhere. Writes nothing else but scratch files in the system's folder for them.
+Forecast forecast(Preparation& preparation, const std::filesystem::path& statistics_copy);
+
+// The plan as `compress --plan` reads it, and the member "forecast".
+Json to_json(const Forecast& forecast);
+
+}  // namespace quern

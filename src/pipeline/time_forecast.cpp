@@ -1,0 +1,209 @@
+// Times scale with weights and windows: layers are alike enough for one to stand for all by its number of weights.
+#include "pipeline/time_forecast.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/sha256.h"
+#include "pipeline/sizing.h"
+#include "plan/size_plan.h"
+#include "runtime/head.h"
+
+namespace quern {
+namespace {
+
+constexpr int kRepeats = 2;                               // the first of them meets cold memory
+constexpr std::size_t kHashBytes = std::size_t{4} << 20;  // enough for a steady rate
+
+// Of the fastest of kRepeats runs.
+template <typename Body>
+double seconds_of(Body body) {
+  double best = 0;
+  for (int i = 0; i < kRepeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    body();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = i ? std::min(best, seconds) : seconds;
+  }
+  return best;
+}
+
+std::uint64_t weights_in(const ModelSpec& spec, std::size_t block) {
+  std::uint64_t sum = 0;
+  for (const std::size_t w : spec.weights_of(spec.blocks[block])) sum += spec.weights[w].elements();
+  return sum;
+}
+
+// Codecs that the plan or its survey encodes with.
+std::vector<const Codec*> codecs_needed(const Preparation& prep, const Plan& plan, const PlanStep& largest,
+                                        std::uint64_t cols) {
+  std::vector<const Codec*> needed;
+  for (const PlanStep& step : plan.steps) needed.push_back(find_codec(step.codec));
+  if (prep.options.size)
+    if (const Codec* source = find_codec(prep.source.checkpoint.at(largest.tensor).encoding))
+      std::ranges::copy(codecs_to_try(prep.format, cols, *source), std::back_inserter(needed));
+  std::ranges::sort(needed);
+  const auto again = std::ranges::unique(needed);
+  needed.erase(again.begin(), again.end());
+  return needed;
+}
+
+// A few rows of the largest matrix, encoded as each codec.
+void time_encoding(Preparation& prep, const Plan& plan, WorkRates& rates) {
+  const auto largest = std::ranges::max_element(plan.steps, {}, &PlanStep::parameters);
+  const ExportedWeight& exported = prep.names.weights[static_cast<std::size_t>(largest - plan.steps.begin())];
+  const Weight& weight = prep.source.spec.weights[exported.weight];
+  const ExportedRows rows(prep.source.weights, weight, exported);
+  std::vector<RowTask> tasks = row_tasks(rows);
+  tasks.resize(std::min<std::size_t>(tasks.size(), prep.pool.threads()));
+  std::uint64_t weights = 0;
+  for (const RowTask& task : tasks) weights += task.count * rows.layout().cols;
+  rates.read = seconds_of([&] {
+                 prep.pool.run(tasks.size(), [&](std::size_t i) { rows.rows(tasks[i].first, tasks[i].count); });
+               }) /
+               static_cast<double>(weights);
+  const std::vector<double> alike(prep.calibrates() ? rows.layout().cols : 0, 1.0);
+  for (const Codec* codec : codecs_needed(prep, plan, *largest, rows.layout().cols)) {
+    if (!codec->divides(rows.layout().cols)) continue;
+    PlanStep step = *largest;
+    step.codec = codec->name;
+    rates.encode[codec->name] = seconds_of([&] {
+                                  prep.pool.run(tasks.size(), [&](std::size_t i) {
+                                    packed_hash(encode_rows(rows, step, alike, tasks[i]).packed);
+                                  });
+                                }) /
+                                static_cast<double>(weights);
+  }
+}
+
+// Windows of any text, `rounds` a thread.
+Windows some_windows(const Preparation& prep, std::size_t count) {
+  for (const std::optional<Windows>* text : {&prep.texts.calibration, &prep.texts.gate, &prep.texts.report})
+    if (*text) return spread(**text, count);
+  return {};
+}
+
+struct RoundTimes {
+  double once = 0, round = 0;
+};
+
+// From the times of one and of two rounds.
+RoundTimes split(double one, double two) {
+  const double round = std::max(two - one, one / 2);  // were laying out free, two rounds would take twice as long
+  return {std::max(0.0, one - round), round};
+}
+
+void time_passes(Preparation& prep, WorkRates& rates) {
+  const std::size_t threads = prep.pool.threads();
+  const Windows one = some_windows(prep, threads), two = some_windows(prep, 2 * threads);
+  if (!prep.source.can_run() || two.count() < 2 * threads) return;
+  const ModelSpec& spec = prep.source.spec;
+  const std::size_t block = std::max<std::size_t>(1, (spec.blocks.size() - 1) / 2);
+  const WalkContext walk = prep.walk();
+  const auto through_layer = [&](const Windows& windows) {
+    ActivationStore hidden = embed_windows(walk, windows, prep.setup.memory_limit);
+    return seconds_of([&] {
+      if (block + 1 < spec.blocks.size()) run_block(walk, block, hidden);
+    });
+  };
+  const auto through_head = [&](const Windows& windows) {
+    const ActivationStore rows =
+        scored_rows(embed_windows(walk, windows, prep.setup.memory_limit), prep.setup.memory_limit);
+    return seconds_of([&] { compare(walk, rows, walk, rows, windows); });
+  };
+  const auto weights = static_cast<double>(std::max<std::uint64_t>(1, weights_in(spec, block)));
+  const RoundTimes layer = split(through_layer(one), through_layer(two));
+  const RoundTimes head = split(through_head(one), through_head(two));
+  rates.layer = layer.once / weights;
+  rates.layer_round = layer.round / weights;
+  rates.head = head.once;
+  rates.head_round = head.round;
+}
+
+// Arithmetic over one model.
+struct Work {
+  const Preparation& prep;
+  const Plan& plan;
+  const WorkRates& rates;
+
+  double rounds(std::size_t windows) const {
+    const std::size_t threads = prep.pool.threads();
+    return static_cast<double>((windows + threads - 1) / threads);
+  }
+  // From behind block `from` to the head.
+  double pass(std::size_t windows, std::size_t from = 0) const {
+    double weights = 0;
+    const ModelSpec& spec = prep.source.spec;
+    for (std::size_t b = std::max<std::size_t>(1, from); b + 1 < spec.blocks.size(); ++b)
+      weights += static_cast<double>(weights_in(spec, b));
+    return weights * (rates.layer + rounds(windows) * rates.layer_round);
+  }
+  double heads(std::size_t windows) const { return rates.head + rounds(windows) * rates.head_round; }
+  double encoding(const std::string& codec) const {
+    const auto known = rates.encode.find(codec);
+    return known == rates.encode.end() ? rates.read : known->second;
+  }
+
+  double survey(std::size_t windows) const {
+    double seconds = pass(windows);
+    const ModelSpec& spec = prep.source.spec;
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+      const Weight& weight = spec.weights[prep.names.weights[i].weight];
+      if (keeps_precision(weight)) continue;
+      const std::size_t layer = weight.layer < 0 ? 0 : static_cast<std::size_t>(weight.layer) + 1;
+      const bool is_head = weight.layer < 0 && weight.role != "embed";
+      seconds += heads(windows) + (is_head ? 0 : pass(windows, layer));
+      for (const auto& [codec, rate] : rates.encode) seconds += rate * static_cast<double>(plan.steps[i].parameters);
+    }
+    return seconds;
+  }
+
+  double encode() const {
+    double seconds = 0, bytes = 0;
+    for (const PlanStep& step : plan.steps) {
+      seconds += encoding(step.codec) * static_cast<double>(step.parameters);
+      bytes += static_cast<double>(step.bytes);
+    }
+    return seconds + bytes * rates.hash;
+  }
+};
+
+}  // namespace
+
+WorkRates measure_rates(Preparation& prep, const Plan& plan) {
+  WorkRates rates;
+  const std::vector<std::byte> bytes(kHashBytes);
+  rates.hash = seconds_of([&] { sha256_of(bytes); }) / static_cast<double>(kHashBytes);
+  time_encoding(prep, plan, rates);
+  time_passes(prep, rates);
+  return rates;
+}
+
+Json to_json(const TimeForecast& time) {
+  return Json::object({{"read", time.read},
+                       {"calibrate", time.calibrate},
+                       {"survey", time.survey},
+                       {"encode", time.encode},
+                       {"measure", time.measure},
+                       {"total", time.total()}});
+}
+
+TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const WorkRates& rates) {
+  const Work work{prep, plan, rates};
+  std::uint64_t largest = 0, weights = 0;
+  for (const SourceFile& file : prep.source.checkpoint.files()) largest = std::max(largest, file.bytes);
+  for (const PlanStep& step : plan.steps) weights += step.parameters;
+  TimeForecast times;
+  times.read = rates.read * static_cast<double>(weights) +
+               rates.hash * static_cast<double>(std::max(largest, prep.source.file_bytes() / prep.pool.threads()));
+  if (prep.texts.calibration) times.calibrate = work.pass(prep.texts.calibration->count());
+  if (prep.options.size && prep.texts.gate)
+    times.survey = work.survey(std::min(prep.texts.gate->count(), kSurveyWindows));
+  times.encode = work.encode();
+  for (const std::optional<Windows>* text :
+       {&prep.texts.report, prep.options.bound.is_set() ? &prep.texts.gate : nullptr})
+    if (text && *text) times.measure += 2 * work.pass((*text)->count()) + work.heads((*text)->count());
+  return times;
+}
+
+}  // namespace quern

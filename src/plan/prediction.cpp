@@ -1,0 +1,26 @@
+// Two factors with their spreads.
+#include "plan/prediction.h"
+
+#include <cmath>
+
+namespace quern {
+namespace {
+
+constexpr double kKldSpread = 1.5;  // measured on other text over the sum of shares, either way
+
+// Nats of loss for a nat of divergence. 1 were the original the truth; a model that is wrong anyway loses less.
+constexpr double kLossPerKld = 0.75, kLossSpread = 1.6;
+
+Range times_or_over(double value, double spread) { return {value, value / spread, value * spread}; }
+
+}  // namespace
+
+Prediction predict(double kld, double original_perplexity) {
+  Prediction prediction{.kld = times_or_over(kld, kKldSpread), .perplexity = {}};
+  const auto perplexity = [&](double loss) { return original_perplexity * std::exp(loss); };
+  prediction.perplexity = {perplexity(kLossPerKld * kld), perplexity(kLossPerKld / kLossSpread * prediction.kld.low),
+                           perplexity(kLossPerKld * kLossSpread * prediction.kld.high)};
+  return prediction;
+}
+
+}  // namespace quern

@@ -70,9 +70,9 @@ Plan fitted(Compression& c, const Plan& plan) {
   if (!c.options.size) return plan;
   const std::uint64_t most = most_bytes(*c.options.size, c.source.parameters(), c.source.file_bytes());
   const std::vector<StepOptions> options = surveyed(c, plan);
-  const SizeSearch search{plan, options, most, [&](const Plan& candidate) {
-                            return c.format.file_bytes(package_head(candidate, c.names, c.source, c.scheme));
-                          }};
+  const SizeSearch search{plan, options, most,
+                          [&](const Plan& candidate) { return package_bytes(candidate, c.names, c.source, c.scheme); },
+                          c.source.file_bytes()};
   const SizedPlan sized = search_size(search);
   c.size = size_choice(search, sized);
   add_size_facts(options, *c.size, c.facts);

@@ -16,24 +16,11 @@ namespace fs = std::filesystem;
 
 void check_files(const CompressOptions& options) {
   check_output(options.output, options.input, options.existing);
-  std::error_code ec;
-  if (options.existing == OutputFolder::Existing::kRefuse && fs::exists(options.output, ec) &&
-      !fs::is_empty(options.output, ec))
-    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
-         options.output.string());
+  OutputFolder::check_target(options.output, options.existing);
   check_text_options(options);
   for (const fs::path& path : {options.calibration_text, options.statistics, options.gate_text, options.report_text})
     if (!path.empty()) File{path};
 }
-
-// Weights, configuration and tokenizer; all of them are in the one file that has a known size.
-std::optional<std::uint64_t> exact_bytes(const Plan& plan, const ExportMap& names, const OpenModel& source,
-                                         const SchemeChoice& choice, const Format& format) {
-  if (!format.file_bytes) return std::nullopt;
-  return format.file_bytes(package_head(plan, names, source, *choice.scheme));
-}
-
-Json number_or_null(const std::optional<std::uint64_t>& number) { return number ? Json(*number) : Json(); }
 
 }  // namespace
 
@@ -64,7 +51,7 @@ CompressPreview preview(const CompressOptions& options) {
   if (options.size) {
     p.most_bytes = most_bytes(*options.size, p.parameters, p.source_bytes);
   } else {
-    p.model_bytes = exact_bytes(plan, names, source, choice, format);
+    p.model_bytes = package_bytes(plan, names, source, *choice.scheme);
   }
   if (!choice.note.empty()) p.notes.insert(p.notes.begin(), choice.note);
   std::ranges::copy(names.notes, std::back_inserter(p.notes));
@@ -80,8 +67,8 @@ Json to_json(const CompressPreview& p) {
                        {"scheme", p.scheme},
                        {"format", p.format},
                        {"tensor_bytes", p.tensor_bytes},
-                       {"model_bytes", number_or_null(p.model_bytes)},
-                       {"most_bytes", number_or_null(p.most_bytes)},
+                       {"model_bytes", json_or_null(p.model_bytes)},
+                       {"most_bytes", json_or_null(p.most_bytes)},
                        {"memory", p.memory},
                        {"threads", p.threads},
                        {"precision", std::string(to_string(p.precision))},

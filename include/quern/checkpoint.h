@@ -153,8 +153,8 @@ struct Format {
   const char* vector_encoding = nullptr;
   // Creates the files in an existing folder. Those of the same head that are there already keep their bytes.
   std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
-  // Bytes of all model files that create() would make; null: known only when they are written.
-  std::uint64_t (*file_bytes)(const CheckpointHead& head) = nullptr;
+  // Bytes of all files that create() would make.
+  std::uint64_t (*file_bytes)(const CheckpointHead& head);
   // What loads a checkpoint whose tensors have these encodings.
   const Loader& (*loader)(std::span<const std::string_view> encodings) = nullptr;
 };

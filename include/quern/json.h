@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -71,6 +72,12 @@ class Json {
   // An integer is unsigned only where it has to be, so that equal numbers compare equal however they were made.
   std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> value_;
 };
+
+// Null where there is none.
+template <typename T>
+Json json_or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
 
 // Throws Error(kInput) with the byte position on syntax errors, duplicate keys, bad UTF-8, or nesting beyond 64 levels.
 Json parse_json(std::string_view text);

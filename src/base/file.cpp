@@ -205,11 +205,15 @@ void remove_partial(const fs::path& partial) {
 
 OutputFolder::OutputFolder(fs::path target, Existing existing, Unfinished unfinished)
     : target_(folder_name(std::move(target))), partial_(with_suffix(target_, ".partial")), unfinished_(unfinished) {
-  if (existing == Existing::kRefuse && !is_empty_or_absent(target_)) {
-    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
-         target_.string());
-  }
+  check_target(target_, existing);
   take_partial();
+}
+
+void OutputFolder::check_target(const fs::path& target, Existing existing) {
+  const fs::path folder = folder_name(target);
+  if (existing == Existing::kRefuse && !is_empty_or_absent(folder))
+    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
+         folder.string());
 }
 
 // A folder of that name is taken over only when it is empty or holds our lock file, and nobody holds the lock.

@@ -94,6 +94,8 @@ class OutputFolder {
   // ("."), or when another program writes it; Error(kResource) when it cannot be made. `unfinished`: what becomes of
   // the work of an earlier run in `target`.partial. Kept work stays when this object goes, until when_unpublished().
   OutputFolder(std::filesystem::path target, Existing existing, Unfinished unfinished = Unfinished::kRemove);
+  // The refusals of the constructor for which nothing need be made or locked.
+  static void check_target(const std::filesystem::path& target, Existing existing);
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
   ~OutputFolder();

@@ -176,6 +176,10 @@ TEST_F(FileTest, ATrailingSlashNamesTheSameFolder) {
 TEST_F(FileTest, AFolderInUseIsRefused) {
   put("out/a.txt", "old");
   expect_error(ErrorCode::kUsage, "already exists", [&] { OutputFolder(root_ / "out", Existing::kRefuse); });
+  expect_error(ErrorCode::kUsage, "already exists",
+               [&] { OutputFolder::check_target(root_ / "out/", Existing::kRefuse); });
+  OutputFolder::check_target(root_ / "out", Existing::kReplace);
+  OutputFolder::check_target(root_ / "other", Existing::kRefuse);
   put("file", "old");
   expect_error(ErrorCode::kUsage, "already exists", [&] { OutputFolder(root_ / "file", Existing::kRefuse); });
   EXPECT_EQ(entries(), (Names{"file", "out"}));

@@ -14,10 +14,8 @@ double ratio(std::uint64_t a, std::uint64_t b) { return static_cast<double>(a) /
 double percent_more(double perplexity, double original) { return 100 * (perplexity / original - 1); }
 
 std::string size_text(const Forecast& f) {
-  const std::uint64_t bytes = f.model_bytes.value_or(f.plan.tensor_bytes());
-  const double bits = 8 * ratio(bytes, f.parameters);
-  return fmt::format("{} {} bytes{}, {:.2f}x smaller, {:.2f} bits a weight", f.model_bytes ? "exactly" : "about", bytes,
-                     f.model_bytes ? "" : " of tensors", ratio(f.source_bytes, bytes), bits);
+  return fmt::format("exactly {} bytes, {:.2f}x smaller, {:.2f} bits a weight", f.model_bytes,
+                     ratio(f.source_bytes, f.model_bytes), 8 * ratio(f.model_bytes, f.parameters));
 }
 
 std::string quality_text(const Forecast& f) {

@@ -20,10 +20,15 @@ bool is_ignored(int signal) {
   return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
+// A closing terminal hangs up more than once (the kernel and the shell each), and nobody is impatient then.
 [[noreturn]] void wait_for(sigset_t signals) {
-  for (;;) {
+  for (bool told = false;;) {
     int signal = 0;
-    if (::sigwait(&signals, &signal) == 0 && asked.exchange(true)) ::_exit(128 + signal);
+    if (::sigwait(&signals, &signal) != 0) continue;
+    asked = true;
+    if (signal == SIGHUP) continue;
+    if (told) ::_exit(128 + signal);
+    told = true;
   }
 }
 

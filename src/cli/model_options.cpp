@@ -2,11 +2,23 @@
 #include "cli/model_options.h"
 
 #include "cli/command_text.h"
+#include "quern/error.h"
 
 namespace quern::cli {
 namespace {
 
+void check_one_size(const ModelOptions& o) {
+  std::string given;
+  std::size_t count = 0;
+  for (const auto& [name, value] :
+       {std::pair{"--target-size", &o.target_size}, {"--target-bpw", &o.target_bpw}, {"--min-ratio", &o.min_ratio}})
+    if (!value->empty()) given += fmt::format("{}{} {}", count++ ? " and " : "", name, *value);
+  if (count > 1)
+    fail(ErrorCode::kUsage, "{} each say how large the model may become; give the smaller of them alone", given);
+}
+
 std::optional<SizeGoal> size_goal(const ModelOptions& o) {
+  check_one_size(o);
   if (!o.target_size.empty()) return SizeGoal{SizeGoal::Unit::kBytes, static_cast<double>(parse_bytes(o.target_size))};
   if (!o.target_bpw.empty()) return SizeGoal{SizeGoal::Unit::kBitsPerWeight, parse_positive(o.target_bpw)};
   if (!o.min_ratio.empty()) return SizeGoal{SizeGoal::Unit::kRatio, parse_ratio(o.min_ratio)};
@@ -50,12 +62,12 @@ void add_target_size(CLI::App& app, ModelOptions& o) {
 }
 
 void add_other_sizes(CLI::App& app, ModelOptions& o) {
-  CLI::Option* size = app.get_option("--target-size");
-  CLI::Option* bpw = app.add_option("--target-bpw", o.target_bpw, "As --target-size, in bits per weight, such as 3.4");
-  CLI::Option* ratio = app.add_option("--min-ratio", o.min_ratio, "The same as a share of the source, such as 6x");
-  size->excludes(bpw)->excludes(ratio);
-  bpw->excludes(ratio)->type_name("X")->group(kMoreSizes);
-  ratio->type_name("RATIO")->group(kMoreSizes);
+  app.add_option("--target-bpw", o.target_bpw, "As --target-size, in bits per weight, such as 3.4")
+      ->type_name("X")
+      ->group(kMoreSizes);
+  app.add_option("--min-ratio", o.min_ratio, "The same as a share of the source, such as 6x")
+      ->type_name("RATIO")
+      ->group(kMoreSizes);
 }
 
 void add_texts(CLI::App& app, ModelOptions& o) {

@@ -11,15 +11,13 @@ namespace {
 
 std::string size_text(const CompressPreview& p) {
   const auto smaller = [&](std::uint64_t bytes) {
-    return fmt::format("{} bytes, {:.2f}x smaller", bytes,
-                       static_cast<double>(p.source_bytes) / static_cast<double>(bytes));
+    const double from = static_cast<double>(p.source_bytes), to = static_cast<double>(bytes);
+    return from >= to ? fmt::format("{} bytes, {:.2f}x smaller", bytes, from / to)
+                      : fmt::format("{} bytes, {:.2f}x larger", bytes, to / from);
   };
-  if (p.most_bytes)
-    return fmt::format("at most {} (scheme {}; a survey of the matrices chooses their number formats first)",
-                       smaller(*p.most_bytes), p.scheme);
   if (p.model_bytes) return fmt::format("scheme {}, exactly {}", p.scheme, smaller(*p.model_bytes));
-  return fmt::format("scheme {}, {} bytes of tensors; header, configuration and tokenizer come on top", p.scheme,
-                     p.tensor_bytes);
+  return fmt::format("at most {} (scheme {}; a survey of the matrices chooses their number formats first)",
+                     smaller(*p.most_bytes), p.scheme);
 }
 
 std::string bound_text(const QualityBound& bound) {

@@ -176,6 +176,7 @@ const Format kBitsandbytes = {.name = "bitsandbytes",
                               .refuses = refuses_for_bitsandbytes,
                               .vector_encoding = nullptr,
                               .create = create_safetensors,
+                              .file_bytes = safetensors_file_bytes,
                               .loader = loader_of_bitsandbytes};
 
 const Format kSafetensors = {.name = "safetensors",
@@ -187,6 +188,7 @@ const Format kSafetensors = {.name = "safetensors",
                              .refuses = refuses,
                              .vector_encoding = nullptr,
                              .create = create_safetensors,
+                             .file_bytes = safetensors_file_bytes,
                              .loader = loader};
 
 }  // namespace quern

@@ -11,5 +11,7 @@ extern const Format kBitsandbytes;
 
 // Creates the files of a safetensors checkpoint in an existing folder (Format::create).
 std::unique_ptr<CheckpointWriter> create_safetensors(const std::filesystem::path& folder, const CheckpointHead& head);
+// Size of the files that create_safetensors would make (Format::file_bytes).
+std::uint64_t safetensors_file_bytes(const CheckpointHead& head);
 
 }  // namespace quern

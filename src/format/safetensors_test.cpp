@@ -315,6 +315,39 @@ TEST(CheckpointWriterContract, MoreOrFewerBytesThanAnnouncedAreADefect) {
   }
 }
 
+// Heads of every kind that a format can have: files, shards, packed tensors, tensors that the format adds.
+std::vector<CheckpointHead> heads_for(const Format& format) {
+  CheckpointHead plain;
+  plain.tensors = {{"vector", {3}, "f32", {12}}, {"a.weight", {5, 1}, "f16", {10}}};
+  std::vector<CheckpointHead> heads{{}, plain};
+  heads.back().metadata.set("general.name", std::string("odd"));
+  if (format.holds("u8", 0)) {
+    heads.push_back(small_head());
+    heads.back().max_file_bytes = 29;
+  }
+  for (const TensorSpec& packed :
+       {TensorSpec{"h.weight", {4, 8}, "int8_channel", {32, 8}},
+        TensorSpec{"i.weight", {2, 32}, "int4a_g32", {32, 4, 2}}, TensorSpec{"j.weight", {2, 64}, "nf4", {64, 8}},
+        TensorSpec{"k.weight", {2, 64}, "nf4_dq", {64, 8}}})
+    if (format.holds(packed.encoding, packed.shape[1])) {
+      heads.push_back(heads.back());
+      heads.back().tensors.push_back(packed);
+    }
+  return heads;
+}
+
+TEST(CheckpointWriterContract, FilesHaveThePredictedBytes) {
+  for (const Format* format : formats())
+    for (const CheckpointHead& head : heads_for(*format)) {
+      SCOPED_TRACE(fmt::format("{}, {} tensors", format->name, head.tensors.size()));
+      const ScratchFolder folder;
+      format->create(folder.path(), head);
+      std::uint64_t bytes = 0;
+      for (const auto& file : std::filesystem::directory_iterator(folder.path())) bytes += file.file_size();
+      EXPECT_EQ(format->file_bytes(head), bytes);
+    }
+}
+
 TEST(CheckpointWriterContract, TensorsOfAnInterruptedWriterAreKept) {
   for (const char* format : {"safetensors", "gguf"}) {
     SCOPED_TRACE(format);

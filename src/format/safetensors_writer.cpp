@@ -79,61 +79,95 @@ std::string shard_name(const std::string& stem, std::uint32_t shard, std::uint32
   return fmt::format("{}-{:05}-of-{:05}.safetensors", stem, shard + 1, count);
 }
 
-void write_text(const fs::path& path, const Json& json) {
-  OutputFile file(path);
-  file.write(dump_json(json, 2) + "\n");
-  file.finish();
-}
+// A file of weights before they are there.
+struct ShardFile {
+  std::string name, header;
+  std::uint64_t bytes = 0;
+};
 
-void write_index(const fs::path& folder, const std::string& stem, std::uint32_t shards,
-                 const std::vector<Placement>& placements) {
+struct TextFile {
+  std::string name, text;
+};
+
+// Everything about the files but the weights.
+struct FolderLayout {
+  std::vector<Placement> placements;  // with the offsets of their tensors
+  std::vector<ShardFile> shards;
+  std::vector<TextFile> texts;
+};
+
+TextFile json_file(std::string name, const Json& json) { return {std::move(name), dump_json(json, 2) + "\n"}; }
+
+TextFile index_file(const std::string& stem, const FolderLayout& folder) {
   std::uint64_t total = 0;
   Json::Object map;
-  for (const Placement& placement : placements)
+  for (const Placement& placement : folder.placements)
     for (const SafetensorsTensor& tensor : placement.stored.tensors) {
       total += tensor.bytes;
-      map.emplace_back(tensor.name, shard_name(stem, placement.shard, shards));
+      map.emplace_back(tensor.name, folder.shards[placement.shard].name);
     }
   std::sort(map.begin(), map.end(), [](const Json::Member& a, const Json::Member& b) { return a.first < b.first; });
-  write_text(folder / (stem + ".safetensors.index.json"),
-             Json::object({{"metadata", Json::object({{"total_size", total}})}, {"weight_map", std::move(map)}}));
+  return json_file(stem + ".safetensors.index.json",
+                   Json::object({{"metadata", Json::object({{"total_size", total}})}, {"weight_map", std::move(map)}}));
 }
 
-// Creates one shard and sets the offsets of its tensors.
-OutputFile create_shard(const fs::path& path, std::uint32_t shard, std::vector<Placement>& placements) {
+// Lays out one shard and sets the offsets of its tensors.
+ShardFile lay_out_shard(std::string name, std::uint32_t shard, std::vector<Placement>& placements) {
   std::vector<SafetensorsTensor> tensors;
   for (const Placement& placement : placements)
     if (placement.shard == shard)
       tensors.insert(tensors.end(), placement.stored.tensors.begin(), placement.stored.tensors.end());
-  const std::string header = lay_out_safetensors(tensors);
-  std::uint64_t end = header.size();
+  ShardFile file{std::move(name), lay_out_safetensors(tensors), 0};
+  file.bytes = file.header.size();
   auto next = tensors.begin();
   for (Placement& placement : placements)
     if (placement.shard == shard)
       for (SafetensorsTensor& tensor : placement.stored.tensors) {
         tensor = std::move(*next++);
-        end = std::max(end, tensor.offset + tensor.bytes);
+        file.bytes = std::max(file.bytes, tensor.offset + tensor.bytes);
       }
-  return create_sized_file(path, header, end);
+  return file;
+}
+
+FolderLayout lay_out_folder(const CheckpointHead& head) {
+  const Json config = described(head);
+  FolderLayout folder{place(head), {}, {}};
+  const std::uint32_t shards = folder.placements.empty() ? 1 : folder.placements.back().shard + 1;
+  for (std::uint32_t shard = 0; shard < shards; ++shard)
+    folder.shards.push_back(lay_out_shard(shard_name(head.stem, shard, shards), shard, folder.placements));
+  if (shards > 1) folder.texts.push_back(index_file(head.stem, folder));
+  if (!config.is_null()) folder.texts.push_back(json_file("config.json", config));
+  return folder;
+}
+
+void write_text(const fs::path& folder, const TextFile& content) {
+  OutputFile file(folder / content.name);
+  file.write(content.text);
+  file.finish();
 }
 
 }  // namespace
 
-std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& folder, const CheckpointHead& head) {
-  const Json config = described(head);
-  std::vector<Placement> placements = place(head);
-  const std::uint32_t shards = placements.empty() ? 1 : placements.back().shard + 1;
+std::uint64_t safetensors_file_bytes(const CheckpointHead& head) {
+  const FolderLayout folder = lay_out_folder(head);
+  std::uint64_t bytes = 0;
+  for (const ShardFile& shard : folder.shards) bytes += shard.bytes;
+  for (const TextFile& text : folder.texts) bytes += text.text.size();
+  return bytes;
+}
+
+std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& path, const CheckpointHead& head) {
+  FolderLayout folder = lay_out_folder(head);
   std::vector<OutputFile> files;
-  for (std::uint32_t shard = 0; shard < shards; ++shard)
-    files.push_back(create_shard(folder / shard_name(head.stem, shard, shards), shard, placements));
+  for (const ShardFile& shard : folder.shards)
+    files.push_back(create_sized_file(path / shard.name, shard.header, shard.bytes));
   std::vector<WrittenTensor> written;
-  for (const Placement& placement : placements)
+  for (const Placement& placement : folder.placements)
     for (const SafetensorsTensor& tensor : placement.stored.tensors)
       written.push_back({tensor.name, {{placement.shard, tensor.offset, tensor.bytes}}});
-  if (shards > 1) write_index(folder, head.stem, shards, placements);
-  if (!config.is_null()) write_text(folder / "config.json", config);
+  for (const TextFile& text : folder.texts) write_text(path, text);
   std::vector<StoredLayout> layouts;
-  for (Placement& placement : placements) layouts.push_back(std::move(placement.stored));
+  for (Placement& placement : folder.placements) layouts.push_back(std::move(placement.stored));
   return make_encoding_writer(make_positional_writer(std::move(files), std::move(written)), std::move(layouts));
 }
 

@@ -24,17 +24,14 @@ namespace {
 using Bytes = __m512i;
 using Ints = __m512i;
 using Spread = __m512i;
-using Scales = __m256i;
 using WideScales = __m256i;
-using LowInts = __m256i;
 using Pairs = __m256;
-using Quads = __m128;
 using Floats = __m512;
 
 constexpr std::size_t kWideRows = 2;
 
-QUERN_DOT __m128i load_128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
-QUERN_DOT __m256i load_256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+#include "kernel/dot_x86_halves.inc"
+
 // `a` in the lower half, `b` in the upper.
 QUERN_DOT __m512i halves(long long a, long long b) { return _mm512_set_epi64(b, b, b, b, a, a, a, a); }
 
@@ -83,18 +80,12 @@ QUERN_DOT Ints times_minus_32(LowInts a) {
   return _mm512_zextsi256_si512(_mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(a, 5)));
 }
 QUERN_DOT WideScales to_wide(Scales scales) { return scales; }
-QUERN_DOT Scales widen(const std::byte* p) { return _mm256_cvtepi8_epi16(load_128(p)); }
-QUERN_DOT Scales twice(std::uint64_t eight) {
-  const __m128i bytes = _mm_cvtsi64_si128(static_cast<long long>(eight));
-  return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(bytes, bytes));
-}
 QUERN_DOT Spread spread(Scales scales, unsigned quarter) {
   const __m512i first = _mm512_set1_epi16(static_cast<short>(4 * quarter));
   const __m512i within = _mm512_set_epi64(0x0003000300030003, 0x0003000300030003, 0x0002000200020002,
                                           0x0002000200020002, 0x0001000100010001, 0x0001000100010001, 0, 0);
   return _mm512_permutexvar_epi16(_mm512_add_epi16(first, within), _mm512_castsi256_si512(scales));
 }
-QUERN_DOT LowInts low_dot(Scales scales, const std::int16_t* sums) { return _mm256_madd_epi16(scales, load_256(sums)); }
 QUERN_DOT Ints add_scaled_dot(Ints sum, Bytes codes, Bytes x, Spread scales) {
   return _mm512_dpwssd_epi32(sum, _mm512_maddubs_epi16(codes, x), scales);
 }
@@ -104,19 +95,9 @@ QUERN_DOT Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a); }
 QUERN_DOT Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
 template <std::size_t kRows>
 QUERN_DOT Pairs pairs_of_f16(const std::uint32_t (&halves)[kRows]) {
-  long long words[2] = {};
-  for (std::size_t r = 0; r < kRows; ++r) words[r / 2] |= static_cast<long long>(halves[r]) << (32 * (r % 2));
-  return _mm256_cvtph_ps(_mm_set_epi64x(words[1], words[0]));
+  return floats_of_f16(halves);
 }
-QUERN_DOT Pairs times_pair(Pairs a, const float* pair) {
-  double both;
-  std::memcpy(&both, pair, sizeof(both));
-  return _mm256_mul_ps(a, _mm256_castpd_ps(_mm256_set1_pd(both)));
-}
-QUERN_DOT Quads quads_of_f16(std::uint64_t halves) {
-  return _mm_cvtph_ps(_mm_cvtsi64_si128(static_cast<long long>(halves)));
-}
-QUERN_DOT Quads times_four(Quads a, const float* four) { return _mm_mul_ps(a, _mm_loadu_ps(four)); }
+QUERN_DOT Pairs times_pair(Pairs a, const float* pair) { return _mm256_mul_ps(a, four_times(pair)); }
 QUERN_DOT Floats spread_quads(Quads a) {
   const __m512i of_lane = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
   return _mm512_permutexvar_ps(of_lane, _mm512_castps128_ps512(a));
@@ -141,10 +122,7 @@ QUERN_DOT Floats load_bf16(const std::byte* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_256(p)), 16));
 }
 QUERN_DOT float sum_of(Floats lanes) {
-  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1));
-  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+  return sum_of_eight(_mm256_add_ps(_mm512_castps512_ps256(lanes), _mm512_extractf32x8_ps(lanes, 1)));
 }
 
 #include "kernel/dot_body.inc"

@@ -94,8 +94,9 @@ Report describe(Compression& c, const Trials& trials) {
   if (c.journal.continues())
     r.notes.push_back("an interrupted run was continued; the time is that of the last part alone");
   if (!c.prep.choice.note.empty()) r.notes.push_back(c.prep.choice.note);
-  if (same_text(c.options.report_text, c.options.calibration_text) ||
-      same_text(c.options.report_text, c.options.gate_text))
+  r.report_text_was_seen = same_text(c.options.report_text, c.options.calibration_text) ||
+                           same_text(c.options.report_text, c.options.gate_text);
+  if (r.report_text_was_seen)
     r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
   if (const std::string note = tokenizer_note(c); !note.empty()) r.notes.push_back(note);
   if (c.prep.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");

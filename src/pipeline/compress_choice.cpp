@@ -48,11 +48,7 @@ SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const
 const Format& format_for(const CompressOptions& options, const Plan* given, const Scheme& scheme) {
   if (given) return *of_plan(options, [&] { return &find_format(given->format); });
   const Format& format = find_format(options.format.empty() ? scheme.format : options.format);
-  if (!options.size) return format;
-  if (!format.file_bytes)
-    fail(ErrorCode::kUsage, "sizes of {} are known only when it is written; use --format gguf with a size",
-         format.name);
-  if (!options.precision_map.empty())
+  if (options.size && !options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
                 "a size chooses the number formats that --precision-map would set; give one of the two");
   return format;

@@ -104,17 +104,6 @@ bool is_like(const Plan& plan, const Plan& like) {
          });
 }
 
-// What `read` makes of the record, if it can.
-template <typename Read>
-auto read_record(const Json* record, Read read) -> std::optional<decltype(read(*record))> {
-  if (!record) return std::nullopt;
-  try {
-    return read(*record);
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
 }  // namespace
 
 CompressJournal::CompressJournal(const fs::path& folder, const Json& run)
@@ -133,7 +122,7 @@ bool CompressJournal::has_statistics(const fs::path& file) const {
 }
 
 std::optional<NextTrial> CompressJournal::next(const Plan& plan) const {
-  std::optional<NextTrial> next = read_record(journal_.find(next_key(plan)), trial_from_json);
+  std::optional<NextTrial> next = journal_.read(next_key(plan), trial_from_json);
   return next && is_like(next->plan, plan) ? next : std::nullopt;
 }
 
@@ -144,7 +133,7 @@ void CompressJournal::add_next(const Plan& plan, const NextTrial& next) {
 }
 
 std::optional<std::vector<StepOptions>> CompressJournal::survey(const Plan& plan) const {
-  auto options = read_record(journal_.find(survey_key(plan)), survey_from_json);
+  auto options = journal_.read(survey_key(plan), survey_from_json);
   return options && !options->empty() && options->back().step < plan.steps.size() ? options : std::nullopt;
 }
 
@@ -155,7 +144,7 @@ void CompressJournal::add_survey(const Plan& plan, std::span<const StepOptions> 
 }
 
 std::optional<Quality> CompressJournal::gate(const Plan& plan) const {
-  return read_record(journal_.find(gate_key(plan)), quality_from_json);
+  return journal_.read(gate_key(plan), quality_from_json);
 }
 
 void CompressJournal::add_gate(const Plan& plan, const Quality& quality) {

@@ -84,20 +84,15 @@ void add_quality(Preparation& prep, Forecast& f) {
     chosen = search_size(search);
   } else {
     chosen = with_shares(base, options);
-    if (prep.format.file_bytes) chosen.file_bytes = search.file_bytes(base);
+    chosen.file_bytes = search.file_bytes(base);
   }
   f.plan = chosen.plan;
   add_survey_facts(options, chosen.shares, f.tensors);
   QualityForecast quality{.text = *prep.texts.gate_use, .alternatives = {}};
   quality.original_perplexity = perplexity_of_original(prep, *prep.texts.gate);
   quality.quality = predict(chosen.kld, quality.original_perplexity);
-  if (prep.format.file_bytes) quality.alternatives = alternatives(search, chosen, quality.original_perplexity);
+  quality.alternatives = alternatives(search, chosen, quality.original_perplexity);
   f.quality = std::move(quality);
-}
-
-template <typename T>
-Json json_or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
 }
 
 Json to_json(const Range& range) {
@@ -142,7 +137,7 @@ Forecast forecast(Preparation& prep, const fs::path& statistics_copy) {
   f.source_bytes = prep.source.file_bytes();
   f.tensors = tensor_facts(prep.source.spec, prep.names);
   if (prep.texts.gate) add_quality(prep, f);
-  if (prep.format.file_bytes) f.model_bytes = prep.format.file_bytes(prep.head_of(f.plan));
+  f.model_bytes = prep.bytes_of(f.plan);
   f.memory_to_compress = allowed_memory(prep.options.machine);
   if (prep.source.can_run()) {
     f.memory = estimate_memory(prep.source.checkpoint, prep.source.spec, 0);
@@ -174,7 +169,7 @@ Json to_json(const Forecast& f) {
                                      {"source_format", f.source_format},
                                      {"parameters", f.parameters},
                                      {"source_bytes", f.source_bytes},
-                                     {"model_bytes", json_or_null(f.model_bytes)},
+                                     {"model_bytes", f.model_bytes},
                                      {"quality", f.quality ? to_json(*f.quality) : Json()},
                                      {"tensors", std::move(tensors)},
                                      {"memory", f.memory ? Json::object({{"weights", f.memory->stored},

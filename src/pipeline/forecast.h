@@ -31,14 +31,14 @@ struct Forecast {
   Plan plan;
   std::string architecture, source_format;
   std::uint64_t parameters = 0, source_bytes = 0;
-  std::optional<std::uint64_t> model_bytes;  // exact, of what a runtime needs; absent: known only when it is written
-  std::vector<TensorFacts> tensors;          // of each step; without a text nothing is measured of them
-  std::vector<StepOptions> options;          // what was measured of each number format; empty without a text
-  std::optional<QualityForecast> quality;    // absent without a text
-  std::optional<MemoryEstimate> memory;      // to run the result; absent where no architecture recognises the model
-  std::uint64_t memory_to_compress = 0;      // at most
-  TimeForecast time;                         // of compress with the same options
-  double replay_seconds = 0;                 // of compress with this plan and its statistics
+  std::uint64_t model_bytes = 0;           // exact, of what a runtime needs
+  std::vector<TensorFacts> tensors;        // of each step; without a text nothing is measured of them
+  std::vector<StepOptions> options;        // what was measured of each number format; empty without a text
+  std::optional<QualityForecast> quality;  // absent without a text
+  std::optional<MemoryEstimate> memory;    // to run the result; absent where no architecture recognises the model
+  std::uint64_t memory_to_compress = 0;    // at most
+  TimeForecast time;                       // of compress with the same options
+  double replay_seconds = 0;               // of compress with this plan and its statistics
   std::vector<std::string> notes;
 };
 

@@ -22,6 +22,15 @@ std::string grouped(std::uint64_t value) {
   return fmt::format("{},{:03}", grouped(value / 1000), value % 1000);
 }
 
+std::string allowed(const QualityBound& bound) {
+  std::string text;
+  if (bound.max_perplexity_increase)
+    text = fmt::format("perplexity at most {:.2f}% worse", 100 * *bound.max_perplexity_increase);
+  if (bound.max_kld)
+    text += fmt::format("{}mean KL divergence at most {:.4g} nats", text.empty() ? "" : ", ", *bound.max_kld);
+  return text;
+}
+
 std::vector<HeadlineRow> headline(const Report& r) {
   std::vector<HeadlineRow> rows{{"Bytes, everything counted", grouped(r.source_bytes), grouped(r.output_bytes),
                                  change(r.source_bytes, r.output_bytes)},

@@ -18,6 +18,9 @@ std::vector<HeadlineRow> headline(const Report& report);
 // Why there are no figures of quality: one line.
 std::string unmeasured(const Report& report);
 
+// What a bound allows: perplexity at most 3.00% worse, mean KL divergence at most 0.02 nats
+std::string allowed(const QualityBound& bound);
+
 // 13,644,224
 std::string grouped(std::uint64_t value);
 

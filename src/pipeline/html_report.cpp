@@ -100,13 +100,8 @@ std::vector<Tile> tiles(const Report& r) {
 
 std::string verdict(const Report& r) {
   if (!r.bound.is_set()) return {};
-  std::string asked;
-  if (r.bound.max_perplexity_increase)
-    asked = fmt::format("perplexity at most {:.2f}% worse", 100 * *r.bound.max_perplexity_increase);
-  if (r.bound.max_kld)
-    asked += fmt::format("{}mean KL divergence at most {:.4g} nats", asked.empty() ? "" : ", ", *r.bound.max_kld);
   return fmt::format("<p class=\"verdict {}\"><b>The quality bound was {}:</b> {}, on the gate text.{}</p>\n",
-                     r.accepted ? "met" : "missed", r.accepted ? "met" : "NOT met", asked,
+                     r.accepted ? "met" : "missed", r.accepted ? "met" : "NOT met", allowed(r.bound),
                      r.accepted ? "" : " This package is kept for inspection only.");
 }
 

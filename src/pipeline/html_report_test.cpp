@@ -67,6 +67,15 @@ TEST(HtmlReport, HoldsTheFiguresAndLeavesOutWhatWasNotMeasured) {
   for (const char* id : {"ladder", "sensitivity", "notes"}) EXPECT_TRUE(has_section(full, id)) << id;
 }
 
+TEST(HtmlReport, CallsNoTextUnseenThatWasSeen) {
+  Report r = model_of(2);
+  r.quality = some_quality();
+  EXPECT_TRUE(has(html_report(r), "of text that no choice saw"));
+  r.report_text_was_seen = true;
+  EXPECT_FALSE(has(html_report(r), "no choice saw"));
+  EXPECT_TRUE(has(html_report(r), "saw too, which flatters the result"));
+}
+
 TEST(HtmlReport, FetchesNothingAndShowsNoNan) {
   const std::string html = html_report(model_of(2));
   for (const char* part : {"http:", "https:", "src=", "@import", "url("}) EXPECT_FALSE(has(html, part)) << part;

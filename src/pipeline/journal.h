@@ -10,12 +10,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "base/file.h"
+#include "quern/error.h"
 #include "quern/json.h"
 
 namespace quern {
@@ -41,6 +44,17 @@ class Journal {
 
   // The last record of that key, or null.
   const Json* find(std::string_view key) const;
+  // What `convert` makes of it. A record on which it throws an Error counts as absent.
+  template <typename Convert>
+  std::optional<std::invoke_result_t<Convert, const Json&>> read(std::string_view key, Convert convert) const {
+    const Json* record = find(key);
+    if (!record) return std::nullopt;
+    try {
+      return convert(*record);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
   bool empty() const noexcept { return records_.empty(); }
   // Records whose key begins so.
   std::size_t count(std::string_view prefix) const;

@@ -31,12 +31,10 @@ std::string formats_table(const Plan& plan) {
 
 std::string gate_section(const Report& r) {
   if (!r.bound.is_set()) return {};
-  std::string text = "\n## Quality bound\n\n";
-  if (r.bound.max_perplexity_increase)
-    text += fmt::format("Asked for: perplexity at most {:.2f}% worse.\n", 100 * *r.bound.max_perplexity_increase);
-  if (r.bound.max_kld) text += fmt::format("Asked for: mean KL divergence at most {:.4g} nats.\n", *r.bound.max_kld);
-  text += fmt::format("Decided on the gate text, which neither calibration nor the figures above saw: **{}**.\n\n",
-                      r.accepted ? "met" : "NOT met");
+  std::string text =
+      fmt::format("\n## Quality bound\n\nAsked for: {}.\nDecided on the gate text{}: **{}**.\n\n", allowed(r.bound),
+                  r.report_text_was_seen ? "" : ", which neither calibration nor the figures above saw",
+                  r.accepted ? "met" : "NOT met");
   text += "| trial | tensor bytes | encoded | gate perplexity | increase | mean KLD |\n|---|---|---|---|---|---|\n";
   for (std::size_t i = 0; i < r.ladder.size(); ++i) {
     const Trial& t = r.ladder[i];

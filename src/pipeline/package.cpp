@@ -2,6 +2,7 @@
 #include "pipeline/package.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/file.h"
@@ -31,10 +32,15 @@ void write_text(const fs::path& path, const std::string& text) {
 
 void copy_beside(const fs::path& from, const fs::path& to) { write_text(to, read_text(from)); }
 
-// Tokenizer and generation settings go along; config.json and the shard index are written anew.
-bool goes_along(const SourceFile& file) {
-  const std::string name = file.path.filename().string();
-  return file.role == SourceFile::Role::kTokenizer || name == "generation_config.json";
+// What is copied from the source into a folder of this format: tokenizer and generation settings. config.json and the
+// shard index are written anew, and a single file has everything in it.
+std::vector<SourceFile> files_that_go_along(const Checkpoint& source, std::string_view format) {
+  std::vector<SourceFile> files;
+  if (is_single_file(format)) return files;
+  std::ranges::copy_if(source.files(), std::back_inserter(files), [](const SourceFile& file) {
+    return file.role == SourceFile::Role::kTokenizer || file.path.filename() == "generation_config.json";
+  });
+  return files;
 }
 
 HashedFile hashed(const fs::path& path, HashedFile::Role role) {
@@ -164,6 +170,12 @@ CheckpointHead package_head(const Plan& plan, const ExportMap& names, const Open
   return head;
 }
 
+std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, const Checkpoint& source) {
+  std::uint64_t bytes = format.file_bytes(head);
+  for (const SourceFile& file : files_that_go_along(source, format.name)) bytes += file.bytes;
+  return bytes;
+}
+
 void check_output(const fs::path& output, const fs::path& input, OutputFolder::Existing existing) {
   std::error_code ec;
   if (contains(output, input))
@@ -190,9 +202,8 @@ void assemble_package(const fs::path& work, const fs::path& folder, const Checkp
   Manifest manifest{source.path().string(), source.format(), source_files, {}, plan, report.errors};
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);
-  if (!is_single_file(plan.format))
-    for (const SourceFile& file : source.files())
-      if (goes_along(file)) copy_beside(file.path, folder / file.path.filename());
+  for (const SourceFile& file : files_that_go_along(source, plan.format))
+    copy_beside(file.path, folder / file.path.filename());
   for (const fs::path& file : sorted_files(folder))
     manifest.output_files.push_back(hashed(file, HashedFile::Role::kModel));
   if (fs::exists(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);

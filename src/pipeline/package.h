@@ -27,6 +27,10 @@ ExportMap export_map(const OpenModel& source, const Format& format);
 // Header of the plan's files: tensors, hyper-parameters, vocabulary.
 CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme);
 
+// Bytes of the files that a runtime needs in a package with this head, exactly: weights and configuration as they are
+// written, and the files of the source that go along.
+std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, const Checkpoint& source);
+
 // What stands in the way of writing the folder `output`, before anything is made. Error(kUsage) when it is the input
 // model or a folder around it, or when it would replace (kReplace) something that quern did not write: only an empty
 // folder and one that holds a manifest may go.

@@ -96,7 +96,11 @@ void Preparation::use_statistics(const fs::path& file) {
   if (given) check_plan_statistics(*given, statistics_sha256, options.plan);
 }
 
-CheckpointHead Preparation::head_of(const Plan& plan) {
+std::uint64_t Preparation::bytes_of(const Plan& plan) {
+  return package_bytes(head_of(plan), format, source.checkpoint);
+}
+
+const CheckpointHead& Preparation::head_of(const Plan& plan) {
   if (!head_) head_ = package_head(plan, names, source, scheme);
   head_->tensors = tensor_table(plan, names, source.spec, source.checkpoint);
   return *head_;

@@ -52,7 +52,9 @@ struct Preparation {
   void use_statistics(const std::filesystem::path& file);
 
   // Header of a plan's files.
-  CheckpointHead head_of(const Plan& plan);
+  const CheckpointHead& head_of(const Plan& plan);
+  // Bytes of all of them that a runtime needs.
+  std::uint64_t bytes_of(const Plan& plan);
   WalkContext walk() { return source.walk(pool, setup.precision); }
   EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
 

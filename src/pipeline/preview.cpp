@@ -14,21 +14,9 @@ namespace fs = std::filesystem;
 
 void check_files(const CompressOptions& options) {
   check_output(options.output, options.input, options.existing);
-  std::error_code ec;
-  if (options.existing == OutputFolder::Existing::kRefuse && fs::exists(options.output, ec) &&
-      !fs::is_empty(options.output, ec))
-    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
-         options.output.string());
+  OutputFolder::check_target(options.output, options.existing);
   if (!options.statistics.empty()) File{options.statistics};
 }
-
-// Weights, configuration and tokenizer; all of them are in the one file that has a known size.
-std::optional<std::uint64_t> exact_bytes(Preparation& prep, const Plan& plan) {
-  if (!prep.format.file_bytes) return std::nullopt;
-  return prep.format.file_bytes(prep.head_of(plan));
-}
-
-Json number_or_null(const std::optional<std::uint64_t>& number) { return number ? Json(*number) : Json(); }
 
 }  // namespace
 
@@ -53,7 +41,7 @@ CompressPreview preview(Preparation& prep) {
   if (options.size) {
     p.most_bytes = most_bytes(*options.size, p.parameters, p.source_bytes);
   } else {
-    p.model_bytes = exact_bytes(prep, plan);
+    p.model_bytes = prep.bytes_of(plan);
   }
   if (!prep.choice.note.empty()) p.notes.insert(p.notes.begin(), prep.choice.note);
   std::ranges::copy(prep.names.notes, std::back_inserter(p.notes));
@@ -69,8 +57,8 @@ Json to_json(const CompressPreview& p) {
                        {"scheme", p.scheme},
                        {"format", p.format},
                        {"tensor_bytes", p.tensor_bytes},
-                       {"model_bytes", number_or_null(p.model_bytes)},
-                       {"most_bytes", number_or_null(p.most_bytes)},
+                       {"model_bytes", json_or_null(p.model_bytes)},
+                       {"most_bytes", json_or_null(p.most_bytes)},
                        {"memory", p.memory},
                        {"threads", p.threads},
                        {"precision", std::string(to_string(p.precision))},

@@ -16,8 +16,6 @@ Json to_json(const std::optional<TextUse>& text) {
                        {"window_length", text->window_length}});
 }
 
-Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
-
 Json size_to_json(const std::optional<SizeChoice>& size) {
   if (!size) return Json();
   const auto point = [](const SizePoint& p) { return Json::object({{"bytes", p.bytes}, {"kld", p.kld}}); };
@@ -97,8 +95,8 @@ Json to_json(const Report& r) {
        {"calibration_text", to_json(r.calibration)},
        {"gate_text", to_json(r.gate_text)},
        {"report_text", to_json(r.report_text)},
-       {"bound", Json::object({{"max_perplexity_increase", optional_number(r.bound.max_perplexity_increase)},
-                               {"max_kld", optional_number(r.bound.max_kld)}})},
+       {"bound", Json::object({{"max_perplexity_increase", json_or_null(r.bound.max_perplexity_increase)},
+                               {"max_kld", json_or_null(r.bound.max_kld)}})},
        {"quality", r.quality ? to_json(*r.quality) : Json()},
        {"tensors", tensors_to_json(r)},
        {"size", size_to_json(r.size)},

@@ -34,6 +34,7 @@ struct Report {
   std::uint64_t output_bytes = 0;  // files that a runtime needs, everything counted
   std::string instruction_set, precision;
   std::optional<TextUse> calibration, gate_text, report_text;
+  bool report_text_was_seen = false;  // it is the calibration or gate text too
   QualityBound bound;
   bool accepted = true;
   bool can_run = true;               // false: no architecture recognises the model

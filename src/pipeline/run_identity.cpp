@@ -20,8 +20,6 @@ Json text_to_json(const std::optional<TextUse>& use) {
   return Json::object({{"sha256", use->sha256}, {"windows", use->windows}, {"window_length", use->window_length}});
 }
 
-Json number_or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
-
 Json size_to_json(const std::optional<SizeGoal>& size) {
   return size ? Json::object({{"unit", static_cast<int>(size->unit)}, {"value", size->value}}) : Json();
 }
@@ -73,8 +71,8 @@ Json to_json(const RunIdentity& run) {
                        {"--calib or --calib-windows", std::move(calibration)},
                        {"--imatrix", hash_of(o.statistics)},
                        {"--gate-text or --gate-windows", text_to_json(run.texts.gate_use)},
-                       {"--max-ppl-increase", number_or_null(o.bound.max_perplexity_increase)},
-                       {"--max-kld", number_or_null(o.bound.max_kld)},
+                       {"--max-ppl-increase", json_or_null(o.bound.max_perplexity_increase)},
+                       {"--max-kld", json_or_null(o.bound.max_kld)},
                        {"--max-trials", o.bound.is_set() ? Json(o.max_trials) : Json()},
                        {"size", size_to_json(o.size)},
                        {"--compute", to_string(run.precision)}});

@@ -46,6 +46,9 @@ void describe(const SizeSearch& search, SizedPlan& sized) {
       "the number formats of {} matrices were chosen for a size of at most {} bytes: {} bytes, predicted mean KL "
       "divergence {:.4f} nats on the gate text",
       search.options.size(), search.most, bytes, sized.kld));
+  if (search.source_bytes && search.most > search.source_bytes)
+    sized.plan.notes.push_back(fmt::format("a size of {} bytes is more than the original's {} bytes{}", search.most,
+                                           search.source_bytes, sized.kld == 0 ? ": nothing is lost" : ""));
   if (static_cast<double>(bytes) >= kFullEnough * static_cast<double>(search.most)) return;
   const bool is_finest = sized.kld == least_loss(search.options);
   sized.plan.notes.push_back(fmt::format("{} bytes are left over: {}", search.most - bytes,

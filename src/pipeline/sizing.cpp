@@ -27,7 +27,7 @@ std::vector<StepOptions> surveyed(Preparation& prep, const Plan& plan, CompressJ
 
 SizeSearch size_search(Preparation& prep, const Plan& base, const std::vector<StepOptions>& options,
                        std::uint64_t most) {
-  return {base, options, most, [&prep](const Plan& plan) { return prep.format.file_bytes(prep.head_of(plan)); }};
+  return {base, options, most, [&prep](const Plan& plan) { return prep.bytes_of(plan); }, prep.source.file_bytes()};
 }
 
 std::uint64_t most_bytes(const Preparation& prep) {

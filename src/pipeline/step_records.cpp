@@ -15,15 +15,11 @@ std::string StepRecords::key_of(const PlanStep& step) const {
 }
 
 std::optional<StepRecord> StepRecords::find(const PlanStep& step) const {
-  const Json* record = journal_.find(key_of(step));
-  if (!record) return std::nullopt;
-  try {
-    return StepRecord{record->at("sha256").as_string(),
-                      {record->at("weighted").as_double(), record->at("weighted_energy").as_double(),
-                       record->at("plain").as_double(), record->at("plain_energy").as_double()}};
-  } catch (const Error&) {
-    return std::nullopt;
-  }
+  return journal_.read(key_of(step), [](const Json& record) {
+    return StepRecord{record.at("sha256").as_string(),
+                      {record.at("weighted").as_double(), record.at("weighted_energy").as_double(),
+                       record.at("plain").as_double(), record.at("plain_energy").as_double()}};
+  });
 }
 
 void StepRecords::add(const PlanStep& step, const StepRecord& record) {

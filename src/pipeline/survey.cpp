@@ -13,13 +13,17 @@ namespace {
 
 constexpr double kProbeBits = 3.5;  // coarse enough to stand out of the noise, fine enough for errors to add up
 constexpr double kMostLoss = 0.2;   // of the weighted energy
+// Nats, far below what can be measured: of two formats of a matrix that seems to mind nothing, the exacter one is
+// better.
+constexpr double kLeastHarm = 1e-9;
 
 struct Candidate {
   std::size_t step = 0;
   RowLayout layout;
+  const Codec* stored = nullptr;
   std::vector<const Codec*> codecs;
   std::vector<EncodeError> errors;   // of each
-  std::optional<std::size_t> probe;  // index into codecs; none where the stored one is the only one
+  std::optional<std::size_t> probe;  // index into codecs; none where there is nothing to measure
   const Codec* planned = nullptr;    // an option whatever it loses
 };
 
@@ -31,32 +35,34 @@ const Codec& stored_codec(const SurveyInput& in, const PlanStep& step, const Ste
   return *codec;
 }
 
-// The codec nearest to kProbeBits. The stored one, which changes nothing, would tell nothing.
-std::optional<std::size_t> probe_of(const std::vector<const Codec*>& codecs, const Codec& stored) {
+// The codec nearest to kProbeBits. One without an error, such as the stored one, would tell nothing.
+std::optional<std::size_t> probe_of(const Candidate& candidate) {
   std::optional<std::size_t> best;
-  const auto distance = [&](std::size_t i) { return std::abs(codecs[i]->bits_per_weight - kProbeBits); };
-  for (std::size_t i = 0; i < codecs.size(); ++i)
-    if (codecs[i] != &stored && (!best || distance(i) < distance(*best))) best = i;
+  const auto distance = [&](std::size_t i) { return std::abs(candidate.codecs[i]->bits_per_weight - kProbeBits); };
+  for (std::size_t i = 0; i < candidate.codecs.size(); ++i)
+    if (candidate.codecs[i] != candidate.stored && candidate.errors[i].weighted > 0 &&
+        (!best || distance(i) < distance(*best)))
+      best = i;
   return best;
 }
 
 std::vector<Candidate> candidates_of(const SurveyInput& in, const std::vector<StepSource>& sources) {
   std::vector<Candidate> all;
   for (std::size_t i = 0; i < in.plan.steps.size(); ++i) {
-    const Weight& weight = in.encode.spec.weights[in.encode.names.weights[i].weight];
+    const ExportedWeight& output = in.encode.names.weights[i];
+    const Weight& weight = in.encode.spec.weights[output.weight];
     if (keeps_precision(weight)) continue;
     const Codec& stored = stored_codec(in, in.plan.steps[i], sources[i]);
-    Candidate candidate{i, sources[i].layout, codecs_to_try(in.format, sources[i].layout.cols, stored), {}, {}};
+    Candidate candidate{i, sources[i].layout, &stored, codecs_to_try(in.format, weight, output, stored), {}, {}};
     candidate.planned = find_codec(in.plan.steps[i].codec);
     if (std::ranges::find(candidate.codecs, candidate.planned) == candidate.codecs.end())
       candidate.codecs.push_back(candidate.planned);
-    candidate.probe = probe_of(candidate.codecs, stored);
     all.push_back(std::move(candidate));
   }
   return all;
 }
 
-void measure_errors(const SurveyInput& in, Candidate& candidate) {
+std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candidate) {
   const WeightSource source(in.encode.source);
   const ExportedWeight& exported = in.encode.names.weights[candidate.step];
   const Weight& weight = in.encode.spec.weights[exported.weight];
@@ -68,10 +74,28 @@ void measure_errors(const SurveyInput& in, Candidate& candidate) {
     PlanStep step = in.plan.steps[candidate.step];
     step.codec = candidate.codecs[i % count]->name;
     const RowTask& task = tasks[i / count];
-    errors[i] = encode_rows(rows, step, rows.moments(in.encode.statistics, task.expert), task).error;
+    errors[i] = try_encode_rows(rows, step, rows.moments(in.encode.statistics, task.expert), task).error;
   });
-  candidate.errors.resize(count);
-  for (std::size_t i = 0; i < errors.size(); ++i) candidate.errors[i % count] += errors[i];
+  std::vector<EncodeError> sums(count);
+  for (std::size_t i = 0; i < errors.size(); ++i) sums[i % count] += errors[i];
+  return sums;
+}
+
+// Tries the codecs of one matrix, and keeps those whose range its values are in.
+void try_codecs(const SurveyInput& in, Candidate& candidate) {
+  std::vector<const Codec*> codecs;
+  const std::vector<EncodeError> errors = errors_of(in, candidate);
+  for (std::size_t c = 0; c < errors.size(); ++c) {
+    if (std::isfinite(errors[c].plain) && std::isfinite(errors[c].weighted)) {
+      codecs.push_back(candidate.codecs[c]);
+      candidate.errors.push_back(errors[c]);
+    } else {
+      in.encode.observer.note(fmt::format("{} cannot be stored as {}: it holds values too large for that number format",
+                                          in.plan.steps[candidate.step].tensor, candidate.codecs[c]->name));
+    }
+  }
+  candidate.codecs = std::move(codecs);
+  candidate.probe = probe_of(candidate);
 }
 
 // The plan whose matrices are what is measured alone, and all else as the source has it.
@@ -92,7 +116,7 @@ StepOptions options_of(const Candidate& candidate, const std::vector<StepHarm>& 
     const double of_probe = candidate.errors[*candidate.probe].weighted;
     options.probe = candidate.codecs[*candidate.probe];
     options.probe_kld = std::max(0.0, harm->kld);
-    by_error = of_probe > 0 ? options.probe_kld / of_probe : 0.0;
+    by_error = std::max(kLeastHarm, options.probe_kld) / of_probe;
   }
   for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
     const Codec& codec = *candidate.codecs[c];
@@ -108,18 +132,18 @@ StepOptions options_of(const Candidate& candidate, const std::vector<StepHarm>& 
 std::vector<StepOptions> survey(const SurveyInput& in) {
   const std::vector<StepSource> sources = step_sources(in.encode.spec, in.encode.names, in.encode.source);
   std::vector<Candidate> candidates = candidates_of(in, sources);
-  const std::vector<StepHarm> harms =
-      measure_harms(in.encode, probe_plan(in.plan, sources, candidates), in.windows, in.setup);
   in.encode.observer.stage("try number formats", candidates.size());
-  std::vector<StepOptions> all;
   for (Candidate& candidate : candidates) {
     check_interrupted(in.encode.observer);
-    measure_errors(in, candidate);
-    StepOptions options = options_of(candidate, harms);
+    try_codecs(in, candidate);
     in.encode.observer.advance(
-        fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, options.options.size()));
-    if (!options.options.empty()) all.push_back(std::move(options));
+        fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, candidate.codecs.size()));
   }
+  const std::vector<StepHarm> harms =
+      measure_harms(in.encode, probe_plan(in.plan, sources, candidates), in.windows, in.setup);
+  std::vector<StepOptions> all;
+  for (const Candidate& candidate : candidates)
+    if (StepOptions options = options_of(candidate, harms); !options.options.empty()) all.push_back(std::move(options));
   return all;
 }
 

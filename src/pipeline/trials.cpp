@@ -45,7 +45,7 @@ void encode_trial(Compression& c, Trials& trials) {
   std::error_code ec;
   fs::create_directory(folder, ec);
   if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
-  const CheckpointHead head = c.prep.head_of(plan);
+  const CheckpointHead& head = c.prep.head_of(plan);
   StepRecords records(c.journal.records(), c.prep.statistics_sha256);
   const std::optional<Checkpoint> earlier = files_of(before);
   trials.errors = encode(c.prep.encode_input(), plan, head, folder, &records, earlier ? &*earlier : nullptr);

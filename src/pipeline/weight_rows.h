@@ -56,8 +56,12 @@ struct EncodedRows {
   PackedTensor packed;
   EncodeError error;
 };
+// Error(kInput) where the rows hold values too large for the codec.
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
                         const RowTask& task);
+// Without that error, whose sums are then no finite numbers.
+EncodedRows try_encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
+                            const RowTask& task);
 
 // The whole weight, encoded by a codec in memory, in its own order.
 PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,

@@ -50,12 +50,17 @@ std::string container_of(const FitInput& in, const std::string& wanted) {
 
 }  // namespace
 
-std::string why_refused(const FitInput& in, std::string_view codec) {
-  if (!in.output || is_plain(find_codec(codec))) return {};
-  if (in.output->is_transposed(in.weight)) return "it is stored as inputs by outputs, which is packed nowhere";
-  const std::size_t axes = in.output->output_shape(in.weight).size();
-  const char* why = in.format.refuses ? in.format.refuses(codec, in.output->name, axes) : nullptr;
+std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,
+                        std::string_view codec) {
+  if (is_plain(find_codec(codec))) return {};
+  if (output.is_transposed(weight)) return "it is stored as inputs by outputs, which is packed nowhere";
+  const std::size_t axes = output.output_shape(weight).size();
+  const char* why = format.refuses ? format.refuses(codec, output.name, axes) : nullptr;
   return why ? why : "";
+}
+
+std::string why_refused(const FitInput& in, std::string_view codec) {
+  return in.output ? why_refused(in.format, in.weight, *in.output, codec) : std::string();
 }
 
 CodecChoice fit_codec(const FitInput& in, const std::string& wanted, const std::string& asker) {

@@ -26,6 +26,9 @@ struct FitInput {
 };
 
 // Why the tensor cannot have this number format in the container, whatever its rows, as a sentence; empty: it can.
+std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,
+                        std::string_view codec);
+// Empty as well where the tensor is not known.
 std::string why_refused(const FitInput& in, std::string_view codec);
 
 // The scheme's choice for a matrix, fitted.

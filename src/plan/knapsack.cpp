@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <tuple>
 
 #include "quern/error.h"
@@ -69,8 +70,6 @@ class Relaxation {
   double rounding() const {
     return 2 * static_cast<double>(items_ + ends_.size()) * std::numeric_limits<double>::epsilon() * loss_;
   }
-
-  const std::vector<KnapsackChoice>& ends() const { return ends_; }
 
   double at(std::uint64_t budget) const {
     if (budget < bytes_) return kImpossible;
@@ -178,8 +177,19 @@ std::optional<KnapsackSelection> solve_knapsack(std::span<const KnapsackItem> it
 
 std::vector<KnapsackChoice> knapsack_curve(std::span<const KnapsackItem> items) {
   const std::vector<Step> steps = steps_by_slope(items);
-  std::vector<KnapsackChoice> curve = Relaxation(items, 0, steps).ends();
-  for (KnapsackChoice& end : curve) end.loss = std::max(end.loss, 0.0);  // differences of sums
+  std::vector<double> losses;  // of what is chosen of each item
+  std::uint64_t bytes = 0;
+  for (const KnapsackItem& item : items) {
+    losses.push_back(item[smallest(item)].loss);
+    bytes += item[smallest(item)].bytes;
+  }
+  // Summed anew each time: differences of sums would leave a remainder where nothing is lost.
+  const auto loss = [&] { return std::accumulate(losses.begin(), losses.end(), 0.0); };
+  std::vector<KnapsackChoice> curve{{bytes, loss()}};
+  for (const Step& step : steps) {
+    losses[step.item] = items[step.item][step.choice].loss;
+    curve.push_back({curve.back().bytes + step.bytes, loss()});
+  }
   return curve;
 }
 

@@ -113,6 +113,16 @@ TEST(Knapsack, ALargeModelFillsItsBudget) {
   EXPECT_FALSE(solve_knapsack(items, least - 1));
 }
 
+TEST(Knapsack, CurveEndsAtExactlyNoLoss) {
+  Random random(9);
+  std::vector<KnapsackItem> items = like_tensors(random, 100);
+  for (KnapsackItem& item : items) item.push_back({2 * item.back().bytes, 0.0});
+  const std::vector<KnapsackChoice> curve = knapsack_curve(items);
+  EXPECT_EQ(curve.back().loss, 0.0);
+  for (const KnapsackChoice& end : {curve.front(), curve[curve.size() / 2]})
+    EXPECT_EQ(solve_knapsack(items, end.bytes)->loss, end.loss);
+}
+
 TEST(Knapsack, TheSameProblemHasTheSameAnswer) {
   std::vector<KnapsackItem> items(20, {{10, 4.0}, {20, 1.0}, {20, 1.0}, {40, 0.0}});
   const auto once = solve_knapsack(items, 450), again = solve_knapsack(items, 450);

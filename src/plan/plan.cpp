@@ -14,10 +14,6 @@ const Codec& codec_named(const std::string& name) {
   return *codec;
 }
 
-// What a better codec has more, at least: q3_k, q4_k, q5_k and q6_k are 1 apart, but q4_1 has only half a bit on q4_k
-// and about its error.
-constexpr double kWorthwhileBits = 0.75;
-
 std::string wanted_optimizer(const PlanInput& in, const ExportedWeight& exported, const PrecisionRule* rule) {
   const Weight& weight = in.spec.weights[exported.weight];
   if (rule && !rule->optimizer.empty()) return rule->optimizer;

@@ -3,22 +3,24 @@
 
 #include <algorithm>
 
+#include "plan/choice.h"
 #include "plan/knapsack.h"
 #include "quern/error.h"
 
 namespace quern {
 namespace {
 
-// Of two codecs that are no further apart, the one of larger blocks spends its bits better: q4_k (4.5 bits, blocks of
-// 256) has less error than q4_1 (5.0 bits, blocks of 32), q5_k than q5_1.
-constexpr double kReplaceableBits = 0.75;
+// Blocks of so many weights have scales of their parts, in few bits each, and so spend their bits better than smaller
+// ones of hardly more bits: q4_k (4.5 bits) has less error than q4_1 (5.0 bits, blocks of 32), q5_k than q5_1. Among
+// blocks with one scale it is the smaller ones that have less error.
+constexpr std::uint32_t kSuperBlock = 256;
 
 constexpr double kFineBits = 16;  // enough for what was stored in a number format that the container lacks
 
 bool is_replaced(const Codec& codec, const std::vector<const Codec*>& all) {
   return std::ranges::any_of(all, [&](const Codec* other) {
     const double fewer_bits = codec.bits_per_weight - other->bits_per_weight;
-    return other->block > codec.block && fewer_bits >= 0 && fewer_bits < kReplaceableBits;
+    return other->block >= kSuperBlock && codec.block < kSuperBlock && fewer_bits >= 0 && fewer_bits < kWorthwhileBits;
   });
 }
 
@@ -52,8 +54,8 @@ void apply(const StepOption& option, std::size_t options, PlanStep& step) {
 std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source) {
   const bool held = format.holds(source.name, cols);
   const auto serves = [&](const Codec& codec) {
-    const bool finer = held ? codec.bits_per_weight < source.bits_per_weight : codec.bits_per_weight <= kFineBits;
-    return finer && codec.use == Codec::Use::kAny && format.holds(codec.name, cols) && codec.divides(cols);
+    const bool fewer = held ? codec.bits_per_weight < source.bits_per_weight : codec.bits_per_weight <= kFineBits;
+    return fewer && codec.use == Codec::Use::kAny && format.holds(codec.name, cols) && codec.divides(cols);
   };
   std::vector<const Codec*> serving, worthwhile;
   for (const Codec* codec : codecs())
@@ -62,6 +64,13 @@ std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols
                        [&](const Codec* codec) { return !is_replaced(*codec, serving); });
   if (held) worthwhile.push_back(&source);
   return worthwhile;
+}
+
+std::vector<const Codec*> codecs_to_try(const Format& format, const Weight& weight, const ExportedWeight& output,
+                                        const Codec& source) {
+  std::vector<const Codec*> codecs = codecs_to_try(format, row_layout(output.output_shape(weight)).cols, source);
+  std::erase_if(codecs, [&](const Codec* c) { return !why_refused(format, weight, output, c->name).empty(); });
+  return codecs;
 }
 
 double least_loss(std::span<const StepOptions> options) {

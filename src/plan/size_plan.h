@@ -40,6 +40,9 @@ struct SizePoint {
 // (up to 16, where it does not hold the source's own), without those that another of larger blocks and hardly fewer
 // bits replaces and those for weights that were trained in them; last the source's own, where the container holds it.
 std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source);
+// Of a tensor of the container: without those that it cannot have there, whatever its rows.
+std::vector<const Codec*> codecs_to_try(const Format& format, const Weight& weight, const ExportedWeight& output,
+                                        const Codec& source);
 
 // The best choice of options, exactly, for at most `tensor_bytes` in all steps of `base` together. Nothing when even
 // the smallest options are more.

@@ -36,6 +36,25 @@ TEST(CodecsToTry, AreThoseOfLargeBlocksWhereRowsDivide) {
   EXPECT_EQ(names_of(codecs_to_try(gguf, 7, *find_codec("bf16"))), (std::vector<std::string>{"bf16"}));
 }
 
+TEST(CodecsToTry, OfOneScaleABlockAreAllOfThem) {
+  EXPECT_EQ(names_of(codecs_to_try(find_format("safetensors"), 512, *find_codec("bf16"))),
+            (std::vector<std::string>{"int8_channel", "int4a_g32", "int4_g32", "int4a_g64", "int4_g64", "int4a_g128",
+                                      "int4_g128", "bf16"}));
+  EXPECT_EQ(names_of(codecs_to_try(find_format("bitsandbytes"), 512, *find_codec("f32"))),
+            (std::vector<std::string>{"f16", "bf16", "nf4", "nf4_dq", "f32"}));
+}
+
+TEST(CodecsToTry, AreThoseThatTheTensorMayHave) {
+  const Format& format = find_format("bitsandbytes");
+  const Codec& source = *find_codec("bf16");
+  const Weight weight{.axes = {{"vocab", 128}, {"hidden", 64}}};
+  const auto names_for = [&](const char* tensor) {
+    return names_of(codecs_to_try(format, weight, ExportedWeight{.weight = 0, .name = tensor}, source));
+  };
+  EXPECT_EQ(names_for("model.layers.0.mlp.up_proj.weight"), (std::vector<std::string>{"nf4", "nf4_dq", "bf16"}));
+  EXPECT_EQ(names_for("model.embed_tokens.weight"), (std::vector<std::string>{"bf16"}));
+}
+
 TEST(CodecsToTry, HaveMoreBitsThanASourceThatTheContainerLacks) {
   const Format& gguf = find_format("gguf");
   const auto of_int8 = names_of(codecs_to_try(gguf, 512, *find_codec("int8_channel")));

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import termios
+import time
 import unittest
 
 from quern_program import CALIBRATION_TEXT, MODEL, QUERN, ProgramTest, compress, hashes
@@ -21,15 +22,17 @@ class Interrupt(ProgramTest):
         super().setUp()
         self.output = self.folder / "out"
 
-    def interrupt(self, line, *arguments, calibration=LONG, stop=signal.SIGINT):
-        """Starts a long run and sends the signal when stderr holds `line`."""
+    def interrupt(self, line, *arguments, calibration=LONG, stop=signal.SIGINT, times=1):
+        """Starts a long run and sends the signal, so many times, when stderr holds `line`."""
         command = [QUERN, "compress", MODEL, "-o", self.output, *calibration, *arguments]
         with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             seen = False
             for said in process.stderr:
                 seen = line in said
                 if seen:
-                    process.send_signal(stop)
+                    for _ in range(times):
+                        process.send_signal(stop)
+                        time.sleep(0.02 * (times - 1))  # pending signals of one kind are one
                     break
             rest = process.stderr.read()
             self.assertEqual(process.stdout.read(), "")
@@ -55,6 +58,19 @@ class Interrupt(ProgramTest):
 
     def test_when_the_terminal_closes(self):
         self.interrupt("[1/7] calibrate", stop=signal.SIGHUP)
+
+    def test_hanging_up_twice_is_no_impatience(self):
+        self.interrupt("[1/7] calibrate", stop=signal.SIGHUP, times=2)
+
+    def test_a_second_ctrl_c_ends_it_at_once(self):
+        command = [QUERN, "compress", MODEL, "-o", self.output, *LONG]
+        with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+            self.assertTrue(any("[1/7] calibrate" in said for said in process.stderr))
+            for _ in range(2):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.02)
+            self.assertNotIn("--resume", process.stderr.read())
+        self.assertEqual(process.returncode, 128 + signal.SIGINT)
 
     def test_no_thread_that_computes_is_interrupted(self):
         # oneDNN's product keeps data where a handler's frame would be written.

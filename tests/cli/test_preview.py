@@ -32,10 +32,12 @@ class Preview(ProgramTest):
             self.assertEqual(planned["model_bytes"], read_json(made / "report.json")["output_bytes"])
             self.assertIn(f"exactly {planned['model_bytes']} bytes", self.dry_run("--scheme", scheme, model=MODEL).stdout)
 
-    def test_size_of_a_folder_is_that_of_its_tensors(self):
+    def test_exact_size_is_that_of_the_folder(self):
         planned = self.as_json()
-        report = read_json(compress(self.class_folder / "simple", model=self.tiny) / "report.json")
-        self.assertIsNone(planned["model_bytes"])
+        made = compress(self.class_folder / "simple", model=self.tiny)
+        report = read_json(made / "report.json")
+        self.assertEqual(planned["model_bytes"], sum(path.stat().st_size for path in model_files(made)))
+        self.assertEqual(planned["model_bytes"], report["output_bytes"])
         self.assertEqual(planned["tensor_bytes"], report["ladder"][-1]["tensor_bytes"])
         self.assertEqual({key: planned[key] for key in ("parameters", "source_bytes", "architecture")},
                          {key: report[key] for key in ("parameters", "source_bytes", "architecture")})
@@ -50,6 +52,8 @@ class Preview(ProgramTest):
         arguments = ["--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--target-size", "5MB"]
         self.assertEqual(self.as_json(*arguments, model=MODEL)["most_bytes"], 5_000_000)
         self.assertIn("survey", self.dry_run(*arguments, model=MODEL).stdout)
+        self.assertIn("2.76x smaller", self.dry_run(*arguments, model=MODEL).stdout)
+        self.assertIn("72.59x larger", self.dry_run(*arguments[:-1], "1GB", model=MODEL).stdout)
 
     def test_says_the_bound_and_who_decides_it(self):
         text = self.dry_run("--calib", CALIBRATION_TEXT, "--max-ppl-increase", "3%", "--max-kld", "0.02", model=MODEL).stdout
@@ -68,7 +72,7 @@ class Preview(ProgramTest):
             self.fail_with(code, words, "compress", self.tiny, "-o", self.output, "--dry-run", *arguments)
         refuse(2, ["did you mean q4_k_m"], "--scheme", "q4km")
         refuse(2, ["--calib", "--gate-text"], "--max-kld", "0.1")
-        refuse(2, ["--format gguf"], "--calib", CALIBRATION_TEXT, "--target-size", "5MB")
+        refuse(2, ["--target-size", "--min-ratio"], "--calib", CALIBRATION_TEXT, "--target-size", "5MB", "--min-ratio", "3x")
         refuse(3, ["no-such.txt"], "--report-text", self.folder / "no-such.txt")
         refuse(4, ["safetensors cannot hold"], "--scheme", "q4_k_m", "--format", "safetensors")
         refuse(6, ["--max-memory"], "--max-memory", "1KB")

@@ -12,6 +12,7 @@
 #include "format/vocabulary_gguf.h"
 #include "pipeline/check_weights.h"
 #include "pipeline/compression.h"
+#include "pipeline/interaction.h"
 #include "pipeline/package.h"
 #include "pipeline/size_search.h"
 #include "pipeline/survey.h"
@@ -22,8 +23,6 @@ namespace quern {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kSurveyWindows = 12;  // windows of gate text on which the options of a size are measured
 
 // llama.cpp's names, or, for a model that GGUF cannot hold, the weights' own in that style.
 ExportMap statistics_names(const OpenModel& source) {
@@ -69,11 +68,12 @@ std::vector<StepOptions> surveyed(Compression& c, const Plan& plan) {
 Plan fitted(Compression& c, const Plan& plan) {
   if (!c.options.size) return plan;
   const std::uint64_t most = most_bytes(*c.options.size, c.source.parameters(), c.source.file_bytes());
-  const std::vector<StepOptions> options = surveyed(c, plan);
-  const SizeSearch search{plan, options, most, [&](const Plan& candidate) {
-                            return c.format.file_bytes(package_head(candidate, c.names, c.source, c.scheme));
-                          }};
-  const SizedPlan sized = search_size(search);
+  std::vector<StepOptions> options = surveyed(c, plan);
+  SizeSearch search{plan, options, most, [&](const Plan& candidate) {
+                      return c.format.file_bytes(package_head(candidate, c.names, c.source, c.scheme));
+                    }};
+  const SizedPlan sized = search_in_company(c, search, options);
+  search.options = options;
   c.size = size_choice(search, sized);
   add_size_facts(options, *c.size, c.facts);
   return sized.plan;

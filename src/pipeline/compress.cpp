@@ -9,6 +9,7 @@
 #include "format/load_tokenizer.h"
 #include "pipeline/check_weights.h"
 #include "pipeline/compression.h"
+#include "pipeline/interaction.h"
 #include "pipeline/package.h"
 #include "pipeline/sizing.h"
 #include "pipeline/trials.h"
@@ -22,9 +23,11 @@ namespace fs = std::filesystem;
 // `plan` with number formats for the size that was asked for, if one was.
 Plan fitted(Compression& c, const Plan& plan) {
   if (!c.options.size) return plan;
-  const std::vector<StepOptions> options = surveyed(c.prep, plan, &c.journal);
-  const SizeSearch search = size_search(c.prep, plan, options, most_bytes(c.prep));
-  const SizedPlan sized = search_size(search);
+  const Sizing sizing{c.prep, c.out.path() / "candidate", &c.journal};
+  std::vector<StepOptions> options = surveyed(sizing, plan);
+  SizeSearch search = size_search(c.prep, plan, options, most_bytes(c.prep));
+  const SizedPlan sized = search_in_company(sizing, search, options);
+  search.options = options;
   c.size = size_choice(search, sized);
   add_survey_facts(options, sized.shares, c.facts);
   return sized.plan;

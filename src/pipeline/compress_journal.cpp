@@ -22,6 +22,8 @@ std::string next_key(const Plan& plan) { return "raised " + plan.sha256(); }
 
 std::string survey_key(const Plan& plan) { return "survey " + plan.sha256(); }
 
+std::string together_key(const Plan& plan) { return "together " + plan.sha256(); }
+
 std::string gate_key(const Plan& plan) { return "gate " + plan.sha256(); }
 
 Estimate estimate_from_json(const Json& json) {
@@ -94,6 +96,18 @@ std::vector<StepOptions> survey_from_json(const Json& json) {
   return all;
 }
 
+PlanHarm harm_from_json(const Json& json, std::size_t steps) {
+  PlanHarm harm{json.at("kld").as_double(), {}};
+  for (const Json& group : json.at("gains").as_array()) {
+    GroupGain& gain = harm.gains.emplace_back(GroupGain{{}, group.at("kld").as_double()});
+    for (const Json& step : group.at("steps").as_array()) {
+      gain.steps.push_back(step.as_uint64());
+      if (gain.steps.back() >= steps) fail(ErrorCode::kInput, "gain of step {} of {}", gain.steps.back(), steps);
+    }
+  }
+  return harm;
+}
+
 // Plans that differ in nothing but the number formats of their tensors.
 bool is_like(const Plan& plan, const Plan& like) {
   return plan.scheme == like.scheme && plan.format == like.format && plan.source_sha256 == like.source_sha256 &&
@@ -141,6 +155,20 @@ void CompressJournal::add_survey(const Plan& plan, std::span<const StepOptions> 
   Json all = Json::array();
   for (const StepOptions& of_step : options) all.push_back(to_json(of_step));
   journal_.add(survey_key(plan), std::move(all));
+}
+
+std::optional<PlanHarm> CompressJournal::together(const Plan& plan) const {
+  return journal_.read(together_key(plan), [&](const Json& json) { return harm_from_json(json, plan.steps.size()); });
+}
+
+void CompressJournal::add_together(const Plan& plan, const PlanHarm& harm) {
+  Json gains = Json::array();
+  for (const GroupGain& gain : harm.gains) {
+    Json steps = Json::array();
+    for (const std::size_t step : gain.steps) steps.push_back(step);
+    gains.push_back(Json::object({{"steps", std::move(steps)}, {"kld", gain.kld}}));
+  }
+  journal_.add(together_key(plan), Json::object({{"kld", harm.kld}, {"gains", std::move(gains)}}));
 }
 
 std::optional<Quality> CompressJournal::gate(const Plan& plan) const {

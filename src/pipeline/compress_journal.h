@@ -9,6 +9,7 @@
 
 #include "pipeline/divergence.h"
 #include "pipeline/journal.h"
+#include "pipeline/sensitivity.h"
 #include "plan/fallback.h"
 #include "plan/size_plan.h"
 
@@ -43,6 +44,9 @@ class CompressJournal {
   // What the steps of `plan` may become. Absent as well where it does not suit them.
   std::optional<std::vector<StepOptions>> survey(const Plan& plan) const;
   void add_survey(const Plan& plan, std::span<const StepOptions> options);
+  // What was measured of the plan's matrices together. Absent as well where it does not suit them.
+  std::optional<PlanHarm> together(const Plan& plan) const;
+  void add_together(const Plan& plan, const PlanHarm& harm);
   // What was measured of the plan on the gate text.
   std::optional<Quality> gate(const Plan& plan) const;
   void add_gate(const Plan& plan, const Quality& quality);

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "pipeline/check_weights.h"
+#include "pipeline/interaction.h"
 #include "pipeline/package.h"
 #include "pipeline/sizing.h"
 #include "quern/error.h"
@@ -51,19 +52,21 @@ SizedPlan with_shares(const Plan& plan, std::span<const StepOptions> options) {
 }
 
 // From the smallest files to those that no one can tell from the original, each so many times as large as the one
-// before.
-std::vector<Alternative> alternatives(const SizeSearch& search, const SizedPlan& chosen, double original_perplexity) {
-  const SizeChoice choice = size_choice(search, chosen);
-  const auto finest =
-      std::ranges::find_if(choice.curve, [](const SizePoint& point) { return point.kld < kUnnoticeable; });
-  const auto least = static_cast<double>(choice.curve.front().bytes);
-  const auto most = static_cast<double>((finest == choice.curve.end() ? choice.curve.back() : *finest).bytes);
+// before. `alone`: options as they were measured one by one, where errors add up; those of `search` where they do not.
+std::vector<Alternative> alternatives(const SizeSearch& search, std::span<const StepOptions> alone,
+                                      const SizedPlan& chosen, double original_perplexity) {
+  SizeSearch fine = search, coarse = search;
+  fine.options = alone;
+  const std::vector<SizePoint> curve = size_choice(fine, chosen).curve;
+  const auto finest = std::ranges::find_if(curve, [](const SizePoint& point) { return point.kld < kUnnoticeable; });
+  const auto least = static_cast<double>(curve.front().bytes);
+  const auto most = static_cast<double>((finest == curve.end() ? curve.back() : *finest).bytes);
   std::vector<Alternative> all{{chosen.file_bytes, predict(chosen.kld, original_perplexity)}};
   for (std::size_t i = 0; i < kAlternatives; ++i) {
     const double share = static_cast<double>(i) / (kAlternatives - 1);
-    SizeSearch at = search;
-    at.most = static_cast<std::uint64_t>(least * std::pow(most / least, share) + 0.5);
-    const SizedPlan sized = search_size(at);
+    fine.most = coarse.most = static_cast<std::uint64_t>(least * std::pow(most / least, share) + 0.5);
+    SizedPlan sized = search_size(fine);
+    if (sized.kld > kSharesAddUp) sized = search_size(coarse);
     all.push_back({sized.file_bytes, predict(sized.kld, original_perplexity)});
   }
   std::ranges::stable_sort(all, {}, &Alternative::bytes);
@@ -73,25 +76,27 @@ std::vector<Alternative> alternatives(const SizeSearch& search, const SizedPlan&
 }
 
 // Measures, chooses if a size was asked for, and predicts. Changes the plan of `f`.
-void add_quality(Preparation& prep, Forecast& f) {
+void add_quality(Preparation& prep, const fs::path& scratch, Forecast& f) {
   const Plan base = f.plan;
-  f.options = surveyed(prep, base, nullptr);
-  const std::vector<StepOptions>& options = f.options;
+  const Sizing sizing{prep, scratch / "candidate"};
+  f.options = surveyed(sizing, base);
+  std::vector<StepOptions> options = f.options;
   SizedPlan chosen;
   SizeSearch search = size_search(prep, base, options, 0);
   if (prep.options.size) {
     search.most = most_bytes(prep);
-    chosen = search_size(search);
+    chosen = search_in_company(sizing, search, options);
   } else {
-    chosen = with_shares(base, options);
+    chosen = predicted_in_company(sizing, with_shares(base, options), options);
     chosen.file_bytes = search.file_bytes(base);
   }
+  search.options = options;
   f.plan = chosen.plan;
   add_survey_facts(options, chosen.shares, f.tensors);
   QualityForecast quality{.text = *prep.texts.gate_use, .alternatives = {}};
   quality.original_perplexity = perplexity_of_original(prep, *prep.texts.gate);
   quality.quality = predict(chosen.kld, quality.original_perplexity);
-  quality.alternatives = alternatives(search, chosen, quality.original_perplexity);
+  quality.alternatives = alternatives(search, f.options, chosen, quality.original_perplexity);
   f.quality = std::move(quality);
 }
 
@@ -136,7 +141,7 @@ Forecast forecast(Preparation& prep, const fs::path& statistics_copy) {
   f.parameters = prep.source.parameters();
   f.source_bytes = prep.source.file_bytes();
   f.tensors = tensor_facts(prep.source.spec, prep.names);
-  if (prep.texts.gate) add_quality(prep, f);
+  if (prep.texts.gate) add_quality(prep, scratch.path(), f);
   f.model_bytes = prep.bytes_of(f.plan);
   f.memory_to_compress = allowed_memory(prep.options.machine);
   if (prep.source.can_run()) {

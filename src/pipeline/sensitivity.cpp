@@ -67,6 +67,36 @@ ActivationStore walk_from(const WalkContext& context, std::size_t block, const s
   return scored_rows(hidden, memory_limit);
 }
 
+// A tensor of the output as the source has it.
+PackedTensor exact_tensor(const EncodeInput& in, const ExportedWeight& exported, const PlanStep& step) {
+  const WeightSource source(in.source);
+  const ExportedRows rows(source, in.spec.weights[exported.weight], exported);
+  PlanStep as_float = step;
+  as_float.codec = kFloat32;
+  PackedTensor whole(*find_codec(kFloat32), rows.layout());
+  const std::vector<RowTask> tasks = row_tasks(rows);
+  in.pool.run(tasks.size(), [&](std::size_t i) {
+    const EncodedRows part = encode_rows(rows, as_float, {}, tasks[i]);
+    std::ranges::copy(part.packed.plane(0), whole.row(tasks[i].first)[0]);
+  });
+  return whole;
+}
+
+std::size_t weight_stored_as(const ModelSpec& spec, const std::string& tensor) {
+  const auto found = std::ranges::find(spec.weights, tensor, &Weight::tensor);
+  ensure(found != spec.weights.end(), "no weight is stored as {}", tensor);
+  return static_cast<std::size_t>(found - spec.weights.begin());
+}
+
+std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {
+  std::uint64_t bytes = 0;
+  for (const std::size_t i : group) {
+    const ExportedWeight& exported = in.names.weights[i];
+    bytes += sizeof(float) * element_count(exported.output_shape(in.spec.weights[exported.weight]));
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const Windows& windows,
@@ -98,6 +128,37 @@ std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, con
     in.observer.advance(weight.tensor);
   }
   return harms;
+}
+
+PlanHarm measure_gains(const EncodeInput& in, const Plan& plan, const OpenModel& candidate,
+                       const std::vector<StepGroup>& groups, const Windows& windows, const EvaluationSetup& setup) {
+  const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 4);  // as above, and the original's rows
+  const WeightSource exact(in.source);
+  const WalkContext original{in.spec, exact, in.pool, setup.precision};
+  const WalkContext whole = candidate.walk(in.pool, setup.precision);
+  in.observer.stage("original on the gate text", in.spec.blocks.size() - 1);
+  const ActivationStore reference = final_hidden(original, windows, each, in.observer);
+  const std::vector<ActivationStore> fronts = fronts_of(whole, windows, each);
+  PlanHarm harm{mean_kld(compare(original, reference, whole, fronts.back(), windows)), {}};
+  if (!groups.empty()) in.observer.stage("measure tensors together", groups.size());
+  for (const StepGroup& group : groups) {
+    check_interrupted(in.observer);
+    const std::string& first = plan.steps[group.front()].output;
+    if (float_bytes(in, group) <= 2 * setup.memory_limit) {
+      WeightSource changed(candidate.checkpoint);
+      std::size_t block = candidate.spec.blocks.size();
+      for (const std::size_t i : group) {
+        const std::string& name = plan.steps[i].output;
+        changed.replace(name, exact_tensor(in, in.names.weights[i], plan.steps[i]));
+        block = std::min(block, first_block_of(candidate.spec, weight_stored_as(candidate.spec, name)));
+      }
+      const WalkContext walk{candidate.spec, changed, in.pool, setup.precision};
+      const ActivationStore rows = walk_from(walk, block, fronts, windows, each);
+      harm.gains.push_back({group, harm.kld - mean_kld(compare(original, reference, walk, rows, windows))});
+    }
+    in.observer.advance(first);
+  }
+  return harm;
 }
 
 }  // namespace quern

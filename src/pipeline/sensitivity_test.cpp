@@ -24,7 +24,8 @@ struct Fixture {
   Statistics none;
   Windows windows = random_windows(3, 20);
 
-  explicit Fixture(const char* name) : model(tiny(name)) {}
+  explicit Fixture(const char* name) : Fixture(tiny(name)) {}
+  explicit Fixture(const std::filesystem::path& path) : model(path) {}
   WalkContext context() { return model.walk(pool, Precision::kF32); }
   Plan plan(const char* scheme) const {
     return make_plan({find_scheme(scheme), gguf, model.spec, names, model.checkpoint, "", ""});
@@ -39,10 +40,28 @@ struct Fixture {
     WeightSource changed(model.checkpoint);
     changed.replace(step.tensor, encode_in_memory(model.weights, weight_named(model.spec, step.tensor),
                                                   *find_codec(step.codec), find_optimizer(step.optimizer), {}, pool));
+    return kld_of(changed);
+  }
+
+  double kld_of(const WeightSource& changed) {
     const WalkContext candidate{model.spec, changed, pool, Precision::kF32};
     const TokenScores scores = compare(context(), final_hidden(context(), windows, UINT64_MAX, observer), candidate,
                                        final_hidden(candidate, windows, UINT64_MAX, observer), windows);
     return std::accumulate(scores.kld.begin(), scores.kld.end(), 0.0) / static_cast<double>(scores.kld.size());
+  }
+
+  bool is_matrix(std::size_t step) const { return model.spec.weights[names.weights[step].weight].axes.size() >= 2; }
+
+  // Of the whole plan, but for the matrices of `group`.
+  double kld_without(const Plan& plan, const StepGroup& group) {
+    WeightSource changed(model.checkpoint);
+    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+      const PlanStep& step = plan.steps[i];
+      if (!is_matrix(i) || std::ranges::count(group, i) > 0) continue;
+      changed.replace(step.tensor, encode_in_memory(model.weights, weight_named(model.spec, step.tensor),
+                                                    *find_codec(step.codec), find_optimizer(step.optimizer), {}, pool));
+    }
+    return kld_of(changed);
   }
 };
 
@@ -80,6 +99,32 @@ INSTANTIATE_TEST_SUITE_P(Tiny, Harms, ::testing::Values("tiny-llama-bias", "tiny
 TEST(Harms, SkipWhatKeepsTheEncodingOfTheOriginal) {
   Fixture f("tiny-llama-bias");
   EXPECT_TRUE(f.harms(f.plan("bf16"), UINT64_MAX).empty());
+}
+
+// A whole plan in files, against the original with the same matrices replaced in memory.
+TEST(Gains, EqualWholeEvaluationsWithoutTheErrorsOfAGroup) {
+  Fixture f(std::filesystem::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
+  const Plan plan = f.plan("q2_k");
+  const ScratchFolder scratch;
+  const EncodeInput input{f.model.checkpoint, f.model.spec, f.names, f.none, f.pool, f.observer};
+  encode(input, plan, package_head(plan, f.names, f.model, find_scheme("q2_k")), scratch.path());
+  StepGroup matrices;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    if (f.is_matrix(i)) matrices.push_back(i);
+  const std::vector<StepGroup> groups = {{matrices.front()}, {matrices[8], matrices[9]}, {matrices.back()}, matrices};
+  const OpenModel candidate(scratch.path());
+  const PlanHarm harm = measure_gains(input, plan, candidate, groups, f.windows, {Precision::kF32, UINT64_MAX / 4});
+  const double whole = f.kld_without(plan, {});
+  EXPECT_GT(whole, 0.01);
+  EXPECT_NEAR(harm.kld, whole, 1e-4 * whole);
+  ASSERT_EQ(harm.gains.size(), groups.size());
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    EXPECT_EQ(harm.gains[g].steps, groups[g]);
+    EXPECT_NEAR(harm.gains[g].kld, whole - f.kld_without(plan, groups[g]), 1e-4 * whole) << g;
+  }
+  EXPECT_NEAR(harm.gains.back().kld, whole, 1e-4 * whole) << "nothing is lost without the errors of all";
+  EXPECT_TRUE(measure_gains(input, plan, candidate, groups, f.windows, {Precision::kF32, 0}).gains.empty())
+      << "no memory for any in float";
 }
 
 TEST(Compare, EqualsTheLogitsOfWholeWindows) {

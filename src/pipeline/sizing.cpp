@@ -15,13 +15,14 @@ Windows spread(const Windows& from, std::size_t count) {
   return some;
 }
 
-std::vector<StepOptions> surveyed(Preparation& prep, const Plan& plan, CompressJournal* journal) {
-  if (journal)
-    if (auto known = journal->survey(plan)) return std::move(*known);
+std::vector<StepOptions> surveyed(const Sizing& sizing, const Plan& plan) {
+  Preparation& prep = sizing.prep;
+  if (sizing.journal)
+    if (auto known = sizing.journal->survey(plan)) return std::move(*known);
   const Windows windows = spread(*prep.texts.gate, kSurveyWindows);
   const EncodeInput input = prep.encode_input();
   std::vector<StepOptions> options = survey({input, plan, prep.format, windows, prep.setup});
-  if (journal) journal->add_survey(plan, options);
+  if (sizing.journal) sizing.journal->add_survey(plan, options);
   return options;
 }
 

@@ -14,9 +14,15 @@ inline constexpr std::size_t kSurveyWindows = 12;  // of gate text, on which the
 // `count` windows spread evenly.
 Windows spread(const Windows& from, std::size_t count);
 
-// What the steps of `plan` may become, measured on windows of the gate text; from the journal where it knows. No
-// journal: null.
-std::vector<StepOptions> surveyed(Preparation& prep, const Plan& plan, CompressJournal* journal);
+// What choosing for a size works with.
+struct Sizing {
+  Preparation& prep;
+  std::filesystem::path scratch;       // folder for the files of a plan while they are measured; not there between them
+  CompressJournal* journal = nullptr;  // knows what was measured, and keeps it; null: there is none
+};
+
+// What the steps of `plan` may become, measured on windows of the gate text.
+std::vector<StepOptions> surveyed(const Sizing& sizing, const Plan& plan);
 
 // Plans within `most` bytes that differ from `base` in their number formats. REQUIRES: the arguments outlive it.
 SizeSearch size_search(Preparation& prep, const Plan& base, const std::vector<StepOptions>& options,

@@ -120,6 +120,14 @@ void time_passes(Preparation& prep, WorkRates& rates) {
   rates.head_round = head.round;
 }
 
+// Below so many bits a weight, about, errors do not add up and matrices are measured together as well: 57 walks instead
+// of 34 for llama-30m.
+constexpr double kCoarseBits = 4.2, kTogether = 57.0 / 34;
+
+double bits_per_weight_allowed(const Preparation& prep) {
+  return 8 * static_cast<double>(most_bytes(prep)) / static_cast<double>(prep.source.parameters());
+}
+
 // Arithmetic over one model.
 struct Work {
   const Preparation& prep;
@@ -198,7 +206,8 @@ TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const Work
                rates.hash * static_cast<double>(std::max(largest, prep.source.file_bytes() / prep.pool.threads()));
   if (prep.texts.calibration) times.calibrate = work.pass(prep.texts.calibration->count());
   if (prep.options.size && prep.texts.gate)
-    times.survey = work.survey(std::min(prep.texts.gate->count(), kSurveyWindows));
+    times.survey = work.survey(std::min(prep.texts.gate->count(), kSurveyWindows)) *
+                   (bits_per_weight_allowed(prep) < kCoarseBits ? kTogether : 1);
   times.encode = work.encode();
   for (const std::optional<Windows>* text :
        {&prep.texts.report, prep.options.bound.is_set() ? &prep.texts.gate : nullptr})

@@ -109,6 +109,15 @@ class Resume(ProgramTest):
         self.assertNotIn("measure tensors", said)
         self.expect_like(reference)
 
+    def test_what_a_size_measured_together_is_not_repeated(self):
+        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "3300000", "--threads", "2"]
+        reference = compress(self.folder / "reference", *arguments)
+        code, said = self.stop_at("measured together", *arguments)
+        self.assertEqual(code, INTERRUPTED, said)
+        said = self.resume(*arguments)
+        self.assertNotIn("measure tensors", said)
+        self.expect_like(reference)
+
     def test_safetensors(self):
         for scheme in ("simple", "nf4"):
             with self.subTest(scheme):

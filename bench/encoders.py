@@ -1,19 +1,21 @@
 """tools/compare_encoders.py as two tables: squared error over llama.cpp's, and millions of weights a second of one thread.
 
-  ./dev peer-setup && python3 bench/encoders.py errors|speeds
+  ./dev peer-setup && python3 bench/encoders.py errors|speeds --python PYTHON
+
+The Python is one with torch; the packages of tools/peer_requirements.txt come from build/peer-venv.
 """
 import collections
 
 import interleaved as run
 
-PYTHON = run.ROOT / "build/peer-venv/bin/python"
+PACKAGES = run.ROOT / "build/peer-venv/lib"
 SPEED_SOURCE = "llama-30m"
 
 
-def measured():
+def measured(a):
     """[type, source, importance, error ratio, our speed, llama.cpp's speed] of every case."""
-    said = run.output_of(PYTHON, run.ROOT / "tools/compare_encoders.py", run.ROOT / "build/release/quern_codec_test", "--shared",
-                         run.SHARED)
+    said = run.output_of(a.python, run.ROOT / "tools/compare_encoders.py", run.ROOT / "build/release/quern_codec_test", "--shared",
+                         a.reference.parent, environment={"PYTHONPATH": ":".join(map(str, PACKAGES.glob("*/site-packages")))})
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines()[2:] if line.startswith("|")]
 
 
@@ -39,7 +41,7 @@ def main():
     ap.add_argument("table", choices=["errors", "speeds"])
     a = ap.parse_args()
     print(run.machine(1) + "\n")
-    (errors if a.table == "errors" else speeds)(measured())
+    (errors if a.table == "errors" else speeds)(measured(a))
 
 
 if __name__ == "__main__":

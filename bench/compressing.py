@@ -3,9 +3,7 @@ the same types. Quern's figure includes hashing its input and output, checking e
 
   bench/build_peer.sh && python3 bench/compressing.py [--rounds 3] [--threads 2] [--out /dev/shm] [TYPE ...]
 """
-import argparse
 import pathlib
-import statistics
 import tempfile
 
 import interleaved as run
@@ -14,22 +12,20 @@ import interleaved as run
 def source():
     """The model as bf16 and its importance matrix; two windows of text are enough where only the time counts."""
     model = run.synthetic("llama-528m", layers=20, hidden=1536, inner=4096, heads=24, kv_heads=8)
-    out = run.ROOT / "build/compare/llama-528m-bf16"
+    out = run.MADE / "llama-528m-bf16"
     if not (out / "manifest.json").exists():
         run.output_of(run.QUERN, "compress", model, "-o", out, "--scheme", "bf16", "--calib", run.ROOT / "texts/calib.txt",
                       "--calib-windows", 2, "--quiet", "--force")
-    return next(path for path in out.glob("*.gguf") if path.name != "statistics.gguf"), out / "statistics.gguf"
+    return run.weights_of(out), out / "statistics.gguf"
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap = run.arguments(__doc__)
     ap.add_argument("types", nargs="*", default=["q8_0", "q4_0", "q4_k_m", "q6_k", "q2_k", "iq4_xs"])
-    ap.add_argument("--rounds", type=int, default=3)
-    ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--out", type=pathlib.Path, default=pathlib.Path("/dev/shm"), help="a folder in memory, so that no disk counts")
     a = ap.parse_args()
     model, statistics_file = source()
-    print(run.machine())
+    print(run.machine(a.threads) + "\n")
     print("| type | quern s | llama-quantize s | llama-quantize / quern |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory(dir=a.out) as folder:
         folder = pathlib.Path(folder)
@@ -39,8 +35,8 @@ def main():
                                                 statistics_file, "--threads", a.threads, "--quiet", "--force"),
                 "peer": lambda: run.seconds_of(run.PEER / "llama-quantize", "--imatrix", statistics_file, model, folder / "peer.gguf",
                                                scheme, a.threads)}, a.rounds)
-            ratio = statistics.median(both["peer"]) / statistics.median(both["quern"])
-            print(f"| {scheme} | {run.summary(both['quern'])} | {run.summary(both['peer'])} | {ratio:.2f} |", flush=True)
+            print(f"| {scheme} | {run.summary(both['quern'])} | {run.summary(both['peer'])} | {run.ratio(both['peer'], both['quern'])} |",
+                  flush=True)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,15 @@
 """Tokens a second of `quern eval`: a mixture of experts beside a dense model of its active size, and, where a Python with
-transformers is given, Mamba beside transformers' sequential path.
+transformers is there, Mamba beside transformers' sequential path.
 
-  python3 bench/evaluation.py --mixture MIXTRAL --mamba MAMBA --text TEXT [--transformers PYTHON] [--rounds 3]
+  python3 bench/evaluation.py [--reference FOLDER] [--python PYTHON] [--rounds 3]
 
 Quern's rate is that of the windows behind the first 40, so that loading and tokenising do not count; transformers' is that of
 its forward passes alone, one window of 512 tokens at a time in float32, which is its faster way (8 at a time are slower).
 """
-import argparse
 import json
-import statistics
 
 import interleaved as run
 
-WINDOWS = (40, 160)
 TRANSFORMERS = """
 import sys, time, torch, sentencepiece
 from transformers import AutoModelForCausalLM
@@ -30,9 +27,16 @@ print(4 * 512 / (time.monotonic() - start))
 
 
 def quern(model, a, compute):
-    seconds = [run.seconds_of(run.QUERN, "eval", model, "--text", a.text, "--windows", count, "--compute", compute,
-                              "--threads", a.threads, "--quiet") for count in WINDOWS]
-    return 512 * (WINDOWS[1] - WINDOWS[0]) / (seconds[1] - seconds[0])
+    return run.tokens_per_second(lambda count: run.seconds_of(run.QUERN, "eval", model, "--text", a.eval, "--windows", count, "--compute",
+                                                              compute, "--threads", a.threads, "--quiet"))
+
+
+def transformers(model, a):
+    return float(run.output_of(a.python, "-c", TRANSFORMERS, model, a.eval, a.threads).strip().splitlines()[-1])
+
+
+def has_transformers(a):
+    return run.subprocess.run([a.python, "-c", "import sentencepiece, transformers"], capture_output=True).returncode == 0
 
 
 def dense_of(mixture):
@@ -43,31 +47,27 @@ def dense_of(mixture):
                          kv_heads=c["num_key_value_heads"], vocab=c["vocab_size"])
 
 
-def show(title, sides, rounds):
+def show(model, sides, rounds):
     results = run.in_turn(sides, rounds)
-    first = statistics.median(next(iter(results.values())))
+    first = next(iter(results.values()))
     for name, rates in results.items():
-        print(f"| {title} | {name} | {run.summary(rates)} | {first / statistics.median(rates):.2f} |", flush=True)
+        print(f"| {model.name} | {name} | {run.summary(rates, 0)} | {run.ratio(first, rates)} |", flush=True)
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("mixture", "mamba", "text"):
-        ap.add_argument("--" + name, type=run.pathlib.Path, required=True)
-    ap.add_argument("--transformers", help="a Python with torch, transformers and sentencepiece")
-    ap.add_argument("--rounds", type=int, default=3)
-    ap.add_argument("--threads", type=int, default=2)
-    a = ap.parse_args()
-    print(run.machine())
+    a = run.arguments(__doc__).parse_args()
+    print(run.machine(a.threads) + "\n")
     print("| model | side | tokens/s | first side / this |\n|---|---|---|---|")
-    dense = dense_of(a.mixture)
-    show(a.mixture.name, {"dense of its active size, f32": lambda: quern(dense, a, "f32"),
-                          "mixture, f32": lambda: quern(a.mixture, a, "f32")}, a.rounds)
-    sides = {f"quern, {compute}": lambda compute=compute: quern(a.mamba, a, compute) for compute in ("f32", "bf16")}
-    if a.transformers:
-        sides["transformers, f32"] = lambda: float(run.output_of(a.transformers, "-c", TRANSFORMERS, a.mamba, a.text,
-                                                                 a.threads).strip().splitlines()[-1])
-    show(a.mamba.name, sides, a.rounds)
+    mixture, mamba = (run.model_folder(name, a.reference) for name in ("mixtral-moe15m", "mamba-8m"))
+    if mixture:
+        dense = dense_of(mixture)
+        show(mixture, {"a dense Llama of its active size, f32": lambda: quern(dense, a, "f32"),
+                       "the mixture, f32": lambda: quern(mixture, a, "f32")}, a.rounds)
+    if mamba:
+        sides = {f"quern, {compute}": lambda compute=compute: quern(mamba, a, compute) for compute in ("f32", "bf16")}
+        if has_transformers(a):
+            sides["transformers, f32"] = lambda: transformers(mamba, a)
+        show(mamba, sides, a.rounds)
 
 
 if __name__ == "__main__":

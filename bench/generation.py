@@ -2,7 +2,6 @@
 
   bench/build_peer.sh && python3 bench/generation.py [--rounds 5] [--threads 2] [TYPE ...]
 """
-import argparse
 import json
 import statistics
 
@@ -10,11 +9,7 @@ import interleaved as run
 
 
 def packaged(scheme):
-    model = run.synthetic("llama-528m", layers=20, hidden=1536, inner=4096, heads=24, kv_heads=8)
-    out = run.ROOT / "build/compare" / f"llama-528m-{scheme}"
-    if not (out / "manifest.json").exists():
-        run.output_of(run.QUERN, "compress", model, "-o", out, "--scheme", scheme, "--format", "gguf", "--quiet", "--force")
-    return next(out.glob("*.gguf"))
+    return run.packaged(run.synthetic("llama-528m", layers=20, hidden=1536, inner=4096, heads=24, kv_heads=8), scheme)
 
 
 def quern(path, a):
@@ -29,14 +24,12 @@ def peer(path, a):
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap = run.arguments(__doc__, rounds=5)
     ap.add_argument("types", nargs="*", default=["q8_0", "q4_0", "q4_k_m", "q6_k"])
-    ap.add_argument("--rounds", type=int, default=5)
-    ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--tokens", type=int, default=64)
     a = ap.parse_args()
     paths = {scheme: packaged(scheme) for scheme in a.types}
-    print(run.machine())
+    print(run.machine(a.threads) + "\n")
     print("| type | quern tokens/s | llama-bench tokens/s | ratio | share of the bandwidth: quern, llama.cpp |\n|---|---|---|---|---|")
     for scheme, path in paths.items():
         both = run.in_turn({"quern": lambda: quern(path, a), "peer": lambda: peer(path, a)}, a.rounds)
@@ -44,7 +37,7 @@ def main():
         bandwidth = 1e9 * statistics.median(b for _, b, _ in both["quern"])
         shares = [statistics.median(speeds) * both["quern"][0][2] / bandwidth for speeds in (ours, both["peer"])]
         print(f"| {scheme} | {run.summary(ours)} | {run.summary(both['peer'])} | "
-              f"{statistics.median(ours) / statistics.median(both['peer']):.2f} | {shares[0]:.0%}, {shares[1]:.0%} |", flush=True)
+              f"{run.ratio(ours, both['peer'])} | {shares[0]:.0%}, {shares[1]:.0%} |", flush=True)
 
 
 if __name__ == "__main__":

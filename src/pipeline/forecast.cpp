@@ -75,6 +75,14 @@ std::vector<Alternative> alternatives(const SizeSearch& search, std::span<const 
   return all;
 }
 
+// Whether the smallest error can send a token to another expert: such jumps do not shrink with the error, and no share
+// tells of them.
+bool routes_tokens(const ModelSpec& spec) {
+  const auto is_mixture = [](const Op& op) { return std::holds_alternative<ExpertsOp>(op.kind); };
+  return std::ranges::any_of(spec.blocks,
+                             [&](const Block& block) { return std::ranges::any_of(block.ops, is_mixture); });
+}
+
 // Measures, chooses if a size was asked for, and predicts. Changes the plan of `f`.
 void add_quality(Preparation& prep, const fs::path& scratch, Forecast& f) {
   const Plan base = f.plan;
@@ -90,6 +98,7 @@ void add_quality(Preparation& prep, const fs::path& scratch, Forecast& f) {
     chosen = predicted_in_company(sizing, with_shares(base, options), options);
     chosen.file_bytes = search.file_bytes(base);
   }
+  if (routes_tokens(prep.source.spec)) chosen.kld = measured_whole(sizing, chosen.plan);
   search.options = options;
   f.plan = chosen.plan;
   add_survey_facts(options, chosen.shares, f.tensors);

@@ -101,6 +101,8 @@ std::vector<StepOptions> in_company(std::vector<StepOptions> options, const Plan
   return options;
 }
 
+double measured_whole(const Sizing& sizing, const Plan& plan) { return measure_together(sizing, plan, {}).kld; }
+
 SizedPlan predicted_in_company(const Sizing& sizing, SizedPlan chosen, std::vector<StepOptions>& options) {
   if (chosen.kld <= kSharesAddUp) return chosen;
   const PlanHarm harm = measure_together(sizing, chosen.plan, groups_of(sizing.prep, chosen.plan, options));
@@ -119,7 +121,7 @@ SizedPlan search_in_company(const Sizing& sizing, SizeSearch search, std::vector
   options = in_company(std::move(options), first.plan, harm);
   search.options = options;
   SizedPlan second = search_size(search);
-  const double kld = measure_together(sizing, second.plan, {}).kld;
+  const double kld = measured_whole(sizing, second.plan);
   SizedPlan best = kld < harm.kld ? std::move(second) : rescored(std::move(first), options);
   best.plan.notes.push_back(
       fmt::format("so coarse errors do not simply add up: {} groups of matrices were measured together, and the number "

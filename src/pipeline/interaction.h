@@ -21,6 +21,9 @@ std::vector<StepOptions> in_company(std::vector<StepOptions> options, const Plan
 // the two is returned, with a note, and `options` are in company. The journal keeps what was measured.
 SizedPlan search_in_company(const Sizing& sizing, SizeSearch search, std::vector<StepOptions>& options);
 
+// KL divergence of a plan's files on the windows of the survey, nats.
+double measured_whole(const Sizing& sizing, const Plan& plan);
+
 // What `chosen`, a plan that no search made, is expected to lose, by the same rule: measured whole where errors do not
 // add up, with shares in company.
 SizedPlan predicted_in_company(const Sizing& sizing, SizedPlan chosen, std::vector<StepOptions>& options);

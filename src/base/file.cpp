@@ -172,6 +172,33 @@ void OutputFile::finish() {
   if (synced != 0 || closed != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
 }
 
+namespace {
+
+fs::path partial_of_new(const fs::path& target) {
+  if (is_there(target)) fail(ErrorCode::kUsage, "{} already exists; choose another name or remove it", target.string());
+  fs::path partial = target;
+  partial += ".partial";
+  return partial;
+}
+
+}  // namespace
+
+NewFile::NewFile(fs::path target) : target_(std::move(target)), partial_(partial_of_new(target_)), file_(partial_) {}
+
+NewFile::~NewFile() {
+  std::error_code ec;
+  if (!partial_.empty()) fs::remove(partial_, ec);
+}
+
+void NewFile::publish(std::string_view content) {
+  file_.write(content);
+  file_.finish();
+  std::error_code ec;
+  fs::rename(partial_, target_, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot rename {} to {}: {}", partial_.string(), target_.string(), ec.message());
+  partial_.clear();
+}
+
 TemporaryFolder::TemporaryFolder(std::string_view name) {
   std::error_code ec;
   const fs::path system = fs::temp_directory_path(ec);

@@ -65,6 +65,22 @@ class OutputFile {
 // Waits until the names in the folder are on the disk, where the system can do that.
 void sync_folder(const std::filesystem::path& folder);
 
+// A file that appears whole, or not at all: `target`.partial until publish(), and gone with the object before that.
+class NewFile {
+ public:
+  // Error(kUsage) when `target` exists; Error(kResource) when it cannot be made.
+  explicit NewFile(std::filesystem::path target);
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  ~NewFile();
+
+  void publish(std::string_view content);
+
+ private:
+  std::filesystem::path target_, partial_;
+  OutputFile file_;
+};
+
 // A new folder for scratch files where the system keeps those; removed with the object.
 class TemporaryFolder {
  public:

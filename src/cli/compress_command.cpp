@@ -25,7 +25,7 @@ void show_preview(const Options& o, Preparation& preparation, TerminalObserver& 
   const SharedOptions& shared = o.model.shared;
   if (!o.dry_run && (shared.json || shared.quiet)) return;
   const CompressPreview plan = preview(preparation);
-  observer.expect(plan.time.total());
+  if (plan.time && !o.resume) observer.expect(plan.time->total());  // a resumed run has done some of it
   if (o.dry_run && shared.json) {
     fmt::print("{}\n", dump_json(to_json(plan), 1));
     return;
@@ -75,8 +75,7 @@ void add_run_options(CLI::App& app, Options& o) {
 }
 
 void add_plan_option(CLI::App& app, Options& o) {
-  CLI::Option* plan =
-      app.add_option("--plan", o.model.compress.plan, "A plan to follow, as quern plan --json writes it");
+  CLI::Option* plan = app.add_option("--plan", o.model.compress.plan, "A plan to follow, as quern plan -o writes it");
   plan->type_name("FILE")->group(kMoreChoices);
   for (const char* decided :
        {"--scheme", "--format", "--precision-map", "--target-size", "--target-bpw", "--min-ratio"})

@@ -14,8 +14,10 @@ double ratio(std::uint64_t a, std::uint64_t b) { return static_cast<double>(a) /
 double percent_more(double perplexity, double original) { return 100 * (perplexity / original - 1); }
 
 std::string size_text(const Forecast& f) {
-  return fmt::format("exactly {} bytes, {:.2f}x smaller, {:.2f} bits a weight", f.model_bytes,
-                     ratio(f.source_bytes, f.model_bytes), 8 * ratio(f.model_bytes, f.parameters));
+  const bool is_smaller = f.model_bytes <= f.source_bytes;
+  const double factor = is_smaller ? ratio(f.source_bytes, f.model_bytes) : ratio(f.model_bytes, f.source_bytes);
+  return fmt::format("exactly {} bytes, {:.2f}x {}, {:.2f} bits a weight", f.model_bytes, factor,
+                     is_smaller ? "smaller" : "larger", 8 * ratio(f.model_bytes, f.parameters));
 }
 
 std::string quality_text(const Forecast& f) {
@@ -32,8 +34,15 @@ std::string quality_text(const Forecast& f) {
 std::string memory_text(const Forecast& f) {
   const std::string work = fmt::format("compressing keeps to {}", with_unit(f.memory_to_compress));
   if (!f.memory) return work;
-  return fmt::format("{} of weights and {} of state for {} tokens to run it; {}", with_unit(f.memory->stored),
-                     with_unit(f.memory->kv_f16 + f.memory->state_f32), f.memory->context, work);
+  const std::string tokens = f.memory->context ? fmt::format(" for {} tokens", f.memory->context) : "";
+  return fmt::format("{} of weights and {} of state{} to run it; {}", with_unit(f.memory->stored),
+                     with_unit(f.memory->kv_f16 + f.memory->state_f32), tokens, work);
+}
+
+std::string time_text(const Forecast& f) {
+  if (!f.time) return "not known";
+  return fmt::format("{} to compress with these options, {} with this plan and its statistics",
+                     duration(f.time->total()), duration(f.time->replay()));
 }
 
 std::string alternatives_text(const Forecast& f) {
@@ -53,8 +62,7 @@ std::string forecast_text(const CompressOptions& options, const Forecast& f) {
   text += fmt::format("size      {} ({}, scheme {})\n", size_text(f), f.plan.format, f.plan.scheme);
   text += fmt::format("quality   {}\n", quality_text(f));
   text += fmt::format("memory    {}\n", memory_text(f));
-  text += fmt::format("time      about {} to compress with these options, about {} with this plan and its statistics\n",
-                      duration(f.time.total()), duration(f.replay_seconds));
+  text += fmt::format("time      {}\n", time_text(f));
   if (f.quality && !f.quality->alternatives.empty()) text += alternatives_text(f);
   return text + "\n" + precision_table(f.plan);
 }

@@ -61,6 +61,16 @@ int run(const std::vector<Subcommand>& subcommands) {
   }
 }
 
+// An option that was given as nothing, as an unset variable of a shell does; empty: none. Texts may be empty.
+std::string empty_option(const CLI::App& program) {
+  for (const CLI::App* command : program.get_subcommands())
+    for (const CLI::Option* option : command->get_options())
+      if (option->get_type_name() != "TEXT")
+        for (const std::string& value : option->results())
+          if (value.empty()) return option->get_name();
+  return {};
+}
+
 // Says why the command line cannot be used.
 int refuse(const std::string& why) {
   fmt::print(stderr, "{}\n", why);
@@ -92,6 +102,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return refuse("quern: " + printable(complain(program, error)));
   }
+  if (const std::string option = empty_option(program); !option.empty())
+    return refuse(fmt::format("quern: {} was given nothing; leave it out or give it a value", option));
   catch_interrupts();
   return run(subcommands);
 }

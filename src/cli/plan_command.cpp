@@ -3,7 +3,6 @@
 
 #include <memory>
 
-#include "base/file.h"
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/forecast_text.h"
@@ -30,16 +29,15 @@ void show(const Options& o, const Forecast& f) {
 
 int run(Options o) {
   const CompressOptions& options = o.model.resolved();
+  std::optional<NewFile> plan_file, statistics_file;
+  if (!o.output.empty()) plan_file.emplace(o.output);
+  if (!o.statistics_copy.empty()) statistics_file.emplace(o.statistics_copy);
   const Forecast f = [&] {
     TerminalObserver observer(o.model.shared.verbosity());
     Preparation preparation(options, observer);
-    return forecast(preparation, o.statistics_copy);
+    return forecast(preparation, statistics_file ? &*statistics_file : nullptr);
   }();
-  if (!o.output.empty()) {
-    OutputFile file(o.output);
-    file.write(dump_json(to_json(f), 1) + "\n");
-    file.finish();
-  }
+  if (plan_file) plan_file->publish(dump_json(to_json(f), 1) + "\n");
   show(o, f);
   if (!o.model.shared.json && !o.model.shared.quiet)
     for (const std::string& note : f.notes) fmt::print(stderr, "note: {}\n", printable(note));

@@ -47,7 +47,9 @@ std::string measured_text(const CompressOptions& o) {
   return text.empty() ? "the error of each tensor; no text was given, so no quality (--report-text)" : text;
 }
 
-std::string time_text(const TimeForecast& time, const QualityBound& bound) {
+std::string time_text(const std::optional<TimeForecast>& forecast, const QualityBound& bound) {
+  if (!forecast) return "not known";
+  const TimeForecast& time = *forecast;
   std::string parts;
   for (const auto& [name, seconds] : {std::pair{"reading", time.read},
                                       {"calibration", time.calibrate},
@@ -55,7 +57,7 @@ std::string time_text(const TimeForecast& time, const QualityBound& bound) {
                                       {"encoding", time.encode},
                                       {"measuring", time.measure}})
     if (seconds >= 0.5) parts += fmt::format("{}{} {}", parts.empty() ? ": " : ", ", name, duration(seconds));
-  return fmt::format("about {}{}{}", duration(time.total()), parts,
+  return fmt::format("{}{}{}", duration(time.total()), parts,
                      bound.is_set() ? "; more where trials miss the bound" : "");
 }
 

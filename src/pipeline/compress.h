@@ -11,6 +11,8 @@
 
 namespace quern {
 
+struct Preparation;
+
 struct CompressOptions {
   std::filesystem::path input, output;
   std::string scheme = "simple";
@@ -39,7 +41,6 @@ struct CompressOptions {
 Report compress(const CompressOptions& options, Observer& observer);
 
 // The same from a model that was opened before, for whoever looked at it first. REQUIRES: options.output is given.
-struct Preparation;
 Report compress(Preparation& preparation);
 
 }  // namespace quern

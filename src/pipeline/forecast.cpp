@@ -5,7 +5,6 @@
 #include <cmath>
 #include <iterator>
 
-#include "base/file.h"
 #include "pipeline/check_weights.h"
 #include "pipeline/interaction.h"
 #include "pipeline/package.h"
@@ -20,15 +19,11 @@ namespace fs = std::filesystem;
 constexpr std::size_t kAlternatives = 7;
 constexpr double kUnnoticeable = 5e-4;  // nats: files with less do not come into question
 
-void calibrate(Preparation& prep, const fs::path& scratch, const fs::path& copy) {
-  if (!prep.calibrates()) return;
+void calibrate(Preparation& prep, const fs::path& scratch, NewFile* copy) {
   const fs::path file = scratch / kStatisticsName;
   prep.collect(file);
   prep.use_statistics(file);
-  if (copy.empty()) return;
-  OutputFile out(copy);
-  out.write(read_text(file));
-  out.finish();
+  if (copy) copy->publish(read_text(file));
 }
 
 double perplexity_of_original(Preparation& prep, const Windows& windows) {
@@ -39,7 +34,7 @@ double perplexity_of_original(Preparation& prep, const Windows& windows) {
 
 // The shares of a plan that was not chosen from the options.
 SizedPlan with_shares(const Plan& plan, std::span<const StepOptions> options) {
-  SizedPlan sized{plan, 0, std::vector<double>(plan.steps.size()), 0};
+  SizedPlan sized{.plan = plan, .shares = std::vector<double>(plan.steps.size())};
   for (const StepOptions& of_step : options) {
     const auto same = std::ranges::find(of_step.options, plan.steps[of_step.step].codec,
                                         [](const StepOption& option) { return option.codec->name; });
@@ -51,36 +46,54 @@ SizedPlan with_shares(const Plan& plan, std::span<const StepOptions> options) {
   return sized;
 }
 
-// From the smallest files to those that no one can tell from the original, each so many times as large as the one
-// before. `alone`: options as they were measured one by one, where errors add up; those of `search` where they do not.
-std::vector<Alternative> alternatives(const SizeSearch& search, std::span<const StepOptions> alone,
-                                      const SizedPlan& chosen, double original_perplexity) {
-  SizeSearch fine = search, coarse = search;
-  fine.options = alone;
-  const std::vector<SizePoint> curve = size_choice(fine, chosen).curve;
-  const auto finest = std::ranges::find_if(curve, [](const SizePoint& point) { return point.kld < kUnnoticeable; });
-  const auto least = static_cast<double>(curve.front().bytes);
-  const auto most = static_cast<double>((finest == curve.end() ? curve.back() : *finest).bytes);
-  std::vector<Alternative> all{{chosen.file_bytes, predict(chosen.kld, original_perplexity)}};
-  for (std::size_t i = 0; i < kAlternatives; ++i) {
-    const double share = static_cast<double>(i) / (kAlternatives - 1);
-    fine.most = coarse.most = static_cast<std::uint64_t>(least * std::pow(most / least, share) + 0.5);
-    SizedPlan sized = search_size(fine);
-    if (sized.kld > kSharesAddUp) sized = search_size(coarse);
-    all.push_back({sized.file_bytes, predict(sized.kld, original_perplexity)});
-  }
-  std::ranges::stable_sort(all, {}, &Alternative::bytes);
-  const auto again = std::ranges::unique(all, {}, &Alternative::bytes);
-  all.erase(again.begin(), again.end());
-  return all;
-}
-
 // Whether the smallest error can send a token to another expert: such jumps do not shrink with the error, and no share
 // tells of them.
 bool routes_tokens(const ModelSpec& spec) {
   const auto is_mixture = [](const Op& op) { return std::holds_alternative<ExpertsOp>(op.kind); };
   return std::ranges::any_of(spec.blocks,
                              [&](const Block& block) { return std::ranges::any_of(block.ops, is_mixture); });
+}
+
+// What a plan is expected to lose: its shares, or where those do not add up what its files lose on the same windows.
+double expected_kld(const Sizing& sizing, const SizedPlan& sized) {
+  if (sized.whole) return *sized.whole;
+  const bool adds_up = sized.kld <= kSharesAddUp && !routes_tokens(sizing.prep.source.spec);
+  return adds_up || sized.kld == 0 ? sized.kld : measured_whole(sizing, sized.plan);
+}
+
+// Sizes from the smallest files to those that no one can tell from the original, each so many times as large as the one
+// before.
+std::vector<std::uint64_t> other_sizes(const SizeSearch& search, const SizedPlan& chosen) {
+  const std::vector<SizePoint> curve = size_choice(search, chosen).curve;
+  const auto finest = std::ranges::find_if(curve, [](const SizePoint& point) { return point.kld < kUnnoticeable; });
+  const std::uint64_t least = least_bytes(search);
+  const std::uint64_t most = std::max(least, (finest == curve.end() ? curve.back() : *finest).bytes);
+  std::vector<std::uint64_t> sizes;
+  for (std::size_t i = 0; i < kAlternatives; ++i) {
+    const double growth =
+        std::pow(static_cast<double>(most) / static_cast<double>(least), static_cast<double>(i) / (kAlternatives - 1));
+    sizes.push_back(std::max(least, static_cast<std::uint64_t>(static_cast<double>(least) * growth)));
+  }
+  return sizes;
+}
+
+// The best plans of other sizes beside `chosen`. `alone`: options as they were measured one by one, where errors add
+// up; those of `search` where they do not.
+std::vector<Alternative> alternatives(const Sizing& sizing, const SizeSearch& search,
+                                      std::span<const StepOptions> alone, const SizedPlan& chosen,
+                                      double original_perplexity) {
+  SizeSearch fine = search, coarse = search;
+  fine.options = alone;
+  std::vector<Alternative> all{{chosen.file_bytes, predict(expected_kld(sizing, chosen), original_perplexity)}};
+  for (const std::uint64_t size : other_sizes(fine, chosen)) {
+    fine.most = coarse.most = size;
+    SizedPlan sized = search_size(fine);
+    if (sized.kld > kSharesAddUp) sized = search_size(coarse);
+    const auto same = std::ranges::find(all, sized.file_bytes, &Alternative::bytes);
+    if (same == all.end()) all.push_back({sized.file_bytes, predict(expected_kld(sizing, sized), original_perplexity)});
+  }
+  std::ranges::sort(all, {}, &Alternative::bytes);
+  return all;
 }
 
 // Measures, chooses if a size was asked for, and predicts. Changes the plan of `f`.
@@ -95,17 +108,18 @@ void add_quality(Preparation& prep, const fs::path& scratch, Forecast& f) {
     search.most = most_bytes(prep);
     chosen = search_in_company(sizing, search, options);
   } else {
-    chosen = predicted_in_company(sizing, with_shares(base, options), options);
+    chosen = with_shares(base, options);
     chosen.file_bytes = search.file_bytes(base);
   }
-  if (routes_tokens(prep.source.spec)) chosen.kld = measured_whole(sizing, chosen.plan);
+  f.survey = chosen.whole ? SurveyWalks::kTogether : SurveyWalks::kAlone;
+  chosen.whole = expected_kld(sizing, chosen);
   search.options = options;
   f.plan = chosen.plan;
   add_survey_facts(options, chosen.shares, f.tensors);
   QualityForecast quality{.text = *prep.texts.gate_use, .alternatives = {}};
   quality.original_perplexity = perplexity_of_original(prep, *prep.texts.gate);
-  quality.quality = predict(chosen.kld, quality.original_perplexity);
-  quality.alternatives = alternatives(search, f.options, chosen, quality.original_perplexity);
+  quality.quality = predict(*chosen.whole, quality.original_perplexity);
+  quality.alternatives = alternatives(sizing, search, f.options, chosen, quality.original_perplexity);
   f.quality = std::move(quality);
 }
 
@@ -137,28 +151,30 @@ Json to_json(const QualityForecast& quality) {
 
 }  // namespace
 
-Forecast forecast(Preparation& prep, const fs::path& statistics_copy) {
+Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
+  if (statistics_copy && !prep.calibrates())
+    throw Error(ErrorCode::kUsage, "there are no statistics to keep: give --calib or --imatrix");
   prep.read_texts(GateText::kWhereGiven);
   prep.hash_source();
   prep.plan();  // refuses what cannot be planned before a weight is read
   check_weights(prep.source.weights, prep.source.spec, prep.pool, prep.observer);
-  const TemporaryFolder scratch("quern-plan");
-  calibrate(prep, scratch.path(), statistics_copy);
+  std::optional<TemporaryFolder> scratch;
+  if (prep.calibrates() || prep.texts.gate) scratch.emplace("quern-plan");
+  if (prep.calibrates()) calibrate(prep, scratch->path(), statistics_copy);
   Forecast f{.plan = prep.plan(),
              .architecture = prep.source.spec.architecture,
              .source_format = prep.source.checkpoint.format()};
   f.parameters = prep.source.parameters();
   f.source_bytes = prep.source.file_bytes();
   f.tensors = tensor_facts(prep.source.spec, prep.names);
-  if (prep.texts.gate) add_quality(prep, scratch.path(), f);
+  if (prep.texts.gate) add_quality(prep, scratch->path(), f);
   f.model_bytes = prep.bytes_of(f.plan);
   f.memory_to_compress = allowed_memory(prep.options.machine);
   if (prep.source.can_run()) {
     f.memory = estimate_memory(prep.source.checkpoint, prep.source.spec, 0);
     f.memory->stored = f.plan.tensor_bytes();
   }
-  f.time = forecast_time(prep, f.plan, measure_rates(prep, f.plan));
-  f.replay_seconds = f.time.total() - f.time.calibrate - f.time.survey;
+  f.time = expected_time(prep, f.plan, f.survey);
   f.notes = f.plan.notes;
   if (!prep.choice.note.empty()) f.notes.insert(f.notes.begin(), prep.choice.note);
   std::ranges::copy(prep.names.notes, std::back_inserter(f.notes));
@@ -192,8 +208,8 @@ Json to_json(const Forecast& f) {
                                                                          {"state_f32", f.memory->state_f32}})
                                                          : Json()},
                                      {"memory_to_compress", f.memory_to_compress},
-                                     {"seconds", to_json(f.time)},
-                                     {"replay_seconds", f.replay_seconds},
+                                     {"seconds", f.time ? to_json(*f.time) : Json()},
+                                     {"replay_seconds", f.time ? Json(f.time->replay()) : Json()},
                                      {"notes", Json::Array(f.notes.begin(), f.notes.end())}}));
   return json;
 }

@@ -1,11 +1,11 @@
 // What `compress` would make of a model: the plan, its exact size, and what is to be expected of it, without making it.
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "pipeline/memory_estimate.h"
 #include "pipeline/preparation.h"
 #include "pipeline/tensor_facts.h"
@@ -37,15 +37,16 @@ struct Forecast {
   std::optional<QualityForecast> quality;  // absent without a text
   std::optional<MemoryEstimate> memory;    // to run the result; absent where no architecture recognises the model
   std::uint64_t memory_to_compress = 0;    // at most
-  TimeForecast time;                       // of compress with the same options
-  double replay_seconds = 0;               // of compress with this plan and its statistics
+  SurveyWalks survey = SurveyWalks::kAlone;
+  std::optional<TimeForecast> time;  // of compress with the same options
   std::vector<std::string> notes;
 };
 
 // Collects statistics and measures matrices as compress would, so that the plan is the one that compress would make.
-// With a text (calibration or gate) quality is predicted. `statistics_copy`: where the statistics are kept; empty:
-// nowhere. Writes nothing else but scratch files in the system's folder for them.
-Forecast forecast(Preparation& preparation, const std::filesystem::path& statistics_copy);
+// With a text (calibration or gate) quality is predicted. `statistics_copy`: takes the statistics' file; null: nobody
+// keeps them; Error(kUsage) when there are none to keep. Writes nothing else but scratch files in the system's folder
+// for them: the model's files in one or a few plans where those have to be measured whole.
+Forecast forecast(Preparation& preparation, NewFile* statistics_copy);
 
 // The plan as `compress --plan` reads it, and the member "forecast".
 Json to_json(const Forecast& forecast);

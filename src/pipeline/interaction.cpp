@@ -14,8 +14,8 @@ namespace fs = std::filesystem;
 class Candidate {
  public:
   Candidate(const Sizing& sizing, const Plan& plan) : folder_(sizing.scratch) {
-    fs::remove_all(folder_);  // of an interrupted run
     std::error_code ec;
+    fs::remove_all(folder_, ec);  // of an interrupted run
     fs::create_directory(folder_, ec);
     if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder_.string(), ec.message());
     encode(sizing.prep.encode_input(), plan, sizing.prep.head_of(plan), folder_);
@@ -72,18 +72,6 @@ std::vector<StepGroup> groups_of(const Preparation& prep, const Plan& plan, std:
   return groups;
 }
 
-// `sized`, with shares and their sum as `options` have them.
-SizedPlan rescored(SizedPlan sized, std::span<const StepOptions> options) {
-  sized.kld = 0;
-  for (const StepOptions& of_step : options) {
-    const StepOption* option = option_of(of_step, sized.plan);
-    ensure(option != nullptr, "{} is no option of step {}", sized.plan.steps[of_step.step].codec, of_step.step);
-    sized.shares[of_step.step] = option->kld;
-    sized.kld += option->kld;
-  }
-  return sized;
-}
-
 }  // namespace
 
 std::vector<StepOptions> in_company(std::vector<StepOptions> options, const Plan& plan, const PlanHarm& measured) {
@@ -103,31 +91,25 @@ std::vector<StepOptions> in_company(std::vector<StepOptions> options, const Plan
 
 double measured_whole(const Sizing& sizing, const Plan& plan) { return measure_together(sizing, plan, {}).kld; }
 
-SizedPlan predicted_in_company(const Sizing& sizing, SizedPlan chosen, std::vector<StepOptions>& options) {
-  if (chosen.kld <= kSharesAddUp) return chosen;
-  const PlanHarm harm = measure_together(sizing, chosen.plan, groups_of(sizing.prep, chosen.plan, options));
-  options = in_company(std::move(options), chosen.plan, harm);
-  chosen = rescored(std::move(chosen), options);
-  chosen.kld = harm.kld;
-  return chosen;
-}
-
 SizedPlan search_in_company(const Sizing& sizing, SizeSearch search, std::vector<StepOptions>& options) {
   SizedPlan first = search_size(search);
   if (first.kld <= kSharesAddUp) return first;
   const double predicted = first.kld;
   const std::vector<StepGroup> groups = groups_of(sizing.prep, first.plan, options);
   const PlanHarm harm = measure_together(sizing, first.plan, groups);
-  options = in_company(std::move(options), first.plan, harm);
-  search.options = options;
+  std::vector<StepOptions> together = in_company(options, first.plan, harm);
+  search.options = together;
   SizedPlan second = search_size(search);
   const double kld = measured_whole(sizing, second.plan);
-  SizedPlan best = kld < harm.kld ? std::move(second) : rescored(std::move(first), options);
+  const bool second_is_better = kld < harm.kld;
+  if (second_is_better) options = std::move(together);
+  SizedPlan best = second_is_better ? std::move(second) : std::move(first);
+  best.whole = std::min(kld, harm.kld);
   best.plan.notes.push_back(
       fmt::format("so coarse errors do not simply add up: {} groups of matrices were measured together, and the number "
                   "formats chosen again; measured together on the gate text: {:.4f} nats (the first choice: {:.4f}, "
                   "predicted {:.4f})",
-                  groups.size(), std::min(kld, harm.kld), harm.kld, predicted));
+                  groups.size(), *best.whole, harm.kld, predicted));
   return best;
 }
 

@@ -18,14 +18,11 @@ std::vector<StepOptions> in_company(std::vector<StepOptions> options, const Plan
 
 // The best plan for the size of `search`, whose options are `options`. Where it is predicted to lose so much that
 // errors do not add up, it is measured whole, and the plan that is found with shares in company as well; the better of
-// the two is returned, with a note, and `options` are in company. The journal keeps what was measured.
+// the two is returned, with a note, and `options` are those that it was found with. The journal keeps what was
+// measured.
 SizedPlan search_in_company(const Sizing& sizing, SizeSearch search, std::vector<StepOptions>& options);
 
 // KL divergence of a plan's files on the windows of the survey, nats.
 double measured_whole(const Sizing& sizing, const Plan& plan);
-
-// What `chosen`, a plan that no search made, is expected to lose, by the same rule: measured whole where errors do not
-// add up, with shares in company.
-SizedPlan predicted_in_company(const Sizing& sizing, SizedPlan chosen, std::vector<StepOptions>& options);
 
 }  // namespace quern

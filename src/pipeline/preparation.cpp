@@ -1,8 +1,6 @@
 // Opening in an order that refuses what cannot work before it takes time or touches the output.
 #include "pipeline/preparation.h"
 
-#include <utility>
-
 #include "base/sha256.h"
 #include "calib/collect.h"
 #include "pipeline/compress_choice.h"
@@ -53,8 +51,9 @@ Preparation::Preparation(const CompressOptions& opt, Observer& obs)
       setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))) {}
 
 void Preparation::read_texts(GateText gate) {
-  if (std::exchange(texts_are_read_, true)) return;
+  if (texts_are_read_) return;
   texts = load_compress_texts(options, source.checkpoint, text_window(source.spec), gate);
+  texts_are_read_ = true;
 }
 
 const std::vector<HashedFile>& Preparation::hash_source() {
@@ -75,6 +74,8 @@ Plan Preparation::plan() {
                         precision_map ? &*precision_map : nullptr};
   if (!given) return make_plan(input);
   if (!calibrates()) check_plan_statistics(*given, "", options.plan);
+  if (given->statistics_sha256.empty() && calibrates())
+    check_plan_statistics(*given, "not collected yet", options.plan);
   return checked_plan(*given, input, options.plan);
 }
 

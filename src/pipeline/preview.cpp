@@ -37,7 +37,7 @@ CompressPreview preview(Preparation& prep) {
                     .threads = prep.pool.threads(),
                     .precision = prep.setup.precision,
                     .notes = plan.notes};
-  p.time = forecast_time(prep, plan, measure_rates(prep, plan));
+  p.time = expected_time(prep, plan, likely_walks(prep));
   if (options.size) {
     p.most_bytes = most_bytes(*options.size, p.parameters, p.source_bytes);
   } else {
@@ -62,7 +62,7 @@ Json to_json(const CompressPreview& p) {
                        {"memory", p.memory},
                        {"threads", p.threads},
                        {"precision", std::string(to_string(p.precision))},
-                       {"seconds", to_json(p.time)},
+                       {"seconds", p.time ? to_json(*p.time) : Json()},
                        {"notes", Json::Array(p.notes.begin(), p.notes.end())}});
 }
 

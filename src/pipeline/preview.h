@@ -19,8 +19,8 @@ struct CompressPreview {
   std::uint64_t memory = 0;                  // bytes to keep to
   unsigned threads = 0;
   Precision precision = Precision::kF32;
-  TimeForecast time;
-  std::vector<std::string> notes;  // what compress would note before it reads a weight
+  std::optional<TimeForecast> time;  // absent: the model does not let it be measured
+  std::vector<std::string> notes;    // what compress would note before it reads a weight
 };
 
 // Throws what compress would throw of the output, the texts and the plan. Reads a layer's weights to time it. Writes

@@ -9,6 +9,8 @@
 namespace quern {
 namespace {
 
+constexpr const char* kNearest = "rtn";
+
 ActivationStore empty_like(const ActivationStore& store, std::uint64_t memory_limit) {
   return ActivationStore(store.windows(), store.length(), store.width(), memory_limit);
 }
@@ -82,10 +84,30 @@ PackedTensor exact_tensor(const EncodeInput& in, const ExportedWeight& exported,
   return whole;
 }
 
+// The weight that the tensor is, or is a part of.
 std::size_t weight_stored_as(const ModelSpec& spec, const std::string& tensor) {
-  const auto found = std::ranges::find(spec.weights, tensor, &Weight::tensor);
+  const auto found = std::ranges::find_if(spec.weights, [&](const Weight& weight) {
+    return weight.tensor == tensor || std::ranges::count(weight.parts, tensor, &WeightPart::tensor) > 0;
+  });
   ensure(found != spec.weights.end(), "no weight is stored as {}", tensor);
   return static_cast<std::size_t>(found - spec.weights.begin());
+}
+
+// Takes the errors of a step off `changed`, the files of `plan`, and returns the weight of those that it is in. One
+// that is stored in parts has the same order on both sides and is taken whole.
+std::size_t make_exact(const EncodeInput& in, const Plan& plan, std::size_t step, const ModelSpec& spec,
+                       WeightSource& changed) {
+  const ExportedWeight& exported = in.names.weights[step];
+  const std::string& output = plan.steps[step].output;
+  const std::size_t index = weight_stored_as(spec, output);
+  const Weight& weight = spec.weights[index];
+  if (weight.parts.empty()) {
+    changed.replace(output, exact_tensor(in, exported, plan.steps[step]));
+  } else if (!changed.replacement(weight.tensor)) {
+    changed.replace(weight.tensor, encode_in_memory(WeightSource(in.source), in.spec.weights[exported.weight],
+                                                    *find_codec(kFloat32), find_optimizer(kNearest), {}, in.pool));
+  }
+  return index;
 }
 
 std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {
@@ -147,11 +169,8 @@ PlanHarm measure_gains(const EncodeInput& in, const Plan& plan, const OpenModel&
     if (float_bytes(in, group) <= 2 * setup.memory_limit) {
       WeightSource changed(candidate.checkpoint);
       std::size_t block = candidate.spec.blocks.size();
-      for (const std::size_t i : group) {
-        const std::string& name = plan.steps[i].output;
-        changed.replace(name, exact_tensor(in, in.names.weights[i], plan.steps[i]));
-        block = std::min(block, first_block_of(candidate.spec, weight_stored_as(candidate.spec, name)));
-      }
+      for (const std::size_t i : group)
+        block = std::min(block, first_block_of(candidate.spec, make_exact(in, plan, i, candidate.spec, changed)));
       const WalkContext walk{candidate.spec, changed, in.pool, setup.precision};
       const ActivationStore rows = walk_from(walk, block, fronts, windows, each);
       harm.gains.push_back({group, harm.kld - mean_kld(compare(original, reference, walk, rows, windows))});

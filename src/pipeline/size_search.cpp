@@ -13,18 +13,23 @@ constexpr int kRounds = 32;            // each takes the bytes that the one befo
 constexpr double kFullEnough = 0.995;  // of the size
 constexpr std::size_t kCurvePoints = 64;
 
-// The plan of the smallest options, where its files are small enough. Error(kInfeasible) with their size.
 SizedPlan smallest_plan(const SizeSearch& search) {
   std::optional<SizedPlan> smallest =
       fit_plan(search.base, search.options, least_tensor_bytes(search.base, search.options));
   ensure(smallest.has_value(), "{} steps have no smallest plan", search.options.size());
   smallest->file_bytes = search.file_bytes(smallest->plan);
-  if (smallest->file_bytes > search.most)
+  return std::move(*smallest);
+}
+
+// The plan of the smallest options, where its files are small enough. Error(kInfeasible) with their size.
+SizedPlan fitting_smallest_plan(const SizeSearch& search) {
+  SizedPlan smallest = smallest_plan(search);
+  if (smallest.file_bytes > search.most)
     fail(ErrorCode::kInfeasible,
          "a size of {} bytes is too small for this model in {}: the least is {} bytes, with a predicted mean KL "
          "divergence of {:.2g} nats; ask for that much, or make the model smaller first",
-         search.most, search.base.format, smallest->file_bytes, smallest->kld);
-  return std::move(*smallest);
+         search.most, search.base.format, smallest.file_bytes, smallest.kld);
+  return smallest;
 }
 
 SizedPlan find_plan(const SizeSearch& search) {
@@ -37,7 +42,7 @@ SizedPlan find_plan(const SizeSearch& search) {
     if (sized->file_bytes <= search.most) return std::move(*sized);
     beside = sized->file_bytes - sized->plan.tensor_bytes();
   }
-  return smallest_plan(search);
+  return fitting_smallest_plan(search);
 }
 
 void describe(const SizeSearch& search, SizedPlan& sized) {
@@ -64,6 +69,8 @@ SizedPlan search_size(const SizeSearch& search) {
   describe(search, sized);
   return sized;
 }
+
+std::uint64_t least_bytes(const SizeSearch& search) { return smallest_plan(search).file_bytes; }
 
 SizeChoice size_choice(const SizeSearch& search, const SizedPlan& sized) {
   const std::uint64_t bytes = sized.file_bytes, in_tensors = sized.plan.tensor_bytes();

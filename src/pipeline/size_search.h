@@ -20,6 +20,9 @@ struct SizeSearch {
 // the smallest size that there is.
 SizedPlan search_size(const SizeSearch& search);
 
+// Bytes of the smallest files that there are.
+std::uint64_t least_bytes(const SizeSearch& search);
+
 // What a size was chosen from, for the report. All bytes are those of the model's files.
 struct SizeChoice {
   std::uint64_t most = 0;        // asked for

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "base/sha256.h"
 #include "pipeline/sizing.h"
 #include "plan/size_plan.h"
+#include "quern/error.h"
 #include "runtime/head.h"
 
 namespace quern {
@@ -69,17 +71,22 @@ void time_encoding(Preparation& prep, const Plan& plan, WorkRates& rates) {
     step.codec = codec->name;
     rates.encode[codec->name] = seconds_of([&] {
                                   prep.pool.run(tasks.size(), [&](std::size_t i) {
-                                    packed_hash(encode_rows(rows, step, alike, tasks[i]).packed);
+                                    packed_hash(try_encode_rows(rows, step, alike, tasks[i]).packed);
                                   });
                                 }) /
                                 static_cast<double>(weights);
   }
 }
 
-// Windows of any text, `rounds` a thread.
+// So many windows of any text, the same ones again where it has fewer; none without a text.
 Windows some_windows(const Preparation& prep, std::size_t count) {
-  for (const std::optional<Windows>* text : {&prep.texts.calibration, &prep.texts.gate, &prep.texts.report})
-    if (*text) return spread(**text, count);
+  for (const std::optional<Windows>* text : {&prep.texts.calibration, &prep.texts.gate, &prep.texts.report}) {
+    if (!*text || (*text)->count() == 0) continue;
+    Windows some{.length = (*text)->length, .ids = {}};
+    for (std::size_t i = 0; i < count; ++i)
+      std::ranges::copy((*text)->window(i % (*text)->count()), std::back_inserter(some.ids));
+    return some;
+  }
   return {};
 }
 
@@ -96,7 +103,7 @@ RoundTimes split(double one, double two) {
 void time_passes(Preparation& prep, WorkRates& rates) {
   const std::size_t threads = prep.pool.threads();
   const Windows one = some_windows(prep, threads), two = some_windows(prep, 2 * threads);
-  if (!prep.source.can_run() || two.count() < 2 * threads) return;
+  if (!prep.source.can_run() || two.count() == 0) return;
   const ModelSpec& spec = prep.source.spec;
   const std::size_t block = std::max<std::size_t>(1, (spec.blocks.size() - 1) / 2);
   const WalkContext walk = prep.walk();
@@ -120,13 +127,9 @@ void time_passes(Preparation& prep, WorkRates& rates) {
   rates.head_round = head.round;
 }
 
-// Below so many bits a weight, about, errors do not add up and matrices are measured together as well: 57 walks instead
-// of 34 for llama-30m.
-constexpr double kCoarseBits = 4.2, kTogether = 57.0 / 34;
-
-double bits_per_weight_allowed(const Preparation& prep) {
-  return 8 * static_cast<double>(most_bytes(prep)) / static_cast<double>(prep.source.parameters());
-}
+// Below so many bits a weight, about, errors do not add up (llama-30m: 4.2, llama-7m: 4.8) and matrices are measured
+// together as well: 57 walks instead of 34 for llama-30m.
+constexpr double kCoarseBits = 4.5, kTogether = 57.0 / 34;
 
 // Arithmetic over one model.
 struct Work {
@@ -187,6 +190,21 @@ WorkRates measure_rates(Preparation& prep, const Plan& plan) {
   return rates;
 }
 
+SurveyWalks likely_walks(const Preparation& prep) {
+  if (!prep.options.size) return SurveyWalks::kAlone;
+  const double bits = 8 * static_cast<double>(most_bytes(prep)) / static_cast<double>(prep.source.parameters());
+  return bits < kCoarseBits ? SurveyWalks::kTogether : SurveyWalks::kAlone;
+}
+
+std::optional<TimeForecast> expected_time(Preparation& prep, const Plan& plan, SurveyWalks walks) {
+  try {
+    return forecast_time(prep, plan, measure_rates(prep, plan), walks);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput) throw;
+    return std::nullopt;
+  }
+}
+
 Json to_json(const TimeForecast& time) {
   return Json::object({{"read", time.read},
                        {"calibrate", time.calibrate},
@@ -196,7 +214,7 @@ Json to_json(const TimeForecast& time) {
                        {"total", time.total()}});
 }
 
-TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const WorkRates& rates) {
+TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const WorkRates& rates, SurveyWalks walks) {
   const Work work{prep, plan, rates};
   std::uint64_t largest = 0, weights = 0;
   for (const SourceFile& file : prep.source.checkpoint.files()) largest = std::max(largest, file.bytes);
@@ -207,7 +225,7 @@ TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const Work
   if (prep.texts.calibration) times.calibrate = work.pass(prep.texts.calibration->count());
   if (prep.options.size && prep.texts.gate)
     times.survey = work.survey(std::min(prep.texts.gate->count(), kSurveyWindows)) *
-                   (bits_per_weight_allowed(prep) < kCoarseBits ? kTogether : 1);
+                   (walks == SurveyWalks::kTogether ? kTogether : 1);
   times.encode = work.encode();
   for (const std::optional<Windows>* text :
        {&prep.texts.report, prep.options.bound.is_set() ? &prep.texts.gate : nullptr})

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "pipeline/preparation.h"
@@ -31,12 +32,24 @@ struct TimeForecast {
   double survey = 0;     // what a size is chosen from
   double encode = 0;     // write the files and hash them
   double measure = 0;    // bound and report
-  double total() const { return read + calibrate + survey + encode + measure; }
+  double total() const { return replay() + calibrate + survey; }
+  // Of the plan, with its statistics.
+  double replay() const { return read + encode + measure; }
 };
 
 Json to_json(const TimeForecast& time);
 
+// Whether a size was, or will be, chosen from matrices measured one by one, or together as well.
+enum class SurveyWalks { kAlone, kTogether };
+// What is to be thought before the survey.
+SurveyWalks likely_walks(const Preparation& prep);
+
 // REQUIRES: the texts were read.
-TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const WorkRates& rates);
+TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const WorkRates& rates,
+                           SurveyWalks walks = SurveyWalks::kAlone);
+
+// The same by rates that are measured now. Absent where the model's values do not let its steps run, which the run
+// itself will explain.
+std::optional<TimeForecast> expected_time(Preparation& prep, const Plan& plan, SurveyWalks walks);
 
 }  // namespace quern

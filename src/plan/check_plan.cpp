@@ -1,6 +1,7 @@
 // Everything that the encoder takes for granted of a step is asked here.
 #include "plan/check_plan.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/file.h"
@@ -14,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kEdited = "edited in the plan";
 constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
 
 template <typename Table>
@@ -57,7 +59,9 @@ PlanStep checked_step(PlanStep step, const PlanInput& in, const ExportedWeight& 
   const Codec& codec = codec_of(step);
   check_codec({in.scheme, in.format, weight, &exported, stored_encoding(in.source, weight)}, codec, rows.cols);
   check_optimizer(step);
-  step.bytes = codec.stored_bytes(rows.rows, rows.cols);
+  const std::uint64_t bytes = codec.stored_bytes(rows.rows, rows.cols);
+  if (step.bytes != bytes) step.reason = kEdited;
+  step.bytes = bytes;
   step.parameters = rows.rows * rows.cols;
   return step;
 }
@@ -95,6 +99,10 @@ Plan checked_plan(const Plan& given, const PlanInput& in, const fs::path& path) 
     step = with_context(fmt::format("in step {} of the plan {}, tensor {}", i, path.string(), tensor),
                         [&] { return checked_step(step, in, exported); });
   }
+  const auto edited = std::ranges::count(plan.steps, kEdited, &PlanStep::reason);
+  if (edited)
+    plan.notes = {fmt::format("the plan {} was edited in {} of its steps: what was predicted of it holds no longer",
+                              path.filename().string(), edited)};
   return plan;
 }
 

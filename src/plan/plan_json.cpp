@@ -80,6 +80,8 @@ Json to_json(const Plan& plan) {
 }
 
 Plan plan_from_json(const Json& json) {
+  if (!json.is_object() || !json.find("steps"))
+    throw Error(ErrorCode::kInput, "it is no plan: there are no steps in it");
   if (json.at("version").as_int64() != 1)
     fail(ErrorCode::kInput, "plan version {} is not supported; this program reads version 1",
          json.at("version").as_int64());
@@ -87,7 +89,9 @@ Plan plan_from_json(const Json& json) {
             .format = json.at("format").as_string(),
             .source_sha256 = json.at("source_sha256").as_string(),
             .statistics_sha256 = json.at("statistics_sha256").as_string()};
-  for (const Json& step : json.at("steps").as_array()) plan.steps.push_back(step_from_json(step));
+  for (const Json& step : json.at("steps").as_array())
+    plan.steps.push_back(
+        with_context(fmt::format("in step {}", plan.steps.size()), [&] { return step_from_json(step); }));
   for (const Json& note : json.at("notes").as_array()) plan.notes.push_back(note.as_string());
   if (const Json* map = json.find("precision_map")) plan.precision_map = map_from_json(*map);
   return plan;

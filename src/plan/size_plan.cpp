@@ -84,7 +84,7 @@ std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions>
   if (tensor_bytes < others) return std::nullopt;
   const std::optional<KnapsackSelection> best = solve_knapsack(items_of(options), tensor_bytes - others);
   if (!best) return std::nullopt;
-  SizedPlan sized{base, best->loss, std::vector<double>(base.steps.size())};
+  SizedPlan sized{.plan = base, .kld = best->loss, .shares = std::vector<double>(base.steps.size())};
   for (std::size_t i = 0; i < options.size(); ++i) {
     const StepOption& option = options[i].options[best->chosen[i]];
     apply(option, options[i].options.size(), sized.plan.steps[options[i].step]);

@@ -68,13 +68,20 @@ TEST(Plan, JsonThatIsNotAPlanIsRefused) {
     bad.set(key, value);
     EXPECT_THROW(plan_from_json(bad), Error) << key;
   }
-  try {
-    plan_from_json(parse_json(R"({"version":1,"scheme":"q8_0"})"));
-    ADD_FAILURE();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInput);
-    EXPECT_NE(std::string(error.what()).find("format"), std::string::npos) << error.what();
-  }
+  const auto expect_named = [](const char* json, const char* missing) {
+    try {
+      plan_from_json(parse_json(json));
+      ADD_FAILURE() << json;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInput);
+      EXPECT_NE(std::string(error.what()).find(missing), std::string::npos) << error.what();
+    }
+  };
+  expect_named(R"({"version":1,"scheme":"q8_0","steps":[]})", "format");
+  expect_named(R"({"version":1,"scheme":"q8_0"})", "no steps");
+  expect_named(R"({"version":1,"scheme":"q8_0","format":"gguf","source_sha256":"","statistics_sha256":"","notes":[],
+                   "steps":[{"tensor":"a"}]})",
+               "step 0");
 }
 
 TEST(Plan, WeighsColumnsOnlyWhereStatisticsAndAGroupAre) {

@@ -8,6 +8,14 @@
 
 namespace quern {
 
+// Of the rows of a table of descriptors.
+template <typename Table>
+std::vector<std::string> names_of(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto* row : table) names.emplace_back(row->name);
+  return names;
+}
+
 // The known names nearest to `given` in edit distance, at most three, nearest first; empty: none is near. Letters and
 // digits count before case and signs between them: "q4km" is q4_k_m, and then nothing else is offered.
 std::vector<std::string> near_names(std::string_view given, std::span<const std::string> known);

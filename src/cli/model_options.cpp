@@ -1,6 +1,7 @@
 // Options as CLI11 takes them.
 #include "cli/model_options.h"
 
+#include "base/names.h"
 #include "cli/command_text.h"
 #include "quern/error.h"
 
@@ -23,13 +24,6 @@ std::optional<SizeGoal> size_goal(const ModelOptions& o) {
   if (!o.target_bpw.empty()) return SizeGoal{SizeGoal::Unit::kBitsPerWeight, parse_positive(o.target_bpw)};
   if (!o.min_ratio.empty()) return SizeGoal{SizeGoal::Unit::kRatio, parse_ratio(o.min_ratio)};
   return std::nullopt;
-}
-
-template <typename Table>
-std::vector<std::string> names_of(const Table& table) {
-  std::vector<std::string> names;
-  for (const auto* row : table) names.emplace_back(row->name);
-  return names;
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "pipeline/check_weights.h"
 #include "pipeline/interaction.h"
@@ -36,9 +35,8 @@ double perplexity_of_original(Preparation& prep, const Windows& windows) {
 SizedPlan with_shares(const Plan& plan, std::span<const StepOptions> options) {
   SizedPlan sized{.plan = plan, .shares = std::vector<double>(plan.steps.size())};
   for (const StepOptions& of_step : options) {
-    const auto same = std::ranges::find(of_step.options, plan.steps[of_step.step].codec,
-                                        [](const StepOption& option) { return option.codec->name; });
-    if (same == of_step.options.end())
+    const StepOption* same = option_of(of_step, plan);
+    if (!same)
       fail(ErrorCode::kInput, "tensor {} cannot be stored as {}: its values are too large for it",
            plan.steps[of_step.step].tensor, plan.steps[of_step.step].codec);
     sized.kld += sized.shares[of_step.step] = same->kld;
@@ -142,10 +140,7 @@ Json to_json(const QualityForecast& quality) {
   return Json::object({{"mean_kld", to_json(quality.quality.kld)},
                        {"perplexity", to_json(quality.quality.perplexity)},
                        {"original_perplexity", quality.original_perplexity},
-                       {"text", Json::object({{"path", quality.text.path},
-                                              {"sha256", quality.text.sha256},
-                                              {"windows", quality.text.windows},
-                                              {"window_length", quality.text.window_length}})},
+                       {"text", to_json(quality.text)},
                        {"alternatives", std::move(rows)}});
 }
 
@@ -175,10 +170,7 @@ Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
     f.memory->stored = f.plan.tensor_bytes();
   }
   f.time = expected_time(prep, f.plan, f.survey);
-  f.notes = f.plan.notes;
-  if (!prep.choice.note.empty()) f.notes.insert(f.notes.begin(), prep.choice.note);
-  std::ranges::copy(prep.names.notes, std::back_inserter(f.notes));
-  std::ranges::copy(assumed_values(prep.source.spec), std::back_inserter(f.notes));
+  f.notes = prep.notes_of(f.plan);
   return f;
 }
 

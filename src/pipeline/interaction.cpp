@@ -45,13 +45,6 @@ PlanHarm measure_together(const Sizing& sizing, const Plan& plan, const std::vec
   return harm;
 }
 
-const StepOption* option_of(const StepOptions& of_step, const Plan& plan) {
-  const std::string& codec = plan.steps[of_step.step].codec;
-  const auto option =
-      std::ranges::find_if(of_step.options, [&](const StepOption& o) { return o.codec->name == codec; });
-  return option == of_step.options.end() ? nullptr : &*option;
-}
-
 // Steps that lose something. Those whose weights multiply the same input are one group: fewer measurements, each
 // further from the noise.
 std::vector<StepGroup> groups_of(const Preparation& prep, const Plan& plan, std::span<const StepOptions> options) {

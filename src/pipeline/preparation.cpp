@@ -1,6 +1,9 @@
 // Opening in an order that refuses what cannot work before it takes time or touches the output.
 #include "pipeline/preparation.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/sha256.h"
 #include "calib/collect.h"
 #include "pipeline/compress_choice.h"
@@ -77,6 +80,14 @@ Plan Preparation::plan() {
   if (given->statistics_sha256.empty() && calibrates())
     check_plan_statistics(*given, "not collected yet", options.plan);
   return checked_plan(*given, input, options.plan);
+}
+
+std::vector<std::string> Preparation::notes_of(const Plan& plan) const {
+  std::vector<std::string> notes = plan.notes;
+  if (!choice.note.empty()) notes.insert(notes.begin(), choice.note);
+  std::ranges::copy(names.notes, std::back_inserter(notes));
+  std::ranges::copy(assumed_values(source.spec), std::back_inserter(notes));
+  return notes;
 }
 
 std::string Preparation::collect(const fs::path& file) {

@@ -44,6 +44,8 @@ struct Preparation {
   // By the scheme, or the one that was given. Refuses what cannot be planned. One by the scheme names the model's hash
   // only behind hash_source.
   Plan plan();
+  // What a person should know of a plan before it is carried out.
+  std::vector<std::string> notes_of(const Plan& plan) const;
   // Whether there is something to collect statistics from.
   bool calibrates() const { return !options.statistics.empty() || !options.calibration_text.empty(); }
   // Of the calibration text, or those that were given, written to `file`. Returns the hash of the file.

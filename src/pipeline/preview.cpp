@@ -1,11 +1,7 @@
 // The first steps of compress: open, choose, plan.
 #include "pipeline/preview.h"
 
-#include <algorithm>
-#include <iterator>
-
-#include "pipeline/package.h"
-#include "quern/error.h"
+#include "pipeline/sizing.h"
 
 namespace quern {
 namespace {
@@ -13,7 +9,6 @@ namespace {
 namespace fs = std::filesystem;
 
 void check_files(const CompressOptions& options) {
-  check_output(options.output, options.input, options.existing);
   OutputFolder::check_target(options.output, options.existing);
   if (!options.statistics.empty()) File{options.statistics};
 }
@@ -36,16 +31,13 @@ CompressPreview preview(Preparation& prep) {
                     .memory = allowed_memory(options.machine),
                     .threads = prep.pool.threads(),
                     .precision = prep.setup.precision,
-                    .notes = plan.notes};
+                    .notes = prep.notes_of(plan)};
   p.time = expected_time(prep, plan, likely_walks(prep));
   if (options.size) {
-    p.most_bytes = most_bytes(*options.size, p.parameters, p.source_bytes);
+    p.most_bytes = most_bytes(prep);
   } else {
     p.model_bytes = prep.bytes_of(plan);
   }
-  if (!prep.choice.note.empty()) p.notes.insert(p.notes.begin(), prep.choice.note);
-  std::ranges::copy(prep.names.notes, std::back_inserter(p.notes));
-  std::ranges::copy(assumed_values(source.spec), std::back_inserter(p.notes));
   return p;
 }
 

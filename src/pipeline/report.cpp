@@ -8,13 +8,7 @@ namespace {
 
 Json to_json(const Estimate& e) { return Json::object({{"value", e.value}, {"standard_error", e.standard_error}}); }
 
-Json to_json(const std::optional<TextUse>& text) {
-  if (!text) return Json();
-  return Json::object({{"path", text->path},
-                       {"sha256", text->sha256},
-                       {"windows", text->windows},
-                       {"window_length", text->window_length}});
-}
+Json text_to_json(const std::optional<TextUse>& text) { return text ? to_json(*text) : Json(); }
 
 Json size_to_json(const std::optional<SizeChoice>& size) {
   if (!size) return Json();
@@ -59,6 +53,11 @@ Json tensors_to_json(const Report& report) {
 
 }  // namespace
 
+Json to_json(const TextUse& text) {
+  return Json::object(
+      {{"path", text.path}, {"sha256", text.sha256}, {"windows", text.windows}, {"window_length", text.window_length}});
+}
+
 Json to_json(const Quality& q) {
   return Json::object({{"windows", q.windows},
                        {"tokens", q.tokens},
@@ -92,9 +91,9 @@ Json to_json(const Report& r) {
        {"bits_per_weight", r.bits_per_weight(r.output_bytes)},
        {"instruction_set", r.instruction_set},
        {"precision", r.precision},
-       {"calibration_text", to_json(r.calibration)},
-       {"gate_text", to_json(r.gate_text)},
-       {"report_text", to_json(r.report_text)},
+       {"calibration_text", text_to_json(r.calibration)},
+       {"gate_text", text_to_json(r.gate_text)},
+       {"report_text", text_to_json(r.report_text)},
        {"bound", Json::object({{"max_perplexity_increase", json_or_null(r.bound.max_perplexity_increase)},
                                {"max_kld", json_or_null(r.bound.max_kld)}})},
        {"quality", r.quality ? to_json(*r.quality) : Json()},

@@ -52,6 +52,7 @@ struct Report {
   }
 };
 
+Json to_json(const TextUse& text);
 Json to_json(const Quality& quality);
 Json to_json(const Report& report);
 // Markdown. `weights_file`: what to hand to the runtime.

@@ -18,13 +18,6 @@ namespace fs = std::filesystem;
 constexpr const char* kEdited = "edited in the plan";
 constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
 
-template <typename Table>
-std::vector<std::string> names_of(const Table& table) {
-  std::vector<std::string> names;
-  for (const auto* row : table) names.emplace_back(row->name);
-  return names;
-}
-
 const Codec& codec_of(const PlanStep& step) {
   if (const Codec* codec = find_codec(step.codec)) return *codec;
   fail(ErrorCode::kInput, "there is no number format \"{}\"; did you mean {}?", step.codec,

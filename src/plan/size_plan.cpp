@@ -73,6 +73,13 @@ std::vector<const Codec*> codecs_to_try(const Format& format, const Weight& weig
   return codecs;
 }
 
+const StepOption* option_of(const StepOptions& of_step, const Plan& plan) {
+  const std::string& codec = plan.steps[of_step.step].codec;
+  const auto option =
+      std::ranges::find_if(of_step.options, [&](const StepOption& o) { return o.codec->name == codec; });
+  return option == of_step.options.end() ? nullptr : &*option;
+}
+
 double least_loss(std::span<const StepOptions> options) {
   double sum = 0;
   for (const StepOptions& of_step : options) sum += std::ranges::min(of_step.options, {}, &StepOption::kld).kld;

@@ -23,6 +23,9 @@ struct StepOptions {
   double probe_kld = 0;             // measured, nats
 };
 
+// The option that the plan has for the step; null: it has another codec.
+const StepOption* option_of(const StepOptions& of_step, const Plan& plan);
+
 struct SizedPlan {
   Plan plan;
   double kld = 0;                // predicted, the sum over all steps; nats

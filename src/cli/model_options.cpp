@@ -62,6 +62,11 @@ void add_other_sizes(CLI::App& app, ModelOptions& o) {
   app.add_option("--min-ratio", o.min_ratio, "The same as a share of the source, such as 6x")
       ->type_name("RATIO")
       ->group(kMoreSizes);
+  app.add_option("--survey-passes", o.compress.survey_passes,
+                 "Measure matrices in at most N passes (default: by the model)")
+      ->type_name("N")
+      ->check(whole_number_from(1))
+      ->group(kMoreSizes);
 }
 
 void add_texts(CLI::App& app, ModelOptions& o) {

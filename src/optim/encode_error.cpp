@@ -14,6 +14,11 @@ EncodeError& EncodeError::operator+=(const EncodeError& other) {
   return *this;
 }
 
+EncodeError& EncodeError::operator*=(double factor) {
+  for (double* sum : {&weighted, &weighted_energy, &plain, &plain_energy}) *sum *= factor;
+  return *this;
+}
+
 namespace {
 
 // Sums of four columns side by side, so that no sum waits for itself and every compiler adds in the same order.

@@ -16,6 +16,7 @@ struct EncodeError {
   double plain = 0, plain_energy = 0;
 
   EncodeError& operator+=(const EncodeError& other);
+  EncodeError& operator*=(double factor);
   // Relative errors; 0 for an all-zero tensor.
   double relative_weighted() const { return weighted_energy > 0 ? weighted / weighted_energy : 0; }
   double relative_plain() const { return plain_energy > 0 ? plain / plain_energy : 0; }

@@ -138,6 +138,7 @@ Report run(Compression& c) {
   Preparation& prep = c.prep;
   if (!prep.choice.note.empty()) c.observer.note(prep.choice.note);
   prep.plan();  // refuses what cannot be planned before a weight is read
+  if (prep.options.size) survey_design(prep);
   if (!c.journal.weights_are_checked()) {
     check_weights(prep.source.weights, prep.source.spec, prep.pool, c.observer);
     c.journal.add_weights_checked();

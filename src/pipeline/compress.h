@@ -25,7 +25,8 @@ struct CompressOptions {
   std::filesystem::path report_text;       // empty: quality is not reported
   std::size_t calibration_windows = 200, gate_windows = 40, report_windows = 0;  // at most; 0: all
   QualityBound bound;
-  std::optional<SizeGoal> size;  // number formats are chosen for it, matrix by matrix
+  std::optional<SizeGoal> size;              // number formats are chosen for it, matrix by matrix
+  std::optional<std::size_t> survey_passes;  // measurements that they are chosen from, at most; absent: by the model
   unsigned max_trials = 8;
   MachineOptions machine;
   OutputFolder::Existing existing = OutputFolder::Existing::kRefuse;

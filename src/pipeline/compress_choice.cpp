@@ -27,9 +27,20 @@ auto of_plan(const CompressOptions& options, Find find) {
   }
 }
 
+// Whether single matrices may be measured: by plan wherever there is a text, by compress for a size or a bound.
+bool may_survey(const CompressOptions& options) {
+  if (options.size || options.bound.is_set()) return true;
+  return options.output.empty() && (!options.calibration_text.empty() || !options.gate_text.empty());
+}
+
 }  // namespace
 
-void check_plan_options(const CompressOptions& options) {
+void check_option_pairs(const CompressOptions& options) {
+  if (options.survey_passes && !may_survey(options))
+    throw Error(
+        ErrorCode::kUsage,
+        "--survey-passes limits how matrices are measured for a size or a bound, and there is neither; leave it "
+        "out, or give one (--target-size, --max-kld ...)");
   if (options.plan.empty()) return;
   if (options.size)
     throw Error(ErrorCode::kUsage,

@@ -7,8 +7,8 @@
 
 namespace quern {
 
-// Error(kUsage) when a plan is given and something that it decides.
-void check_plan_options(const CompressOptions& options);
+// Error(kUsage) when a plan is given and something that it decides, or passes of a survey that there will not be.
+void check_option_pairs(const CompressOptions& options);
 
 // Of the plan that was given (null: none), or what the options ask for. Error(kInput) where a text is to be run through
 // a model that nothing recognises.

@@ -99,7 +99,7 @@ std::vector<StepOptions> survey_from_json(const Json& json) {
 PlanHarm harm_from_json(const Json& json, std::size_t steps) {
   PlanHarm harm{json.at("kld").as_double(), {}};
   for (const Json& group : json.at("gains").as_array()) {
-    GroupGain& gain = harm.gains.emplace_back(GroupGain{{}, group.at("kld").as_double()});
+    GroupKld& gain = harm.gains.emplace_back(GroupKld{{}, group.at("kld").as_double()});
     for (const Json& step : group.at("steps").as_array()) {
       gain.steps.push_back(step.as_uint64());
       if (gain.steps.back() >= steps) fail(ErrorCode::kInput, "gain of step {} of {}", gain.steps.back(), steps);
@@ -163,7 +163,7 @@ std::optional<PlanHarm> CompressJournal::together(const Plan& plan) const {
 
 void CompressJournal::add_together(const Plan& plan, const PlanHarm& harm) {
   Json gains = Json::array();
-  for (const GroupGain& gain : harm.gains) {
+  for (const GroupKld& gain : harm.gains) {
     Json steps = Json::array();
     for (const std::size_t step : gain.steps) steps.push_back(step);
     gains.push_back(Json::object({{"steps", std::move(steps)}, {"kld", gain.kld}}));

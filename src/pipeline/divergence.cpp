@@ -126,43 +126,48 @@ double exp_sum(std::span<const float> p, float max_p) {
 
 }  // namespace
 
-double TokenDivergence::Side::log_sum() const { return max + std::log(sum); }
+double LogitSums::log_sum() const { return max_ + std::log(sum_); }
+double LogitSums::nll() const { return log_sum() - target_; }
 
-double TokenDivergence::raise(Side& side, std::span<const float> logits, std::int32_t first) {
+double LogitSums::raise(std::span<const float> logits, std::int32_t first) {
   const float largest = lane_max(logits);
-  if (!(largest > side.max)) return 1;
-  const double factor = std::exp(static_cast<double>(side.max) - largest);
-  side.top = first + static_cast<std::int32_t>(std::ranges::find(logits, largest) - logits.begin());
-  side.max = largest;
-  side.sum *= factor;
+  if (!(largest > max_)) return 1;
+  const double factor = std::exp(static_cast<double>(max_) - largest);
+  top_ = first + static_cast<std::int32_t>(std::ranges::find(logits, largest) - logits.begin());
+  max_ = largest;
+  sum_ *= factor;
   return factor;
 }
 
+void LogitSums::note_target(std::span<const float> logits, std::int32_t first, std::int32_t target) {
+  if (target >= first && target < first + static_cast<std::int32_t>(logits.size()))
+    target_ = logits[static_cast<std::size_t>(target - first)];
+}
+
+void LogitSums::add(std::span<const float> logits, std::int32_t first, std::int32_t target) {
+  raise(logits, first);
+  sum_ += exp_sum(logits, max_);
+  note_target(logits, first, target);
+}
+
 void TokenDivergence::add(std::span<const float> p, std::span<const float> q, std::int32_t first, std::int32_t target) {
-  weighted_difference_ *= raise(original_, p, first);
-  raise(candidate_, q, first);
-  const ExpSums sums = exp_sums(p, q, original_.max, candidate_.max);
-  original_.sum += sums.p;
-  candidate_.sum += sums.q;
+  weighted_difference_ *= original_.raise(p, first);
+  candidate_.raise(q, first);
+  const ExpSums sums = exp_sums(p, q, original_.max_, candidate_.max_);
+  original_.sum_ += sums.p;
+  candidate_.sum_ += sums.q;
   weighted_difference_ += sums.difference;
-  if (target >= first && target < first + static_cast<std::int32_t>(p.size())) {
-    original_.target = p[static_cast<std::size_t>(target - first)];
-    candidate_.target = q[static_cast<std::size_t>(target - first)];
-  }
+  original_.note_target(p, first, target);
+  candidate_.note_target(q, first, target);
 }
 
 void TokenDivergence::add(std::span<const float> both, std::int32_t first, std::int32_t target) {
-  raise(original_, both, first);
-  original_.sum += exp_sum(both, original_.max);
-  if (target >= first && target < first + static_cast<std::int32_t>(both.size()))
-    original_.target = both[static_cast<std::size_t>(target - first)];
+  original_.add(both, first, target);
   candidate_ = original_;
 }
 
-double TokenDivergence::original_nll() const { return original_.log_sum() - original_.target; }
-double TokenDivergence::candidate_nll() const { return candidate_.log_sum() - candidate_.target; }
 double TokenDivergence::kld() const {
-  return weighted_difference_ / original_.sum - original_.log_sum() + candidate_.log_sum();
+  return weighted_difference_ / original_.sum_ - original_.log_sum() + candidate_.log_sum();
 }
 
 double mean_kld(const TokenScores& scores) {

@@ -1,30 +1,15 @@
 // The walk through the blocks, then both heads in lockstep.
 #include "pipeline/evaluate.h"
 
-#include <algorithm>
-
 #include "quern/error.h"
 #include "runtime/head.h"
 
 namespace quern {
 namespace {
 
-void check_same_vocabulary(const WalkContext& original, const WalkContext& candidate) {
-  const std::uint64_t a = original.spec.extent("vocab"), b = candidate.spec.extent("vocab");
-  if (a != b)
-    fail(ErrorCode::kInput, "the models cannot be compared: the original has {} tokens, the candidate {}", a, b);
-}
-
 void check_length(const Windows& windows) {
   if (windows.length < 3)
     fail(ErrorCode::kInput, "windows of {} tokens have no position to score; take at least 3", windows.length);
-}
-
-Matrix logits(const Linear& tile, const ActivationStore& rows, std::size_t window) {
-  Matrix input(rows.length(), rows.width()), output(rows.length(), tile.outputs());
-  rows.load(window, input.view());
-  tile.apply(input.view(), output.view());
-  return output;
 }
 
 TokenScores scores_of(const std::vector<TokenDivergence>& tokens, std::size_t per_window) {
@@ -38,13 +23,20 @@ TokenScores scores_of(const std::vector<TokenDivergence>& tokens, std::size_t pe
   return scores;
 }
 
-// Runs body(first row, rows) for each tile of the vocabulary.
-template <typename Body>
-void for_each_tile(std::size_t vocab, Body body) {
-  for (std::size_t row = 0; row < vocab; row += kHeadTileRows) body(row, std::min(kHeadTileRows, vocab - row));
+}  // namespace
+
+void check_same_vocabulary(const WalkContext& original, const WalkContext& candidate) {
+  const std::uint64_t a = original.spec.extent("vocab"), b = candidate.spec.extent("vocab");
+  if (a != b)
+    fail(ErrorCode::kInput, "the models cannot be compared: the original has {} tokens, the candidate {}", a, b);
 }
 
-}  // namespace
+Matrix tile_logits(const Linear& tile, const ActivationStore& rows, std::size_t window) {
+  Matrix input(rows.length(), rows.width()), output(rows.length(), tile.outputs());
+  rows.load(window, input.view());
+  tile.apply(input.view(), output.view());
+  return output;
+}
 
 ActivationStore scored_rows(const ActivationStore& hidden, std::uint64_t memory_limit) {
   const ScoredRange scored(hidden.length());
@@ -77,10 +69,10 @@ TokenScores compare(const WalkContext& original, const ActivationStore& original
   check_same_vocabulary(original, candidate);
   const ScoredRange scored(windows.length);
   std::vector<TokenDivergence> tokens(windows.count() * scored.count);
-  for_each_tile(original.spec.extent("vocab"), [&](std::size_t row, std::size_t rows) {
+  for_each_head_tile(original.spec, [&](std::size_t row, std::size_t rows) {
     const Linear p_tile = head_tile(original, row, rows), q_tile = head_tile(candidate, row, rows);
     original.pool.run(windows.count(), [&](std::size_t w) {
-      const Matrix p = logits(p_tile, original_rows, w), q = logits(q_tile, candidate_rows, w);
+      const Matrix p = tile_logits(p_tile, original_rows, w), q = tile_logits(q_tile, candidate_rows, w);
       for (std::size_t t = 0; t < scored.count; ++t)
         tokens[w * scored.count + t].add(p.row(t), q.row(t), static_cast<std::int32_t>(row),
                                          windows.window(w)[scored.first + t + 1]);
@@ -92,10 +84,10 @@ TokenScores compare(const WalkContext& original, const ActivationStore& original
 TokenScores score(const WalkContext& model, const ActivationStore& rows, const Windows& windows) {
   const ScoredRange scored(windows.length);
   std::vector<TokenDivergence> tokens(windows.count() * scored.count);
-  for_each_tile(model.spec.extent("vocab"), [&](std::size_t row, std::size_t count) {
+  for_each_head_tile(model.spec, [&](std::size_t row, std::size_t count) {
     const Linear tile = head_tile(model, row, count);
     model.pool.run(windows.count(), [&](std::size_t w) {
-      const Matrix p = logits(tile, rows, w);
+      const Matrix p = tile_logits(tile, rows, w);
       for (std::size_t t = 0; t < scored.count; ++t)
         tokens[w * scored.count + t].add(p.row(t), static_cast<std::int32_t>(row),
                                          windows.window(w)[scored.first + t + 1]);

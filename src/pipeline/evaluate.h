@@ -1,6 +1,7 @@
 // Original against candidate on a text: perplexity, divergence, agreement.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "pipeline/divergence.h"
@@ -35,6 +36,18 @@ TokenScores score(const WalkContext& model, const ActivationStore& rows, const W
 
 // Vocabulary rows a tile of logits: 255 x 2048 logits of each model are 2 MB.
 inline constexpr std::size_t kHeadTileRows = 2048;
+
+// Runs body(first row, rows) for each tile of the vocabulary.
+template <typename Body>
+void for_each_head_tile(const ModelSpec& spec, Body body) {
+  const std::size_t vocab = spec.extent("vocab");
+  for (std::size_t row = 0; row < vocab; row += kHeadTileRows) body(row, std::min(kHeadTileRows, vocab - row));
+}
+// Of one window: [scored rows, ids of the tile].
+Matrix tile_logits(const Linear& tile, const ActivationStore& rows, std::size_t window);
+
+// Error(kInput) when they differ in size.
+void check_same_vocabulary(const WalkContext& original, const WalkContext& candidate);
 
 // What an evaluation was made with, for reports.
 struct EvaluationSetup {

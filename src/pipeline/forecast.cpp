@@ -152,6 +152,7 @@ Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
   prep.read_texts(GateText::kWhereGiven);
   prep.hash_source();
   prep.plan();  // refuses what cannot be planned before a weight is read
+  if (prep.texts.gate) survey_design(prep);
   check_weights(prep.source.weights, prep.source.spec, prep.pool, prep.observer);
   std::optional<TemporaryFolder> scratch;
   if (prep.calibrates() || prep.texts.gate) scratch.emplace("quern-plan");

@@ -39,7 +39,7 @@ PlanHarm measure_together(const Sizing& sizing, const Plan& plan, const std::vec
   Preparation& prep = sizing.prep;
   const Candidate files(sizing, plan);
   const OpenModel candidate = files.open();
-  const Windows windows = spread(*prep.texts.gate, kSurveyWindows);
+  const Windows windows = spread(*prep.texts.gate, survey_design(prep).windows);
   PlanHarm harm = measure_gains(prep.encode_input(), plan, candidate, groups, windows, prep.setup);
   if (sizing.journal) sizing.journal->add_together(plan, harm);
   return harm;
@@ -68,7 +68,7 @@ std::vector<StepGroup> groups_of(const Preparation& prep, const Plan& plan, std:
 }  // namespace
 
 std::vector<StepOptions> in_company(std::vector<StepOptions> options, const Plan& plan, const PlanHarm& measured) {
-  for (const GroupGain& group : measured.gains) {
+  for (const GroupKld& group : measured.gains) {
     const auto is_of_group = [&](const StepOptions& o) { return std::ranges::count(group.steps, o.step) > 0; };
     double alone = 0;
     for (const StepOptions& of_step : options)
@@ -88,6 +88,13 @@ SizedPlan search_in_company(const Sizing& sizing, SizeSearch search, std::vector
   SizedPlan first = search_size(search);
   if (first.kld <= kSharesAddUp) return first;
   const double predicted = first.kld;
+  if (survey_design(sizing.prep).is_banded) {
+    first.whole = measured_whole(sizing, first.plan);
+    first.plan.notes.push_back(fmt::format(
+        "so coarse errors do not simply add up: measured as a whole on the gate text: {:.4f} nats (predicted {:.4f})",
+        *first.whole, predicted));
+    return first;
+  }
   const std::vector<StepGroup> groups = groups_of(sizing.prep, first.plan, options);
   const PlanHarm harm = measure_together(sizing, first.plan, groups);
   std::vector<StepOptions> together = in_company(options, first.plan, harm);

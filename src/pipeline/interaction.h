@@ -18,8 +18,8 @@ std::vector<StepOptions> in_company(std::vector<StepOptions> options, const Plan
 
 // The best plan for the size of `search`, whose options are `options`. Where it is predicted to lose so much that
 // errors do not add up, it is measured whole, and the plan that is found with shares in company as well; the better of
-// the two is returned, with a note, and `options` are those that it was found with. The journal keeps what was
-// measured.
+// the two is returned, with a note, and `options` are those that it was found with. Of a model that was surveyed in
+// bands of layers the first is measured whole, and no other looked for. The journal keeps what was measured.
 SizedPlan search_in_company(const Sizing& sizing, SizeSearch search, std::vector<StepOptions>& options);
 
 // KL divergence of a plan's files on the windows of the survey, nats.

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const CompressOptions& checked(const CompressOptions& options) {
-  check_plan_options(options);
+  check_option_pairs(options);
   if (options.output.empty()) return options;
   check_output(options.output, options.input, options.existing);
   if (options.bound.is_set())

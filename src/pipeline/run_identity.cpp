@@ -75,6 +75,7 @@ Json to_json(const RunIdentity& run) {
                        {"--max-kld", json_or_null(o.bound.max_kld)},
                        {"--max-trials", o.bound.is_set() ? Json(o.max_trials) : Json()},
                        {"size", size_to_json(o.size)},
+                       {"--survey-passes", o.survey_passes ? Json(*o.survey_passes) : Json()},
                        {"--compute", to_string(run.precision)}});
 }
 

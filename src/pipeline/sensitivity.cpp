@@ -2,7 +2,9 @@
 #include "pipeline/sensitivity.h"
 
 #include <algorithm>
+#include <set>
 
+#include "pipeline/expected_head.h"
 #include "quern/error.h"
 #include "runtime/head.h"
 
@@ -23,14 +25,6 @@ ActivationStore copy_of(const ActivationStore& from, std::uint64_t memory_limit)
     to.save(w, window.view());
   }
   return to;
-}
-
-// Index of the first block that uses the weight.
-std::size_t first_block_of(const ModelSpec& spec, std::size_t weight) {
-  for (std::size_t b = 0; b < spec.blocks.size(); ++b)
-    for (const std::size_t w : spec.weights_of(spec.blocks[b]))
-      if (w == weight) return b;
-  fail(ErrorCode::kInternal, "no block uses tensor {}", spec.weights[weight].tensor);
 }
 
 // The original's states: fronts[b] is what enters block b (b >= 1); the last entry is the scored rows.
@@ -68,6 +62,39 @@ ActivationStore walk_from(const WalkContext& context, std::size_t block, const s
   run_head_norm(context, hidden);
   return scored_rows(hidden, memory_limit);
 }
+
+// From an original to candidates that share most of their weights with `base`.
+class Divergence {
+ public:
+  Divergence(const WalkContext& original, const ActivationStore& rows, const WalkContext& base, const Windows& windows,
+             std::uint64_t memory_limit)
+      : original_(original), rows_(rows), windows_(windows), head_(original, rows, base, windows, memory_limit) {
+    for (const std::size_t w : base.spec.weights_of(base.spec.blocks.back())) last_.insert(w);
+  }
+
+  // Of one with the head of `base`, nats.
+  double of(const WalkContext& candidate, const ActivationStore& rows) const { return head_.mean_kld(candidate, rows); }
+
+  // Of one that differs from `base`, whose states `fronts` are, in `weights` alone.
+  double behind(const WalkContext& candidate, const std::set<std::size_t>& weights,
+                const std::vector<ActivationStore>& fronts, std::uint64_t memory_limit) const {
+    std::size_t first = candidate.spec.blocks.size();
+    bool has_its_head = false;
+    for (const std::size_t w : weights) {
+      first = std::min(first, first_block_of(candidate.spec, w));
+      has_its_head = has_its_head || last_.contains(w);
+    }
+    const ActivationStore rows = walk_from(candidate, first, fronts, windows_, memory_limit);
+    return has_its_head ? mean_kld(compare(original_, rows_, candidate, rows, windows_)) : of(candidate, rows);
+  }
+
+ private:
+  const WalkContext& original_;
+  const ActivationStore& rows_;
+  const Windows& windows_;
+  ExpectedHead head_;
+  std::set<std::size_t> last_;  // weights of the last block
+};
 
 // A tensor of the output as the source has it.
 PackedTensor exact_tensor(const EncodeInput& in, const ExportedWeight& exported, const PlanStep& step) {
@@ -110,6 +137,18 @@ std::size_t make_exact(const EncodeInput& in, const Plan& plan, std::size_t step
   return index;
 }
 
+// Puts the errors of a step into `changed`, the original, and tells whether there are any. Further steps of the same
+// weight change nothing more.
+bool make_lossy(const EncodeInput& in, const Plan& plan, std::size_t step, WeightSource& changed) {
+  const Weight& weight = in.spec.weights[in.names.weights[step].weight];
+  const PlanStep& of_plan = plan.steps[step];
+  if (weight.axes.size() < 2 || of_plan.codec == stored_encoding(in.source, weight)) return false;
+  if (!changed.replacement(weight.tensor))
+    changed.replace(weight.tensor, encode_in_memory(WeightSource(in.source), weight, *find_codec(of_plan.codec),
+                                                    find_optimizer(of_plan.optimizer), in.statistics, in.pool));
+  return true;
+}
+
 std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {
   std::uint64_t bytes = 0;
   for (const std::size_t i : group) {
@@ -121,61 +160,70 @@ std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {
 
 }  // namespace
 
-std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const Windows& windows,
-                                    const EvaluationSetup& setup) {
-  const std::uint64_t each =
-      setup.memory_limit / (in.spec.blocks.size() + 3);  // a store in front of each block, two of scored rows, the walk
+std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, const std::vector<StepGroup>& groups,
+                                     const Windows& windows, const EvaluationSetup& setup) {
+  const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 4);  // the fronts, the head's, the walk
   const WeightSource exact(in.source);
   const WalkContext original{in.spec, exact, in.pool, setup.precision};
   const std::vector<ActivationStore> fronts = fronts_of(original, windows, each);
-  in.observer.stage("measure tensors one by one", in.spec.weights.size());
-  std::vector<StepHarm> harms;
-  for (std::size_t w = 0; w < in.spec.weights.size(); ++w) {
+  const Divergence divergence(original, fronts.back(), original, windows, each);
+  in.observer.stage("measure tensors one by one", groups.size());
+  std::vector<GroupKld> measured;
+  for (const StepGroup& group : groups) {
     check_interrupted(in.observer);
-    const Weight& weight = in.spec.weights[w];
-    std::vector<std::size_t> steps;  // several where the weight becomes several tensors
-    for (std::size_t i = 0; i < plan.steps.size(); ++i)
-      if (in.names.weights[i].weight == w) steps.push_back(i);
-    ensure(!steps.empty(), "no step writes {}", weight.tensor);
-    const PlanStep& step = plan.steps[steps.front()];
-    if (weight.axes.size() >= 2 && step.codec != stored_encoding(in.source, weight)) {
-      WeightSource changed(in.source);
-      changed.replace(weight.tensor, encode_in_memory(exact, weight, *find_codec(step.codec),
-                                                      find_optimizer(step.optimizer), in.statistics, in.pool));
+    WeightSource changed(in.source);
+    GroupKld& of_group = measured.emplace_back();
+    std::set<std::size_t> weights;
+    for (const std::size_t i : group)
+      if (make_lossy(in, plan, i, changed)) {
+        of_group.steps.push_back(i);
+        weights.insert(in.names.weights[i].weight);
+      }
+    if (!weights.empty()) {
       const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
-      const ActivationStore rows = walk_from(candidate, first_block_of(in.spec, w), fronts, windows, each);
-      const double kld = mean_kld(compare(original, fronts.back(), candidate, rows, windows));
-      for (const std::size_t i : steps) harms.push_back({i, kld / static_cast<double>(steps.size())});
+      of_group.kld = divergence.behind(candidate, weights, fronts, each);
+    } else {
+      measured.pop_back();
     }
-    in.observer.advance(weight.tensor);
+    in.observer.advance(plan.steps[group.front()].tensor);
+  }
+  return measured;
+}
+
+std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const std::vector<StepGroup>& groups,
+                                    const Windows& windows, const EvaluationSetup& setup) {
+  std::vector<StepHarm> harms;
+  for (const GroupKld& group : measure_groups(in, plan, groups, windows, setup)) {
+    std::uint64_t together = 0;
+    for (const std::size_t i : group.steps) together += plan.steps[i].parameters;
+    for (const std::size_t i : group.steps)
+      harms.push_back({i, group.kld * static_cast<double>(plan.steps[i].parameters) / static_cast<double>(together)});
   }
   return harms;
 }
 
 PlanHarm measure_gains(const EncodeInput& in, const Plan& plan, const OpenModel& candidate,
                        const std::vector<StepGroup>& groups, const Windows& windows, const EvaluationSetup& setup) {
-  const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 4);  // as above, and the original's rows
+  const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 5);  // as above, and the original's rows
   const WeightSource exact(in.source);
   const WalkContext original{in.spec, exact, in.pool, setup.precision};
   const WalkContext whole = candidate.walk(in.pool, setup.precision);
   in.observer.stage("original on the gate text", in.spec.blocks.size() - 1);
   const ActivationStore reference = final_hidden(original, windows, each, in.observer);
   const std::vector<ActivationStore> fronts = fronts_of(whole, windows, each);
-  PlanHarm harm{mean_kld(compare(original, reference, whole, fronts.back(), windows)), {}};
+  const Divergence divergence(original, reference, whole, windows, each);
+  PlanHarm harm{divergence.of(whole, fronts.back()), {}};
   if (!groups.empty()) in.observer.stage("measure tensors together", groups.size());
   for (const StepGroup& group : groups) {
     check_interrupted(in.observer);
-    const std::string& first = plan.steps[group.front()].output;
     if (float_bytes(in, group) <= 2 * setup.memory_limit) {
       WeightSource changed(candidate.checkpoint);
-      std::size_t block = candidate.spec.blocks.size();
-      for (const std::size_t i : group)
-        block = std::min(block, first_block_of(candidate.spec, make_exact(in, plan, i, candidate.spec, changed)));
+      std::set<std::size_t> weights;
+      for (const std::size_t i : group) weights.insert(make_exact(in, plan, i, candidate.spec, changed));
       const WalkContext walk{candidate.spec, changed, in.pool, setup.precision};
-      const ActivationStore rows = walk_from(walk, block, fronts, windows, each);
-      harm.gains.push_back({group, harm.kld - mean_kld(compare(original, reference, walk, rows, windows))});
+      harm.gains.push_back({group, harm.kld - divergence.behind(walk, weights, fronts, each)});
     }
-    in.observer.advance(first);
+    in.observer.advance(plan.steps[group.front()].output);
   }
   return harm;
 }

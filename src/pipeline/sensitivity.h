@@ -1,29 +1,34 @@
-// Which tensors hurt: each one quantized alone, the rest of the model exact.
+// Which tensors hurt: each one quantized alone, or a few together, the rest of the model exact.
 #pragma once
 
 #include "pipeline/encode.h"
 #include "pipeline/evaluate.h"
 #include "pipeline/job.h"
+#include "pipeline/survey_design.h"
 #include "plan/fallback.h"
 
 namespace quern {
 
-// KL divergence on `windows` for every matrix of the plan that loses precision, measured one by one. A tensor changes
-// nothing in front of its block: the original's hidden states before each block are computed once. One step of the
-// observer a tensor.
-std::vector<StepHarm> measure_harms(const EncodeInput& input, const Plan& plan, const Windows& windows,
-                                    const EvaluationSetup& setup);
-
-using StepGroup = std::vector<std::size_t>;  // steps of a plan that are measured as one
-
-// What a whole plan loses, and how much less without the errors of one group.
-struct GroupGain {
+struct GroupKld {
   StepGroup steps;
-  double kld = 0;  // nats; negative where errors cancel
+  double kld = 0;  // nats
 };
+
+// KL divergence on `windows` for each of `groups`, its matrices as the plan has them, everything else exact. Steps that
+// lose no precision are left out, and so are groups without others. A tensor changes nothing in front of its block: the
+// original's hidden states before each block are computed once. One step of the observer a group. REQUIRES: all steps
+// of a weight are in one group.
+std::vector<GroupKld> measure_groups(const EncodeInput& input, const Plan& plan, const std::vector<StepGroup>& groups,
+                                     const Windows& windows, const EvaluationSetup& setup);
+
+// The same for each step of the plan: its share of a group by its number of weights.
+std::vector<StepHarm> measure_harms(const EncodeInput& input, const Plan& plan, const std::vector<StepGroup>& groups,
+                                    const Windows& windows, const EvaluationSetup& setup);
+
+// What a whole plan loses, and how much less without the errors of one group (negative where errors cancel).
 struct PlanHarm {
   double kld = 0;  // nats
-  std::vector<GroupGain> gains;
+  std::vector<GroupKld> gains;
 };
 
 // On `windows`, from `candidate`, the files of the plan. A group changes nothing in front of its first block: the

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/scalars.h"
 #include "pipeline/edited_copy_test.h"
 #include "pipeline/package.h"
 #include "pipeline/survey.h"
@@ -29,6 +30,10 @@ std::vector<StepOptions> by_bits(const OpenModel& model, const ExportMap& names,
            static_cast<double>(layout.rows * layout.cols) * std::pow(4.0, -codec->bits_per_weight)});
   }
   return all;
+}
+
+std::vector<StepGroup> alone(const OpenModel& model, const ExportMap& names, const Windows& windows) {
+  return design_survey(model.spec, names, {windows.count(), windows.length}).groups;
 }
 
 class SizeSearchOfLlama7m : public testing::Test {
@@ -111,7 +116,8 @@ TEST(Survey, SharesAddUpToTheDivergenceOfTheWhole) {
   const Windows windows = random_windows(3, 48);
   const EvaluationSetup setup;
   const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
-  const std::vector<StepOptions> options = survey({input, base, gguf, windows, setup});
+  const std::vector<StepGroup> groups = alone(model, names, windows);
+  const std::vector<StepOptions> options = survey({input, base, gguf, groups, windows, setup});
   ASSERT_FALSE(options.empty());
 
   WeightSource changed(model.checkpoint);
@@ -160,7 +166,8 @@ TEST(Survey, LeavesOutNumberFormatsForWhichAValueIsTooLarge) {
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
   const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
-  for (const StepOptions& options : survey({input, base, gguf, windows, setup})) {
+  const std::vector<StepGroup> groups = alone(model, names, windows);
+  for (const StepOptions& options : survey({input, base, gguf, groups, windows, setup})) {
     if (base.steps[options.step].tensor != tensor) continue;
     for (const StepOption& option : options.options) EXPECT_STRNE(option.codec->name, "f16");
     EXPECT_STREQ(options.options.front().codec->name, "bf16");
@@ -168,6 +175,76 @@ TEST(Survey, LeavesOutNumberFormatsForWhichAValueIsTooLarge) {
   }
   ASSERT_EQ(observer.notes.size(), 1u);
   expect_parts(observer.notes[0], {tensor, "cannot be stored as f16", "values too large"});
+}
+
+// llama-7m with the embedding in float and `last` as its last value.
+RawModel with_loud_embedding(const std::string& tensor, float last) {
+  RawModel raw = raw_model(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
+  RawTensor& embedding = raw.tensors.at(tensor);
+  std::vector<std::uint16_t> bits(element_count(embedding.shape));
+  std::memcpy(bits.data(), embedding.bytes.data(), embedding.bytes.size());
+  std::vector<float> values;
+  for (const std::uint16_t b : bits) values.push_back(bf16_to_f32(b));
+  values.back() = last;
+  embedding = floats_tensor(embedding.shape, values);
+  return raw;
+}
+
+TEST(Survey, TriesCodecsOnPartsOfALargeMatrixAndOnItsLargestValue) {
+  const std::string tensor = "model.embed_tokens.weight";
+  const ScratchFolder scratch;
+  write_raw(with_loud_embedding(tensor, 1e6f), scratch.path());
+  const OpenModel model(scratch.path());
+  const Format& gguf = find_format("gguf");
+  const ExportMap names = export_map(model, gguf);
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  ThreadPool pool(2);
+  NotedNotes observer;
+  const Statistics none;
+  const Windows windows = random_windows(1, 32);
+  const EvaluationSetup setup;
+  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const std::vector<StepGroup> groups = alone(model, names, windows);
+  SurveyInput in{input, base, gguf, groups, windows, setup};
+  const auto of_embedding = [&] {
+    for (StepOptions& options : survey(in))
+      if (base.steps[options.step].tensor == tensor) return options;
+    return StepOptions{};
+  };
+  const StepOptions whole = of_embedding();
+  in.weights_tried = model.checkpoint.at(tensor).shape[0] * model.checkpoint.at(tensor).shape[1] / 3;
+  const StepOptions part = of_embedding();
+  ASSERT_EQ(observer.notes.size(), 2u);
+  EXPECT_EQ(observer.notes[0], observer.notes[1]);
+  expect_parts(observer.notes[0], {tensor, "cannot be stored as f16"});
+  EXPECT_EQ(part.probe_kld, whole.probe_kld) << "measured whole";
+  ASSERT_FALSE(part.options.empty());
+  for (const StepOption& option : part.options) EXPECT_STRNE(option.codec->name, "f16");
+}
+
+TEST(Survey, FindsTheSharesOfALargeMatrixFromItsParts) {
+  const OpenModel model(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
+  const Format& gguf = find_format("gguf");
+  const ExportMap names = export_map(model, gguf);
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  ThreadPool pool(2);
+  Observer observer;
+  const Statistics none;
+  const Windows windows = random_windows(1, 32);
+  const EvaluationSetup setup;
+  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const std::vector<StepGroup> groups = design_survey(model.spec, names, {1, 32, UINT64_MAX, 8}).groups;
+  SurveyInput in{input, base, gguf, groups, windows, setup};
+  const std::vector<StepOptions> whole = survey(in);
+  in.weights_tried = 1 << 19;  // of the embedding's million
+  const std::vector<StepOptions> part = survey(in);
+  ASSERT_EQ(part.size(), whole.size());
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    ASSERT_EQ(part[i].options.size(), whole[i].options.size());
+    for (std::size_t o = 0; o < part[i].options.size(); ++o)
+      EXPECT_NEAR(part[i].options[o].kld, whole[i].options[o].kld, 0.1 * whole[i].options[o].kld)
+          << base.steps[part[i].step].tensor << " " << part[i].options[o].codec->name;
+  }
 }
 
 // A matrix that is stored in about 3.5 bits already is measured with another format: its own would tell that nothing
@@ -191,7 +268,8 @@ TEST(Survey, DoesNotMeasureAMatrixWithTheFormatThatItIsStoredIn) {
   const Windows windows = random_windows(2, 32);
   const EvaluationSetup setup;
   std::size_t measured = 0;
-  for (const StepOptions& options : survey({input, base, gguf, windows, setup})) {
+  const std::vector<StepGroup> groups = alone(stored, names, windows);
+  for (const StepOptions& options : survey({input, base, gguf, groups, windows, setup})) {
     const std::string own = stored.checkpoint.at(base.steps[options.step].tensor).encoding;
     if (own != "q3_k") continue;
     ++measured;

@@ -15,13 +15,20 @@ Windows spread(const Windows& from, std::size_t count) {
   return some;
 }
 
+SurveyDesign survey_design(const Preparation& prep) {
+  const Windows& gate = *prep.texts.gate;
+  return design_survey(prep.source.spec, prep.names,
+                       {gate.count(), gate.length, 2 * prep.setup.memory_limit, prep.options.survey_passes});
+}
+
 std::vector<StepOptions> surveyed(const Sizing& sizing, const Plan& plan) {
   Preparation& prep = sizing.prep;
   if (sizing.journal)
     if (auto known = sizing.journal->survey(plan)) return std::move(*known);
-  const Windows windows = spread(*prep.texts.gate, kSurveyWindows);
+  const SurveyDesign design = survey_design(prep);
+  const Windows windows = spread(*prep.texts.gate, design.windows);
   const EncodeInput input = prep.encode_input();
-  std::vector<StepOptions> options = survey({input, plan, prep.format, windows, prep.setup});
+  std::vector<StepOptions> options = survey({input, plan, prep.format, design.groups, windows, prep.setup});
   if (sizing.journal) sizing.journal->add_survey(plan, options);
   return options;
 }

@@ -6,13 +6,15 @@
 #include "pipeline/compress_journal.h"
 #include "pipeline/preparation.h"
 #include "pipeline/size_search.h"
+#include "pipeline/survey_design.h"
 
 namespace quern {
 
-inline constexpr std::size_t kSurveyWindows = 12;  // of gate text, on which the options of a size are measured
-
 // `count` windows spread evenly.
 Windows spread(const Windows& from, std::size_t count);
+
+// How matrices are measured on the gate text. REQUIRES: there is one, and it was read.
+SurveyDesign survey_design(const Preparation& prep);
 
 // What choosing for a size works with.
 struct Sizing {

@@ -62,12 +62,43 @@ std::vector<Candidate> candidates_of(const SurveyInput& in, const std::vector<St
   return all;
 }
 
+// Rows on which codecs are tried: all of a small matrix, of a large one evenly spaced tasks.
+struct Sample {
+  std::vector<RowTask> tasks;
+  std::optional<RowTask> loudest;  // of a large matrix the task with its largest value, which a codec has to hold
+  double of_all = 1;               // rows of the matrix over those of the tasks
+};
+
+RowTask loudest_of(const SurveyInput& in, const ExportedRows& rows, const std::vector<RowTask>& tasks) {
+  std::vector<float> largest(tasks.size());
+  in.encode.pool.run(tasks.size(), [&](std::size_t i) {
+    const Matrix some = rows.rows(tasks[i].first, tasks[i].count);
+    for (const float value : some.flat()) largest[i] = std::max(largest[i], std::abs(value));
+  });
+  return tasks[static_cast<std::size_t>(std::ranges::max_element(largest) - largest.begin())];
+}
+
+Sample sample_of(const SurveyInput& in, const ExportedRows& rows) {
+  const std::vector<RowTask> all = row_tasks(rows);
+  const std::uint64_t weights = rows.layout().rows * rows.layout().cols;
+  if (weights <= in.weights_tried) return {all, std::nullopt, 1};
+  Sample sample{{}, loudest_of(in, rows, all), 0};
+  const std::size_t count = std::max<std::size_t>(1, all.size() * in.weights_tried / weights);
+  std::size_t tried = 0;
+  for (std::size_t i = 0; i < count; ++i) tried += sample.tasks.emplace_back(all[i * all.size() / count]).count;
+  sample.of_all = static_cast<double>(rows.layout().rows) / static_cast<double>(tried);
+  return sample;
+}
+
+// Of each codec on the matrix; not finite where a value exceeds its range.
 std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candidate) {
   const WeightSource source(in.encode.source);
   const ExportedWeight& exported = in.encode.names.weights[candidate.step];
   const Weight& weight = in.encode.spec.weights[exported.weight];
   const ExportedRows rows(source, weight, exported);
-  const std::vector<RowTask> tasks = row_tasks(rows);
+  const Sample sample = sample_of(in, rows);
+  std::vector<RowTask> tasks = sample.tasks;
+  if (sample.loudest) tasks.push_back(*sample.loudest);
   const std::size_t count = candidate.codecs.size();
   std::vector<EncodeError> errors(tasks.size() * count);
   in.encode.pool.run(tasks.size() * count, [&](std::size_t i) {
@@ -77,7 +108,11 @@ std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candi
     errors[i] = try_encode_rows(rows, step, rows.moments(in.encode.statistics, task.expert), task).error;
   });
   std::vector<EncodeError> sums(count);
-  for (std::size_t i = 0; i < errors.size(); ++i) sums[i % count] += errors[i];
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    const bool is_in_sample = i / count < sample.tasks.size();
+    if (is_in_sample || !std::isfinite(errors[i].plain)) sums[i % count] += errors[i];
+  }
+  for (EncodeError& sum : sums) sum *= sample.of_all;
   return sums;
 }
 
@@ -107,16 +142,39 @@ Plan probe_plan(const Plan& base, const std::vector<StepSource>& sources, const 
   return plan;
 }
 
-StepOptions options_of(const Candidate& candidate, const std::vector<StepHarm>& harms) {
+// What the weighted error of a matrix costs, nats, as its group was measured.
+struct Rate {
+  const Candidate* candidate = nullptr;
+  double kld = 0, by_error = 0;  // of its probe; of a unit of error
+};
+
+std::vector<Rate> rates_of(const std::vector<Candidate>& candidates, const std::vector<GroupKld>& groups) {
+  std::vector<Rate> rates;
+  for (const GroupKld& group : groups) {
+    double errors = 0;
+    const std::size_t first = rates.size();
+    for (const Candidate& candidate : candidates)
+      if (std::ranges::count(group.steps, candidate.step) > 0 && candidate.probe) {
+        rates.push_back({&candidate});
+        errors += candidate.errors[*candidate.probe].weighted;
+      }
+    for (Rate& rate : std::span(rates).subspan(first)) {
+      rate.by_error = std::max(kLeastHarm, group.kld) / errors;
+      rate.kld = std::max(0.0, group.kld) / errors * rate.candidate->errors[*rate.candidate->probe].weighted;
+    }
+  }
+  return rates;
+}
+
+StepOptions options_of(const Candidate& candidate, const std::vector<Rate>& rates) {
   StepOptions options{candidate.step, {}};
   double by_error = 0;
   if (candidate.probe) {
-    const auto harm = std::ranges::find(harms, candidate.step, &StepHarm::step);
-    ensure(harm != harms.end(), "step {} was not measured", candidate.step);
-    const double of_probe = candidate.errors[*candidate.probe].weighted;
+    const auto rate = std::ranges::find(rates, &candidate, &Rate::candidate);
+    ensure(rate != rates.end(), "step {} was not measured", candidate.step);
     options.probe = candidate.codecs[*candidate.probe];
-    options.probe_kld = std::max(0.0, harm->kld);
-    by_error = std::max(kLeastHarm, options.probe_kld) / of_probe;
+    options.probe_kld = rate->kld;
+    by_error = rate->by_error;
   }
   for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
     const Codec& codec = *candidate.codecs[c];
@@ -139,11 +197,11 @@ std::vector<StepOptions> survey(const SurveyInput& in) {
     in.encode.observer.advance(
         fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, candidate.codecs.size()));
   }
-  const std::vector<StepHarm> harms =
-      measure_harms(in.encode, probe_plan(in.plan, sources, candidates), in.windows, in.setup);
+  const std::vector<Rate> rates = rates_of(
+      candidates, measure_groups(in.encode, probe_plan(in.plan, sources, candidates), in.groups, in.windows, in.setup));
   std::vector<StepOptions> all;
   for (const Candidate& candidate : candidates)
-    if (StepOptions options = options_of(candidate, harms); !options.options.empty()) all.push_back(std::move(options));
+    if (StepOptions options = options_of(candidate, rates); !options.options.empty()) all.push_back(std::move(options));
   return all;
 }
 

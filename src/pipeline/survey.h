@@ -3,23 +3,29 @@
 
 #include "pipeline/encode.h"
 #include "pipeline/evaluate.h"
+#include "pipeline/survey_design.h"
 #include "plan/size_plan.h"
 
 namespace quern {
+
+// Weights of a matrix on which codecs are tried, at most: rows taken evenly from larger ones.
+inline constexpr std::uint64_t kWeightsTried = std::uint64_t{1} << 22;
 
 struct SurveyInput {
   const EncodeInput& encode;
   const Plan& plan;  // whose matrices are to choose; its optimizers are kept
   const Format& format;
-  const Windows& windows;  // on which divergence is measured
+  const std::vector<StepGroup>& groups;  // each measured as one, see design_survey
+  const Windows& windows;                // on which divergence is measured
   const EvaluationSetup& setup;
+  std::uint64_t weights_tried = kWeightsTried;
 };
 
-// Options for every matrix of the plan that it does not keep in precision. Each is quantized alone to about 3.5 bits
-// and its KL divergence measured; that over its squared error, times the squared error of another codec, predicts that
-// codec's share. A codec that loses more than a fifth of a tensor's energy is no option, unless the plan names it: such
-// errors do not add up. Nor is one for whose range a tensor's values are too large, with a note to the observer. Two
-// stages of the observer: one step a tensor each.
+// Options for every matrix of the plan that it does not keep in precision. Each group is quantized to about 3.5 bits,
+// all else exact, and its KL divergence measured; that over its squared error, times the squared error of another codec
+// on one of its matrices, predicts that codec's share. A codec that loses more than a fifth of a tensor's energy is no
+// option, unless the plan names it: such errors do not add up. Nor is one for whose range a tensor's values are too
+// large, with a note to the observer. Two stages of the observer: one step a tensor each.
 std::vector<StepOptions> survey(const SurveyInput& input);
 
 }  // namespace quern

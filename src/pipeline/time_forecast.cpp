@@ -7,6 +7,7 @@
 
 #include "base/sha256.h"
 #include "pipeline/sizing.h"
+#include "pipeline/survey.h"
 #include "plan/size_plan.h"
 #include "quern/error.h"
 #include "runtime/head.h"
@@ -28,12 +29,6 @@ double seconds_of(Body body) {
     best = i ? std::min(best, seconds) : seconds;
   }
   return best;
-}
-
-std::uint64_t weights_in(const ModelSpec& spec, std::size_t block) {
-  std::uint64_t sum = 0;
-  for (const std::size_t w : spec.weights_of(spec.blocks[block])) sum += spec.weights[w].elements();
-  return sum;
 }
 
 // Codecs that the plan or its survey encodes with.
@@ -118,7 +113,8 @@ void time_passes(Preparation& prep, WorkRates& rates) {
         scored_rows(embed_windows(walk, windows, prep.setup.memory_limit), prep.setup.memory_limit);
     return seconds_of([&] { compare(walk, rows, walk, rows, windows); });
   };
-  const auto weights = static_cast<double>(std::max<std::uint64_t>(1, weights_in(spec, block)));
+  const auto weights =
+      static_cast<double>(std::max<std::uint64_t>(1, weights_from(spec, block) - weights_from(spec, block + 1)));
   const RoundTimes layer = split(through_layer(one), through_layer(two));
   const RoundTimes head = split(through_head(one), through_head(two));
   rates.layer = layer.once / weights;
@@ -141,13 +137,10 @@ struct Work {
     const std::size_t threads = prep.pool.threads();
     return static_cast<double>((windows + threads - 1) / threads);
   }
-  // From behind block `from` to the head.
+  // From block `from` to the head.
   double pass(std::size_t windows, std::size_t from = 0) const {
-    double weights = 0;
-    const ModelSpec& spec = prep.source.spec;
-    for (std::size_t b = std::max<std::size_t>(1, from); b + 1 < spec.blocks.size(); ++b)
-      weights += static_cast<double>(weights_in(spec, b));
-    return weights * (rates.layer + rounds(windows) * rates.layer_round);
+    return static_cast<double>(weights_from(prep.source.spec, from)) *
+           (rates.layer + rounds(windows) * rates.layer_round);
   }
   double heads(std::size_t windows) const { return rates.head + rounds(windows) * rates.head_round; }
   double encoding(const std::string& codec) const {
@@ -155,18 +148,20 @@ struct Work {
     return known == rates.encode.end() ? rates.read : known->second;
   }
 
-  double survey(std::size_t windows) const {
-    double seconds = pass(windows);
-    const ModelSpec& spec = prep.source.spec;
-    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-      const Weight& weight = spec.weights[prep.names.weights[i].weight];
-      if (keeps_precision(weight)) continue;
-      const std::size_t layer = weight.layer < 0 ? 0 : static_cast<std::size_t>(weight.layer) + 1;
-      const bool is_head = weight.layer < 0 && weight.role != "embed";
-      seconds += heads(windows) + (is_head ? 0 : pass(windows, layer));
-      for (const auto& [codec, rate] : rates.encode) seconds += rate * static_cast<double>(plan.steps[i].parameters);
-    }
-    return seconds;
+  double survey(SurveyWalks walks) const {
+    const SurveyDesign design = survey_design(prep);
+    const double head = heads(design.windows) / 2;  // of one model
+    double seconds = pass(design.windows) + 2 * head, tries = 0;
+    for (const StepGroup& group : design.groups)
+      seconds +=
+          head + pass(design.windows, first_block_of(prep.source.spec, prep.names.weights[group.front()].weight));
+    for (const StepGroup& group : design.groups)
+      for (const std::size_t step : group)
+        for (const auto& [codec, rate] : rates.encode)
+          tries += rate * static_cast<double>(std::min(plan.steps[step].parameters, kWeightsTried));
+    if (walks == SurveyWalks::kAlone) return seconds + tries;
+    if (design.is_banded) return seconds + tries + encode() + 2 * pass(design.windows) + 3 * head;
+    return (seconds + tries) * kTogether;
   }
 
   double encode() const {
@@ -223,9 +218,7 @@ TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const Work
   times.read = rates.read * static_cast<double>(weights) +
                rates.hash * static_cast<double>(std::max(largest, prep.source.file_bytes() / prep.pool.threads()));
   if (prep.texts.calibration) times.calibrate = work.pass(prep.texts.calibration->count());
-  if (prep.options.size && prep.texts.gate)
-    times.survey = work.survey(std::min(prep.texts.gate->count(), kSurveyWindows)) *
-                   (walks == SurveyWalks::kTogether ? kTogether : 1);
+  if (prep.options.size && prep.texts.gate) times.survey = work.survey(walks);
   times.encode = work.encode();
   for (const std::optional<Windows>* text :
        {&prep.texts.report, prep.options.bound.is_set() ? &prep.texts.gate : nullptr})

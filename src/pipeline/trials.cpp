@@ -98,7 +98,9 @@ Trials climb(Compression& c, Plan plan) {
                                 trial, 100 * quality->perplexity_increase.value, quality->mean_kld.value));
     if (trial >= c.options.max_trials || c.options.size) return trials;  // what would mend it would not fit the size
     if (harms.empty()) {
-      harms = measure_harms(c.prep.encode_input(), plan, spread(*c.prep.texts.gate, kHarmWindows), c.prep.setup);
+      const SurveyDesign design = survey_design(c.prep);
+      harms = measure_harms(c.prep.encode_input(), plan, design.groups,
+                            spread(*c.prep.texts.gate, std::min(kHarmWindows, design.windows)), c.prep.setup);
       add_harm_facts(harms, plan, c.facts);
     }
     const std::optional<Plan> raised = next_plan(plan, c.prep.format, sources, over, harms);

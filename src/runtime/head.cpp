@@ -38,13 +38,17 @@ void run_head_norm(const WalkContext& context, ActivationStore& hidden, const In
   });
 }
 
-Linear head_tile(const WalkContext& context, std::size_t first, std::size_t rows) {
+Matrix head_rows(const WalkContext& context, std::size_t first, std::size_t rows) {
   const Weight& head = head_weight(context.spec);
-  const Matrix weights = decode_rows(context, head, first, rows);
+  Matrix weights = decode_rows(context, head, first, rows);
   if (!all_finite(weights.flat()))
     fail(ErrorCode::kInput, "{}: tensor {} holds a NaN or infinity, first in row {}",
          context.weights.checkpoint().path().string(), head.tensor, first_bad_row(context.weights, head));
-  return Linear(weights.view(), context.precision);
+  return weights;
+}
+
+Linear head_tile(const WalkContext& context, std::size_t first, std::size_t rows) {
+  return Linear(head_rows(context, first, rows).view(), context.precision);
 }
 
 Matrix logits_of_window(const WalkContext& context, const ActivationStore& hidden, std::size_t window) {

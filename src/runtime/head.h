@@ -9,8 +9,10 @@ namespace quern {
 // Runs every op of the last block but the final LinearOp, in place. The hook sees the input of the final LinearOp too.
 void run_head_norm(const WalkContext& context, ActivationStore& hidden, const InputHook& hook = {});
 
-// Rows first .. first + rows - 1 of the head's weights (vocabulary ids), ready to multiply. Error(kInput) that names
-// the tensor when one is not finite.
+// Rows first .. first + rows - 1 of the head's weights (vocabulary ids). Error(kInput) that names the tensor when one
+// is not finite.
+Matrix head_rows(const WalkContext& context, std::size_t first, std::size_t rows);
+// The same, ready to multiply.
 Linear head_tile(const WalkContext& context, std::size_t first, std::size_t rows);
 
 // All logits of one window, [length, vocab]: for tests and small models. `hidden` after run_head_norm.

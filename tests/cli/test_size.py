@@ -86,6 +86,20 @@ class Size(ProgramTest):
             with self.subTest(goals=goals):
                 self.refuse(USAGE, [*goals, "give the smaller of them alone"], "--calib", CALIBRATION_TEXT, *goals)
 
+    def test_fewer_passes_measure_neighbouring_layers_together(self):
+        out = self.folder / "out"
+        self.succeed("compress", MODEL, "-o", out, "--scheme", "q4_k_m", *CALIBRATED, *GATE, "--target-size", "4.6MB", "--survey-passes", "16",
+                     *REPORTED)
+        report = read_json(out / "report.json")
+        # Sums of what 16 groups lose foretell the whole, if less exactly than those of every matrix.
+        self.assertLess(abs(report["quality"]["mean_kld"]["value"] / report["size"]["chosen"]["kld"] - 1), 0.5)
+
+    def test_passes_that_cannot_be(self):
+        text = [*CALIBRATED, *GATE, "--target-size", "5MB"]
+        self.refuse(USAGE, ["--survey-passes 3", "give at least 8"], *text, "--survey-passes", "3")
+        self.refuse(USAGE, ["--survey-passes", "there is neither"], *CALIBRATED, "--survey-passes", "30")
+        self.refuse(USAGE, ["--survey-passes"], *text, "--survey-passes", "0")
+
     def test_too_small_names_the_least(self):
         self.refuse(INFEASIBLE, ["1000000 bytes", "the least is", "nats"], *CALIBRATED, *GATE, "--target-size", "1MB")
 

@@ -2,6 +2,7 @@
 #include "pipeline/sensitivity.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "pipeline/expected_head.h"
@@ -137,16 +138,38 @@ std::size_t make_exact(const EncodeInput& in, const Plan& plan, std::size_t step
   return index;
 }
 
-// Puts the errors of a step into `changed`, the original, and tells whether there are any. Further steps of the same
-// weight change nothing more.
-bool make_lossy(const EncodeInput& in, const Plan& plan, std::size_t step, WeightSource& changed) {
+bool is_lossy(const EncodeInput& in, const Plan& plan, std::size_t step) {
   const Weight& weight = in.spec.weights[in.names.weights[step].weight];
-  const PlanStep& of_plan = plan.steps[step];
-  if (weight.axes.size() < 2 || of_plan.codec == stored_encoding(in.source, weight)) return false;
-  if (!changed.replacement(weight.tensor))
-    changed.replace(weight.tensor, encode_in_memory(WeightSource(in.source), weight, *find_codec(of_plan.codec),
-                                                    find_optimizer(of_plan.optimizer), in.statistics, in.pool));
-  return true;
+  return weight.axes.size() >= 2 && plan.steps[step].codec != stored_encoding(in.source, weight);
+}
+
+// The steps of a group that lose precision, by weight.
+std::map<std::size_t, StepGroup> lossy_weights(const EncodeInput& in, const Plan& plan, const StepGroup& group) {
+  std::map<std::size_t, StepGroup> lossy;
+  for (const std::size_t i : group)
+    if (is_lossy(in, plan, i)) lossy[in.names.weights[i].weight].push_back(i);
+  return lossy;
+}
+
+// As many as fit, evenly spaced, at least one.
+std::vector<std::size_t> fitting(const ModelSpec& spec, const std::map<std::size_t, StepGroup>& weights,
+                                 std::uint64_t memory) {
+  std::vector<std::size_t> all, some;
+  for (const auto& [w, steps] : weights) all.push_back(w);
+  for (std::size_t count = all.size(); count > 0; --count) {
+    some.clear();
+    std::uint64_t bytes = 0;  // a byte a weight is more than a probe takes
+    for (std::size_t i = 0; i < count; ++i)
+      bytes += spec.weights[some.emplace_back(all[i * all.size() / count])].elements();
+    if (bytes <= memory) break;
+  }
+  return some;
+}
+
+// The weight as the plan has it, by the first of its steps.
+PackedTensor lossy_weight(const EncodeInput& in, const Weight& weight, const PlanStep& step) {
+  return encode_in_memory(WeightSource(in.source), weight, *find_codec(step.codec), find_optimizer(step.optimizer),
+                          in.statistics, in.pool);
 }
 
 std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {
@@ -173,18 +196,16 @@ std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, co
     check_interrupted(in.observer);
     WeightSource changed(in.source);
     GroupKld& of_group = measured.emplace_back();
+    const std::map<std::size_t, StepGroup> lossy = lossy_weights(in, plan, group);
     std::set<std::size_t> weights;
-    for (const std::size_t i : group)
-      if (make_lossy(in, plan, i, changed)) {
-        of_group.steps.push_back(i);
-        weights.insert(in.names.weights[i].weight);
-      }
-    if (!weights.empty()) {
-      const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
-      of_group.kld = divergence.behind(candidate, weights, fronts, each);
-    } else {
-      measured.pop_back();
+    for (const std::size_t w : fitting(in.spec, lossy, 2 * setup.memory_limit)) {
+      const StepGroup& steps = lossy.at(w);
+      changed.replace(in.spec.weights[w].tensor, lossy_weight(in, in.spec.weights[w], plan.steps[steps.front()]));
+      std::ranges::copy(steps, std::back_inserter(of_group.steps));
+      weights.insert(w);
     }
+    const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
+    if (!weights.empty()) of_group.kld = divergence.behind(candidate, weights, fronts, each);
     in.observer.advance(plan.steps[group.front()].tensor);
   }
   return measured;
@@ -192,12 +213,15 @@ std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, co
 
 std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const std::vector<StepGroup>& groups,
                                     const Windows& windows, const EvaluationSetup& setup) {
+  const std::vector<GroupKld> measured = measure_groups(in, plan, groups, windows, setup);
   std::vector<StepHarm> harms;
-  for (const GroupKld& group : measure_groups(in, plan, groups, windows, setup)) {
+  for (std::size_t g = 0; g < groups.size(); ++g) {
     std::uint64_t together = 0;
-    for (const std::size_t i : group.steps) together += plan.steps[i].parameters;
-    for (const std::size_t i : group.steps)
-      harms.push_back({i, group.kld * static_cast<double>(plan.steps[i].parameters) / static_cast<double>(together)});
+    for (const std::size_t i : measured[g].steps) together += plan.steps[i].parameters;
+    for (const std::size_t i : groups[g])
+      if (is_lossy(in, plan, i))
+        harms.push_back(
+            {i, measured[g].kld * static_cast<double>(plan.steps[i].parameters) / static_cast<double>(together)});
   }
   return harms;
 }

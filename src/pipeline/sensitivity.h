@@ -10,18 +10,18 @@
 namespace quern {
 
 struct GroupKld {
-  StepGroup steps;
-  double kld = 0;  // nats
+  StepGroup steps;  // those that were measured
+  double kld = 0;   // nats
 };
 
 // KL divergence on `windows` for each of `groups`, its matrices as the plan has them, everything else exact. Steps that
-// lose no precision are left out, and so are groups without others. A tensor changes nothing in front of its block: the
-// original's hidden states before each block are computed once. One step of the observer a group. REQUIRES: all steps
-// of a weight are in one group.
+// lose no precision are left out; of a group that takes more than twice the memory of the states as many others as fit,
+// evenly spaced. A tensor changes nothing in front of its block: the original's hidden states before each block are
+// computed once. One step of the observer a group. REQUIRES: all steps of a weight are in one group.
 std::vector<GroupKld> measure_groups(const EncodeInput& input, const Plan& plan, const std::vector<StepGroup>& groups,
                                      const Windows& windows, const EvaluationSetup& setup);
 
-// The same for each step of the plan: its share of a group by its number of weights.
+// The same for each step that loses precision: its share of a group by its number of weights.
 std::vector<StepHarm> measure_harms(const EncodeInput& input, const Plan& plan, const std::vector<StepGroup>& groups,
                                     const Windows& windows, const EvaluationSetup& setup);
 

@@ -95,6 +95,26 @@ TEST_P(Harms, DoNotDependOnWhereHiddenStatesAreKept) {
   }
 }
 
+// Of three layers' matrices two fit: what they lose stands for the third as well.
+TEST(Groups, AreMeasuredByAsManyMatricesAsFitTheMemory) {
+  Fixture f(std::filesystem::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
+  const Plan plan = f.plan("q2_k");
+  StepGroup ups;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    if (weight_named(f.model.spec, plan.steps[i].tensor).role == "mlp.up" && ups.size() < 3) ups.push_back(i);
+  ASSERT_EQ(ups.size(), 3u);
+  const std::uint64_t two = 2 * plan.steps[ups[0]].parameters;  // a byte each
+  const EncodeInput input{f.model.checkpoint, f.model.spec, f.names, f.none, f.pool, f.observer};
+  const EvaluationSetup setup{Precision::kF32, two / 2};
+  const std::vector<GroupKld> measured = measure_groups(input, plan, {ups, {ups[0], ups[1]}}, f.windows, setup);
+  ASSERT_EQ(measured.size(), 2u);
+  EXPECT_EQ(measured[0].steps, (StepGroup{ups[0], ups[1]}));
+  EXPECT_EQ(measured[0].kld, measured[1].kld);
+  const std::vector<StepHarm> harms = measure_harms(input, plan, {ups}, f.windows, setup);
+  ASSERT_EQ(harms.size(), 3u);
+  for (const StepHarm& harm : harms) EXPECT_DOUBLE_EQ(harm.kld, measured[0].kld / 2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tiny, Harms, ::testing::Values("tiny-llama-bias", "tiny-mistral"));
 
 TEST(Harms, SkipWhatKeepsTheEncodingOfTheOriginal) {

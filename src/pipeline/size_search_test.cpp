@@ -233,7 +233,7 @@ TEST(Survey, FindsTheSharesOfALargeMatrixFromItsParts) {
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
   const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
-  const std::vector<StepGroup> groups = design_survey(model.spec, names, {1, 32, UINT64_MAX, 8}).groups;
+  const std::vector<StepGroup> groups = design_survey(model.spec, names, {1, 32, 8}).groups;
   SurveyInput in{input, base, gguf, groups, windows, setup};
   const std::vector<StepOptions> whole = survey(in);
   in.weights_tried = 1 << 19;  // of the embedding's million

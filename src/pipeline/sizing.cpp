@@ -17,8 +17,7 @@ Windows spread(const Windows& from, std::size_t count) {
 
 SurveyDesign survey_design(const Preparation& prep) {
   const Windows& gate = *prep.texts.gate;
-  return design_survey(prep.source.spec, prep.names,
-                       {gate.count(), gate.length, 2 * prep.setup.memory_limit, prep.options.survey_passes});
+  return design_survey(prep.source.spec, prep.names, {gate.count(), gate.length, prep.options.survey_passes});
 }
 
 std::vector<StepOptions> surveyed(const Sizing& sizing, const Plan& plan) {

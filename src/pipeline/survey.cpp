@@ -148,19 +148,21 @@ struct Rate {
   double kld = 0, by_error = 0;  // of its probe; of a unit of error
 };
 
-std::vector<Rate> rates_of(const std::vector<Candidate>& candidates, const std::vector<GroupKld>& groups) {
+std::vector<Rate> rates_of(const std::vector<Candidate>& candidates, const std::vector<StepGroup>& groups,
+                           const std::vector<GroupKld>& measured) {
   std::vector<Rate> rates;
-  for (const GroupKld& group : groups) {
+  for (std::size_t g = 0; g < groups.size(); ++g) {
     double errors = 0;
     const std::size_t first = rates.size();
-    for (const Candidate& candidate : candidates)
-      if (std::ranges::count(group.steps, candidate.step) > 0 && candidate.probe) {
-        rates.push_back({&candidate});
+    for (const Candidate& candidate : candidates) {
+      if (!candidate.probe || std::ranges::count(groups[g], candidate.step) == 0) continue;
+      rates.push_back({&candidate});
+      if (std::ranges::count(measured[g].steps, candidate.step) > 0)
         errors += candidate.errors[*candidate.probe].weighted;
-      }
+    }
     for (Rate& rate : std::span(rates).subspan(first)) {
-      rate.by_error = std::max(kLeastHarm, group.kld) / errors;
-      rate.kld = std::max(0.0, group.kld) / errors * rate.candidate->errors[*rate.candidate->probe].weighted;
+      rate.by_error = std::max(kLeastHarm, measured[g].kld) / errors;
+      rate.kld = std::max(0.0, measured[g].kld) / errors * rate.candidate->errors[*rate.candidate->probe].weighted;
     }
   }
   return rates;
@@ -197,8 +199,9 @@ std::vector<StepOptions> survey(const SurveyInput& in) {
     in.encode.observer.advance(
         fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, candidate.codecs.size()));
   }
-  const std::vector<Rate> rates = rates_of(
-      candidates, measure_groups(in.encode, probe_plan(in.plan, sources, candidates), in.groups, in.windows, in.setup));
+  const std::vector<Rate> rates =
+      rates_of(candidates, in.groups,
+               measure_groups(in.encode, probe_plan(in.plan, sources, candidates), in.groups, in.windows, in.setup));
   std::vector<StepOptions> all;
   for (const Candidate& candidate : candidates)
     if (StepOptions options = options_of(candidate, rates); !options.options.empty()) all.push_back(std::move(options));

@@ -30,26 +30,16 @@ std::size_t layers_of(const ModelSpec& spec) {
   return static_cast<std::size_t>(last) + 1;
 }
 
-std::vector<StepGroup> groups_of(const ModelSpec& spec, const ExportMap& names, std::size_t bands,
-                                 std::uint64_t memory) {
-  struct Open {
-    std::size_t group = 0;
-    std::uint64_t bytes = 0;
-  };
-  std::map<std::pair<std::string, std::size_t>, Open> open;  // of each role and band the group that is being filled
+std::vector<StepGroup> groups_of(const ModelSpec& spec, const ExportMap& names, std::size_t bands) {
+  std::map<std::pair<std::string, std::size_t>, std::size_t> of_band;  // of each role and band the group
   std::vector<StepGroup> groups;
   const std::size_t layers = layers_of(spec);
   for (const auto& [w, steps] : steps_of_weights(spec, names)) {
     const Weight& weight = spec.weights[w];
-    const std::uint64_t bytes = weight.elements();  // a byte a weight is more than a probe takes
     const std::size_t band = weight.layer < 0 ? bands : static_cast<std::size_t>(weight.layer) * bands / layers;
-    const auto [at, is_new] = open.try_emplace({weight.role, band});
-    if (is_new || at->second.bytes + bytes > memory) {
-      at->second = {groups.size(), 0};
-      groups.emplace_back();
-    }
-    at->second.bytes += bytes;
-    std::ranges::copy(steps, std::back_inserter(groups[at->second.group]));
+    const auto [at, is_new] = of_band.try_emplace({weight.role, band}, groups.size());
+    if (is_new) groups.emplace_back();
+    std::ranges::copy(steps, std::back_inserter(groups[at->second]));
   }
   return groups;
 }
@@ -96,8 +86,8 @@ SurveyDesign design_survey(const ModelSpec& spec, const ExportMap& names, const 
     return work_of(spec, names, design.groups, limits, windows) > kMostWork;
   };
   const std::size_t fewest = limits.passes ? 1 : std::min(kFewestBands, layers);
-  design.groups = groups_of(spec, names, design.bands, limits.memory);
-  while (too_much() && design.bands > fewest) design.groups = groups_of(spec, names, --design.bands, limits.memory);
+  design.groups = groups_of(spec, names, design.bands);
+  while (too_much() && design.bands > fewest) design.groups = groups_of(spec, names, --design.bands);
   design.is_banded = design.bands < layers;
   if (limits.passes && too_much()) refuse_passes(*limits.passes, design.groups.size());
   const double share = kMostWork / std::max(1.0, work_of(spec, names, design.groups, limits, windows));

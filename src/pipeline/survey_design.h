@@ -15,7 +15,6 @@ using StepGroup = std::vector<std::size_t>;  // steps of a plan that are measure
 
 struct SurveyLimits {
   std::size_t windows = kSurveyWindows, length = 0;  // of the text that is there: windows, and the tokens of each
-  std::uint64_t memory = UINT64_MAX;                 // bytes for the matrices of a group, packed
   std::optional<std::size_t> passes;                 // groups at most; absent: by the model's size
 };
 
@@ -28,8 +27,8 @@ struct SurveyDesign {
 
 // For the matrices of a plan that choose a number format. Each is a group by itself where that takes at most 5e13
 // multiply-adds. Of larger models those of one role (attn.q, mlp.down ...) in a band of neighbouring layers are one
-// group: as many bands as that allows, but 4 at least, on fewer windows if need be, but 4 at least. A group that does
-// not fit the memory is split. Tensors that are parts of one weight stay together. Error(kUsage) when `passes` is
+// group: as many bands as that allows, but 4 at least, on fewer windows if need be, but 4 at least. Tensors that are
+// parts of one weight stay together. Error(kUsage) when `passes` is
 // less than the model has roles.
 SurveyDesign design_survey(const ModelSpec& spec, const ExportMap& names, const SurveyLimits& limits);
 

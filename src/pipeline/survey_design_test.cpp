@@ -76,20 +76,6 @@ TEST(SurveyDesign, SavesPassesAndWindowsWhereTheModelIsLarge) {
   EXPECT_LE(huge.groups.size(), large.groups.size());
 }
 
-TEST(SurveyDesign, SplitsGroupsThatDoNotFitTheMemory) {
-  const Llama7m f;
-  const std::uint64_t memory = 200'000;
-  const SurveyDesign design = f.design({.windows = 40, .length = 512, .memory = memory, .passes = 1000});
-  const SurveyDesign banded = f.design({.windows = 40, .length = 1 << 22, .memory = memory});
-  f.expect_every_matrix_once(banded);
-  for (const StepGroup& group : banded.groups) {
-    std::uint64_t bytes = 0;
-    for (const std::size_t step : group) bytes += f.weight(step).elements();
-    EXPECT_TRUE(bytes <= memory || group.size() == 1);
-  }
-  EXPECT_FALSE(design.is_banded);
-}
-
 TEST(SurveyDesign, RefusesFewerPassesThanKindsOfMatrices) {
   const Llama7m f;
   const std::string message =

@@ -20,6 +20,7 @@ namespace quern {
 
 inline constexpr std::size_t kLanes = 8;
 using Lanes = float __attribute__((vector_size(32)));
+using IntLanes = std::int32_t __attribute__((vector_size(32)));
 
 inline Lanes all_lanes(float value) { return Lanes{value, value, value, value, value, value, value, value}; }
 inline Lanes lane_min(Lanes a, Lanes b) { return a < b ? a : b; }  // b where either is a NaN
@@ -67,7 +68,7 @@ inline float sum_of_lanes(Lanes v) {
 inline Lanes largest_of(Lanes v) { return -smallest_of(-v); }
 
 // Bit k: whether comparison k held.
-inline unsigned lane_bits(std::int32_t __attribute__((vector_size(32))) held) {
+inline unsigned lane_bits(IntLanes held) {
 #if defined(QUERN_LANES_AVX2)
   return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(held)));
 #else

@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 
-#include "base/scalars.h"
+#include "base/bytes.h"
 
 namespace quern {
 
@@ -25,22 +25,20 @@ void try_bf16_grids(const ScaledRow& row, CodeRange range, int first, int step, 
                     std::span<const int, kLanes> zeros, Bf16Grid& best) {
   constexpr std::size_t kRun = 256;  // summed in float, then added in double
   const std::span<const float> x = row.x, w = row.w;
-  std::array<std::uint16_t, kLanes> bits;
-  Lanes scale, zero;
-  for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    const int magnitude = std::clamp(first + static_cast<int>(lane) * step, kLeastBf16, kLargestBf16);
-    bits[lane] = static_cast<std::uint16_t>(magnitude | sign);
-    scale[lane] = bf16_to_f32(bits[lane]) * row.unit;
-    zero[lane] = static_cast<float>(zeros[lane]);
-  }
+  const IntLanes steps = first + step * IntLanes{0, 1, 2, 3, 4, 5, 6, 7};
+  const IntLanes above = steps > kLeastBf16 ? steps : IntLanes{} + kLeastBf16;
+  const IntLanes bits = (above < kLargestBf16 ? above : IntLanes{} + kLargestBf16) | sign;
+  Grids grids;
+  grids.scale = reinterpret_cast<Lanes>(bits << 16) * row.unit;
+  grids.offset = grids.scale * __builtin_convertvector(load<IntLanes>(zeros.data()), Lanes);
   std::array<double, kLanes> errors{};
   for (std::size_t k = 0; k < x.size(); k += kRun) {
     const std::size_t count = std::min(kRun, x.size() - k);
-    const Lanes run = grid_errors(x.subspan(k, count), w.subspan(k, count), {scale, scale * zero}, range);
+    const Lanes run = grid_errors(x.subspan(k, count), w.subspan(k, count), grids, range);
     for (std::size_t lane = 0; lane < kLanes; ++lane) errors[lane] += run[lane];
   }
   for (std::size_t lane = 0; lane < kLanes; ++lane) {
-    if (errors[lane] < best.error) best = {bits[lane], zeros[lane], errors[lane]};
+    if (errors[lane] < best.error) best = {static_cast<std::uint16_t>(bits[lane]), zeros[lane], errors[lane]};
   }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -17,16 +18,26 @@ inline constexpr std::size_t kCodesOfBlock = 32;
 template <int kBits>
 inline constexpr std::size_t kCodeBytes = kCodesOfBlock * kBits / 8;
 
+using StoredCodes = std::uint8_t __attribute__((vector_size(kCodesOfBlock)));
+
+inline StoredCodes byte_codes(std::span<const std::int32_t> codes) {
+  StoredCodes bytes;
+  for (std::size_t k = 0; k < kCodesOfBlock; ++k) bytes[k] = static_cast<std::uint8_t>(codes[k]);
+  return bytes;
+}
+
 template <int kBits>
-void pack_codes(std::span<const std::int32_t> codes, std::byte* to) {
+void pack_codes(StoredCodes codes, std::byte* to) {
   static_assert(kBits == 4 || kBits == 5);
   if constexpr (kBits == 5) {
     std::uint32_t fifth = 0;
-    for (std::size_t k = 0; k < kCodesOfBlock; ++k) fifth |= static_cast<std::uint32_t>((codes[k] >> 4) & 1) << k;
+    for (std::size_t k = 0; k < kCodesOfBlock; ++k) fifth |= ((codes[k] >> 4) & 1u) << k;
     store(to, fifth);
     to += sizeof(fifth);
   }
-  for (std::size_t k = 0; k < 16; ++k) to[k] = static_cast<std::byte>((codes[k] & 15) | (codes[16 + k] & 15) << 4);
+  using Half = std::uint8_t __attribute__((vector_size(16)));
+  const auto all = std::bit_cast<std::array<Half, 2>>(codes);
+  store(to, static_cast<Half>((all[0] & 15) | (all[1] << 4)));
 }
 
 template <int kBits>

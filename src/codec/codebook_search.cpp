@@ -12,7 +12,6 @@
 namespace quern {
 namespace {
 
-using IntLanes = std::int32_t __attribute__((vector_size(32)));
 constexpr std::size_t kMostWeights = 64;
 
 IntLanes nearest_codes(const Codebook& book, Lanes position) {

@@ -27,9 +27,7 @@ Sample make_sample() {
 }
 
 void encode_all(const Codec& codec, const Sample& sample, std::span<const float> importance, PackedTensor& packed) {
-  for (std::size_t i = 0; i < kRows; ++i) {
-    encode_row(codec, std::span(sample.weights).subspan(i * kCols, kCols), importance, packed.row(i));
-  }
+  encode_rows(codec, {sample.weights.data(), kRows, kCols, kCols}, importance, packed.row(0));
 }
 
 void bench_encode(benchmark::State& state, const Codec& codec, const Sample& sample,

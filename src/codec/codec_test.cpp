@@ -67,6 +67,22 @@ double relative_error(const Codec& codec, const Floats& weights) {
 
 bool same_bits(float a, float b) { return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b); }
 
+// Fit, round and pack of one block after the other.
+void encode_by_steps(const Codec& codec, std::span<const float> row, std::span<const float> importance,
+                     PlanePointers planes) {
+  const std::size_t block = codec.block ? codec.block : row.size();
+  std::vector<std::byte> side(codec.side_bytes);
+  std::vector<std::int32_t> codes(block);
+  for (std::size_t first = 0; first < row.size(); first += block) {
+    codec.fit(row.subspan(first, block), importance.empty() ? importance : importance.subspan(first, block),
+              side.data());
+    codec.round(side.data(), 0, row.subspan(first, block), codes, {});
+    codec.pack(side.data(), codes, planes);
+    for (std::size_t p = 0; p < codec.planes.size(); ++p)
+      planes[p] += codec.planes[p].bytes_per_block + block * codec.planes[p].bytes_per_weight;
+  }
+}
+
 // Rows of 512 that have broken encoders before.
 std::vector<std::pair<std::string, Floats>> hard_rows() {
   constexpr std::size_t kCols = 512;
@@ -187,6 +203,28 @@ TEST_P(CodecTest, AnyFloatIsSafe) {
     for (float& value : weights) value = std::bit_cast<float>(static_cast<std::uint32_t>(random.next()));
     for (float& value : importance) value = std::bit_cast<float>(static_cast<std::uint32_t>(random.next()));
     encode(codec(), weights, importance);
+  }
+}
+
+TEST_P(CodecTest, WholeRowsEncodeToTheBytesOfTheStepsOneByOne) {
+  if (codec().settle) GTEST_SKIP() << "side information is settled between the steps";
+  constexpr std::uint64_t kRows = 3;
+  const std::size_t cols = 9 * (codec().block ? codec().block : 64);  // not a multiple of what is done side by side
+  Floats weights;
+  for (const auto& [name, row] : hard_rows()) weights.insert(weights.end(), row.begin(), row.end());
+  const Floats noise = gaussian(kRows * cols, 0.02, 23), columns = lognormal(cols, 24);
+  weights.insert(weights.begin(), noise.begin(), noise.end());
+  weights.resize(weights.size() / (kRows * cols) * kRows * cols);
+  weights[5] = std::numeric_limits<float>::quiet_NaN();
+  for (const Floats& importance : {Floats(), columns, Floats(cols, 0.0f)}) {
+    for (std::size_t first = 0; first < weights.size(); first += kRows * cols) {
+      PackedTensor whole(codec(), {kRows, cols}), stepwise(codec(), {kRows, cols});
+      encode_rows(codec(), {weights.data() + first, kRows, cols, cols}, importance, whole.row(0));
+      for (std::size_t i = 0; i < kRows; ++i)
+        encode_by_steps(codec(), std::span(weights).subspan(first + i * cols, cols), importance, stepwise.row(i));
+      for (std::size_t p = 0; p < codec().planes.size(); ++p)
+        EXPECT_TRUE(std::ranges::equal(whole.plane(p), stepwise.plane(p))) << first << " " << importance.size();
+    }
   }
 }
 

@@ -85,6 +85,7 @@ void encode_row(const Codec& codec, std::span<const float> weights, std::span<co
 }
 
 void encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
+  if (codec.encode) return codec.encode(codec, rows, importance, planes);
   const std::size_t together = codec.settle ? codec.rows_together(rows.cols) : 1;
   for (std::size_t i = 0; i < rows.rows; i += together) {
     const MatrixView part = {rows.row(i).data(), std::min(together, rows.rows - i), rows.cols, rows.stride};

@@ -131,7 +131,7 @@ TEST(EncoderComparison, PrintsATable) {
     const auto importance = row[2] == "none" ? std::span<const float>() : std::span(columns);
     PackedTensor out(codec, {weights.size() / cols, cols});
     const auto start = std::chrono::steady_clock::now();
-    encode_all(codec, weights, cols, importance, out);
+    encode_rows(codec, {weights.data(), weights.size() / cols, cols, cols}, importance, out.row(0));
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     const double ratio = decoded_error(codec, out.plane(0), weights, cols, importance) /
                          decoded_error(codec, blocks, weights, cols, importance);

@@ -12,8 +12,6 @@ namespace quern {
 
 namespace {
 
-constexpr float kReach = 1e9f, kLeast = 1e-10f, kMostImportance = 3e38f;
-
 // `work` on eight values of `from` at a time; the last are filled up with zeros. REQUIRES: to.size() >= from.size().
 template <typename Work>
 void map_lanes(std::span<const float> from, std::span<float> to, Work work) {
@@ -26,19 +24,14 @@ void map_lanes(std::span<const float> from, std::span<float> to, Work work) {
   std::copy_n(last.begin(), from.size() - whole, to.begin() + static_cast<std::ptrdiff_t>(whole));
 }
 
-Lanes usable(Lanes importance) { return importance > 0.0f && importance <= kMostImportance ? importance : Lanes{}; }
-
 }  // namespace
 
 void make_searchable(std::span<const float> weights, std::span<const float> importance, std::span<float> x,
                      std::span<float> w) {
-  map_lanes(weights, x, [](Lanes value) {
-    const Lanes known = value == value ? value : Lanes{};
-    return lane_clamp(known, -kReach, kReach);
-  });
+  map_lanes(weights, x, searchable_weight);
   Lanes most{};
   map_lanes(importance, w, [&](Lanes value) {
-    most = lane_max(usable(value), most);
+    most = lane_max(usable_importance(value), most);
     return value;
   });
   const float largest = largest_of(most)[0];
@@ -46,7 +39,8 @@ void make_searchable(std::span<const float> weights, std::span<const float> impo
     std::fill(w.begin(), w.end(), 1.0f);
     return;
   }
-  map_lanes(importance, w, [&](Lanes value) { return lane_max(usable(value) / largest, all_lanes(kLeast)); });
+  map_lanes(importance, w,
+            [&](Lanes value) { return lane_max(usable_importance(value) / largest, all_lanes(kLeastImportance)); });
 }
 
 // The distance is taken in steps of the grid. A scale of 0, which has no steps, counts as one too small to matter.
@@ -61,13 +55,6 @@ Lanes grid_errors(std::span<const float> x, std::span<const float> w, const Grid
     sum += (w[k] * distance) * distance;
   }
   return (sum * scale) * scale;
-}
-
-float nearest_f16(float value) { return f16_to_f32(f32_to_f16(std::clamp(value, -65504.0f, 65504.0f))); }
-
-Lanes nearest_f16(Lanes values) {
-  for (std::size_t lane = 0; lane < kLanes; ++lane) values[lane] = nearest_f16(values[lane]);
-  return values;
 }
 
 Lanes f16_around(float value) {

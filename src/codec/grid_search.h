@@ -2,9 +2,11 @@
 // candidate grids at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
+#include "base/scalars.h"
 #include "codec/lanes.h"
 
 namespace quern {
@@ -19,10 +21,23 @@ struct Grids {
   Lanes scale, offset;
 };
 
-// Copies a block into `x` and `w` so that a search cannot meet an infinity or a NaN: a weight that is none becomes 0
-// and one beyond any block format's reach (1e9) is cut; importance is scaled to a largest value of 1, what is negative
-// or not finite counts as 0, and 1e-10 is the least (columns that do not matter still get sensible values). Importance
-// that is empty or has no positive value becomes all ones.
+// A weight that is none becomes 0, one beyond any block format's reach is cut.
+inline Lanes searchable_weight(Lanes value) {
+  constexpr float kReach = 1e9f;
+  return lane_clamp(value == value ? value : Lanes{}, -kReach, kReach);
+}
+
+// What is negative or not finite counts as 0.
+inline Lanes usable_importance(Lanes value) {
+  constexpr float kMost = 3e38f;
+  return value > 0.0f && value <= kMost ? value : Lanes{};
+}
+
+// Of a block whose largest is 1: columns that do not matter still get sensible values.
+inline constexpr float kLeastImportance = 1e-10f;
+
+// Copies a block into `x` and `w` so that a search cannot meet an infinity or a NaN; importance is scaled to a largest
+// value of 1. Importance that is empty or has no positive value becomes all ones.
 void make_searchable(std::span<const float> weights, std::span<const float> importance, std::span<float> x,
                      std::span<float> w);
 
@@ -33,8 +48,8 @@ inline Lanes reciprocal(Lanes scale) { return scale != 0.0f ? 1.0f / scale : Lan
 Lanes grid_errors(std::span<const float> x, std::span<const float> w, const Grids& grids, CodeRange range);
 
 // The float that binary16 stores for `value`, cut to the largest finite one.
-float nearest_f16(float value);
-Lanes nearest_f16(Lanes values);
+inline float nearest_f16(float value) { return f16_to_f32(f32_to_f16(std::clamp(value, -65504.0f, 65504.0f))); }
+inline Lanes nearest_f16(Lanes values) { return lanes_of_f16(f16_of_lanes(lane_clamp(values, -65504.0f, 65504.0f))); }
 
 // Eight neighbouring values of binary16 of the sign of `value`: three below its nearest in magnitude, and four above.
 // At the ends of the range the last finite value is repeated.

@@ -6,8 +6,8 @@
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/block_codes.h"
+#include "codec/block_scale.h"
 #include "codec/codec_table.h"
-#include "codec/symmetric_centres.h"
 
 namespace quern {
 namespace {
@@ -16,25 +16,21 @@ template <int kBits>
 constexpr int kZero = 1 << (kBits - 1);
 template <int kBits>
 constexpr CodeRange kRange = {-kZero<kBits>, kZero<kBits> - 1};
-// The largest weight falls from the last code to four steps beyond. Finer codes need finer steps between the starts.
+// Least error over Gaussian and Student t weights (5 and 3 degrees of freedom), with log-normal importance and none.
 template <int kBits>
-constexpr Lanes kLargestOn = (kZero<kBits> - 1.0f) + Lanes{0.0f, 0.55f, 1.1f, 1.65f, 2.2f, 2.75f, 3.3f, 3.85f};
+constexpr float kUsual[] = {-18.0f, -16.75f, -16.25f, -15.75f, -15.0f, 12.0f, 13.0f, 14.0f};
+template <>
+constexpr float kUsual<4>[] = {-10.625f, -9.375f, -8.625f, -8.25f, -7.875f, -7.125f, 6.125f, 8.75f};
+// The finer codes have no usual start that serves blocks whose largest weight matters little.
+constexpr float kCutting[] = {-21.0f, -23.0f, 19.5f, 21.5f};
 template <int kBits>
-constexpr std::array<Lanes, 2> kLadder[] = {{kLargestOn<kBits>, -kLargestOn<kBits>},
-                                            {kLargestOn<kBits> + 0.275f, -kLargestOn<kBits> - 0.275f}};
-template <int kBits>
-constexpr SymmetricLadder kStarts = SymmetricLadder(kLadder<kBits>).first(kBits == 5 ? 2 : 1);
+constexpr BlockStarts kStarts = {kRange<kBits>, kUsual<kBits>, kCutting, 1 - 15 / 19.5f};
+template <>
+constexpr BlockStarts kStarts<4> = {kRange<4>, kUsual<4>};
 
 template <int kBits>
 struct Row {
   static constexpr CodecPlane kPlanes[] = {{"blocks", 2 + kCodeBytes<kBits>, 0}};
-
-  static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
-    std::array<float, kCodesOfBlock> x, w;
-    make_searchable(weights, importance, x, w);
-    const auto centres = find_symmetric_centres<kCodesOfBlock>(x, w, kRange<kBits>, kStarts<kBits>);
-    store(side, f32_to_f16(nearest_f16(centres[0].scale)));
-  }
 
   static void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
                     std::span<float> values) {
@@ -46,10 +42,17 @@ struct Row {
     }
   }
 
+  static void write(std::uint16_t scale, ByteCodes codes, std::byte* to) {
+    store(to, scale);
+    pack_codes<kBits>(reinterpret_cast<StoredCodes>(codes + static_cast<std::int8_t>(kZero<kBits>)),
+                      to + sizeof(scale));
+  }
+  using Scaled = ScaledBlocks<kStarts<kBits>, write>;
+
   static void pack(const std::byte* side, std::span<const std::int32_t> codes,
                    std::array<std::byte*, kMaxPlanes> planes) {
     store(planes[0], load<std::uint16_t>(side));
-    pack_codes<kBits>(codes, planes[0] + 2);
+    pack_codes<kBits>(byte_codes(codes), planes[0] + 2);
   }
 
   static void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
@@ -59,7 +62,10 @@ struct Row {
   }
 
   static constexpr Codec codec(const char* name, const char* summary) {
-    return {name, summary, kBits + 0.5, kCodesOfBlock, kPlanes, sizeof(std::uint16_t), fit, round, pack, decode};
+    Codec codec = {name,        summary, kBits + 0.5, kCodesOfBlock, kPlanes, sizeof(std::uint16_t),
+                   Scaled::fit, round,   pack,        decode};
+    codec.encode = Scaled::encode;
+    return codec;
   }
 };
 

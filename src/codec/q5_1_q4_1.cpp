@@ -64,7 +64,7 @@ struct Row {
   static void pack(const std::byte* side, std::span<const std::int32_t> codes,
                    std::array<std::byte*, kMaxPlanes> planes) {
     store(planes[0], load<Side>(side));
-    pack_codes<kBits>(codes, planes[0] + kCodes);
+    pack_codes<kBits>(byte_codes(codes), planes[0] + kCodes);
   }
 
   static void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {

@@ -4,25 +4,20 @@
 // Code q (-127..127; -128 is never written) stands for d * q.
 #include "base/bytes.h"
 #include "base/scalars.h"
+#include "codec/block_scale.h"
 #include "codec/codec_table.h"
-#include "codec/symmetric_centres.h"
 
 namespace quern {
 namespace {
 
-constexpr std::size_t kBlock = 32;
+constexpr std::size_t kBlock = kScaledBlock;
 constexpr CodeRange kRange = {-127.0f, 127.0f};
 constexpr CodecPlane kPlanes[] = {{"blocks", 34, 0}};
 
-// Down to 60% of the scale that cuts nothing: large weights may matter little.
-constexpr std::array<Lanes, 2> kLadder[] = {{{{125.0f, 127.0f, 129.0f, 131.5f, 134.0f, 137.0f, 140.0f, 144.0f},
-                                              {148.0f, 153.0f, 159.0f, 166.0f, 174.0f, 183.0f, 194.0f, 208.0f}}}};
-
-void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
-  std::array<float, kBlock> x, w;
-  make_searchable(weights, importance, x, w);
-  store(side, f32_to_f16(nearest_f16(find_symmetric_centres<kBlock>(x, w, kRange, kLadder)[0].scale)));
-}
+// The largest weight on a whole code. Where it matters little, down to 60% of the scale that cuts nothing.
+constexpr float kUsual[] = {127.0f, 126.0f, 125.0f, 124.0f, 123.0f, 122.0f, 120.0f, 118.0f};
+constexpr float kCutting[] = {137.0f, 144.0f, 152.0f, 161.0f, 171.0f, 182.0f, 194.0f, 208.0f};
+constexpr BlockStarts kStarts = {kRange, kUsual, kCutting, 1 - 127 / 137.0f};
 
 void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
            std::span<float> values) {
@@ -34,9 +29,17 @@ void round(const std::byte* side, std::uint32_t, std::span<const float> weights,
   }
 }
 
+void write(std::uint16_t scale, ByteCodes codes, std::byte* to) {
+  store(to, scale);
+  store(to + sizeof(scale), codes);
+}
+
+using Scaled = ScaledBlocks<kStarts, write>;
+
 void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
-  store(planes[0], load<std::uint16_t>(side));
-  for (std::size_t k = 0; k < kBlock; ++k) planes[0][2 + k] = static_cast<std::byte>(codes[k]);
+  ByteCodes bytes;
+  for (std::size_t k = 0; k < kBlock; ++k) bytes[k] = static_cast<std::int8_t>(codes[k]);
+  write(load<std::uint16_t>(side), bytes, planes[0]);
 }
 
 void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
@@ -44,12 +47,18 @@ void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> ou
   for (std::size_t k = 0; k < kBlock; ++k) out[k] = static_cast<float>(load<std::int8_t>(planes[0] + 2 + k)) * d;
 }
 
+constexpr Codec q8_0() {
+  Codec codec = {"q8_0",      "8-bit codes, one scale of 32 weights (GGUF Q8_0)",
+                 8.5,         kBlock,
+                 kPlanes,     sizeof(std::uint16_t),
+                 Scaled::fit, round,
+                 pack,        decode};
+  codec.encode = Scaled::encode;
+  return codec;
+}
+
 }  // namespace
 
-const Codec kQ8_0 = {"q8_0",  "8-bit codes, one scale of 32 weights (GGUF Q8_0)",
-                     8.5,     kBlock,
-                     kPlanes, sizeof(std::uint16_t),
-                     fit,     round,
-                     pack,    decode};
+constinit const Codec kQ8_0 = q8_0();
 
 }  // namespace quern

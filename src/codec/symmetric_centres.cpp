@@ -29,16 +29,14 @@ float largest_magnitude(std::span<const float> x) {
 
 }  // namespace
 
-template <std::size_t kRun>
-SymmetricCentres find_symmetric_centres(std::span<const float, kRun> x, std::span<const float, kRun> w, CodeRange range,
-                                        SymmetricLadder ladder) {
+SymmetricCentres find_symmetric_centres(const SymmetricRun& run, CodeRange range, SymmetricLadder ladder) {
   SymmetricCentres centres{};
-  const float largest = largest_magnitude(x);
+  const float largest = largest_magnitude({run.x, kSymmetricRun});
   if (largest == 0) return centres;
   Found best;
   for (const auto& codes : ladder) {
     const std::array<Lanes, 2> scales{largest / codes[0], largest / codes[1]};
-    for (const CodeSums& sums : sum_codes<2>(x, w, scales, range)) keep_better(sums, best);
+    for (const CodeSums& sums : sum_codes<2>({run, run}, scales, range)) keep_better(sums, best);
   }
   for (SymmetricCentre& centre : centres) {
     const std::size_t lane = smallest_lane(-best.gain);
@@ -47,10 +45,5 @@ SymmetricCentres find_symmetric_centres(std::span<const float, kRun> x, std::spa
   }
   return centres;
 }
-
-template SymmetricCentres find_symmetric_centres(std::span<const float, 16>, std::span<const float, 16>, CodeRange,
-                                                 SymmetricLadder);
-template SymmetricCentres find_symmetric_centres(std::span<const float, 32>, std::span<const float, 32>, CodeRange,
-                                                 SymmetricLadder);
 
 }  // namespace quern

@@ -21,17 +21,22 @@ struct CodeSums {
   Lanes xq{}, qq{};
 };
 
-// kScales times eight scales: side by side, since the sums of each wait for one another.
-template <std::size_t kScales, std::size_t kRun>
-std::array<CodeSums, kScales> sum_codes(std::span<const float, kRun> x, std::span<const float, kRun> w,
+inline constexpr std::size_t kSymmetricRun = 16;
+struct SymmetricRun {
+  const float *x, *w;  // kSymmetricRun of each
+};
+
+// kScales times eight scales, each with its run: side by side, since the sums of each wait for one another.
+template <std::size_t kScales>
+std::array<CodeSums, kScales> sum_codes(const std::array<SymmetricRun, kScales>& runs,
                                         const std::array<Lanes, kScales>& scales, CodeRange range) {
   const Lanes low = all_lanes(range.low), high = all_lanes(range.high);
   std::array<Lanes, kScales> inverse;
   for (std::size_t s = 0; s < kScales; ++s) inverse[s] = reciprocal(scales[s]);
   std::array<CodeSums, kScales> sums;
-  for (std::size_t k = 0; k < kRun; ++k) {
-    const Lanes weight = all_lanes(x[k]), importance = all_lanes(w[k]);
+  for (std::size_t k = 0; k < kSymmetricRun; ++k) {
     for (std::size_t s = 0; s < kScales; ++s) {
+      const Lanes weight = all_lanes(runs[s].x[k]), importance = all_lanes(runs[s].w[k]);
       const Lanes code = round_lanes(lane_min(lane_max(weight * inverse[s], low), high));
       const Lanes weighted = importance * code;
       sums[s].xq = fused(weighted, weight, sums[s].xq);
@@ -52,9 +57,6 @@ inline constexpr std::size_t kSymmetricCentres = 2;
 using SymmetricCentres = std::array<SymmetricCentre, kSymmetricCentres>;
 
 // Each scale of the ladder is refined by weighted least squares after rounding; the best are kept, best first.
-// kRun: 16 or 32.
-template <std::size_t kRun>
-SymmetricCentres find_symmetric_centres(std::span<const float, kRun> x, std::span<const float, kRun> w, CodeRange range,
-                                        SymmetricLadder ladder);
+SymmetricCentres find_symmetric_centres(const SymmetricRun& run, CodeRange range, SymmetricLadder ladder);
 
 }  // namespace quern

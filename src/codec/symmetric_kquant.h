@@ -12,7 +12,7 @@
 
 namespace quern {
 
-inline constexpr std::size_t kSymmetricSubBlock = 16;
+inline constexpr std::size_t kSymmetricSubBlock = kSymmetricRun;
 inline constexpr std::size_t kSymmetricSubBlocks = kSuperBlock / kSymmetricSubBlock;
 
 // Stored codes are q - codes.low.

@@ -18,13 +18,14 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-using SubBlockWeights = std::span<const float, kSymmetricSubBlock>;
+struct SubBlocks {
+  std::array<float, kSuperBlock> x, w;
+  std::array<SymmetricCentres, kSymmetricSubBlocks> centres;  // best first
 
-struct SubBlock {
-  const float *x, *w;        // kSymmetricSubBlock of each
-  SymmetricCentres centres;  // best first
+  SymmetricRun run(std::size_t j) const {
+    return {x.data() + j * kSymmetricSubBlock, w.data() + j * kSymmetricSubBlock};
+  }
 };
-using SubBlocks = std::array<SubBlock, kSymmetricSubBlocks>;
 
 // What a sub-block chose under some d, and the sums of its codes.
 struct Choice {
@@ -44,9 +45,9 @@ Lanes clamp_lanes(Lanes value, CodeRange range) { return lane_clamp(value, range
 Lanes estimate(const SubBlocks& blocks, Lanes d, CodeRange scales) {
   const Lanes inverse = reciprocal(d);
   Lanes sum{};
-  for (const SubBlock& block : blocks) {
+  for (const SymmetricCentres& centres : blocks.centres) {
     Lanes least = all_lanes(kInfinity);
-    for (const SymmetricCentre& centre : block.centres) {
+    for (const SymmetricCentre& centre : centres) {
       const Lanes distance = d * round_lanes(clamp_lanes(centre.scale * inverse, scales)) - centre.scale;
       least = lane_min(fused(centre.curvature * distance, distance, all_lanes(-centre.gain)), least);
     }
@@ -56,25 +57,32 @@ Lanes estimate(const SubBlocks& blocks, Lanes d, CodeRange scales) {
 }
 
 // Stage 3: four integers near each of the two best centres.
-Choice choose(const SubBlock& block, float d, const SymmetricFormat& format) {
+Lanes near_scales(const SymmetricCentres& centres, float d, CodeRange scales) {
   static_assert(kSymmetricCentres == 2);
   constexpr Lanes kSteps = {-1, 0, 1, 2, -1, 0, 1, 2};
-  const float a = block.centres[0].scale, b = block.centres[1].gain > 0 ? block.centres[1].scale : a;
+  const float a = centres[0].scale, b = centres[1].gain > 0 ? centres[1].scale : a;
   const Lanes near = Lanes{a, a, a, a, b, b, b, b} * (d != 0 ? 1.0f / d : 0.0f);
-  const Lanes scale = clamp_lanes(round_lanes(clamp_lanes(near, format.scales) - 0.5f) + kSteps, format.scales);
-  const Lanes decoded = d * scale;
-  const auto [sums] = sum_codes<1>(SubBlockWeights(block.x, kSymmetricSubBlock),
-                                   SubBlockWeights(block.w, kSymmetricSubBlock), {decoded}, format.codes);
-  const Lanes loss = decoded * (decoded * sums.qq - 2.0f * sums.xq);
-  const std::size_t lane = smallest_lane(loss);
-  return {scale[lane], loss[lane], sums.xq[lane], sums.qq[lane]};
+  return clamp_lanes(round_lanes(clamp_lanes(near, scales) - 0.5f) + kSteps, scales);
 }
 
 Trial try_scale(const SymmetricFormat& format, const SubBlocks& blocks, float d) {
+  constexpr std::size_t kTogether = 4;  // sub-blocks side by side
   Trial trial{.d = nearest_f16(d), .choices = {}, .loss = 0};
-  for (std::size_t j = 0; j < blocks.size(); ++j) {
-    trial.choices[j] = choose(blocks[j], trial.d, format);
-    trial.loss += trial.choices[j].loss;
+  for (std::size_t j = 0; j < kSymmetricSubBlocks; j += kTogether) {
+    std::array<SymmetricRun, kTogether> runs;
+    std::array<Lanes, kTogether> scale, decoded;
+    for (std::size_t i = 0; i < kTogether; ++i) {
+      runs[i] = blocks.run(j + i);
+      scale[i] = near_scales(blocks.centres[j + i], trial.d, format.scales);
+      decoded[i] = trial.d * scale[i];
+    }
+    const auto sums = sum_codes(runs, decoded, format.codes);
+    for (std::size_t i = 0; i < kTogether; ++i) {
+      const Lanes loss = decoded[i] * (decoded[i] * sums[i].qq - 2.0f * sums[i].xq);
+      const std::size_t lane = smallest_lane(loss);
+      trial.choices[j + i] = {scale[i][lane], loss[lane], sums[i].xq[lane], sums[i].qq[lane]};
+      trial.loss += loss[lane];
+    }
   }
   return trial;
 }
@@ -94,7 +102,7 @@ float solve_scale(const Trial& trial) {
 float scan(const SymmetricFormat& format, const SubBlocks& blocks) {
   constexpr float kFewHalves = 0x1p-18f;  // steps of binary16 are larger than those of the ladder below
   float largest = 0;
-  for (const SubBlock& block : blocks) largest = std::max(largest, std::abs(block.centres[0].scale));
+  for (const SymmetricCentres& centres : blocks.centres) largest = std::max(largest, std::abs(centres[0].scale));
   const float whole = largest / format.scales.high;
   float best = whole, least = kInfinity;
   const auto keep_better = [&](Lanes d) {
@@ -114,15 +122,10 @@ float scan(const SymmetricFormat& format, const SubBlocks& blocks) {
 SymmetricSide fit_symmetric(const SymmetricFormat& format, std::span<const float> weights,
                             std::span<const float> importance) {
   constexpr int kRounds = 1;
-  std::array<float, kSuperBlock> x, w;
-  make_searchable(weights, importance, x, w);
   SubBlocks blocks;
-  for (std::size_t j = 0; j < kSymmetricSubBlocks; ++j) {
-    blocks[j] = {x.data() + j * kSymmetricSubBlock, w.data() + j * kSymmetricSubBlock, {}};
-    blocks[j].centres =
-        find_symmetric_centres(SubBlockWeights(blocks[j].x, kSymmetricSubBlock),
-                               SubBlockWeights(blocks[j].w, kSymmetricSubBlock), format.codes, format.ladder);
-  }
+  make_searchable(weights, importance, blocks.x, blocks.w);
+  for (std::size_t j = 0; j < kSymmetricSubBlocks; ++j)
+    blocks.centres[j] = find_symmetric_centres(blocks.run(j), format.codes, format.ladder);
   Trial best = try_scale(format, blocks, scan(format, blocks));
   for (int round = 0; round < kRounds; ++round) {
     const Trial trial = try_scale(format, blocks, solve_scale(best));

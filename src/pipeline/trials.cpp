@@ -101,7 +101,7 @@ Trials climb(Compression& c, Plan plan) {
       harms = measure_harms(c.prep.encode_input(), plan, spread(*c.prep.texts.gate, kHarmWindows), c.prep.setup);
       add_harm_facts(harms, plan, c.facts);
     }
-    const std::optional<Plan> raised = next_plan(plan, c.prep.format, sources, over, harms);
+    const std::optional<Plan> raised = next_plan(plan, {c.prep.format, sources, c.prep.couplings}, over, harms);
     if (!raised) return trials;
     c.journal.add_next(plan, {*raised, harms});
     plan = *raised;

@@ -1,4 +1,4 @@
-"""Every package of tools/dependencies.txt and tools/peer_requirements.txt has its line in docs/dependencies.md, and no other."""
+"""Every package of the lists in tools/ has its line in docs/dependencies.md, and no other."""
 
 import re
 import sys
@@ -23,8 +23,8 @@ def check(listed, documented):
 
 
 def main(root):
-    listed = (listed_packages(cpp_source.read(root, "tools/dependencies.txt")) |
-              listed_packages(cpp_source.read(root, "tools/peer_requirements.txt")))
+    lists = ("dependencies.txt", "peer_requirements.txt", "transformers_requirements.txt")
+    listed = set().union(*(listed_packages(cpp_source.read(root, f"tools/{name}")) for name in lists))
     documented = documented_packages(cpp_source.read(root, "docs/dependencies.md"))
     return cpp_source.report("dependencies", check(listed, documented))
 

@@ -1,9 +1,11 @@
 // A model file or folder: a validated table of tensors whose bytes are read on demand, and its writing counterpart.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -128,6 +130,18 @@ class CheckpointWriter {
   virtual void finish() = 0;
 };
 
+// A tensor as a container stores it.
+struct StoredTensor {
+  std::string_view name, encoding;
+};
+
+// Packed tensors that programs load from one folder.
+struct PackedMix {
+  std::vector<std::string_view> encodings;          // packed ones that may be in it, any number of them
+  std::function<bool(const StoredTensor&)> admits;  // whether a tensor may be in it, packed or not
+  bool admits_all(std::span<const StoredTensor> tensors) const { return std::ranges::all_of(tensors, admits); }
+};
+
 // What people load a checkpoint with, beside quern itself: for model cards.
 struct Loader {
   const char* command;  // FILE stands for the file of weights, FOLDER for its folder; null: no other program loads it
@@ -155,8 +169,14 @@ struct Format {
   std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
   // Bytes of all files that create() would make.
   std::uint64_t (*file_bytes)(const CheckpointHead& head);
-  // What loads a checkpoint whose tensors have these encodings.
-  const Loader& (*loader)(std::span<const std::string_view> encodings) = nullptr;
+  // What loads a checkpoint of these tensors.
+  const Loader& (*loader)(std::span<const StoredTensor> tensors) = nullptr;
+  // What programs that load it join into one matrix, which has one number format. kSameInput: the matrices of a layer
+  // that multiply the same input (q, k, v; gate, up), and all experts of a layer.
+  enum class Joined { kNothing, kSameInput };
+  Joined joined = Joined::kNothing;
+  // Mixes of number formats that programs load; null: any.
+  std::span<const PackedMix> (*mixes)() = nullptr;
 };
 
 std::span<const Format* const> formats();

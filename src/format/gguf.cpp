@@ -30,7 +30,7 @@ bool holds(std::string_view encoding, std::uint64_t cols) {
 
 constexpr Loader kLoader = {"llama-cli -m FILE -p \"...\"", "llama.cpp", nullptr};
 
-const Loader& loader(std::span<const std::string_view>) { return kLoader; }
+const Loader& loader(std::span<const StoredTensor>) { return kLoader; }
 
 }  // namespace
 

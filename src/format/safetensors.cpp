@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <string>
 
 #include "base/file.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/hf_folder.h"
+#include "format/packed_mixes.h"
 #include "format/quantized_modules.h"
 #include "format/safetensors_header.h"
 #include "quern/error.h"
@@ -147,20 +147,23 @@ constexpr const char* kFromPretrained = "AutoModelForCausalLM.from_pretrained(\"
 constexpr Loader kPlainLoader = {kFromPretrained, "transformers", nullptr};
 constexpr Loader kPackedLoader = {kFromPretrained, "transformers with the compressed-tensors package",
                                   "compressed-tensors"};
-constexpr Loader kSeveralKindsLoader = {
-    nullptr, "transformers 5.23 does not load a folder whose matrices are packed in several ways, as they are here",
+constexpr Loader kMixedLoader = {
+    nullptr,
+    "transformers 5.23 does not load matrices packed in several ways beside a packed embedding, zero points or "
+    "experts, "
+    "as they are here: it takes one packed number format for all, or those without zero points and the embedding "
+    "unpacked",
     "compressed-tensors"};
 constexpr Loader kBitsandbytesLoader = {kFromPretrained, "transformers with the bitsandbytes package", "bitsandbytes"};
 
-const Loader& loader(std::span<const std::string_view> encodings) {
-  std::set<std::string_view> kinds;
-  for (const std::string_view encoding : encodings)
-    if (find_packed_encoding(encoding)) kinds.insert(encoding);
-  if (kinds.empty()) return kPlainLoader;
-  return kinds.size() == 1 ? kPackedLoader : kSeveralKindsLoader;
+const Loader& loader(std::span<const StoredTensor> tensors) {
+  const std::span<const PackedMix> mixes = packed_mixes();
+  const auto mix = std::ranges::find_if(mixes, [&](const PackedMix& m) { return m.admits_all(tensors); });
+  if (mix == mixes.end()) return kMixedLoader;
+  return mix->encodings.empty() ? kPlainLoader : kPackedLoader;
 }
 
-const Loader& loader_of_bitsandbytes(std::span<const std::string_view>) { return kBitsandbytesLoader; }
+const Loader& loader_of_bitsandbytes(std::span<const StoredTensor>) { return kBitsandbytesLoader; }
 
 // Such a folder is opened as safetensors.
 bool probe_nothing(const fs::path&) { return false; }
@@ -177,7 +180,8 @@ const Format kBitsandbytes = {.name = "bitsandbytes",
                               .vector_encoding = nullptr,
                               .create = create_safetensors,
                               .file_bytes = safetensors_file_bytes,
-                              .loader = loader_of_bitsandbytes};
+                              .loader = loader_of_bitsandbytes,
+                              .joined = Format::Joined::kSameInput};
 
 const Format kSafetensors = {.name = "safetensors",
                              .summary = "a .safetensors file, or a Hugging Face folder of them",
@@ -189,6 +193,8 @@ const Format kSafetensors = {.name = "safetensors",
                              .vector_encoding = nullptr,
                              .create = create_safetensors,
                              .file_bytes = safetensors_file_bytes,
-                             .loader = loader};
+                             .loader = loader,
+                             .joined = Format::Joined::kSameInput,
+                             .mixes = packed_mixes};
 
 }  // namespace quern

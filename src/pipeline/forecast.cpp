@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "pipeline/check_weights.h"
 #include "pipeline/interaction.h"
@@ -172,6 +173,7 @@ Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
   }
   f.time = expected_time(prep, f.plan, f.survey);
   f.notes = prep.notes_of(f.plan);
+  std::ranges::copy(prep.loading_notes(f.plan), std::back_inserter(f.notes));
   return f;
 }
 

@@ -46,11 +46,7 @@ std::string gate_section(const Report& r) {
   return text;
 }
 
-const Loader& loader_of(const Plan& plan) {
-  std::vector<std::string_view> encodings;
-  for (const PlanStep& step : plan.steps) encodings.push_back(step.codec);
-  return find_format(plan.format).loader(encodings);
-}
+const Loader& loader_of(const Plan& plan) { return find_format(plan.format).loader(stored_tensors(plan)); }
 
 std::string with_names(std::string command, const std::string& weights_file) {
   for (const auto& [word, name] :

@@ -51,6 +51,7 @@ Preparation::Preparation(const CompressOptions& opt, Observer& obs)
       scheme(*choice.scheme),
       format(format_for(opt, given ? &*given : nullptr, scheme)),
       names(export_map(source, format)),
+      couplings(quern::couplings(format, source.spec, names)),
       setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))) {}
 
 void Preparation::read_texts(GateText gate) {
@@ -88,6 +89,10 @@ std::vector<std::string> Preparation::notes_of(const Plan& plan) const {
   std::ranges::copy(names.notes, std::back_inserter(notes));
   std::ranges::copy(assumed_values(source.spec), std::back_inserter(notes));
   return notes;
+}
+
+std::vector<std::string> Preparation::loading_notes(const Plan& plan) const {
+  return source.can_run() ? quern::loading_notes(plan, format, couplings) : std::vector<std::string>();
 }
 
 std::string Preparation::collect(const fs::path& file) {

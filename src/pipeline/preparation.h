@@ -11,6 +11,7 @@
 #include "pipeline/encode.h"
 #include "pipeline/manifest.h"
 #include "pipeline/scheme_choice.h"
+#include "plan/coupling.h"
 
 namespace quern {
 
@@ -26,6 +27,7 @@ struct Preparation {
   const Scheme& scheme;
   const Format& format;
   ExportMap names;
+  const std::vector<Coupling> couplings;  // of the model in the format
   EvaluationSetup setup;
   CompressTexts texts;                   // once read
   std::vector<HashedFile> source_files;  // once hashed
@@ -46,6 +48,8 @@ struct Preparation {
   Plan plan();
   // What a person should know of a plan before it is carried out.
   std::vector<std::string> notes_of(const Plan& plan) const;
+  // What keeps programs from loading its files.
+  std::vector<std::string> loading_notes(const Plan& plan) const;
   // Whether there is something to collect statistics from.
   bool calibrates() const { return !options.statistics.empty() || !options.calibration_text.empty(); }
   // Of the calibration text, or those that were given, written to `file`. Returns the hash of the file.

@@ -1,6 +1,9 @@
 // The first steps of compress: open, choose, plan.
 #include "pipeline/preview.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "pipeline/sizing.h"
 
 namespace quern {
@@ -36,6 +39,7 @@ CompressPreview preview(Preparation& prep) {
   if (options.size) {
     p.most_bytes = most_bytes(prep);
   } else {
+    std::ranges::copy(prep.loading_notes(plan), std::back_inserter(p.notes));
     p.model_bytes = prep.bytes_of(plan);
   }
   return p;

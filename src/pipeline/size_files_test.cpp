@@ -56,33 +56,60 @@ struct SizedModel {
   ExportMap names = export_map(model, format);
   Plan base = make_plan({scheme, format, model.spec, names, model.checkpoint, "", ""});
   std::vector<StepOptions> options = made_up_shares(model, names, format, base);
+  SizeRules rules{&format, couplings(format, model.spec, names)};
 
   std::uint64_t bytes_of(const Plan& plan) const {
     return package_bytes(package_head(plan, names, model, scheme), find_format(plan.format), model.checkpoint);
   }
   CheckpointHead head_of(const Plan& plan) const { return package_head(plan, names, model, scheme); }
   std::uint64_t least_bytes() const {
-    return bytes_of(fit_plan(base, options, least_tensor_bytes(base, options))->plan);
+    return bytes_of(fit_plan(base, options, least_tensor_bytes(base, options, rules), rules)->plan);
   }
   SizedPlan search(std::uint64_t most) const {
-    return search_size({base, options, most, [this](const Plan& plan) { return bytes_of(plan); }, model.file_bytes()});
+    const auto count = [this](const Plan& plan) { return bytes_of(plan); };
+    return search_size({base, options, most, count, model.file_bytes(), rules});
   }
 };
 
-// No matrix has a better format that would fit in what is left over.
+// No matrix, or set of coupled ones, has a better format that would fit in what is left over and go with the others.
 bool is_full(const SizedModel& sized, const SizedPlan& plan, std::uint64_t most) {
   const std::uint64_t left = most - plan.file_bytes;
-  return std::ranges::none_of(sized.options, [&](const StepOptions& of_step) {
-    const std::uint64_t now = plan.plan.steps[of_step.step].bytes;
-    return std::ranges::any_of(of_step.options, [&](const StepOption& option) {
-      return option.kld < plan.shares[of_step.step] && option.bytes + kEntryBytes <= now + left;
-    });
-  });
+  const std::vector<StoredTensor> tensors = stored_tensors(plan.plan);
+  const auto goes_with_others = [&](const JointOptions& joint, const JointChoice& choice) {
+    if (!sized.format.mixes) return true;
+    std::vector<StoredTensor> changed = tensors;
+    for (std::size_t m = 0; m < joint.members.size(); ++m) {
+      const StepOptions& of_step = sized.options[joint.members[m]];
+      changed[of_step.step].encoding = of_step.options[choice.options[m]].codec->name;
+    }
+    return std::ranges::any_of(sized.format.mixes(), [&](const PackedMix& mix) { return mix.admits_all(changed); });
+  };
+  const SizeRules coupled{nullptr, sized.rules.couplings};
+  const std::vector<std::vector<JointOptions>> any_mix = joint_options(sized.base, sized.options, coupled);
+  for (const JointOptions& joint : any_mix.front()) {
+    std::uint64_t now = 0;
+    double loss = 0;
+    for (const std::size_t m : joint.members) {
+      now += plan.plan.steps[sized.options[m].step].bytes;
+      loss += plan.shares[sized.options[m].step];
+    }
+    const std::uint64_t room = now + left, beside = kEntryBytes * joint.members.size();
+    for (const JointChoice& choice : joint.choices)
+      if (choice.kld < loss && choice.bytes + beside <= room && goes_with_others(joint, choice)) return false;
+  }
+  return true;
+}
+
+void expect_loadable(const SizedModel& sized, const Plan& plan) {
+  for (const Coupling& coupling : sized.rules.couplings)
+    EXPECT_TRUE(is_kept(coupling, plan)) << describe(coupling, plan);
+  EXPECT_EQ(loading_notes(plan, sized.format, sized.rules.couplings), std::vector<std::string>());
 }
 
 void expect_size_is_kept(const SizedModel& sized, std::uint64_t most, const SizedPlan& plan) {
   SCOPED_TRACE(fmt::format("at most {} bytes", most));
   EXPECT_LE(plan.file_bytes, most);
+  expect_loadable(sized, plan.plan);
   const bool is_near = static_cast<double>(plan.file_bytes) >= kFullEnough * static_cast<double>(most);
   EXPECT_TRUE(is_near || is_full(sized, plan, most)) << plan.file_bytes << " bytes";
   const ScratchFolder scratch;

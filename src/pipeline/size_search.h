@@ -14,6 +14,7 @@ struct SizeSearch {
   std::uint64_t most = 0;                                // bytes of the model's files
   std::function<std::uint64_t(const Plan&)> file_bytes;  // of a plan's files, exactly
   std::uint64_t source_bytes = 0;                        // of the source's files; 0: not known
+  SizeRules rules = {};
 };
 
 // Its files have at most `most` bytes; its notes say how many, and the predicted divergence. Error(kInfeasible) with

@@ -34,7 +34,12 @@ std::vector<StepOptions> surveyed(const Sizing& sizing, const Plan& plan) {
 
 SizeSearch size_search(Preparation& prep, const Plan& base, const std::vector<StepOptions>& options,
                        std::uint64_t most) {
-  return {base, options, most, [&prep](const Plan& plan) { return prep.bytes_of(plan); }, prep.source.file_bytes()};
+  return {base,
+          options,
+          most,
+          [&prep](const Plan& plan) { return prep.bytes_of(plan); },
+          prep.source.file_bytes(),
+          {&prep.format, prep.couplings}};
 }
 
 std::uint64_t most_bytes(const Preparation& prep) {

@@ -103,7 +103,7 @@ Trials climb(Compression& c, Plan plan) {
                             spread(*c.prep.texts.gate, std::min(kHarmWindows, design.windows)), c.prep.setup);
       add_harm_facts(harms, plan, c.facts);
     }
-    const std::optional<Plan> raised = next_plan(plan, c.prep.format, sources, over, harms);
+    const std::optional<Plan> raised = next_plan(plan, {c.prep.format, sources, c.prep.couplings}, over, harms);
     if (!raised) return trials;
     c.journal.add_next(plan, {*raised, harms});
     plan = *raised;

@@ -8,6 +8,7 @@
 #include "base/names.h"
 #include "optim/optimizer.h"
 #include "plan/choice.h"
+#include "plan/coupling.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -59,6 +60,18 @@ PlanStep checked_step(PlanStep step, const PlanInput& in, const ExportedWeight& 
   return step;
 }
 
+// An edit may not give matrices that programs join several number formats.
+void check_couplings(const Plan& plan, const PlanInput& in, const fs::path& path) {
+  for (const Coupling& coupling : couplings(in.format, in.spec, in.names)) {
+    const bool edited = std::ranges::any_of(coupling, [&](std::size_t i) { return plan.steps[i].reason == kEdited; });
+    if (edited && !is_kept(coupling, plan))
+      fail(ErrorCode::kInput,
+           "the plan {} gives several number formats to matrices that vLLM loads as one from {}: {}; give them all the "
+           "same one",
+           path.string(), in.format.name, describe(coupling, plan));
+  }
+}
+
 }  // namespace
 
 Plan parse_plan(std::string_view text) {
@@ -92,6 +105,7 @@ Plan checked_plan(const Plan& given, const PlanInput& in, const fs::path& path) 
     step = with_context(fmt::format("in step {} of the plan {}, tensor {}", i, path.string(), tensor),
                         [&] { return checked_step(step, in, exported); });
   }
+  check_couplings(plan, in, path);
   const auto edited = std::ranges::count(plan.steps, kEdited, &PlanStep::reason);
   if (edited)
     plan.notes = {fmt::format("the plan {} was edited in {} of its steps: what was predicted of it holds no longer",

@@ -19,7 +19,8 @@ Plan read_plan(const std::filesystem::path& path);
 // `given` with the sizes of its tensors counted anew; where that shows that number formats were edited, with a note
 // that says so in place of its own. `input`: what a plan for the same model is made from. Error(kInput) that names the
 // tensor and the value: a plan for another checkpoint or container, steps that are not the model's, a number format or
-// optimizer that does not exist or that the tensor cannot have.
+// optimizer that does not exist or that the tensor cannot have, edits that give coupled matrices several number
+// formats.
 Plan checked_plan(const Plan& given, const PlanInput& input, const std::filesystem::path& path);
 
 // Error(kInput) unless the plan was made with the statistics of this hash (empty: with none).

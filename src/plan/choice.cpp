@@ -15,9 +15,6 @@ bool fits(const FitInput& in, const std::string& name, std::uint64_t cols) {
   return in.format.holds(name, cols) && (!codec || codec->divides(cols)) && why_refused(in, name).empty();
 }
 
-// Each weight has a code of its own meaning.
-bool is_plain(const Codec* codec) { return codec && codec->side_bytes == 0 && codec->block == 0; }
-
 bool keeps_its_bits(const FitInput& in, const std::string& wanted, std::uint64_t cols) {
   const Codec* own = find_codec(in.source_encoding);
   return is_plain(own) && own->bits_per_weight == kKeptBits && !why_refused(in, wanted).empty() &&
@@ -49,6 +46,8 @@ std::string container_of(const FitInput& in, const std::string& wanted) {
 }
 
 }  // namespace
+
+bool is_plain(const Codec* codec) { return codec && codec->side_bytes == 0 && codec->block == 0; }
 
 std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,
                         std::string_view codec) {

@@ -7,6 +7,7 @@
 
 #include "plan/scheme.h"
 #include "quern/checkpoint.h"
+#include "quern/codec.h"
 
 namespace quern {
 
@@ -24,6 +25,9 @@ struct FitInput {
   const ExportedWeight* output = nullptr;  // its tensor in the container; null: a matrix that any format of it suits
   std::string_view source_encoding = {};
 };
+
+// Whether each weight has a code of its own meaning, as in floats; null: no.
+bool is_plain(const Codec* codec);
 
 // Why the tensor cannot have this number format in the container, whatever its rows, as a sentence; empty: it can.
 std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,

@@ -14,9 +14,18 @@ constexpr double kMargin = 0.9;  // aim a tenth below the bound, so that a near 
 struct Raise {
   StepHarm* harm = nullptr;
   const Codec* codec = nullptr;
-  double harm_after = 0, gain_per_byte = 0;
+  double harm_after = 0;
   std::uint64_t bytes_after = 0;
 };
+
+// Of steps that are raised together, and what that buys.
+struct JointRaise {
+  std::vector<Raise> raises;
+  double gain = 0, extra_bytes = 0;
+  double gain_per_byte() const { return gain / std::max(1.0, extra_bytes); }
+};
+
+using JointHarms = std::vector<std::size_t>;  // indices into the harms
 
 const Codec& codec_named(const std::string& name) {
   const Codec* codec = find_codec(name);
@@ -36,9 +45,39 @@ Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const
   if (!better) return {};
   const double bits_more = better->bits_per_weight - now.bits_per_weight;
   const double after = exact ? 0.0 : std::max(0.0, harm.kld) * std::pow(4.0, -bits_more);
-  const std::uint64_t bytes = better->stored_bytes(layout.rows, layout.cols);
-  const double extra = static_cast<double>(bytes) - static_cast<double>(step.bytes);
-  return {&harm, better, after, (std::max(0.0, harm.kld) - after) / std::max(1.0, extra), bytes};
+  return {&harm, better, after, better->stored_bytes(layout.rows, layout.cols)};
+}
+
+JointRaise joint_raise(const JointHarms& together, std::vector<StepHarm>& harms, const Plan& plan,
+                       const Ladder& ladder) {
+  JointRaise joint;
+  for (const std::size_t h : together) {
+    const PlanStep& step = plan.steps[harms[h].step];
+    const Raise raise = raise_of(harms[h], step, ladder.format, ladder.sources[harms[h].step]);
+    if (!raise.codec) continue;
+    joint.gain += std::max(0.0, harms[h].kld) - raise.harm_after;
+    joint.extra_bytes += static_cast<double>(raise.bytes_after) - static_cast<double>(step.bytes);
+    joint.raises.push_back(raise);
+  }
+  return joint;
+}
+
+std::vector<JointHarms> joint_harms(const std::vector<StepHarm>& harms, std::span<const Coupling> couplings) {
+  std::vector<JointHarms> all;
+  std::vector<std::size_t> owner;  // coupling of each entry; their number: none
+  for (std::size_t h = 0; h < harms.size(); ++h) {
+    const auto coupling =
+        std::ranges::find_if(couplings, [&](const Coupling& c) { return std::ranges::count(c, harms[h].step) > 0; });
+    const auto c = static_cast<std::size_t>(coupling - couplings.begin());
+    const auto same = coupling == couplings.end() ? owner.end() : std::ranges::find(owner, c);
+    if (same != owner.end()) {
+      all[static_cast<std::size_t>(same - owner.begin())].push_back(h);
+    } else {
+      all.push_back({h});
+      owner.push_back(c);
+    }
+  }
+  return all;
 }
 
 void apply(const Raise& raise, PlanStep& step) {
@@ -70,22 +109,23 @@ std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& nam
   return sources;
 }
 
-std::optional<Plan> next_plan(const Plan& plan, const Format& format, const std::vector<StepSource>& sources,
-                              double excess_now, std::vector<StepHarm>& harms) {
+std::optional<Plan> next_plan(const Plan& plan, const Ladder& ladder, double excess_now, std::vector<StepHarm>& harms) {
   double sum = 0;
   for (const StepHarm& harm : harms) sum += std::max(0.0, harm.kld);
   const double target = sum / std::max(1.0, excess_now) * kMargin;
+  const std::vector<JointHarms> sets = joint_harms(harms, ladder.couplings);
   Plan next = plan;
   bool raised = false;
   while (!raised || sum > target) {
-    Raise best;
-    for (StepHarm& harm : harms) {
-      const Raise candidate = raise_of(harm, next.steps[harm.step], format, sources[harm.step]);
-      if (candidate.codec && (!best.codec || candidate.gain_per_byte > best.gain_per_byte)) best = candidate;
+    JointRaise best;
+    for (const JointHarms& together : sets) {
+      JointRaise candidate = joint_raise(together, harms, next, ladder);
+      if (candidate.raises.empty()) continue;
+      if (best.raises.empty() || candidate.gain_per_byte() > best.gain_per_byte()) best = std::move(candidate);
     }
-    if (!best.codec) break;
-    sum -= std::max(0.0, best.harm->kld) - best.harm_after;
-    apply(best, next.steps[best.harm->step]);
+    if (best.raises.empty()) break;
+    sum -= best.gain;
+    for (const Raise& raise : best.raises) apply(raise, next.steps[raise.harm->step]);
     raised = true;
   }
   if (!raised) return std::nullopt;

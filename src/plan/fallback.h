@@ -2,8 +2,10 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "plan/coupling.h"
 #include "plan/plan.h"
 
 namespace quern {
@@ -31,12 +33,17 @@ struct StepSource {
   std::string encoding;
 };
 
+struct Ladder {
+  const Format& format;
+  const std::vector<StepSource>& sources;
+  std::span<const Coupling> couplings = {};  // steps that are raised together
+};
+
 // Raises the steps that buy most divergence per byte to the next better codec of the container until the predicted sum
 // of harms falls by `excess` and a tenth more. The ladder of a tensor ends at the original's own encoding, which does
 // no harm. A codec of b more bits per weight is predicted to do 4^-b of the harm (one bit halves the step of the grid).
 // `harms` is updated to the prediction. Null when nothing can be raised.
-std::optional<Plan> next_plan(const Plan& plan, const Format& format, const std::vector<StepSource>& sources,
-                              double excess, std::vector<StepHarm>& harms);
+std::optional<Plan> next_plan(const Plan& plan, const Ladder& ladder, double excess, std::vector<StepHarm>& harms);
 // What the steps of a plan are made from: one for each of `names.weights`.
 std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Checkpoint& source);
 

@@ -78,6 +78,12 @@ Plan make_plan(const PlanInput& in) {
   return plan;
 }
 
+std::vector<StoredTensor> stored_tensors(const Plan& plan) {
+  std::vector<StoredTensor> tensors;
+  for (const PlanStep& step : plan.steps) tensors.push_back({step.output, step.codec});
+  return tensors;
+}
+
 std::uint64_t Plan::tensor_bytes() const {
   std::uint64_t sum = 0;
   for (const PlanStep& step : steps) sum += step.bytes;

@@ -40,6 +40,9 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 
+// What its files hold. Names point into the plan.
+std::vector<StoredTensor> stored_tensors(const Plan& plan);
+
 Json to_json(const Plan& plan);
 // Error(kInput) that names the member when something is missing or of another kind.
 Plan plan_from_json(const Json& json);

@@ -2,6 +2,8 @@
 #include "plan/size_plan.h"
 
 #include <algorithm>
+#include <limits>
+#include <tuple>
 
 #include "plan/choice.h"
 #include "plan/knapsack.h"
@@ -30,23 +32,53 @@ std::uint64_t other_bytes(const Plan& base, std::span<const StepOptions> options
   return bytes;
 }
 
-std::vector<KnapsackItem> items_of(std::span<const StepOptions> options) {
+std::vector<KnapsackItem> items_of(const std::vector<JointOptions>& joint) {
   std::vector<KnapsackItem> items;
-  for (const StepOptions& of_step : options) {
+  for (const JointOptions& options : joint) {
     KnapsackItem& item = items.emplace_back();
-    for (const StepOption& option : of_step.options) item.push_back({option.bytes, option.kld});
+    for (const JointChoice& choice : options.choices) item.push_back({choice.bytes, choice.kld});
   }
   return items;
 }
 
-void apply(const StepOption& option, std::size_t options, PlanStep& step) {
-  step.codec = option.codec->name;
-  step.bytes = option.bytes;
-  step.reason = options == 1 ? "nothing else holds its rows"
-                             : fmt::format(
-                                   "of {} number formats the one that serves the size best: {:.2g} nats of the "
-                                   "predicted divergence",
-                                   options, option.kld);
+std::string reason_of(const JointOptions& joint, double kld) {
+  const std::string company =
+      joint.members.size() == 1
+          ? std::string()
+          : fmt::format(", the same for {} matrices that runtimes make one of", joint.members.size());
+  if (joint.choices.size() == 1) return "nothing else holds its rows" + company;
+  return fmt::format(
+      "of {} number formats the one that serves the size best{}: {:.2g} nats of the predicted divergence",
+      joint.choices.size(), company, kld);
+}
+
+struct Solution {
+  const std::vector<JointOptions>* joint = nullptr;
+  KnapsackSelection best;
+};
+
+// Null where no mix has choices so small.
+Solution solve(const std::vector<std::vector<JointOptions>>& mixes, std::uint64_t budget) {
+  Solution solution;
+  for (const std::vector<JointOptions>& joint : mixes) {
+    std::optional<KnapsackSelection> found = solve_knapsack(items_of(joint), budget);
+    if (!found) continue;
+    const KnapsackSelection& best = solution.best;
+    if (!solution.joint || std::tie(found->loss, found->bytes) < std::tie(best.loss, best.bytes))
+      solution = {&joint, std::move(*found)};
+  }
+  return solution;
+}
+
+// Those that no other has less loss than, for as few bytes.
+std::vector<KnapsackChoice> undominated(std::vector<KnapsackChoice> points) {
+  std::ranges::sort(points, [](const KnapsackChoice& a, const KnapsackChoice& b) {
+    return std::tie(a.bytes, a.loss) < std::tie(b.bytes, b.loss);
+  });
+  std::vector<KnapsackChoice> kept;
+  for (const KnapsackChoice& point : points)
+    if (kept.empty() || point.loss < kept.back().loss) kept.push_back(point);
+  return kept;
 }
 
 }  // namespace
@@ -80,28 +112,46 @@ const StepOption* option_of(const StepOptions& of_step, const Plan& plan) {
   return option == of_step.options.end() ? nullptr : &*option;
 }
 
-double least_loss(std::span<const StepOptions> options) {
-  double sum = 0;
-  for (const StepOptions& of_step : options) sum += std::ranges::min(of_step.options, {}, &StepOption::kld).kld;
-  return sum;
+double least_loss(const Plan& base, std::span<const StepOptions> options, const SizeRules& rules) {
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::vector<JointOptions>& joint : joint_options(base, options, rules)) {
+    double sum = 0;
+    for (const JointOptions& of : joint) sum += std::ranges::min(of.choices, {}, &JointChoice::kld).kld;
+    least = std::min(least, sum);
+  }
+  return least;
 }
 
-std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes) {
+std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes,
+                                  const SizeRules& rules) {
   const std::uint64_t others = other_bytes(base, options);
   if (tensor_bytes < others) return std::nullopt;
-  const std::optional<KnapsackSelection> best = solve_knapsack(items_of(options), tensor_bytes - others);
-  if (!best) return std::nullopt;
-  SizedPlan sized{.plan = base, .kld = best->loss, .shares = std::vector<double>(base.steps.size())};
-  for (std::size_t i = 0; i < options.size(); ++i) {
-    const StepOption& option = options[i].options[best->chosen[i]];
-    apply(option, options[i].options.size(), sized.plan.steps[options[i].step]);
-    sized.shares[options[i].step] = option.kld;
+  const std::vector<std::vector<JointOptions>> mixes = joint_options(base, options, rules);
+  const Solution solution = solve(mixes, tensor_bytes - others);
+  if (!solution.joint) return std::nullopt;
+  SizedPlan sized{.plan = base, .kld = solution.best.loss, .shares = std::vector<double>(base.steps.size())};
+  for (std::size_t i = 0; i < solution.joint->size(); ++i) {
+    const JointOptions& joint = (*solution.joint)[i];
+    const JointChoice& choice = joint.choices[solution.best.chosen[i]];
+    for (std::size_t m = 0; m < joint.members.size(); ++m) {
+      const StepOptions& of_step = options[joint.members[m]];
+      const StepOption& option = of_step.options[choice.options[m]];
+      PlanStep& step = sized.plan.steps[of_step.step];
+      step.codec = option.codec->name;
+      step.bytes = option.bytes;
+      step.reason = reason_of(joint, option.kld);
+      sized.shares[of_step.step] = option.kld;
+    }
   }
   return sized;
 }
 
-std::vector<SizePoint> size_curve(const Plan& base, std::span<const StepOptions> options, std::size_t points) {
-  const std::vector<KnapsackChoice> all = knapsack_curve(items_of(options));
+std::vector<SizePoint> size_curve(const Plan& base, std::span<const StepOptions> options, std::size_t points,
+                                  const SizeRules& rules) {
+  std::vector<KnapsackChoice> found;
+  for (const std::vector<JointOptions>& joint : joint_options(base, options, rules))
+    std::ranges::copy(knapsack_curve(items_of(joint)), std::back_inserter(found));
+  const std::vector<KnapsackChoice> all = undominated(std::move(found));
   const std::uint64_t others = other_bytes(base, options);
   const std::size_t stride = std::max<std::size_t>(1, all.size() / std::max<std::size_t>(1, points));
   std::vector<SizePoint> curve;
@@ -110,11 +160,14 @@ std::vector<SizePoint> size_curve(const Plan& base, std::span<const StepOptions>
   return curve;
 }
 
-std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options) {
-  std::uint64_t bytes = other_bytes(base, options);
-  for (const StepOptions& of_step : options)
-    bytes += std::ranges::min_element(of_step.options, {}, &StepOption::bytes)->bytes;
-  return bytes;
+std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options, const SizeRules& rules) {
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  for (const std::vector<JointOptions>& joint : joint_options(base, options, rules)) {
+    std::uint64_t sum = 0;
+    for (const JointOptions& of : joint) sum += std::ranges::min(of.choices, {}, &JointChoice::bytes).bytes;
+    least = std::min(least, sum);
+  }
+  return other_bytes(base, options) + least;
 }
 
 }  // namespace quern

@@ -1,10 +1,12 @@
-// Plans for a size: one of several codecs for every matrix, so that the predicted divergence is least.
+// Plans for a size: one of several codecs for every matrix, or for those that have one together, so that the predicted
+// divergence is least.
 #pragma once
 
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "plan/joint_options.h"
 #include "plan/plan.h"
 
 namespace quern {
@@ -48,18 +50,21 @@ std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols
 std::vector<const Codec*> codecs_to_try(const Format& format, const Weight& weight, const ExportedWeight& output,
                                         const Codec& source);
 
-// The best choice of options, exactly, for at most `tensor_bytes` in all steps of `base` together. Nothing when even
-// the smallest options are more.
-std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes);
+// The best choice of options that keeps to the rules, exactly, for at most `tensor_bytes` in all steps of `base`
+// together. Of equal losses the one of fewer bytes, then of the first mix. Nothing when even the smallest options are
+// more.
+std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions> options, std::uint64_t tensor_bytes,
+                                  const SizeRules& rules = {});
 
 // The least predicted divergence against the bytes of all steps, from the smallest options to the best, rising in
-// bytes: some of the best plans, about `points` of them.
-std::vector<SizePoint> size_curve(const Plan& base, std::span<const StepOptions> options, std::size_t points);
+// bytes: some good plans, about `points` of them.
+std::vector<SizePoint> size_curve(const Plan& base, std::span<const StepOptions> options, std::size_t points,
+                                  const SizeRules& rules = {});
 
 // The sum of the least shares: what no size can better.
-double least_loss(std::span<const StepOptions> options);
+double least_loss(const Plan& base, std::span<const StepOptions> options, const SizeRules& rules = {});
 
 // Bytes of all steps with the smallest options.
-std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options);
+std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> options, const SizeRules& rules = {});
 
 }  // namespace quern

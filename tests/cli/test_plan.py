@@ -180,6 +180,23 @@ class Replay(ProgramTest):
         norm["codec"], embed["output"] = "f32", "embeddings"
         self.refuse(INPUT, ["writes embeddings", "token_embd.weight"], plan, *self.statistics)
 
+    def test_coupled_matrices_keep_one_number_format(self):
+        file = self.folder / "folder.json"
+        self.succeed("plan", MODEL, "--scheme", "simple", "-o", file, "-q")
+        plan = read_json(file)
+        key = next(step for step in plan["steps"] if step["tensor"] == "model.layers.2.self_attn.k_proj.weight")
+        key["codec"] = "int4_g32"
+        file.write_text(json.dumps(plan))
+        query = "model.layers.2.self_attn.q_proj.weight"
+        words = ["vLLM", f"{query} (int8_channel)", f"{key['tensor']} (int4_g32)", "give them all the same"]
+        self.fail_with(INPUT, words, "compress", MODEL, "-o", self.output, "--plan", file)
+        for step in plan["steps"]:
+            if "layers.2.self_attn" in step["tensor"]:
+                step["codec"] = "int4_g32"
+        file.write_text(json.dumps(plan))
+        notes = read_json(compress(self.output, "--plan", file) / "report.json")["notes"]
+        self.assertTrue(any("transformers 5.23 does not load" in note for note in notes), notes)  # the embedding is packed
+
     def test_broken_plans(self):
         self.refuse(INPUT, ["while reading the plan"], "{", *self.statistics)
         self.refuse(INPUT, ["version 7"], dict(self.plan, version=7), *self.statistics)

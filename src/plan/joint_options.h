@@ -1,0 +1,37 @@
+// Choices of several steps at once, where a container's programs bind them to each other.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "plan/coupling.h"
+
+namespace quern {
+
+struct StepOptions;
+
+// What binds the choices of a plan's steps. As it stands: nothing.
+struct SizeRules {
+  const Format* format = nullptr;  // whose mixes a plan keeps to; null: none
+  std::vector<Coupling> couplings;
+};
+
+struct JointChoice {
+  std::uint64_t bytes = 0;
+  double kld = 0;
+  std::vector<std::size_t> options;  // of each member
+};
+
+// Steps that have one number format, or one step.
+struct JointOptions {
+  std::vector<std::size_t> members;  // indices into the options of single steps
+  std::vector<JointChoice> choices;  // at least one
+};
+
+// For each mix of the format in which every step finds an option: what may be chosen, in the order of the steps. Where
+// only the one that packs nothing has options for all, what no mix binds as well. Steps of a coupling that have no
+// option in common choose alone.
+std::vector<std::vector<JointOptions>> joint_options(const Plan& base, std::span<const StepOptions> options,
+                                                     const SizeRules& rules);
+
+}  // namespace quern

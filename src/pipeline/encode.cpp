@@ -18,16 +18,16 @@ StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const Export
   const ExportedRows rows(source, weight, exported);
   const std::vector<RowTask> tasks = row_tasks(rows);
   std::vector<EncodeError> errors(tasks.size());
-  std::vector<std::string> hashes(tasks.size());
+  std::vector<std::string> sums(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
     const EncodedRows encoded = encode_rows(rows, step, rows.moments(in.statistics, tasks[i].expert), tasks[i]);
     errors[i] = encoded.error;
-    hashes[i] = packed_hash(encoded.packed);
+    sums[i] = packed_sums(encoded.packed);
     for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)
       writer.write(tensor, p, tasks[i].first * encoded.packed.codec().plane_row_bytes(p, rows.layout().cols),
                    encoded.packed.plane(p));
   });
-  StepRecord record{joined_hash(hashes), {}};
+  StepRecord record{joined_hash(sums), {}};
   for (const EncodeError& error : errors) record.error += error;
   return record;
 }

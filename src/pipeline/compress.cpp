@@ -120,6 +120,19 @@ void note_start(const Compression& c) {
   }
 }
 
+// Whether anything is computed with the weights before they are encoded.
+bool runs_first(const Compression& c) { return c.prep.texts.calibration || c.options.size; }
+
+// A NaN or an infinity is found at the latest when it is to be encoded.
+void check(Compression& c) {
+  const OpenModel& source = c.prep.source;
+  if (!runs_first(c))
+    return check_weights_before_encoding(source.weights, source.spec, c.prep.names, c.prep.pool, c.observer);
+  if (c.journal.weights_are_checked()) return;
+  check_weights(source.weights, source.spec, c.prep.pool, c.observer);
+  c.journal.add_weights_checked();
+}
+
 void calibrate(Compression& c) {
   if (!c.prep.calibrates()) return;
   const fs::path file = c.out.path() / kStatisticsName;
@@ -138,10 +151,7 @@ Report run(Compression& c) {
   Preparation& prep = c.prep;
   if (!prep.choice.note.empty()) c.observer.note(prep.choice.note);
   prep.plan();  // refuses what cannot be planned before a weight is read
-  if (!c.journal.weights_are_checked()) {
-    check_weights(prep.source.weights, prep.source.spec, prep.pool, c.observer);
-    c.journal.add_weights_checked();
-  }
+  check(c);
   calibrate(c);
   const Plan plan = fitted(c, prep.plan());
   note_plan(c, plan);

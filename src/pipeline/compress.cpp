@@ -120,13 +120,10 @@ void note_start(const Compression& c) {
   }
 }
 
-// Whether anything is computed with the weights before they are encoded.
-bool runs_first(const Compression& c) { return c.prep.texts.calibration || c.options.size; }
-
 // A NaN or an infinity is found at the latest when it is to be encoded.
 void check(Compression& c) {
   const OpenModel& source = c.prep.source;
-  if (!runs_first(c))
+  if (!c.prep.runs_first())
     return check_weights_before_encoding(source.weights, source.spec, c.prep.names, c.prep.pool, c.observer);
   if (c.journal.weights_are_checked()) return;
   check_weights(source.weights, source.spec, c.prep.pool, c.observer);
@@ -155,13 +152,17 @@ Report run(Compression& c) {
   calibrate(c);
   const Plan plan = fitted(c, prep.plan());
   note_plan(c, plan);
-  const Trials trials = climb(c, plan);
+  Trials trials = climb(c, plan);
+  prep.hashes.finish(prep.pool);
+  c.know_source();
+  trials.ladder.back().plan.source_sha256 = combined_hash(prep.source_files);
   Report report = describe(c, trials);
   if (prep.texts.report)
     report.quality =
         Reference(c, *prep.texts.report, "report text").quality_of(OpenModel(c.out.path() / trials.folder));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - prep.started).count();
-  assemble_package(c.out.path(), c.out.path() / trials.folder, prep.source.checkpoint, prep.source_files, report);
+  assemble_package(c.out.path(), c.out.path() / trials.folder, prep.source.checkpoint, prep.source_files, prep.hashes,
+                   report);
   c.out.publish(trials.folder, trials.accepted ? fs::path() : rejected_path(c.options.output));
   return report;
 }

@@ -115,6 +115,13 @@ void File::read(std::uint64_t offset, std::span<std::byte> out) const {
   }
 }
 
+std::string file_stamp(const fs::path& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) fail(ErrorCode::kInput, "cannot read {}: {}", path.string(), reason());
+  return fmt::format("{} bytes, written {}.{:09}, changed {}.{:09}", info.st_size, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+}
+
 std::string read_text(const fs::path& path, std::uint64_t max_bytes) {
   const File file(path);
   if (file.size() > max_bytes)

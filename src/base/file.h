@@ -29,6 +29,10 @@ class File {
   std::uint64_t size_ = 0;
 };
 
+// Size and times of the last changes: equal as long as nobody wrote to the file or put another in its place.
+// Error(kInput) when there is none.
+std::string file_stamp(const std::filesystem::path& path);
+
 // The whole file as text. Error(kInput) when it is missing or larger than max_bytes.
 std::string read_text(const std::filesystem::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <vector>
 
@@ -89,6 +90,20 @@ TEST_F(FileTest, WhatIsNotARegularFileIsRefused) {
   expect_error(ErrorCode::kInput, "not a regular file", [&] { File{root_}; });
   ASSERT_EQ(mkfifo((root_ / "pipe").c_str(), 0600), 0);
   expect_error(ErrorCode::kInput, "not a regular file", [&] { File(root_ / "pipe"); });
+}
+
+TEST_F(FileTest, AStampTellsWhetherAFileWasWritten) {
+  const fs::path path = put("a", "0123456789");
+  const std::string stamp = file_stamp(path);
+  read_text(path);
+  EXPECT_EQ(file_stamp(path), stamp);
+  const auto time = fs::last_write_time(path);
+  do {  // until the clock of the file system has gone on
+    put("a", "0123456780");
+    fs::last_write_time(path, time);
+  } while (file_stamp(path) == stamp && std::chrono::file_clock::now() < time + std::chrono::seconds(5));
+  EXPECT_NE(file_stamp(path), stamp) << "same size, same time of writing";
+  EXPECT_THROW(file_stamp(root_ / "missing"), Error);
 }
 
 TEST_F(FileTest, ReadTextHasALimit) {

@@ -1,7 +1,9 @@
 // Bytes of a part are counted as they arrive; finish() compares the counts with what was announced.
 #include "format/positional_writer.h"
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -10,6 +12,8 @@
 
 namespace quern {
 namespace {
+
+namespace fs = std::filesystem;
 
 class PositionalWriter final : public CheckpointWriter {
  public:
@@ -22,6 +26,11 @@ class PositionalWriter final : public CheckpointWriter {
       first_part_.push_back(parts);
       parts += tensor.parts.size();
     }
+    by_place_.resize(files_.size());
+    for (std::size_t t = 0; t < tensors_.size(); ++t)
+      for (std::size_t p = 0; p < tensors_[t].parts.size(); ++p) by_place_[tensors_[t].parts[p].file].push_back({t, p});
+    for (auto& parts_of_file : by_place_)
+      std::ranges::sort(parts_of_file, std::greater(), [&](const Part& part) { return where(part).offset; });
     written_ = std::vector<std::atomic<std::uint64_t>>(parts);
   }
 
@@ -44,6 +53,17 @@ class PositionalWriter final : public CheckpointWriter {
       written_[first_part_[tensor] + p] = tensors_[tensor].parts[p].bytes;
   }
 
+  std::vector<SettledFile> settled() override {
+    std::vector<SettledFile> files;
+    for (std::size_t f = 0; f < files_.size(); ++f) {
+      std::vector<Part>& open = by_place_[f];
+      while (!open.empty() && written_[first_part_[open.back().tensor] + open.back().part] >= where(open.back()).bytes)
+        open.pop_back();
+      files.push_back({files_[f].path(), open.empty() ? fs::file_size(files_[f].path()) : where(open.back()).offset});
+    }
+    return files;
+  }
+
   void finish() override {
     for (std::size_t t = 0; t < tensors_.size(); ++t)
       for (std::size_t p = 0; p < tensors_[t].parts.size(); ++p) {
@@ -55,10 +75,16 @@ class PositionalWriter final : public CheckpointWriter {
   }
 
  private:
+  struct Part {
+    std::size_t tensor, part;
+  };
+  const TensorPart& where(const Part& part) const { return tensors_[part.tensor].parts[part.part]; }
+
   std::vector<OutputFile> files_;
   std::vector<WrittenTensor> tensors_;
   std::vector<std::size_t> first_part_;              // of each tensor, in written_
   std::vector<std::atomic<std::uint64_t>> written_;  // bytes of each part so far
+  std::vector<std::vector<Part>> by_place_;          // of each file, the last first; those settled are gone
 };
 
 bool is_such_file(const std::filesystem::path& path, std::string_view header, std::uint64_t bytes) {

@@ -41,6 +41,8 @@ class EncodingWriter final : public CheckpointWriter {
     for (std::size_t i = 0; i < layouts_[tensor].tensors.size(); ++i) inner_->keep(first_[tensor] + i);
   }
 
+  std::vector<SettledFile> settled() override { return inner_->settled(); }
+
   void finish() override {
     ensure(pending_.empty(), "{} parts are incomplete, the first of tensor {}", pending_.size(),
            pending_.empty() ? 0 : pending_.begin()->first.first);

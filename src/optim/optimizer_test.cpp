@@ -116,6 +116,41 @@ TEST(MeasureError, IsTheSumsByHand) {
   EXPECT_EQ(measure_error(rows.view(), {}, packed).weighted, error.plain);
 }
 
+// Long rows are summed in float where that is enough.
+TEST(MeasureError, IsTheSumsByHandOfWeightsOfAnySize) {
+  for (const double size : {1.0, 1e-15, 1e-25, 1e12, 1e30}) {
+    Matrix rows = random_rows(12);
+    for (float& v : rows.flat()) v = static_cast<float>(v * size);
+    for (const double scale : {1.0, 1e-60, 1e60}) {
+      std::vector<double> moments = random_moments(13);
+      for (double& m : moments) m *= scale;
+      const PackedTensor packed = encoded("rtn", *find_codec("bf16"), rows, {});
+      EncodeError by_hand;
+      std::vector<float> decoded(kCols);
+      for (std::size_t r = 0; r < kRows; ++r) {
+        decode_row(packed.codec(), packed.row(r), decoded);
+        for (std::size_t c = 0; c < kCols; ++c) {
+          const double v = rows.row(r)[c], d = v - decoded[c];
+          by_hand += {moments[c] * d * d, moments[c] * v * v, d * d, v * v};
+        }
+      }
+      const EncodeError error = measure_error(rows.view(), moments, packed);
+      EXPECT_GT(by_hand.plain, 0) << size;
+      EXPECT_NEAR(error.plain / by_hand.plain, 1, 1e-6) << size;
+      EXPECT_NEAR(error.plain_energy / by_hand.plain_energy, 1, 1e-6) << size;
+      EXPECT_NEAR(error.weighted / by_hand.weighted, 1, 1e-6) << size << ", moments " << scale;
+      EXPECT_NEAR(error.weighted_energy / by_hand.weighted_energy, 1, 1e-6) << size << ", moments " << scale;
+    }
+  }
+}
+
+TEST(MeasureError, IsInfiniteWhereADecodedValueIs) {
+  Matrix rows(1, 256);
+  for (float& v : rows.flat()) v = 1.0f;
+  rows.row(0)[5] = 1e6f;  // beyond binary16
+  EXPECT_FALSE(std::isfinite(measure_error(rows.view(), {}, encoded("rtn", *find_codec("f16"), rows, {})).plain));
+}
+
 TEST(MeasureError, AddsUpAndIsZeroForAnAllZeroTensor) {
   EncodeError sum{1, 2, 3, 4};
   sum += EncodeError{10, 20, 30, 40};

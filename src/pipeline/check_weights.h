@@ -10,7 +10,12 @@ namespace quern {
 // All of the below. Reads every weight of the model once. One step of the observer a weight.
 void check_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer);
 
+// The same but for what encode_rows checks of the weights that `names` exports. Reads few of them.
+void check_weights_before_encoding(const WeightSource& source, const ModelSpec& spec, const ExportMap& names,
+                                   ThreadPool& pool, Observer& observer);
+
 // Error(kInput) that names the tensor and counts its NaN and infinite values.
+void check_finite(const WeightSource& source, const Weight& weight);
 void check_finite_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer);
 // Error(kInput) that names the tensor and the value under which a state would grow.
 void check_decays(const WeightSource& source, const ModelSpec& spec);

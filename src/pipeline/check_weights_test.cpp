@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "pipeline/compress.h"
 #include "pipeline/edited_copy_test.h"
 #include "pipeline/eval_files.h"
 #include "pipeline/tiny_package_test.h"
@@ -48,6 +49,30 @@ TEST(CheckWeights, TheFixturesPass) {
     const OpenModel model(tiny(name));
     EXPECT_NO_THROW(check_weights(model.weights, model.spec, pool, observer)) << name;
   }
+}
+
+// Without statistics nothing reads the weights before they are encoded, and the encoder finds the same.
+TEST(CheckWeights, WhatEncodesRefusesTheSame) {
+  for (const char* name : {"tiny-mamba", "tiny-mixtral", "tiny-gpt2"})
+    for (const auto& tensor : raw_model(tiny(name)).tensors) {
+      if (tensor.second.encoding != kFloat32 || tensor.first.find(".0.") != std::string::npos) continue;
+      RawModel model = raw_model(tiny(name));
+      set_float(model, tensor.first, 7, std::numeric_limits<float>::quiet_NaN());
+      set_float(model, tensor.first, 3, -std::numeric_limits<float>::infinity());
+      const ScratchFolder scratch;
+      CompressOptions options;
+      options.input = scratch.path() / "model";
+      options.output = scratch.path() / "out";
+      fs::create_directory(options.input);
+      write_raw(model, options.input);
+      Observer observer;
+      const std::string said = message_of(ErrorCode::kInput, [&] { compress(options, observer); });
+      expect_parts(said, {"holds 1 NaN and 1 infinite values among", "the checkpoint is damaged"});
+      const std::string expected = refusal_of(model);
+      const std::string which = expected.substr(0, expected.find(" of "));
+      EXPECT_EQ(said.substr(0, which.size()), which) << tensor.first;
+      EXPECT_FALSE(fs::exists(options.output));
+    }
 }
 
 RawModel with_head_copy() {

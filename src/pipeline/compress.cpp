@@ -121,6 +121,16 @@ void note_start(const Compression& c) {
   }
 }
 
+// A NaN or an infinity is found at the latest when it is to be encoded.
+void check(Compression& c) {
+  const OpenModel& source = c.prep.source;
+  if (!c.prep.runs_first())
+    return check_weights_before_encoding(source.weights, source.spec, c.prep.names, c.prep.pool, c.observer);
+  if (c.journal.weights_are_checked()) return;
+  check_weights(source.weights, source.spec, c.prep.pool, c.observer);
+  c.journal.add_weights_checked();
+}
+
 void calibrate(Compression& c) {
   if (!c.prep.calibrates()) return;
   const fs::path file = c.out.path() / kStatisticsName;
@@ -141,20 +151,21 @@ Report run(Compression& c) {
   if (!prep.choice.note.empty()) c.observer.note(prep.choice.note);
   prep.plan();  // refuses what cannot be planned before a weight is read
   if (prep.options.size) survey_design(prep);
-  if (!c.journal.weights_are_checked()) {
-    check_weights(prep.source.weights, prep.source.spec, prep.pool, c.observer);
-    c.journal.add_weights_checked();
-  }
+  check(c);
   calibrate(c);
   const Plan plan = fitted(c, prep.plan());
   note_plan(c, plan);
-  const Trials trials = climb(c, plan);
+  Trials trials = climb(c, plan);
+  prep.hashes.finish(prep.pool);
+  c.know_source();
+  trials.ladder.back().plan.source_sha256 = combined_hash(prep.source_files);
   Report report = describe(c, trials);
   if (prep.texts.report)
     report.quality =
         Reference(c, *prep.texts.report, "report text").quality_of(OpenModel(c.out.path() / trials.folder));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - prep.started).count();
-  assemble_package(c.out.path(), c.out.path() / trials.folder, prep.source.checkpoint, prep.source_files, report);
+  assemble_package(c.out.path(), c.out.path() / trials.folder, prep.source.checkpoint, prep.source_files, prep.hashes,
+                   report);
   c.out.publish(trials.folder, trials.accepted ? fs::path() : rejected_path(c.options.output));
   return report;
 }

@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kName = "journal";
 constexpr const char* kRun = "run";
+constexpr const char* kSource = "hashes of MODEL";
 
 std::string next_key(const Plan& plan) { return "raised " + plan.sha256(); }
 
@@ -121,10 +122,23 @@ bool is_like(const Plan& plan, const Plan& like) {
 }  // namespace
 
 CompressJournal::CompressJournal(const fs::path& folder, const Json& run)
-    : journal_(folder / kName), continues_(!journal_.empty()) {
+    : folder_(folder), journal_(folder / kName), continues_(!journal_.empty()) {
   const Json* then = journal_.find(kRun);
-  if (continues_) check_same_run(then ? *then : Json::object(), run, folder);
-  if (!then) journal_.add(kRun, run);
+  if (!continues_) {
+    journal_.add(kRun, run);
+    return;
+  }
+  Json now = run;
+  if (const Json* stamps = then && knows_source() ? then->find(kModelFiles) : nullptr) now.set(kModelFiles, *stamps);
+  check_same_run(then ? *then : Json::object(), now, folder);
+}
+
+bool CompressJournal::knows_source() const { return journal_.find(kSource) != nullptr; }
+
+void CompressJournal::expect_source(const Json& hashes) {
+  const Json* then = journal_.find(kSource);
+  if (!then) return journal_.add(kSource, hashes);
+  check_same_run(Json::object({{kModelFiles, *then}}), Json::object({{kModelFiles, hashes}}), folder_);
 }
 
 std::size_t CompressJournal::tensors() const { return journal_.count(StepRecords::kPrefix); }

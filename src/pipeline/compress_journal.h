@@ -23,13 +23,18 @@ struct NextTrial {
 
 class CompressJournal {
  public:
-  // Continues what `folder` holds, or begins it. Errors: check_same_run.
+  // Continues what `folder` holds, or begins it. Errors: check_same_run, where the stamps of the model's files count as
+  // long as its hashes are not on record.
   CompressJournal(const std::filesystem::path& folder, const Json& run);
 
   // Whether an earlier run had begun it.
   bool continues() const noexcept { return continues_; }
   std::size_t tensors() const;
   Journal& records() noexcept { return journal_; }
+
+  bool knows_source() const;
+  // Records the hashes of the model's files, or holds them against those on record. Errors: check_same_run.
+  void expect_source(const Json& hashes);
 
   bool weights_are_checked() const { return journal_.find("weights checked") != nullptr; }
   void add_weights_checked() { journal_.add("weights checked", true); }
@@ -52,6 +57,7 @@ class CompressJournal {
   void add_gate(const Plan& plan, const Quality& quality);
 
  private:
+  std::filesystem::path folder_;
   Journal journal_;
   bool continues_;
 };

@@ -138,7 +138,17 @@ TEST(CompressJournal, OfAnotherRunIsRefused) {
              added = Json::object({{"a", "1"}, {"b", "2"}, {"c", "3"}});
   expect_parts(refusal(ErrorCode::kInput, "MODEL", changed), {"input has changed", "b is another file"});
   expect_parts(refusal(ErrorCode::kInput, "MODEL", added), {"input has changed", "c is another file"});
-  EXPECT_TRUE(CompressJournal(scratch.path(), identity()).weights_are_checked()) << "what was there stays";
+  CompressJournal known(scratch.path(), identity());
+  EXPECT_TRUE(known.weights_are_checked()) << "what was there stays";
+  EXPECT_FALSE(known.knows_source());
+  known.expect_source(Json::object({{"a", "hash"}}));
+  Json touched = identity();
+  touched.set("MODEL", changed);
+  CompressJournal again(scratch.path(), touched);  // the hashes decide as soon as they are known
+  EXPECT_TRUE(again.knows_source());
+  again.expect_source(Json::object({{"a", "hash"}}));
+  expect_parts(message_of(ErrorCode::kInput, [&] { again.expect_source(Json::object({{"a", "another"}})); }),
+               {"input has changed", "a is another file"});
 }
 
 // Stops after so many steps.

@@ -14,7 +14,7 @@ Unfinished unfinished_of(const CompressOptions& options) {
 
 Json identity_of_inputs(Preparation& p) {
   p.read_texts();
-  return to_json(RunIdentity{p.options, p.source, p.hash_source(), p.texts, p.scheme, p.format, p.setup.precision});
+  return to_json(RunIdentity{p.options, p.source, p.texts, p.scheme, p.format, p.setup.precision});
 }
 
 }  // namespace
@@ -25,6 +25,14 @@ Compression::Compression(Preparation& preparation)
       observer(prep.observer),
       out(options.output, options.existing, unfinished_of(options)),
       journal(out.path(), identity_of_inputs(prep)),
-      facts(tensor_facts(prep.source.spec, prep.names)) {}
+      facts(tensor_facts(prep.source.spec, prep.names)) {
+  if (prep.hashes_first() || journal.knows_source()) {
+    know_source();
+  } else {
+    prep.begin_hashing();
+  }
+}
+
+void Compression::know_source() { journal.expect_source(hashes_by_name(prep.hash_source())); }
 
 }  // namespace quern

@@ -23,6 +23,9 @@ struct Compression {
   // Takes the output folder and reads the inputs. What an interrupted run left in the folder stays as it is when this
   // throws and the options say to resume.
   explicit Compression(Preparation& preparation);
+
+  // Hashes what is left of the model's files, and records it. Errors: CompressJournal::expect_source.
+  void know_source();
 };
 
 }  // namespace quern

@@ -18,16 +18,17 @@ StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const Export
   const ExportedRows rows(source, weight, exported);
   const std::vector<RowTask> tasks = row_tasks(rows);
   std::vector<EncodeError> errors(tasks.size());
-  std::vector<std::string> hashes(tasks.size());
+  std::vector<std::string> sums(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
     const EncodedRows encoded = encode_rows(rows, step, rows.moments(in.statistics, tasks[i].expert), tasks[i]);
     errors[i] = encoded.error;
-    hashes[i] = packed_hash(encoded.packed);
+    sums[i] = packed_sums(encoded.packed);
     for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)
       writer.write(tensor, p, tasks[i].first * encoded.packed.codec().plane_row_bytes(p, rows.layout().cols),
                    encoded.packed.plane(p));
+    if (in.hashes) in.hashes->advance();
   });
-  StepRecord record{joined_hash(hashes), {}};
+  StepRecord record{joined_hash(sums), {}};
   for (const EncodeError& error : errors) record.error += error;
   return record;
 }
@@ -79,6 +80,10 @@ struct Steps {
   }
 };
 
+void settle(CheckpointWriter& writer, FileHashes& hashes) {
+  for (const SettledFile& file : writer.settled()) hashes.settle(file.path, file.bytes);
+}
+
 std::string progress_line(const PlanStep& step, const EncodeError& error) {
   return fmt::format("{} {} error {:.2e} ({} bytes)", step.output, step.codec, error.relative_weighted(), step.bytes);
 }
@@ -117,12 +122,15 @@ std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const C
   const auto writer = find_format(plan.format).create(folder, head);
   std::optional<Checkpoint> there;
   if (begun) there.emplace(open_checkpoint(folder));
+  if (in.hashes)
+    for (const SettledFile& file : writer->settled()) in.hashes->add(file.path, FileHashes::Content::kBeingWritten);
   const Steps steps{in, plan, *writer, records, there ? &*there : nullptr, earlier};
   std::vector<EncodeError> errors;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     check_interrupted(in.observer);
     const PlanStep& step = plan.steps[i];
     errors.push_back(steps.write(i));
+    if (in.hashes) settle(*writer, *in.hashes);
     if (errors.back().relative_plain() > kNoticeableError)
       in.observer.note(
           fmt::format("{} loses {:.0f}% of its energy as {}: its values are too large or too uneven for it",

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/file_hashes.h"
 #include "base/thread_pool.h"
 #include "calib/statistics.h"
 #include "pipeline/step_records.h"
@@ -20,6 +21,7 @@ struct EncodeInput {
   const Statistics& statistics;  // empty: no moments
   ThreadPool& pool;
   Observer& observer;
+  FileHashes* hashes = nullptr;  // taken further beside encoding; gets the files of weights that are written
 };
 
 // Writes the weights of `plan` as `head` describes them into `folder`. Returns the error of each step.

@@ -110,13 +110,25 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   }
 }
 
-std::vector<HashedFile> hash_files(const Checkpoint& checkpoint, ThreadPool& pool) {
-  std::vector<HashedFile> files(checkpoint.files().size());
-  pool.run(files.size(), [&](std::size_t i) {
-    const SourceFile& file = checkpoint.files()[i];
-    files[i] = {file.path.filename().string(), file.bytes, sha256_of_file(file.path), HashedFile::Role::kModel};
-  });
+void add_files(const Checkpoint& checkpoint, FileHashes& hashes) {
+  for (const SourceFile& file : checkpoint.files()) hashes.add(file.path, FileHashes::Content::kFinal);
+}
+
+std::vector<HashedFile> hashed_files(const Checkpoint& checkpoint, const FileHashes& hashes) {
+  std::vector<HashedFile> files;
+  for (const SourceFile& file : checkpoint.files()) {
+    const std::string* sha256 = hashes.find(file.path);
+    ensure(sha256 != nullptr, "{} was not hashed", file.path.string());
+    files.push_back({file.path.filename().string(), file.bytes, *sha256, HashedFile::Role::kModel});
+  }
   return files;
+}
+
+std::vector<HashedFile> hash_files(const Checkpoint& checkpoint, ThreadPool& pool) {
+  FileHashes hashes;
+  add_files(checkpoint, hashes);
+  hashes.finish(pool);
+  return hashed_files(checkpoint, hashes);
 }
 
 std::string combined_hash(const std::vector<HashedFile>& files) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file_hashes.h"
 #include "base/thread_pool.h"
 #include "optim/optimizer.h"
 #include "plan/plan.h"
@@ -35,7 +36,10 @@ Json to_json(const Manifest& manifest);
 // Error(kVerification) when the file is missing or is not a manifest of this version.
 Manifest read_manifest(const std::filesystem::path& folder);
 
-// Hashes every file of a checkpoint.
+// Has the files of a checkpoint hashed, and their hashes once that is done.
+void add_files(const Checkpoint& checkpoint, FileHashes& hashes);
+std::vector<HashedFile> hashed_files(const Checkpoint& checkpoint, const FileHashes& hashes);
+// Both at once.
 std::vector<HashedFile> hash_files(const Checkpoint& checkpoint, ThreadPool& pool);
 // One hash over the names and hashes of the files: identifies the source in plans.
 std::string combined_hash(const std::vector<HashedFile>& files);

@@ -43,8 +43,9 @@ std::vector<SourceFile> files_that_go_along(const Checkpoint& source, std::strin
   return files;
 }
 
-HashedFile hashed(const fs::path& path, HashedFile::Role role) {
-  return {path.filename().string(), fs::file_size(path), sha256_of_file(path), role};
+HashedFile hashed(const fs::path& path, HashedFile::Role role, const FileHashes& known = {}) {
+  const std::string* sha256 = known.find(path);
+  return {path.filename().string(), fs::file_size(path), sha256 ? *sha256 : sha256_of_file(path), role};
 }
 
 std::vector<fs::path> sorted_files(const fs::path& folder) {
@@ -197,7 +198,7 @@ fs::path rejected_path(const fs::path& output) {
 }
 
 void assemble_package(const fs::path& work, const fs::path& folder, const Checkpoint& source,
-                      const std::vector<HashedFile>& source_files, Report& report) {
+                      const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report) {
   const Plan& plan = report.ladder.back().plan;
   Manifest manifest{source.path().string(), source.format(), source_files, {}, plan, report.errors};
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
@@ -205,7 +206,7 @@ void assemble_package(const fs::path& work, const fs::path& folder, const Checkp
   for (const SourceFile& file : files_that_go_along(source, plan.format))
     copy_beside(file.path, folder / file.path.filename());
   for (const fs::path& file : sorted_files(folder))
-    manifest.output_files.push_back(hashed(file, HashedFile::Role::kModel));
+    manifest.output_files.push_back(hashed(file, HashedFile::Role::kModel, hashes));
   if (fs::exists(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
   report.output_bytes = manifest.model_bytes();
   write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");

@@ -60,9 +60,16 @@ void Preparation::read_texts(GateText gate) {
   texts_are_read_ = true;
 }
 
+void Preparation::begin_hashing() {
+  if (!hashing_) add_files(source.checkpoint, hashes);
+  hashing_ = true;
+}
+
 const std::vector<HashedFile>& Preparation::hash_source() {
-  if (source_files.empty()) source_files = hash_files(source.checkpoint, pool);
-  return source_files;
+  if (!source_files.empty()) return source_files;
+  begin_hashing();
+  hashes.finish(pool);
+  return source_files = hashed_files(source.checkpoint, hashes);
 }
 
 Plan Preparation::plan() {

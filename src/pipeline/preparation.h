@@ -30,6 +30,7 @@ struct Preparation {
   const std::vector<Coupling> couplings;  // of the model in the format
   EvaluationSetup setup;
   CompressTexts texts;                   // once read
+  FileHashes hashes;                     // of the model's files, and of those that are written beside hashing them
   std::vector<HashedFile> source_files;  // once hashed
   Statistics statistics;
   std::string statistics_sha256;  // empty: there are none
@@ -41,7 +42,9 @@ struct Preparation {
 
   // Cuts the texts into windows, the first time.
   void read_texts(GateText gate = GateText::kWhereNeeded);
-  // The hashes of the model's files, taken the first time.
+  // Has the model's files hashed beside encoding.
+  void begin_hashing();
+  // The hashes of the model's files. What is left of the work is done here.
   const std::vector<HashedFile>& hash_source();
   // By the scheme, or the one that was given. Refuses what cannot be planned. One by the scheme names the model's hash
   // only behind hash_source.
@@ -52,6 +55,11 @@ struct Preparation {
   std::vector<std::string> loading_notes(const Plan& plan) const;
   // Whether there is something to collect statistics from.
   bool calibrates() const { return !options.statistics.empty() || !options.calibration_text.empty(); }
+  // Whether anything is computed with the weights before they are encoded. REQUIRES: the texts were read.
+  bool runs_first() const { return texts.calibration || options.size; }
+  // Whether the model's hash is asked for before that: by a plan that was given, and by records that go by the hash of
+  // the plan. REQUIRES: the texts were read.
+  bool hashes_first() const { return given || options.bound.is_set() || runs_first(); }
   // Of the calibration text, or those that were given, written to `file`. Returns the hash of the file.
   std::string collect(const std::filesystem::path& file);
   // Statistics go through their file, so that a run from the file gives the same bytes.
@@ -65,7 +73,7 @@ struct Preparation {
   EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
 
  private:
-  bool texts_are_read_ = false;
+  bool texts_are_read_ = false, hashing_ = false;
   std::optional<CheckpointHead> head_;  // of any plan: only the tensors differ
 };
 

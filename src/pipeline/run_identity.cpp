@@ -1,6 +1,7 @@
 // Identity as an object whose keys are what a person would have to change.
 #include "pipeline/run_identity.h"
 
+#include "base/file.h"
 #include "base/sha256.h"
 #include "quern/error.h"
 #include "quern/version.h"
@@ -11,7 +12,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kProgram = "program";
-constexpr const char* kModel = "MODEL";
 
 Json hash_of(const fs::path& file) { return file.empty() ? Json() : Json(sha256_of_file(file)); }
 
@@ -42,8 +42,9 @@ std::string changed_file(const Json& then, const Json& now) {
 constexpr const char* kAdvice = "leave out --resume to start from the beginning";
 
 [[noreturn]] void refuse(const std::string& key, const Json& then, const Json& now, const std::string& partial) {
-  if (key == kModel)
-    fail(ErrorCode::kInput, "the input has changed since {} was begun: {} is another file now; {}", partial,
+  if (key == kModelFiles)
+    fail(ErrorCode::kInput,
+         "the input has changed since {} was begun: {} is another file now, or was written again; {}", partial,
          changed_file(then, now), kAdvice);
   if (key == kProgram)
     fail(ErrorCode::kUsage, "{} was begun by quern {}, and this is {}; {}", partial, shown(then), shown(now), kAdvice);
@@ -58,11 +59,12 @@ constexpr const char* kAdvice = "leave out --resume to start from the beginning"
 
 Json to_json(const RunIdentity& run) {
   Json files = Json::object(), calibration = text_to_json(run.texts.calibration_use);
-  for (const HashedFile& file : run.source_files) files.set(file.name, file.sha256);
+  for (const SourceFile& file : run.source.checkpoint.files())
+    files.set(file.path.filename().string(), file_stamp(file.path));
   if (!calibration.is_null()) calibration.set("name", run.options.calibration_text.filename().string());
   const CompressOptions& o = run.options;
   return Json::object({{kProgram, kVersion},
-                       {kModel, std::move(files)},
+                       {kModelFiles, std::move(files)},
                        {"name of MODEL", run.source.name()},
                        {"--scheme", run.scheme.name},
                        {"--format", run.format.name},
@@ -77,6 +79,12 @@ Json to_json(const RunIdentity& run) {
                        {"size", size_to_json(o.size)},
                        {"--survey-passes", o.survey_passes ? Json(*o.survey_passes) : Json()},
                        {"--compute", to_string(run.precision)}});
+}
+
+Json hashes_by_name(const std::vector<HashedFile>& files) {
+  Json hashes = Json::object();
+  for (const HashedFile& file : files) hashes.set(file.name, file.sha256);
+  return hashes;
 }
 
 void check_same_run(const Json& then, const Json& now, const fs::path& partial) {

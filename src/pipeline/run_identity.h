@@ -12,14 +12,17 @@ namespace quern {
 struct RunIdentity {
   const CompressOptions& options;
   const OpenModel& source;
-  const std::vector<HashedFile>& source_files;
   const CompressTexts& texts;
   const Scheme& scheme;
   const Format& format;
   Precision precision;
 };
 
+// The model's files, name by name: by their stamps in a RunIdentity, whose hashes may become known later.
+inline constexpr const char* kModelFiles = "MODEL";
+
 Json to_json(const RunIdentity& run);
+Json hashes_by_name(const std::vector<HashedFile>& files);
 
 // Error(kInput) when the model's files are others than `then`, Error(kUsage) when anything else is; the message names
 // what differs. `partial`: where the run was begun.

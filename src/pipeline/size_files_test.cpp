@@ -134,7 +134,7 @@ void expect_package_has(const SizedModel& sized, const SizedPlan& plan) {
   report.source_bytes = sized.model.file_bytes();
   report.tensors = tensor_facts(sized.model.spec, sized.names);
   const auto hashed = hash_files(sized.model.checkpoint, pool);
-  assemble_package(work.path(), folder, sized.model.checkpoint, hashed, report);
+  assemble_package(work.path(), folder, sized.model.checkpoint, hashed, {}, report);
   EXPECT_EQ(report.output_bytes, plan.file_bytes);
   std::uint64_t evidence = fs::file_size(folder / kManifestName);
   for (const char* name : kEvidenceNames)

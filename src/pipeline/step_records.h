@@ -15,7 +15,7 @@
 namespace quern {
 
 struct StepRecord {
-  std::string sha256;  // as packed_hash and stored_hash make it
+  std::string sha256;  // of the checksums of its tasks: as joined_hash and stored_hash make it
   EncodeError error;
 };
 
@@ -35,9 +35,9 @@ class StepRecords {
   std::string statistics_sha256_;
 };
 
-// Of the bytes of one task.
-std::string packed_hash(const PackedTensor& packed);
-// Of a tensor whose tasks have these hashes.
+// Checksums of the bytes of one task, plane by plane.
+std::string packed_sums(const PackedTensor& packed);
+// The hash of a tensor whose tasks have these checksums.
 std::string joined_hash(const std::vector<std::string>& of_tasks);
 // The same of a tensor in files. Empty when its planes are not those of the codec and these rows.
 std::string stored_hash(const Checkpoint& checkpoint, const std::string& tensor, const Codec& codec, std::uint64_t cols,

@@ -66,7 +66,7 @@ void time_encoding(Preparation& prep, const Plan& plan, WorkRates& rates) {
     step.codec = codec->name;
     rates.encode[codec->name] = seconds_of([&] {
                                   prep.pool.run(tasks.size(), [&](std::size_t i) {
-                                    packed_hash(try_encode_rows(rows, step, alike, tasks[i]).packed);
+                                    packed_sums(try_encode_rows(rows, step, alike, tasks[i]).packed);
                                   });
                                 }) /
                                 static_cast<double>(weights);
@@ -160,17 +160,33 @@ struct Work {
         for (const auto& [codec, rate] : rates.encode)
           tries += rate * static_cast<double>(std::min(plan.steps[step].parameters, kWeightsTried));
     if (walks == SurveyWalks::kAlone) return seconds + tries;
-    if (design.is_banded) return seconds + tries + encode() + 2 * pass(design.windows) + 3 * head;
+    if (design.is_banded) return seconds + tries + encode_alone() + 2 * pass(design.windows) + 3 * head;
     return (seconds + tries) * kTogether;
   }
 
-  double encode() const {
-    double seconds = 0, bytes = 0;
-    for (const PlanStep& step : plan.steps) {
-      seconds += encoding(step.codec) * static_cast<double>(step.parameters);
-      bytes += static_cast<double>(step.bytes);
-    }
-    return seconds + bytes * rates.hash;
+  // Of the model's files, each by one thread.
+  double hash_source() const {
+    std::uint64_t largest = 0;
+    for (const SourceFile& file : prep.source.checkpoint.files()) largest = std::max(largest, file.bytes);
+    return rates.hash * static_cast<double>(std::max(largest, prep.source.file_bytes() / prep.pool.threads()));
+  }
+  double check() const {
+    std::uint64_t weights = 0;
+    for (const PlanStep& step : plan.steps) weights += step.parameters;
+    return rates.read * static_cast<double>(weights);
+  }
+
+  double encode_alone() const {
+    double seconds = 0;
+    for (const PlanStep& step : plan.steps) seconds += encoding(step.codec) * static_cast<double>(step.parameters);
+    return seconds;
+  }
+  double hash_output() const { return static_cast<double>(plan.tensor_bytes()) * rates.hash; }
+  // Threads take turns at hashing; no file is done before one thread could hash it.
+  double encode_beside_hashing(double source) const {
+    const double hashing = rates.hash * source + hash_output();
+    const double together = encode_alone() + hashing / static_cast<double>(prep.pool.threads());
+    return std::max({together, source > 0 ? hash_source() : 0.0, hash_output()});
   }
 };
 
@@ -211,15 +227,14 @@ Json to_json(const TimeForecast& time) {
 
 TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const WorkRates& rates, SurveyWalks walks) {
   const Work work{prep, plan, rates};
-  std::uint64_t largest = 0, weights = 0;
-  for (const SourceFile& file : prep.source.checkpoint.files()) largest = std::max(largest, file.bytes);
-  for (const PlanStep& step : plan.steps) weights += step.parameters;
   TimeForecast times;
-  times.read = rates.read * static_cast<double>(weights) +
-               rates.hash * static_cast<double>(std::max(largest, prep.source.file_bytes() / prep.pool.threads()));
+  times.read = (prep.runs_first() ? work.check() : 0) + (prep.hashes_first() ? work.hash_source() : 0);
   if (prep.texts.calibration) times.calibrate = work.pass(prep.texts.calibration->count());
   if (prep.options.size && prep.texts.gate) times.survey = work.survey(walks);
-  times.encode = work.encode();
+  times.encode =
+      prep.options.bound.is_set()
+          ? work.encode_alone() + work.hash_output()
+          : work.encode_beside_hashing(prep.hashes_first() ? 0 : static_cast<double>(prep.source.file_bytes()));
   for (const std::optional<Windows>* text :
        {&prep.texts.report, prep.options.bound.is_set() ? &prep.texts.gate : nullptr})
     if (text && *text) times.measure += 2 * work.pass((*text)->count()) + work.heads((*text)->count());

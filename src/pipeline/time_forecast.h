@@ -27,10 +27,10 @@ WorkRates measure_rates(Preparation& prep, const Plan& plan);
 
 // Seconds of each phase.
 struct TimeForecast {
-  double read = 0;       // hash the model's files, check its weights
+  double read = 0;       // hash the model's files and check its weights, where that comes before all else
   double calibrate = 0;  // statistics
   double survey = 0;     // what a size is chosen from
-  double encode = 0;     // write the files and hash them
+  double encode = 0;     // write the files and hash them; beside that, where they were not, the model's
   double measure = 0;    // bound and report
   double total() const { return replay() + calibrate + survey; }
   // Of the plan, with its statistics.

@@ -31,8 +31,19 @@ TEST_F(TimeForecastOfLlama7m, EncodingCountsTheWeightsOfEachCodecAndHashesTheByt
   WorkRates rates{.encode = {{"q8_0", 2e-9}, {"f32", 0}}};
   EXPECT_NEAR(forecast_time(*prep, plan, rates).encode, 2e-9 * static_cast<double>(packed), 1e-12);
   rates.hash = 1e-9;
+  const auto source = static_cast<double>(prep->source.file_bytes()),
+             written = static_cast<double>(plan.tensor_bytes());
+  EXPECT_EQ(forecast_time(*prep, plan, rates).read, 0) << "the model is hashed beside encoding, by one of two threads";
   EXPECT_NEAR(forecast_time(*prep, plan, rates).encode,
-              2e-9 * static_cast<double>(packed) + 1e-9 * static_cast<double>(plan.tensor_bytes()), 1e-12);
+              2e-9 * static_cast<double>(packed) + 1e-9 * (source + written) / 2, 1e-12);
+  rates.hash = 1;  // a file is hashed by one thread at a time
+  const auto largest = static_cast<double>(fs::file_size(options.input / "model.safetensors"));
+  EXPECT_NEAR(forecast_time(*prep, plan, rates).encode, largest, 1e-6);
+  prep->texts.calibration = windows(4);  // reads the weights first
+  rates = {.encode = {{"q8_0", 2e-9}, {"f32", 0}}, .read = 1e-9, .hash = 1e-9};
+  EXPECT_NEAR(forecast_time(*prep, plan, rates).read, 1e-9 * (static_cast<double>(prep->source.parameters()) + largest),
+              1e-12);
+  EXPECT_NEAR(forecast_time(*prep, plan, rates).encode, 2e-9 * static_cast<double>(packed) + 1e-9 * written / 2, 1e-12);
 }
 
 TEST_F(TimeForecastOfLlama7m, APassGoesInRoundsOfOneWindowAThread) {

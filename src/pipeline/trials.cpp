@@ -48,7 +48,9 @@ void encode_trial(Compression& c, Trials& trials) {
   const CheckpointHead& head = c.prep.head_of(plan);
   StepRecords records(c.journal.records(), c.prep.statistics_sha256);
   const std::optional<Checkpoint> earlier = files_of(before);
-  trials.errors = encode(c.prep.encode_input(), plan, head, folder, &records, earlier ? &*earlier : nullptr);
+  EncodeInput input = c.prep.encode_input();
+  if (!c.options.bound.is_set()) input.hashes = &c.prep.hashes;  // with a bound these files may not be the last
+  trials.errors = encode(input, plan, head, folder, &records, earlier ? &*earlier : nullptr);
   fs::remove_all(before, ec);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "pipeline/check_weights.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -75,6 +76,8 @@ Matrix ExportedRows::rows(std::size_t first, std::size_t count) const {
 
 std::size_t ExportedRows::expert_of(std::size_t row) const { return expert_of_row(weight_, exported_, row); }
 
+void ExportedRows::check_finite() const { quern::check_finite(source_, weight_); }
+
 std::span<const double> ExportedRows::moments(const Statistics& statistics, std::size_t expert) const {
   const bool columns_are_inputs = weight_.axes.size() > 1 && !exported_.is_transposed(weight_);
   return columns_are_inputs ? moments_of(statistics, weight_, expert) : std::span<const double>();
@@ -109,6 +112,7 @@ EncodedRows try_encode_rows(const ExportedRows& source, const PlanStep& step, st
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
                         const RowTask& task) {
   EncodedRows encoded = try_encode_rows(source, step, moments, task);
+  if (!std::isfinite(encoded.error.plain_energy)) source.check_finite();  // no square of a float is infinite in double
   if (!std::isfinite(encoded.error.plain))
     fail(ErrorCode::kInput, "tensor {} holds values too large for the number format {}; give it a wider one",
          step.tensor, step.codec);

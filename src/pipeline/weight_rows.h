@@ -27,6 +27,8 @@ class ExportedRows {
   std::span<const double> moments(const Statistics& statistics, std::size_t expert) const;
   // The expert that a row belongs to; 0 for all but mixtures.
   std::size_t expert_of(std::size_t row) const;
+  // Error(kInput) where the weight holds a NaN or an infinity: reads all of it.
+  void check_finite() const;
 
  private:
   friend std::vector<struct RowTask> row_tasks(const ExportedRows& rows);
@@ -56,7 +58,7 @@ struct EncodedRows {
   PackedTensor packed;
   EncodeError error;
 };
-// Error(kInput) where the rows hold values too large for the codec.
+// Error(kInput) where the rows hold values too large for the codec, or no numbers (ExportedRows::check_finite).
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
                         const RowTask& task);
 // Without that error, whose sums are then no finite numbers.

@@ -1,0 +1,100 @@
+// A hash is a chain, so that a file is hashed by one thread at a time, whichever that is.
+#include "base/file_hashes.h"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+#include <optional>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+constexpr std::uint64_t kRead = std::uint64_t{1} << 17;   // stays in a core's cache between reading and hashing
+constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;  // 0.6 ms, as long as a task of encoding takes
+
+}  // namespace
+
+class FileHashes::Running {
+ public:
+  Running(std::filesystem::path path, std::uint64_t settled) : path_(std::move(path)), settled_(settled) {}
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  const std::string& hex() const {
+    ensure(!hex_.empty(), "{} was not hashed to its end", path_.string());
+    return hex_;
+  }
+  void settle(std::uint64_t bytes) { settled_ = std::max(settled_, bytes); }
+
+  // Whether there was a piece, and no one else at it.
+  bool advance() {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    return lock && hash_up_to(std::min(settled_, at_ + kPiece));
+  }
+  void finish() {
+    const std::lock_guard lock(mutex_);
+    if (!hex_.empty()) return;
+    hash_up_to(std::numeric_limits<std::uint64_t>::max());
+    hex_ = hash_.hex();
+    file_.reset();
+    buffer_ = {};
+  }
+
+ private:
+  bool hash_up_to(std::uint64_t end) {
+    if (!hex_.empty() || end <= at_) return false;
+    if (!file_) file_.emplace(path_);
+    end = std::min(end, file_->size());
+    const bool is_more = at_ < end;
+    buffer_.resize(kRead);
+    while (at_ < end) {
+      const auto part = std::span(buffer_).first(std::min(kRead, end - at_));
+      file_->read(at_, part);
+      hash_.update(part);
+      at_ += part.size();
+    }
+    return is_more;
+  }
+
+  const std::filesystem::path path_;
+  std::uint64_t settled_;  // written while no thread hashes
+  std::mutex mutex_;       // guards what follows
+  std::optional<File> file_;
+  Sha256 hash_;
+  std::vector<std::byte> buffer_;
+  std::uint64_t at_ = 0;
+  std::string hex_;  // once known
+};
+
+FileHashes::FileHashes() = default;
+FileHashes::~FileHashes() = default;
+
+void FileHashes::add(const std::filesystem::path& path, Content content) {
+  const std::uint64_t settled = content == Content::kFinal ? std::numeric_limits<std::uint64_t>::max() : 0;
+  files_.push_back(std::make_unique<Running>(path, settled));
+}
+
+void FileHashes::settle(const std::filesystem::path& path, std::uint64_t bytes) {
+  const auto file = std::ranges::find(files_, path, [](const auto& running) { return running->path(); });
+  ensure(file != files_.end(), "{} is not being hashed", path.string());
+  (*file)->settle(bytes);
+}
+
+void FileHashes::advance() {
+  for (const auto& file : files_)
+    if (file->advance()) return;
+}
+
+void FileHashes::finish(ThreadPool& pool) {
+  pool.run(files_.size(), [&](std::size_t i) { files_[i]->finish(); });
+}
+
+const std::string* FileHashes::find(const std::filesystem::path& path) const {
+  const auto file = std::ranges::find(files_, path, [](const auto& running) { return running->path(); });
+  return file == files_.end() ? nullptr : &(*file)->hex();
+}
+
+}  // namespace quern

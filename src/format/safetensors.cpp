@@ -149,10 +149,9 @@ constexpr Loader kPackedLoader = {kFromPretrained, "transformers with the compre
                                   "compressed-tensors"};
 constexpr Loader kMixedLoader = {
     nullptr,
-    "transformers 5.23 does not load matrices packed in several ways beside a packed embedding, zero points or "
-    "experts, "
-    "as they are here: it takes one packed number format for all, or those without zero points and the embedding "
-    "unpacked",
+    "transformers 5.23 does not load the number formats of this folder beside each other: it takes one packed number "
+    "format, of a mixture for all experts too, or several without zero points where nothing is a mixture and the "
+    "embedding is not packed",
     "compressed-tensors"};
 constexpr Loader kBitsandbytesLoader = {kFromPretrained, "transformers with the bitsandbytes package", "bitsandbytes"};
 

@@ -150,7 +150,7 @@ Report run(Compression& c) {
   Preparation& prep = c.prep;
   if (!prep.choice.note.empty()) c.observer.note(prep.choice.note);
   prep.plan();  // refuses what cannot be planned before a weight is read
-  if (prep.options.size) survey_design(prep);
+  if (prep.options.size || prep.options.bound.is_set()) survey_design(prep);
   check(c);
   calibrate(c);
   const Plan plan = fitted(c, prep.plan());

@@ -135,6 +135,12 @@ CompressJournal::CompressJournal(const fs::path& folder, const Json& run)
 
 bool CompressJournal::knows_source() const { return journal_.find(kSource) != nullptr; }
 
+Json CompressJournal::stamps() const {
+  const Json* run = journal_.find(kRun);
+  const Json* stamps = run ? run->find(kModelFiles) : nullptr;
+  return stamps ? *stamps : Json::object();
+}
+
 void CompressJournal::expect_source(const Json& hashes) {
   const Json* then = journal_.find(kSource);
   if (!then) return journal_.add(kSource, hashes);

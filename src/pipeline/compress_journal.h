@@ -33,6 +33,8 @@ class CompressJournal {
   Journal& records() noexcept { return journal_; }
 
   bool knows_source() const;
+  // Of the model's files when the run was begun.
+  Json stamps() const;
   // Records the hashes of the model's files, or holds them against those on record. Errors: check_same_run.
   void expect_source(const Json& hashes);
 

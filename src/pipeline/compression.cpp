@@ -2,6 +2,7 @@
 #include "pipeline/compression.h"
 
 #include "pipeline/run_identity.h"
+#include "quern/error.h"
 
 namespace quern {
 namespace {
@@ -33,6 +34,13 @@ Compression::Compression(Preparation& preparation)
   }
 }
 
-void Compression::know_source() { journal.expect_source(hashes_by_name(prep.hash_source())); }
+void Compression::know_source() {
+  const Json hashes = hashes_by_name(prep.hash_source());
+  if (!journal.knows_source())
+    if (const std::string file = changed_file(journal.stamps(), stamps_by_name(prep.source.checkpoint)); !file.empty())
+      fail(ErrorCode::kInput,
+           "the input has changed while it was compressed: {} is another file now; run the command again", file);
+  journal.expect_source(hashes);
+}
 
 }  // namespace quern

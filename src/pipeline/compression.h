@@ -24,7 +24,8 @@ struct Compression {
   // throws and the options say to resume.
   explicit Compression(Preparation& preparation);
 
-  // Hashes what is left of the model's files, and records it. Errors: CompressJournal::expect_source.
+  // Hashes what is left of the model's files, and records it. Errors: CompressJournal::expect_source; Error(kInput)
+  // where a file has changed since the run, or the one that it continues, was begun.
   void know_source();
 };
 

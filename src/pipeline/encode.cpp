@@ -2,6 +2,7 @@
 #include "pipeline/encode.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "quern/error.h"
 
@@ -30,6 +31,11 @@ StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const Export
   });
   StepRecord record{joined_hash(sums), {}};
   for (const EncodeError& error : errors) record.error += error;
+  // No square of a float is infinite in double, and no sum of so many.
+  if (!std::isfinite(record.error.plain_energy)) rows.check_finite();
+  if (!std::isfinite(record.error.plain))
+    fail(ErrorCode::kInput, "tensor {} holds values too large for the number format {}; give it a wider one",
+         step.tensor, step.codec);
   return record;
 }
 
@@ -60,7 +66,7 @@ struct Steps {
     const std::uint64_t cols = row_layout(exported.output_shape(weight)).cols;
     const PlanStep& step = plan.steps[i];
     return stored_hash(*files, step.output, *find_codec(step.codec), cols, row_tasks(weight, exported), in.pool) ==
-           record.sha256;
+           record.hash;
   }
 
   EncodeError write(std::size_t i) const {

@@ -30,7 +30,7 @@ TEST(ModelCard, SaysWhatRunsAPackageOfEachContainer) {
   EXPECT_TRUE(has(blocks, "from_pretrained(\"THIS FOLDER\")`: transformers with the bitsandbytes package"));
   EXPECT_FALSE(has(blocks, "compressed-tensors"));
   EXPECT_FALSE(has(several, "from_pretrained"));
-  EXPECT_TRUE(has(several, "transformers 5.23 does not load matrices packed in several ways"));
+  EXPECT_TRUE(has(several, "transformers 5.23 does not load the number formats of this folder beside each other"));
   EXPECT_TRUE(has(gguf, "`llama-cli -m tiny-llama-bias-q8_0.gguf -p \"...\"`: llama.cpp")) << gguf;
 }
 

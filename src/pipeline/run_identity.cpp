@@ -29,16 +29,6 @@ std::string shown(const Json& value) {
   return value.is_string() ? value.as_string() : dump_json(value);
 }
 
-// The first file that one has and the other has not, or not with these bytes.
-std::string changed_file(const Json& then, const Json& now) {
-  for (const Json* files : {&then, &now})
-    for (const Json::Member& file : files->as_object()) {
-      const Json *before = then.find(file.first), *after = now.find(file.first);
-      if (!before || !after || !(*before == *after)) return file.first;
-    }
-  return {};
-}
-
 constexpr const char* kAdvice = "leave out --resume to start from the beginning";
 
 [[noreturn]] void refuse(const std::string& key, const Json& then, const Json& now, const std::string& partial) {
@@ -57,14 +47,27 @@ constexpr const char* kAdvice = "leave out --resume to start from the beginning"
 
 }  // namespace
 
+std::string changed_file(const Json& then, const Json& now) {
+  for (const Json* files : {&then, &now})
+    for (const Json::Member& file : files->as_object()) {
+      const Json *before = then.find(file.first), *after = now.find(file.first);
+      if (!before || !after || !(*before == *after)) return file.first;
+    }
+  return {};
+}
+
+Json stamps_by_name(const Checkpoint& checkpoint) {
+  Json stamps = Json::object();
+  for (const SourceFile& file : checkpoint.files()) stamps.set(file.path.filename().string(), file_stamp(file.path));
+  return stamps;
+}
+
 Json to_json(const RunIdentity& run) {
-  Json files = Json::object(), calibration = text_to_json(run.texts.calibration_use);
-  for (const SourceFile& file : run.source.checkpoint.files())
-    files.set(file.path.filename().string(), file_stamp(file.path));
+  Json calibration = text_to_json(run.texts.calibration_use);
   if (!calibration.is_null()) calibration.set("name", run.options.calibration_text.filename().string());
   const CompressOptions& o = run.options;
   return Json::object({{kProgram, kVersion},
-                       {kModelFiles, std::move(files)},
+                       {kModelFiles, stamps_by_name(run.source.checkpoint)},
                        {"name of MODEL", run.source.name()},
                        {"--scheme", run.scheme.name},
                        {"--format", run.format.name},

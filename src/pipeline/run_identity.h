@@ -22,6 +22,9 @@ struct RunIdentity {
 inline constexpr const char* kModelFiles = "MODEL";
 
 Json to_json(const RunIdentity& run);
+// The name of the first file that is not the same in both; empty: all are.
+std::string changed_file(const Json& then, const Json& now);
+Json stamps_by_name(const Checkpoint& checkpoint);
 Json hashes_by_name(const std::vector<HashedFile>& files);
 
 // Error(kInput) when the model's files are others than `then`, Error(kUsage) when anything else is; the message names

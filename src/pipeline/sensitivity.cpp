@@ -151,16 +151,22 @@ std::map<std::size_t, StepGroup> lossy_weights(const EncodeInput& in, const Plan
   return lossy;
 }
 
+std::uint64_t packed_bytes(const Weight& weight, const PlanStep& step) {
+  return find_codec(step.codec)->stored_bytes(weight.layout().rows, weight.layout().cols);
+}
+
 // As many as fit, evenly spaced, at least one.
-std::vector<std::size_t> fitting(const ModelSpec& spec, const std::map<std::size_t, StepGroup>& weights,
-                                 std::uint64_t memory) {
+std::vector<std::size_t> fitting(const ModelSpec& spec, const Plan& plan,
+                                 const std::map<std::size_t, StepGroup>& weights, std::uint64_t memory) {
   std::vector<std::size_t> all, some;
   for (const auto& [w, steps] : weights) all.push_back(w);
   for (std::size_t count = all.size(); count > 0; --count) {
     some.clear();
-    std::uint64_t bytes = 0;  // a byte a weight is more than a probe takes
-    for (std::size_t i = 0; i < count; ++i)
-      bytes += spec.weights[some.emplace_back(all[i * all.size() / count])].elements();
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t w = some.emplace_back(all[i * all.size() / count]);
+      bytes += packed_bytes(spec.weights[w], plan.steps[weights.at(w).front()]);
+    }
     if (bytes <= memory) break;
   }
   return some;
@@ -198,7 +204,7 @@ std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, co
     GroupKld& of_group = measured.emplace_back();
     const std::map<std::size_t, StepGroup> lossy = lossy_weights(in, plan, group);
     std::set<std::size_t> weights;
-    for (const std::size_t w : fitting(in.spec, lossy, 2 * setup.memory_limit)) {
+    for (const std::size_t w : fitting(in.spec, plan, lossy, 2 * setup.memory_limit)) {
       const StepGroup& steps = lossy.at(w);
       changed.replace(in.spec.weights[w].tensor, lossy_weight(in, in.spec.weights[w], plan.steps[steps.front()]));
       std::ranges::copy(steps, std::back_inserter(of_group.steps));
@@ -234,10 +240,15 @@ PlanHarm measure_gains(const EncodeInput& in, const Plan& plan, const OpenModel&
   const WalkContext whole = candidate.walk(in.pool, setup.precision);
   in.observer.stage("original on the gate text", in.spec.blocks.size() - 1);
   const ActivationStore reference = final_hidden(original, windows, each, in.observer);
+  if (groups.empty()) {
+    in.observer.stage("candidate on the gate text", in.spec.blocks.size() - 1);
+    const ActivationStore rows = final_hidden(whole, windows, each, in.observer);
+    return {mean_kld(compare(original, reference, whole, rows, windows)), {}};
+  }
   const std::vector<ActivationStore> fronts = fronts_of(whole, windows, each);
   const Divergence divergence(original, reference, whole, windows, each);
   PlanHarm harm{divergence.of(whole, fronts.back()), {}};
-  if (!groups.empty()) in.observer.stage("measure tensors together", groups.size());
+  in.observer.stage("measure tensors together", groups.size());
   for (const StepGroup& group : groups) {
     check_interrupted(in.observer);
     if (float_bytes(in, group) <= 2 * setup.memory_limit) {

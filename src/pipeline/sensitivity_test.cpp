@@ -103,7 +103,7 @@ TEST(Groups, AreMeasuredByAsManyMatricesAsFitTheMemory) {
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     if (weight_named(f.model.spec, plan.steps[i].tensor).role == "mlp.up" && ups.size() < 3) ups.push_back(i);
   ASSERT_EQ(ups.size(), 3u);
-  const std::uint64_t two = 2 * plan.steps[ups[0]].parameters;  // a byte each
+  const std::uint64_t two = 2 * plan.steps[ups[0]].bytes;
   const EncodeInput input{f.model.checkpoint, f.model.spec, f.names, f.none, f.pool, f.observer};
   const EvaluationSetup setup{Precision::kF32, two / 2};
   const std::vector<GroupKld> measured = measure_groups(input, plan, {ups, {ups[0], ups[1]}}, f.windows, setup);

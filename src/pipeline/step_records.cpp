@@ -6,15 +6,14 @@
 #include "quern/error.h"
 
 namespace quern {
-
-StepRecords::StepRecords(Journal& journal, std::string statistics_sha256)
-    : journal_(journal), statistics_sha256_(std::move(statistics_sha256)) {}
-
 namespace {
 
 std::string plane_sum(ByteSpan bytes) { return fmt::format("{:016x}", checksum_of(bytes)); }
 
 }  // namespace
+
+StepRecords::StepRecords(Journal& journal, std::string statistics_sha256)
+    : journal_(journal), statistics_sha256_(std::move(statistics_sha256)) {}
 
 // The source and the container are the journal's own.
 std::string StepRecords::key_of(const PlanStep& step) const {
@@ -23,7 +22,7 @@ std::string StepRecords::key_of(const PlanStep& step) const {
 
 std::optional<StepRecord> StepRecords::find(const PlanStep& step) const {
   return journal_.read(key_of(step), [](const Json& record) {
-    return StepRecord{record.at("sha256").as_string(),
+    return StepRecord{record.at("hash").as_string(),
                       {record.at("weighted").as_double(), record.at("weighted_energy").as_double(),
                        record.at("plain").as_double(), record.at("plain_energy").as_double()}};
   });
@@ -31,7 +30,7 @@ std::optional<StepRecord> StepRecords::find(const PlanStep& step) const {
 
 void StepRecords::add(const PlanStep& step, const StepRecord& record) {
   journal_.add(key_of(step),
-               Json::object({{"sha256", record.sha256},
+               Json::object({{"hash", record.hash},
                              {"weighted", record.error.weighted},
                              {"weighted_energy", record.error.weighted_energy},
                              {"plain", record.error.plain},

@@ -15,7 +15,7 @@
 namespace quern {
 
 struct StepRecord {
-  std::string sha256;  // of the checksums of its tasks: as joined_hash and stored_hash make it
+  std::string hash;  // of the checksums of its tasks: as joined_hash and stored_hash make it
   EncodeError error;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "pipeline/sensitivity.h"
@@ -105,7 +106,7 @@ std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candi
     PlanStep step = in.plan.steps[candidate.step];
     step.codec = candidate.codecs[i % count]->name;
     const RowTask& task = tasks[i / count];
-    errors[i] = try_encode_rows(rows, step, rows.moments(in.encode.statistics, task.expert), task).error;
+    errors[i] = encode_rows(rows, step, rows.moments(in.encode.statistics, task.expert), task).error;
   });
   std::vector<EncodeError> sums(count);
   for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -160,6 +161,7 @@ std::vector<Rate> rates_of(const std::vector<Candidate>& candidates, const std::
       if (std::ranges::count(measured[g].steps, candidate.step) > 0)
         errors += candidate.errors[*candidate.probe].weighted;
     }
+    if (!(errors > 0)) errors = std::numeric_limits<double>::max();  // nothing was measured
     for (Rate& rate : std::span(rates).subspan(first)) {
       rate.by_error = std::max(kLeastHarm, measured[g].kld) / errors;
       rate.kld = std::max(0.0, measured[g].kld) / errors * rate.candidate->errors[*rate.candidate->probe].weighted;

@@ -28,8 +28,7 @@ struct SurveyDesign {
 // For the matrices of a plan that choose a number format. Each is a group by itself where that takes at most 5e13
 // multiply-adds. Of larger models those of one role (attn.q, mlp.down ...) in a band of neighbouring layers are one
 // group: as many bands as that allows, but 4 at least, on fewer windows if need be, but 4 at least. Tensors that are
-// parts of one weight stay together. Error(kUsage) when `passes` is
-// less than the model has roles.
+// parts of one weight stay together. Error(kUsage) when `passes` is less than the model has roles.
 SurveyDesign design_survey(const ModelSpec& spec, const ExportMap& names, const SurveyLimits& limits);
 
 // Index of the first block that uses the weight.

@@ -1,4 +1,4 @@
-// Which matrices are measured as one, by the size of the model, its memory and a person's wish.
+// Which matrices are measured as one, by the size of the model and a person's wish.
 #include "pipeline/survey_design.h"
 
 #include <algorithm>

@@ -98,24 +98,14 @@ std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& expor
 
 std::vector<RowTask> row_tasks(const ExportedRows& rows) { return row_tasks(rows.weight_, rows.exported_); }
 
-EncodedRows try_encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
-                            const RowTask& task) {
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
+                        const RowTask& task) {
   const Matrix rows = source.rows(task.first, task.count);
   const Codec* codec = find_codec(step.codec);
   ensure(codec != nullptr, "no codec {}", step.codec);
   EncodedRows encoded{PackedTensor(*codec, {rows.rows(), rows.cols()}), {}};
   find_optimizer(step.optimizer).encode(*codec, rows.view(), moments, encoded.packed);
   encoded.error = measure_error(rows.view(), moments, encoded.packed);
-  return encoded;
-}
-
-EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
-                        const RowTask& task) {
-  EncodedRows encoded = try_encode_rows(source, step, moments, task);
-  if (!std::isfinite(encoded.error.plain_energy)) source.check_finite();  // no square of a float is infinite in double
-  if (!std::isfinite(encoded.error.plain))
-    fail(ErrorCode::kInput, "tensor {} holds values too large for the number format {}; give it a wider one",
-         step.tensor, step.codec);
   return encoded;
 }
 

@@ -53,17 +53,14 @@ std::vector<RowTask> row_tasks(const ExportedRows& rows);
 // Rows a task takes at once when nothing else cuts them.
 std::size_t rows_per_task(std::uint64_t cols);
 
-// Encodes the rows of a task of a step and measures the error on the bytes.
+// Encodes the rows of a task of a step and measures the error on the bytes. Where the rows hold values too large for
+// the codec the error is not finite; where they are no finite numbers neither is its energy.
 struct EncodedRows {
   PackedTensor packed;
   EncodeError error;
 };
-// Error(kInput) where the rows hold values too large for the codec, or no numbers (ExportedRows::check_finite).
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
                         const RowTask& task);
-// Without that error, whose sums are then no finite numbers.
-EncodedRows try_encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
-                            const RowTask& task);
 
 // The whole weight, encoded by a codec in memory, in its own order.
 PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,

@@ -41,12 +41,14 @@ std::vector<KnapsackItem> items_of(const std::vector<JointOptions>& joint) {
   return items;
 }
 
-std::string reason_of(const JointOptions& joint, double kld) {
+// Of a step that has `own` options by itself.
+std::string reason_of(const JointOptions& joint, std::size_t own, double kld) {
   const std::string company =
       joint.members.size() == 1
           ? std::string()
           : fmt::format(", the same for {} matrices that runtimes make one of", joint.members.size());
-  if (joint.choices.size() == 1) return "nothing else holds its rows" + company;
+  if (own == 1) return "nothing else holds its rows" + company;
+  if (joint.choices.size() == 1) return "the only number format that goes with those of the others" + company;
   return fmt::format(
       "of {} number formats the one that serves the size best{}: {:.2g} nats of the predicted divergence",
       joint.choices.size(), company, kld);
@@ -139,7 +141,7 @@ std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions>
       PlanStep& step = sized.plan.steps[of_step.step];
       step.codec = option.codec->name;
       step.bytes = option.bytes;
-      step.reason = reason_of(joint, option.kld);
+      step.reason = reason_of(joint, of_step.options.size(), option.kld);
       sized.shares[of_step.step] = option.kld;
     }
   }

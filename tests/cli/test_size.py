@@ -108,9 +108,16 @@ class Size(ProgramTest):
         # Sums of what 16 groups lose foretell the whole, if less exactly than those of every matrix.
         self.assertLess(abs(report["quality"]["mean_kld"]["value"] / report["size"]["chosen"]["kld"] - 1), 0.5)
 
+    def test_a_coarse_choice_from_few_passes_is_measured_as_a_whole(self):
+        out = self.folder / "out"
+        self.succeed("compress", MODEL, "-o", out, "--scheme", "q4_k_m", *CALIBRATED, *GATE, "--target-size", "3.6MB", "--survey-passes", "16")
+        notes = read_json(out / "report.json")["notes"]
+        self.assertTrue(any("measured as a whole on the gate text" in note for note in notes), notes)
+
     def test_passes_that_cannot_be(self):
         text = [*CALIBRATED, *GATE, "--target-size", "5MB"]
         self.refuse(USAGE, ["--survey-passes 3", "give at least 8"], *text, "--survey-passes", "3")
+        self.refuse(USAGE, ["--survey-passes 3", "give at least 8"], *CALIBRATED, *GATE, "--max-kld", "9", "--survey-passes", "3")
         self.refuse(USAGE, ["--survey-passes", "there is neither"], *CALIBRATED, "--survey-passes", "30")
         self.refuse(USAGE, ["--survey-passes"], *text, "--survey-passes", "0")
 

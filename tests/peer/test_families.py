@@ -3,18 +3,21 @@
 import llama_cpp
 from quern_program import ROOT, REPORT_TEXT, ProgramTest, compress, shared, strict_json
 
-WINDOWS = 8
+# At 2 bits the 8-bit activations of llama.cpp send tokens of a mixture to other experts: on 8 windows of mixtral-moe15m as q2_k the two
+# differ by 0.54%, on 24 by 0.22%, on 40 by 0.17%.
+WINDOWS = 24
+FEW_WINDOWS = 8  # of the short text
 TOLERANCE = 0.005
 
 
 class Families(ProgramTest):
-    def assert_same_perplexity(self, model, scheme, text, *options, window=512):
+    def assert_same_perplexity(self, model, scheme, text, *options, window=512, windows=WINDOWS):
         package = compress(self.folder / model.name / scheme, "--scheme", scheme, *options, model=model)
         file = package / f"{model.name}-{scheme}.gguf"
-        said = self.succeed("eval", package, "--text", text, "--windows", WINDOWS, "--window-length", window, "--json",
+        said = self.succeed("eval", package, "--text", text, "--windows", windows, "--window-length", window, "--json",
                             "-q").stdout
         ours = strict_json(said)["perplexity"]["value"]
-        theirs = llama_cpp.perplexity(file, text.read_text(), WINDOWS, window)
+        theirs = llama_cpp.perplexity(file, text.read_text(), windows, window)
         print(f"{model.name} {scheme}: perplexity here {ours:.4f}, in llama.cpp {theirs:.4f}")
         self.assertAlmostEqual(theirs / ours, 1, delta=TOLERANCE)
 
@@ -37,4 +40,4 @@ class Families(ProgramTest):
             for scheme in ("f32", "q8_0"):
                 with self.subTest(model=name, scheme=scheme):
                     self.assert_same_perplexity(ROOT / "testdata/model" / name, scheme, REPORT_TEXT,
-                                                window=window)
+                                                window=window, windows=FEW_WINDOWS)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A 4 GB checkpoint becomes q4_k_m, is measured again and planned for a size while the kernel allows 1 GB of private memory (RLIMIT_DATA).
-# Needs 6 GB of disk under build/. The plan's survey walks through the model once for each matrix: an hour or so on 2 cores.
+# Needs 6 GB of disk under build/. The plan surveys bands of layers and writes eight plans: half an hour or so on 2 cores.
 # Usage: tests/memory_4gb.sh [QUERN] [THREADS]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -89,7 +89,11 @@ Report describe(Compression& c, const Trials& trials) {
   r.tensors = c.facts;
   r.size = c.size;
   r.can_run = c.prep.source.can_run();
-  r.notes = trials.ladder.back().plan.notes;
+  const Plan& plan = trials.ladder.back().plan;
+  r.notes = plan.notes;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    if (std::string note = loss_note(plan.steps[i], trials.errors[i]); !note.empty())
+      r.notes.push_back(std::move(note));
   if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));
   r.notes.insert(r.notes.end(), c.prep.names.notes.begin(), c.prep.names.notes.end());
   std::ranges::copy(assumed_values(c.prep.source.spec), std::back_inserter(r.notes));

@@ -37,10 +37,9 @@ bool may_survey(const CompressOptions& options) {
 
 void check_option_pairs(const CompressOptions& options) {
   if (options.survey_passes && !may_survey(options))
-    throw Error(
-        ErrorCode::kUsage,
-        "--survey-passes limits how matrices are measured for a size or a bound, and there is neither; leave it "
-        "out, or give one (--target-size, --max-kld ...)");
+    fail(ErrorCode::kUsage, "--survey-passes limits how matrices are measured {}; leave it out, or give one",
+         options.output.empty() ? "on a text, and there is none (--calib, --gate-text)"
+                                : "for a size or a bound, and there is neither (--target-size, --max-kld ...)");
   if (options.plan.empty()) return;
   if (options.size)
     throw Error(ErrorCode::kUsage,

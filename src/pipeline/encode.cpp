@@ -121,6 +121,12 @@ std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, c
   return table;
 }
 
+std::string loss_note(const PlanStep& step, const EncodeError& error) {
+  if (!(error.relative_plain() > kNoticeableError)) return {};
+  return fmt::format("{} loses {:.0f}% of its energy as {}: its values are too large or too uneven for it", step.tensor,
+                     100 * error.relative_plain(), step.codec);
+}
+
 std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head,
                                 const std::filesystem::path& folder, StepRecords* records, const Checkpoint* earlier) {
   in.observer.stage("encode", plan.steps.size());
@@ -137,10 +143,7 @@ std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const C
     const PlanStep& step = plan.steps[i];
     errors.push_back(steps.write(i));
     if (in.hashes) settle(*writer, *in.hashes);
-    if (errors.back().relative_plain() > kNoticeableError)
-      in.observer.note(
-          fmt::format("{} loses {:.0f}% of its energy as {}: its values are too large or too uneven for it",
-                      step.tensor, 100 * errors.back().relative_plain(), step.codec));
+    if (const std::string note = loss_note(step, errors.back()); !note.empty()) in.observer.note(note);
     in.observer.advance(progress_line(step, errors.back()));
   }
   for (std::size_t e = 0; e < in.names.extras.size(); ++e)

@@ -36,4 +36,7 @@ std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, cons
 std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,
                                      const Checkpoint& source);
 
+// What a person should know of a tensor that lost much of its energy; empty: it did not.
+std::string loss_note(const PlanStep& step, const EncodeError& error);
+
 }  // namespace quern

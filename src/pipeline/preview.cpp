@@ -23,6 +23,7 @@ CompressPreview preview(Preparation& prep) {
   check_files(options);
   prep.read_texts();
   const Plan plan = prep.plan();
+  if (options.size || options.bound.is_set()) survey_design(prep);  // refuses what it would refuse
   const OpenModel& source = prep.source;
   CompressPreview p{.architecture = source.spec.architecture,
                     .source_format = source.checkpoint.format(),

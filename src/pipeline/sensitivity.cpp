@@ -155,6 +155,11 @@ std::uint64_t packed_bytes(const Weight& weight, const PlanStep& step) {
   return find_codec(step.codec)->stored_bytes(weight.layout().rows, weight.layout().cols);
 }
 
+bool is_of_one_weight(const EncodeInput& in, const StepGroup& group) {
+  return std::ranges::all_of(
+      group, [&](std::size_t i) { return in.names.weights[i].weight == in.names.weights[group.front()].weight; });
+}
+
 // As many as fit, evenly spaced, at least one.
 std::vector<std::size_t> fitting(const ModelSpec& spec, const Plan& plan,
                                  const std::map<std::size_t, StepGroup>& weights, std::uint64_t memory) {
@@ -196,7 +201,8 @@ std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, co
   const WalkContext original{in.spec, exact, in.pool, setup.precision};
   const std::vector<ActivationStore> fronts = fronts_of(original, windows, each);
   const Divergence divergence(original, fronts.back(), original, windows, each);
-  in.observer.stage("measure tensors one by one", groups.size());
+  const bool alone = std::ranges::all_of(groups, [&](const StepGroup& g) { return is_of_one_weight(in, g); });
+  in.observer.stage(alone ? "measure tensors one by one" : "measure bands of layers", groups.size());
   std::vector<GroupKld> measured;
   for (const StepGroup& group : groups) {
     check_interrupted(in.observer);

@@ -1,6 +1,9 @@
 """Packages: what lies in them, figures that agree with the bytes on disk, and what is said where."""
 
+import json
 import re
+import shutil
+import struct
 import unittest
 
 from quern_program import (CALIBRATED, MODEL, REPORTED, ProgramTest, compress, hashes, model_files, read_json, run, sha256,
@@ -122,6 +125,22 @@ class Telling(ProgramTest):
 
     def test_quiet_says_nothing_on_the_way(self):
         self.assertEqual(self.succeed("compress", MODEL, "-o", self.folder / "out", "-q").stderr, "")
+
+    def test_a_matrix_that_lost_its_content_is_noted_in_the_report(self):
+        model = self.folder / "loud"
+        shutil.copytree(MODEL, model)
+        weights = model / "model.safetensors"
+        weights.chmod(0o644)
+        with weights.open("r+b") as file:
+            length, = struct.unpack("<Q", file.read(8))
+            tensor = json.loads(file.read(length))["model.layers.3.mlp.up_proj.weight"]
+            file.seek(8 + length + tensor["data_offsets"][0])
+            file.write(b"\x7f\x7f")  # 3.4e38
+        out = self.folder / "out"
+        self.succeed("compress", model, "-o", out, "--scheme", "q4_k_m", "-q")
+        note = "model.layers.3.mlp.up_proj.weight loses 100% of its energy as q4_k"
+        self.assertTrue(any(note in said for said in read_json(out / "report.json")["notes"]))
+        self.assertIn(note, (out / "README.md").read_text())
 
     def test_path_with_spaces_and_other_letters(self):
         output = self.folder / "an output \u00e4\u4e2d"

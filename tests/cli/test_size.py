@@ -118,6 +118,8 @@ class Size(ProgramTest):
         text = [*CALIBRATED, *GATE, "--target-size", "5MB"]
         self.refuse(USAGE, ["--survey-passes 3", "give at least 8"], *text, "--survey-passes", "3")
         self.refuse(USAGE, ["--survey-passes 3", "give at least 8"], *CALIBRATED, *GATE, "--max-kld", "9", "--survey-passes", "3")
+        self.refuse(USAGE, ["--survey-passes 3", "give at least 8"], *CALIBRATED, *GATE, "--max-kld", "9", "--survey-passes", "3", "--dry-run")
+        self.fail_with(USAGE, ["--survey-passes", "there is none", "--calib"], "plan", MODEL, "--survey-passes", "8")
         self.refuse(USAGE, ["--survey-passes", "there is neither"], *CALIBRATED, "--survey-passes", "30")
         self.refuse(USAGE, ["--survey-passes"], *text, "--survey-passes", "0")
 

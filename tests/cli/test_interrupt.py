@@ -62,15 +62,15 @@ class Interrupt(ProgramTest):
     def test_hanging_up_twice_is_no_impatience(self):
         self.interrupt("[1/7] calibrate", stop=signal.SIGHUP, times=2)
 
-    def test_a_second_ctrl_c_ends_it_at_once(self):
+    def test_a_second_signal_ends_it_at_once(self):
         command = [QUERN, "compress", MODEL, "-o", self.output, *LONG]
         with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
             self.assertTrue(any("[1/7] calibrate" in said for said in process.stderr))
-            for _ in range(2):
-                process.send_signal(signal.SIGINT)
-                time.sleep(0.02)
+            # Both wait for it when it goes on, the lower number in front; pending signals of one kind would be one.
+            for waiting in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+                process.send_signal(waiting)
             self.assertNotIn("--resume", process.stderr.read())
-        self.assertEqual(process.returncode, 128 + signal.SIGINT)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
 
     def test_no_thread_that_computes_is_interrupted(self):
         # oneDNN's product keeps data where a handler's frame would be written.

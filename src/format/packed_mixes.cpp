@@ -1,5 +1,5 @@
 // As transformers 5.23 loads with compressed-tensors 0.20. One type: all is decoded while loading ("dequantize" in the
-// configuration), where experts are either all packed or none. Several types: modules are laid out for what their
+// configuration), where experts are all packed as well. Several types: modules are laid out for what their
 // group says before they are loaded, which works for symmetric types alone, not for experts, and not for weights that
 // the model's own initialiser touches first.
 #include "format/packed_mixes.h"

@@ -97,7 +97,7 @@ Report describe(Compression& c, const Trials& trials) {
   if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));
   r.notes.insert(r.notes.end(), c.prep.names.notes.begin(), c.prep.names.notes.end());
   std::ranges::copy(assumed_values(c.prep.source.spec), std::back_inserter(r.notes));
-  std::ranges::copy(c.prep.loading_notes(trials.ladder.back().plan), std::back_inserter(r.notes));
+  std::ranges::copy(c.prep.loading_notes(plan), std::back_inserter(r.notes));
   if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
   if (c.journal.continues())
     r.notes.push_back("an interrupted run was continued; the time is that of the last part alone");

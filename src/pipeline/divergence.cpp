@@ -161,11 +161,6 @@ void TokenDivergence::add(std::span<const float> p, std::span<const float> q, st
   candidate_.note_target(q, first, target);
 }
 
-void TokenDivergence::add(std::span<const float> both, std::int32_t first, std::int32_t target) {
-  original_.add(both, first, target);
-  candidate_ = original_;
-}
-
 double TokenDivergence::kld() const {
   return weighted_difference_ / original_.sum_ - original_.log_sum() + candidate_.log_sum();
 }

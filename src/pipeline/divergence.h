@@ -38,11 +38,12 @@ class LogitSums {
 // With logits p (original) and q (candidate): KL = sum softmax(p) (p - q) - lse(p) + lse(q).
 class TokenDivergence {
  public:
+  TokenDivergence() = default;
+  // Of a model beside itself.
+  explicit TokenDivergence(const LogitSums& both) : original_(both), candidate_(both) {}
+
   // As LogitSums::add.
   void add(std::span<const float> original, std::span<const float> candidate, std::int32_t first, std::int32_t target);
-
-  // The same for a model beside itself.
-  void add(std::span<const float> both, std::int32_t first, std::int32_t target);
 
   double original_nll() const { return original_.nll(); }
   double candidate_nll() const { return candidate_.nll(); }

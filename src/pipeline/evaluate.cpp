@@ -81,19 +81,25 @@ TokenScores compare(const WalkContext& original, const ActivationStore& original
   return scores_of(tokens, scored.count);
 }
 
-TokenScores score(const WalkContext& model, const ActivationStore& rows, const Windows& windows) {
+std::vector<LogitSums> logit_sums(const WalkContext& model, const ActivationStore& rows, const Windows& windows) {
   const ScoredRange scored(windows.length);
-  std::vector<TokenDivergence> tokens(windows.count() * scored.count);
-  for_each_head_tile(model.spec, [&](std::size_t row, std::size_t count) {
-    const Linear tile = head_tile(model, row, count);
+  std::vector<LogitSums> sums(windows.count() * scored.count);
+  for_each_head_tile(model.spec, [&](std::size_t first, std::size_t count) {
+    const Linear tile = head_tile(model, first, count);
     model.pool.run(windows.count(), [&](std::size_t w) {
-      const Matrix p = tile_logits(tile, rows, w);
+      const Matrix logits = tile_logits(tile, rows, w);
       for (std::size_t t = 0; t < scored.count; ++t)
-        tokens[w * scored.count + t].add(p.row(t), static_cast<std::int32_t>(row),
-                                         windows.window(w)[scored.first + t + 1]);
+        sums[w * scored.count + t].add(logits.row(t), static_cast<std::int32_t>(first),
+                                       windows.window(w)[scored.first + t + 1]);
     });
   });
-  return scores_of(tokens, scored.count);
+  return sums;
+}
+
+TokenScores score(const WalkContext& model, const ActivationStore& rows, const Windows& windows) {
+  std::vector<TokenDivergence> tokens;
+  for (const LogitSums& sums : logit_sums(model, rows, windows)) tokens.emplace_back(sums);
+  return scores_of(tokens, ScoredRange(windows.length).count);
 }
 
 }  // namespace quern

@@ -31,6 +31,9 @@ ActivationStore final_hidden(const WalkContext& context, const Windows& windows,
 TokenScores compare(const WalkContext& original, const ActivationStore& original_rows, const WalkContext& candidate,
                     const ActivationStore& candidate_rows, const Windows& windows);
 
+// The logits of one model, summed up over the vocabulary for each scored token.
+std::vector<LogitSums> logit_sums(const WalkContext& model, const ActivationStore& rows, const Windows& windows);
+
 // One model alone, as its own original.
 TokenScores score(const WalkContext& model, const ActivationStore& rows, const Windows& windows);
 

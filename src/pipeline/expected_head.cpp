@@ -29,29 +29,13 @@ double dot(std::span<const float> a, std::span<const float> b) {
   return sum;
 }
 
-// The sums of each scored token over the whole vocabulary.
-std::vector<LogitSums> sums_of(const WalkContext& model, const ActivationStore& rows, const Windows& windows) {
-  const ScoredRange scored(windows.length);
-  std::vector<LogitSums> sums(windows.count() * scored.count);
-  for_each_head_tile(model.spec, [&](std::size_t first, std::size_t count) {
-    const Linear tile = head_tile(model, first, count);
-    model.pool.run(windows.count(), [&](std::size_t w) {
-      const Matrix logits = tile_logits(tile, rows, w);
-      for (std::size_t t = 0; t < scored.count; ++t)
-        sums[w * scored.count + t].add(logits.row(t), static_cast<std::int32_t>(first),
-                                       windows.window(w)[scored.first + t + 1]);
-    });
-  });
-  return sums;
-}
-
 }  // namespace
 
 ExpectedHead::ExpectedHead(const WalkContext& original, const ActivationStore& rows, const WalkContext& head,
                            const Windows& windows, std::uint64_t memory_limit)
     : windows_(windows), expected_(rows.windows(), rows.length(), rows.width(), memory_limit) {
   check_same_vocabulary(original, head);
-  original_ = sums_of(original, rows, windows);
+  original_ = logit_sums(original, rows, windows);
   masses_.resize(original_.size());
   const std::size_t scored = rows.length();
   for_each_head_tile(original.spec, [&](std::size_t first, std::size_t count) {
@@ -78,7 +62,7 @@ ExpectedHead::ExpectedHead(const WalkContext& original, const ActivationStore& r
 }
 
 double ExpectedHead::mean_kld(const WalkContext& candidate, const ActivationStore& rows) const {
-  const std::vector<LogitSums> sums = sums_of(candidate, rows, windows_);
+  const std::vector<LogitSums> sums = logit_sums(candidate, rows, windows_);
   const std::size_t scored = rows.length();
   TokenScores scores{.per_window = scored, .original_nll = {}, .candidate_nll = {}, .kld = {}, .same_top = {}};
   Matrix expected(scored, rows.width()), hidden(scored, rows.width());

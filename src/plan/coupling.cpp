@@ -38,6 +38,24 @@ std::vector<Coupling> couplings(const Format& format, const ModelSpec& spec, con
   return all;
 }
 
+std::vector<std::vector<std::size_t>> coupled_together(std::span<const std::size_t> steps,
+                                                       std::span<const Coupling> couplings) {
+  std::vector<std::vector<std::size_t>> sets;
+  std::map<std::size_t, std::size_t> set_of;  // of each coupling
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto coupling =
+        std::ranges::find_if(couplings, [&](const Coupling& c) { return std::ranges::binary_search(c, steps[i]); });
+    const auto c = static_cast<std::size_t>(coupling - couplings.begin());
+    const bool stands_alone = coupling == couplings.end();
+    if (stands_alone || set_of.try_emplace(c, sets.size()).second) {
+      sets.push_back({i});
+    } else {
+      sets[set_of.at(c)].push_back(i);
+    }
+  }
+  return sets;
+}
+
 bool is_kept(const Coupling& coupling, const Plan& plan) {
   return std::ranges::all_of(
       coupling, [&](std::size_t i) { return packing_of(plan.steps[i]) == packing_of(plan.steps[coupling[0]]); });

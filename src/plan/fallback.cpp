@@ -62,24 +62,6 @@ JointRaise joint_raise(const JointHarms& together, std::vector<StepHarm>& harms,
   return joint;
 }
 
-std::vector<JointHarms> joint_harms(const std::vector<StepHarm>& harms, std::span<const Coupling> couplings) {
-  std::vector<JointHarms> all;
-  std::vector<std::size_t> owner;  // coupling of each entry; their number: none
-  for (std::size_t h = 0; h < harms.size(); ++h) {
-    const auto coupling =
-        std::ranges::find_if(couplings, [&](const Coupling& c) { return std::ranges::count(c, harms[h].step) > 0; });
-    const auto c = static_cast<std::size_t>(coupling - couplings.begin());
-    const auto same = coupling == couplings.end() ? owner.end() : std::ranges::find(owner, c);
-    if (same != owner.end()) {
-      all[static_cast<std::size_t>(same - owner.begin())].push_back(h);
-    } else {
-      all.push_back({h});
-      owner.push_back(c);
-    }
-  }
-  return all;
-}
-
 void apply(const Raise& raise, PlanStep& step) {
   step.reason +=
       fmt::format("; raised from {}: alone it costs {:.2g} nats on the gate text", step.codec, raise.harm->kld);
@@ -113,7 +95,9 @@ std::optional<Plan> next_plan(const Plan& plan, const Ladder& ladder, double exc
   double sum = 0;
   for (const StepHarm& harm : harms) sum += std::max(0.0, harm.kld);
   const double target = sum / std::max(1.0, excess_now) * kMargin;
-  const std::vector<JointHarms> sets = joint_harms(harms, ladder.couplings);
+  std::vector<std::size_t> steps;
+  for (const StepHarm& harm : harms) steps.push_back(harm.step);
+  const std::vector<JointHarms> sets = coupled_together(steps, ladder.couplings);
   Plan next = plan;
   bool raised = false;
   while (!raised || sum > target) {

@@ -23,23 +23,6 @@ std::vector<std::vector<std::size_t>> admitted_options(const Plan& base, std::sp
   return all;
 }
 
-std::vector<Members> members_of(std::span<const StepOptions> options, const std::vector<Coupling>& couplings) {
-  std::vector<Members> all;
-  std::vector<std::size_t> at(couplings.size(), options.size());
-  for (std::size_t i = 0; i < options.size(); ++i) {
-    const auto coupling = std::ranges::find_if(
-        couplings, [&](const Coupling& c) { return std::ranges::binary_search(c, options[i].step); });
-    const auto c = static_cast<std::size_t>(coupling - couplings.begin());
-    if (coupling != couplings.end() && at[c] < all.size()) {
-      all[at[c]].push_back(i);
-    } else {
-      if (coupling != couplings.end()) at[c] = all.size();
-      all.push_back({i});
-    }
-  }
-  return all;
-}
-
 // The choice of this codec for all members; nothing where one of them lacks it.
 std::optional<JointChoice> choice_of(const Codec& codec, const Members& members, std::span<const StepOptions> options,
                                      const std::vector<std::vector<std::size_t>>& admitted) {
@@ -83,7 +66,9 @@ std::vector<JointOptions> all_together(const std::vector<Members>& sets, std::sp
 
 std::vector<std::vector<JointOptions>> joint_options(const Plan& base, std::span<const StepOptions> options,
                                                      const SizeRules& rules) {
-  const std::vector<Members> sets = members_of(options, rules.couplings);
+  std::vector<std::size_t> steps;
+  for (const StepOptions& of_step : options) steps.push_back(of_step.step);
+  const std::vector<Members> sets = coupled_together(steps, rules.couplings);
   std::vector<std::vector<JointOptions>> all;
   bool packs = false;
   if (rules.format && rules.format->mixes)

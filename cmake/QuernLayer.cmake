@@ -1,6 +1,6 @@
 # quern_layer(codec USES tensor): the sources of src/codec become the library quern_codec, its *_test.cpp the
 # program quern_codec_test (one ctest entry a test case), its *_bench.cpp the program quern_codec_bench.
-# LINK names libraries that only the layer itself sees.
+# LINK names libraries that only the layer itself sees. Tests may use every layer: they take packages as fixtures.
 include(GoogleTest)
 
 function(quern_layer name)
@@ -25,7 +25,7 @@ function(quern_layer name)
   endforeach()
   if(QUERN_TESTS AND tests)
     add_executable(quern_${name}_test ${tests})
-    target_link_libraries(quern_${name}_test PRIVATE quern_${name} quern_flags GTest::gtest GTest::gtest_main)
+    target_link_libraries(quern_${name}_test PRIVATE quern_${name} quern_forecast quern_apps quern_flags GTest::gtest GTest::gtest_main)
     target_precompile_headers(quern_${name}_test PRIVATE <gtest/gtest.h>)
     quern_discover_tests(quern_${name}_test)
   endif()

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/journal.h"
+#include "encode/journal.h"
 
 namespace {
 

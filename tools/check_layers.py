@@ -6,8 +6,8 @@ import sys
 import cpp_source
 
 # Left to right; folders of one row do not include each other.
-LAYERS = [["base"], ["tensor", "text"], ["format", "codec"], ["kernel", "model"], ["runtime"], ["calib"], ["optim"],
-          ["plan"], ["pipeline"], ["cli"]]
+LAYERS = [["base"], ["tensor", "text"], ["format", "codec"], ["kernel", "model"], ["runtime"], ["calib", "measure"],
+          ["optim"], ["plan"], ["encode"], ["survey", "report"], ["package"], ["compress"], ["forecast", "apps"], ["cli"]]
 
 # The layer that implements each public header.
 PUBLIC = {
@@ -33,28 +33,66 @@ def layer_of_include(name):
     return PUBLIC.get(rest) if folder == "quern" else folder
 
 
+def is_test(path):
+    """Tests and their fixtures stand behind all layers: they take whole packages as inputs."""
+    return path.endswith(("_test.cpp", "_fixture.h"))
+
+
+def includes_of(text):
+    """(line, name) of each include in quotes."""
+    return [(text.count("\n", 0, m.start()) + 1, m[1]) for m in INCLUDE.finditer(cpp_source.without_comments(text))]
+
+
 def check_file(path, text):
     layer = layer_of_file(path)
     if layer not in RANK:
         what = "a public header without a layer" if path.startswith("include/") else f"unknown layer {layer}"
         return [f"{path}: {what}; give it one in tools/check_layers.py"]
     problems = []
-    for match in INCLUDE.finditer(cpp_source.without_comments(text)):
-        name, line = match[1], text.count("\n", 0, match.start()) + 1
-        if name.startswith("tests/") and path.endswith("_test.cpp"):
+    for line, name in includes_of(text):
+        if name.startswith("tests/") and is_test(path):
             continue
         target = layer_of_include(name)
         if target not in RANK:
             problems.append(f'{path}:{line}: "{name}" is in no known layer; write "layer/file.h" or "quern/file.h"')
-        elif target != layer and RANK[target] >= RANK[layer]:
+        elif name.endswith("_fixture.h") and not is_test(path):
+            problems.append(f'{path}:{line}: "{name}" is for tests')
+        elif target != layer and RANK[target] >= RANK[layer] and not is_test(path):
             problems.append(f'{path}:{line}: {layer} must not include "{name}", which is {target}')
     return problems
 
 
+def unit_of(path):
+    """x.h and x.cpp are one unit."""
+    return re.sub(r"^(src|include)/|\.(h|cpp)$", "", path)
+
+
+def cycles(sources):
+    """Units that include each other, in a round: one line each."""
+    uses = {}
+    for path, text in sources.items():
+        if not is_test(path):
+            uses.setdefault(unit_of(path), set()).update(unit_of(name) for _, name in includes_of(text))
+    problems, done = [], set()
+
+    def walk(unit, way):
+        if unit in way:
+            problems.append("a cycle of files: " + " -> ".join(way[way.index(unit):] + [unit]))
+        elif unit not in done:
+            for used in sorted(uses.get(unit, set()) - {unit}):
+                walk(used, way + [unit])
+            done.add(unit)
+
+    for unit in sorted(uses):
+        walk(unit, [])
+    return problems
+
+
 def main(root):
-    problems = []
-    for path in cpp_source.files(root, ["include", "src"], (".h", ".cpp")):
-        problems += check_file(path, cpp_source.read(root, path))
+    sources = {path: cpp_source.read(root, path) for path in cpp_source.files(root, ["include", "src"], (".h", ".cpp"))}
+    problems = cycles(sources)
+    for path, text in sources.items():
+        problems += check_file(path, text)
     return cpp_source.report("layers", problems)
 
 

@@ -30,6 +30,17 @@ class Layers(unittest.TestCase):
         self.assertIn("no known layer", self.problems("src/base/a.cpp", "sibling.h")[0])
         self.assertIn("unknown layer", self.problems("src/novel/a.cpp", "base/bytes.h")[0])
 
+    def test_tests_may_look_right_and_nobody_else_takes_their_fixtures(self):
+        self.assertEqual(self.problems("src/base/a_test.cpp", "codec/b_fixture.h"), [])
+        self.assertEqual(self.problems("src/base/a_fixture.h", "codec/b.h"), [])
+        self.assertIn("is for tests", self.problems("src/codec/a.cpp", "base/b_fixture.h")[0])
+
+    def test_cycles(self):
+        sources = {"src/base/a.cpp": '#include "base/b.h"\n', "src/base/b.h": '#include "base/a.h"\n', "src/base/c.h": '#include "base/a.h"\n'}
+        self.assertEqual(check_layers.cycles(sources), ["a cycle of files: base/a -> base/b -> base/a"])
+        sources["src/base/b.h"] = '#include "base/b.h"\n'
+        self.assertEqual(check_layers.cycles(sources), [])
+
     def test_comments_are_no_includes(self):
         self.assertEqual(check_layers.check_file("src/base/a.cpp", '// x\n/*\n#include "cli/x.h"\n*/\n'), [])
 

@@ -99,8 +99,8 @@ struct AddOp {};      // inputs[0] + inputs[1]
 // Encoding of the tensors that a weight is made of (of the first of several).
 const std::string& stored_encoding(const Checkpoint& checkpoint, const Weight& weight);
 
-// A new kind is also counted, where it applies, in src/pipeline/memory_estimate.cpp, in state_bytes and
-// weight_bytes_per_token of src/runtime/sequence.cpp and in window_bytes of src/pipeline/job.cpp, which compile without
+// A new kind is also counted, where it applies, in src/runtime/memory_estimate.cpp, in state_bytes and
+// weight_bytes_per_token of src/runtime/sequence.cpp and in window_bytes of src/runtime/job.cpp, which compile without
 // it.
 struct Op {
   std::variant<EmbedOp, PositionsOp, RmsNormOp, LayerNormOp, LinearOp, SliceOp, RopeOp, AttentionOp, CausalConvOp,

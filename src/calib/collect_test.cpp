@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 #include "format/load_tokenizer.h"
-#include "runtime/golden_model.h"
+#include "runtime/golden_model_fixture.h"
 #include "tests/shared_folder.h"
 
 namespace quern {

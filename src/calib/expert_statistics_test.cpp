@@ -7,8 +7,8 @@
 #include <numeric>
 
 #include "calib/collect.h"
-#include "format/scratch_folder_test.h"
-#include "runtime/golden_model.h"
+#include "format/scratch_folder_fixture.h"
+#include "runtime/golden_model_fixture.h"
 
 namespace quern {
 namespace {

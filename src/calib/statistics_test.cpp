@@ -2,7 +2,7 @@
 #include "calib/statistics.h"
 
 #include "base/random.h"
-#include "format/scratch_folder_test.h"
+#include "format/scratch_folder_fixture.h"
 
 namespace quern {
 namespace {

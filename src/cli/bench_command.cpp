@@ -3,10 +3,10 @@
 
 #include <memory>
 
+#include "apps/benchmark.h"
 #include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "pipeline/benchmark.h"
 
 namespace quern::cli {
 namespace {

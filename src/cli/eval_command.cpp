@@ -3,12 +3,12 @@
 
 #include <memory>
 
+#include "apps/eval_files.h"
 #include "base/counted.h"
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "pipeline/eval_files.h"
-#include "pipeline/report.h"
+#include "report/report.h"
 
 namespace quern::cli {
 namespace {

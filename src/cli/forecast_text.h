@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "pipeline/forecast.h"
+#include "forecast/forecast.h"
 
 namespace quern::cli {
 

@@ -3,8 +3,8 @@
 
 #include <memory>
 
+#include "apps/inspect.h"
 #include "cli/commands.h"
-#include "pipeline/inspect.h"
 
 namespace quern::cli {
 namespace {

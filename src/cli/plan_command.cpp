@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/forecast_text.h"
 #include "cli/model_options.h"
-#include "pipeline/forecast.h"
+#include "forecast/forecast.h"
 
 namespace quern::cli {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "pipeline/preview.h"
+#include "forecast/preview.h"
 
 namespace quern::cli {
 

@@ -4,11 +4,11 @@
 #include <cstdio>
 #include <memory>
 
+#include "apps/generate.h"
 #include "base/counted.h"
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "pipeline/generate.h"
 #include "quern/error.h"
 
 namespace quern::cli {

@@ -6,7 +6,7 @@
 #include "base/counted.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "pipeline/verify.h"
+#include "package/verify.h"
 #include "quern/error.h"
 
 namespace quern::cli {

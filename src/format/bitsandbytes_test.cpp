@@ -4,7 +4,7 @@
 #include "base/dynamic8.h"
 #include "base/nf4_levels.h"
 #include "format/nested_scales.h"
-#include "format/scratch_folder_test.h"
+#include "format/scratch_folder_fixture.h"
 
 namespace quern {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-#include "format/scratch_folder_test.h"
+#include "format/scratch_folder_fixture.h"
 
 namespace quern {
 namespace {

@@ -2,7 +2,7 @@
 #include "format/compressed_tensors.h"
 
 #include "base/scalars.h"
-#include "format/scratch_folder_test.h"
+#include "format/scratch_folder_fixture.h"
 
 namespace quern {
 namespace {

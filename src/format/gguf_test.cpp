@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "format/scratch_folder_test.h"
+#include "format/scratch_folder_fixture.h"
 #include "tests/shared_folder.h"
 
 namespace quern {

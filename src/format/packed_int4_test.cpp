@@ -3,7 +3,7 @@
 
 #include "base/scalars.h"
 #include "format/compressed_tensors.h"
-#include "format/scratch_folder_test.h"
+#include "format/scratch_folder_fixture.h"
 #include "format/zero_points.h"
 
 namespace quern {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "format/scratch_folder_test.h"
+#include "format/scratch_folder_fixture.h"
 #include "tests/shared_folder.h"
 
 namespace quern {

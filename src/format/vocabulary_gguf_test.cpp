@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "format/load_tokenizer.h"
-#include "format/scratch_folder_test.h"
+#include "format/scratch_folder_fixture.h"
 #include "tests/shared_folder.h"
 #include "text/tokenizer_json.h"
 

@@ -5,7 +5,9 @@
 #include <span>
 
 #include "codec/code_layout.h"
-#include "kernel/packed_product.h"
+#include "kernel/dot_operand.h"
+#include "quern/codec.h"
+#include "quern/tensor.h"
 
 namespace quern {
 
@@ -32,10 +34,6 @@ extern const DotKernels kAvx2Dots, kAvxVnniDots, kAvx512VnniDots;
 
 // Fastest first; the last is always usable.
 std::span<const DotKernels* const> all_dot_kernels();
-
-// packed_product with the kernels given. REQUIRES: kernels.usable().
-void packed_product_by(const DotKernels& kernels, const PackedView& weights, const PackedInput& x, std::size_t first,
-                       MutableMatrixView y);
 
 // The form of activations that the kernel of a layout reads.
 OperandForm operand_form(CodeLayout layout, std::size_t cols);

@@ -15,6 +15,8 @@
 
 namespace quern {
 
+struct DotKernels;
+
 // Packed rows, `planes` as the codec stores them.
 struct PackedView {
   const Codec* codec = nullptr;
@@ -41,6 +43,10 @@ class PackedInput {
 // y[t][r] = dot(row first + r, x[t]) for r < y.cols, on the calling thread.
 // REQUIRES: x serves the weights' codec, with as many columns; y has a row for each token.
 void packed_product(const PackedView& weights, const PackedInput& x, std::size_t first, MutableMatrixView y);
+
+// packed_product with the kernels given. REQUIRES: kernels.usable().
+void packed_product_by(const DotKernels& kernels, const PackedView& weights, const PackedInput& x, std::size_t first,
+                       MutableMatrixView y);
 
 // Whether the codec's rows are multiplied without being decoded to memory.
 bool has_fused_product(const Codec& codec);

@@ -11,6 +11,7 @@
 #include "codec/packed_tensor.h"
 #include "kernel/dot_kernels.h"
 #include "kernel/memory_bandwidth.h"
+#include "kernel/packed_product.h"
 
 namespace quern {
 namespace {

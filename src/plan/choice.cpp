@@ -1,7 +1,7 @@
 // The scheme's word, then the first of its substitutes that fits, then the container's next larger codec.
 #include "plan/choice.h"
 
-#include "plan/plan.h"
+#include "plan/better_codec.h"
 #include "quern/codec.h"
 #include "quern/error.h"
 

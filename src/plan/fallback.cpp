@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plan/better_codec.h"
 #include "quern/error.h"
 
 namespace quern {

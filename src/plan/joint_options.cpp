@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "plan/size_plan.h"
+#include "plan/step_options.h"
 
 namespace quern {
 namespace {

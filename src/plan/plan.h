@@ -64,12 +64,4 @@ struct PlanInput {
 // container cannot hold a codec; Error(kUsage) where a rule is wrong.
 Plan make_plan(const PlanInput& input);
 
-// What a codec of the same kind has more that is worth its bits, at least: q3_k, q4_k, q5_k and q6_k are 1 apart, but
-// q4_1 has only half a bit on q4_k and about its error.
-inline constexpr double kWorthwhileBits = 0.75;
-
-// The next codec with at least kWorthwhileBits more that the container holds, that divides `cols` and that any weights
-// may have; null when there is none.
-const Codec* next_better_codec(const Codec& codec, const Format& format, std::uint64_t cols);
-
 }  // namespace quern

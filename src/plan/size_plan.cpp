@@ -5,6 +5,7 @@
 #include <limits>
 #include <tuple>
 
+#include "plan/better_codec.h"
 #include "plan/choice.h"
 #include "plan/knapsack.h"
 #include "quern/error.h"

@@ -8,22 +8,9 @@
 
 #include "plan/joint_options.h"
 #include "plan/plan.h"
+#include "plan/step_options.h"
 
 namespace quern {
-
-struct StepOption {
-  const Codec* codec = nullptr;
-  std::uint64_t bytes = 0;
-  double kld = 0;  // predicted share of the model's KL divergence, nats
-};
-
-// What one step of a plan may become.
-struct StepOptions {
-  std::size_t step = 0;
-  std::vector<StepOption> options;  // at least one
-  const Codec* probe = nullptr;     // what it was measured with, alone; null: not measured
-  double probe_kld = 0;             // measured, nats
-};
 
 // The option that the plan has for the step; null: it has another codec.
 const StepOption* option_of(const StepOptions& of_step, const Plan& plan);

@@ -8,6 +8,7 @@
 
 #include "kernel/elementwise.h"
 #include "quern/error.h"
+#include "runtime/prepare_op.h"
 
 namespace quern {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/block_walk.h"
+#include "runtime/activation_store.h"
 #include "runtime/prepared_op.h"
 
 namespace quern {

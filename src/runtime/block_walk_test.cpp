@@ -10,7 +10,7 @@
 #include "base/random.h"
 #include "quern/codec.h"
 #include "quern/error.h"
-#include "runtime/golden_model.h"
+#include "runtime/golden_model_fixture.h"
 
 namespace quern {
 namespace {

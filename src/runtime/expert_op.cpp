@@ -10,6 +10,7 @@
 
 #include "kernel/elementwise.h"
 #include "quern/error.h"
+#include "runtime/decode_weight.h"
 #include "runtime/packed_linear.h"
 
 namespace quern {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/prepared_op.h"
+#include "runtime/walk_context.h"
 
 namespace quern {
 

@@ -10,7 +10,8 @@
 #include <set>
 
 #include "quern/error.h"
-#include "runtime/golden_model.h"
+#include "runtime/golden_model_fixture.h"
+#include "runtime/prepare_op.h"
 
 namespace quern {
 namespace {

@@ -1,7 +1,7 @@
 // Whole models against transformers in float32.
 #include <gtest/gtest.h>
 
-#include "runtime/golden_model.h"
+#include "runtime/golden_model_fixture.h"
 #include "tests/shared_folder.h"
 
 namespace quern {

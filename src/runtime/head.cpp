@@ -6,6 +6,7 @@
 #include "kernel/elementwise.h"
 #include "quern/error.h"
 #include "runtime/block_program.h"
+#include "runtime/decode_weight.h"
 
 namespace quern {
 namespace {

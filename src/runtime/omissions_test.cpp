@@ -6,7 +6,7 @@
 #include <cmath>
 #include <ostream>
 
-#include "runtime/golden_model.h"
+#include "runtime/golden_model_fixture.h"
 
 namespace quern {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "base/random.h"
-#include "runtime/golden_model.h"
+#include "runtime/golden_model_fixture.h"
 
 namespace quern {
 namespace {

@@ -1,11 +1,12 @@
 // An op of a block with its weights decoded and laid out, ready to run on any number of windows.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <span>
+#include <vector>
 
-#include "quern/model_spec.h"
-#include "runtime/block_walk.h"
+#include "quern/tensor.h"
 
 namespace quern {
 
@@ -33,16 +34,5 @@ struct PreparedOp {
   // State before the first of at most `positions` tokens; empty: the op keeps none.
   std::function<OpState(std::size_t positions)> begin = {};
 };
-
-// `widths`: columns of the op's inputs; `positions`: how many there are at most. REQUIRES: not an EmbedOp.
-PreparedOp prepare_op(const WalkContext& context, const Op& op, std::size_t positions,
-                      std::span<const std::size_t> widths);
-
-// Rows first .. first + rows - 1 of a weight, decoded by all threads.
-Matrix decode_rows(const WalkContext& context, const Weight& weight, std::size_t first, std::size_t rows);
-
-// A of a scan's recurrence, negative. Error(kInput) that names the tensor and a value under which the state would grow
-// or be no number.
-Matrix read_decay(const SelectiveScanOp& scan, const WeightSource& weights, const Weight& weight);
 
 }  // namespace quern

@@ -8,7 +8,7 @@
 
 #include "base/random.h"
 #include "quern/error.h"
-#include "runtime/golden_model.h"
+#include "runtime/golden_model_fixture.h"
 
 namespace quern {
 namespace {

@@ -5,8 +5,8 @@
 #include <map>
 
 #include "quern/error.h"
-#include "runtime/golden_model.h"
-#include "runtime/prepared_op.h"
+#include "runtime/golden_model_fixture.h"
+#include "runtime/prepare_op.h"
 
 namespace quern {
 namespace {

@@ -1,0 +1,76 @@
+// Two models side by side on one text.
+#include "apps/eval_files.h"
+
+#include <algorithm>
+
+#include "encode/check_weights.h"
+#include "format/load_tokenizer.h"
+#include "package/package.h"
+#include "quern/error.h"
+#include "text/texts.h"
+
+namespace quern {
+namespace {
+
+void check_same_pieces(const Tokenizer& a, const Tokenizer& b) {
+  const auto &p = a.vocabulary().pieces, &q = b.vocabulary().pieces;
+  const auto& longer = p.size() > q.size() ? p : q;
+  const std::size_t common = std::min(p.size(), q.size());
+  const bool padding = std::all_of(longer.begin() + static_cast<std::ptrdiff_t>(common), longer.end(),
+                                   [](const auto& piece) { return piece.type == Vocabulary::PieceType::kUnused; });
+  if (!padding)
+    fail(ErrorCode::kInput, "the models cannot be compared: their vocabularies have {} and {} pieces", p.size(),
+         q.size());
+  for (std::size_t i = 0; i < common; ++i)
+    if (p[i].text != q[i].text)
+      fail(ErrorCode::kInput, "the models cannot be compared: piece {} is \"{}\" in one and \"{}\" in the other", i,
+           p[i].text, q[i].text);
+}
+
+ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const EvaluationSetup& setup,
+                         const char* stage, Observer& observer) {
+  observer.stage(stage, walk.spec.blocks.size() - 1);
+  return final_hidden(walk, windows, setup.memory_limit, observer);
+}
+
+std::vector<std::string> notes_on(const EvalOptions& options, const ModelSpec& spec) {
+  std::vector<std::string> notes = assumed_values(spec);
+  if (options.window_length > spec.extent("context"))
+    notes.push_back(fmt::format("windows of {} tokens are longer than the {} that the model was made for",
+                                options.window_length, spec.extent("context")));
+  return notes;
+}
+
+}  // namespace
+
+EvalResult eval_files(const EvalOptions& options, Observer& observer) {
+  ThreadPool pool(options.machine.threads);
+  const OpenModel model(options.model);
+  const EvaluationSetup setup = evaluation_setup(options.machine, model.spec, pool.threads(), options.window_length);
+  const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
+  const Windows windows = with_context("while cutting windows from " + options.text.string(), [&] {
+    return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows);
+  });
+  check_tied_copy(model.weights, model.spec);
+  const WalkContext walk = model.walk(pool, setup.precision);
+  EvalResult result{.quality = {},
+                    .bytes = model.file_bytes(),
+                    .against_bytes = 0,
+                    .precision = setup.precision,
+                    .notes = notes_on(options, model.spec)};
+  const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
+  if (options.against.empty()) {
+    result.quality = summarise(score(walk, rows, windows));
+    return result;
+  }
+  const OpenModel original(options.against);
+  check_same_pieces(load_tokenizer(original.checkpoint), tokenizer);
+  check_tied_copy(original.weights, original.spec);
+  const WalkContext original_walk = original.walk(pool, setup.precision);
+  const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);
+  result.against_bytes = original.file_bytes();
+  result.quality = summarise(compare(original_walk, original_rows, walk, rows, windows));
+  return result;
+}
+
+}  // namespace quern

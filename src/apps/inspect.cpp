@@ -1,0 +1,97 @@
+// The description of a checkpoint, or, where it has none, whatever its tensors show; sums over the tensor table.
+#include "apps/inspect.h"
+
+#include <algorithm>
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+// Read for the search of duplicates, at most: about two seconds.
+constexpr std::uint64_t kDuplicateBytes = std::uint64_t{1} << 30;
+
+void add(TensorSums& sums, const TensorEntry& entry) {
+  sums.tensors += 1;
+  sums.elements += element_count(entry.shape);
+  sums.bytes += entry.bytes();
+}
+
+void add_roles(const Checkpoint& checkpoint, const ModelSpec& spec, Inspection& result) {
+  for (const Weight& weight : spec.weights) {
+    TensorSums& sums = result.by_role[weight.role];
+    if (weight.parts.empty()) add(sums, checkpoint.at(weight.tensor));
+    for (const WeightPart& part : weight.parts) add(sums, checkpoint.at(part.tensor));
+  }
+}
+
+// The result of `describe`; nullopt where it has none.
+template <typename Describe>
+std::optional<ModelSpec> described(Describe describe) {
+  try {
+    return describe();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput) throw;
+    return std::nullopt;
+  }
+}
+
+Evidence evidence_of(const ModelSpec& spec, const std::string& property) {
+  const auto found = std::ranges::find(spec.evidence, property, &Evidence::property);
+  return found == spec.evidence.end() ? Evidence() : *found;
+}
+
+// Only what a configuration says can be contradicted, and only by what tensors show: what is assumed contradicts
+// nothing.
+std::vector<ExtentDifference> differences(const ModelSpec& claimed, const ModelSpec& shown) {
+  std::vector<ExtentDifference> found;
+  for (const auto& [name, value] : shown.extents) {
+    const auto claim = claimed.extents.find(name);
+    if (claim == claimed.extents.end() || claim->second == value) continue;
+    const Evidence said = evidence_of(claimed, name), seen = evidence_of(shown, name);
+    if (said.kind != Evidence::Kind::kStated || seen.kind == Evidence::Kind::kAssumed) continue;
+    found.push_back({name, claim->second, value, said.source, seen.source});
+  }
+  return found;
+}
+
+void describe_without_config(const Checkpoint& checkpoint, Inspection& result) {
+  result.unmatched = unmatched_tensors(checkpoint);
+  result.inferred = described([&] { return infer_model(checkpoint); });
+  if (result.inferred) {
+    const std::optional<ModelSpec> claimed = described([&] { return claimed_model(checkpoint); });
+    if (claimed) result.differences = differences(*claimed, *result.inferred);
+  } else if (!recognise(checkpoint)) {
+    result.inferred = described([&] { return describe_or_list(checkpoint); });
+  }
+}
+
+}  // namespace
+
+Inspection inspect(const std::filesystem::path& path, const InspectOptions& options) {
+  const Checkpoint checkpoint = open_checkpoint(path);
+  Inspection result{.path = path.string(),
+                    .format = checkpoint.format(),
+                    .files = checkpoint.files(),
+                    .tensors = checkpoint.tensors()};
+  for (const SourceFile& file : result.files) result.file_bytes += file.bytes;
+  for (const TensorEntry& entry : result.tensors) {
+    add(result.by_encoding[entry.encoding], entry);
+    add(result.total, entry);
+  }
+  try {
+    result.spec = describe_model(checkpoint);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput) throw;
+    result.why_unknown = error.what();
+    describe_without_config(checkpoint, result);
+  }
+  if (const ModelSpec* model = result.model()) {
+    add_roles(checkpoint, *model, result);
+    result.memory = estimate_memory(checkpoint, *model, options.context);
+  }
+  result.duplicates = find_duplicates(checkpoint, kDuplicateBytes);
+  return result;
+}
+
+}  // namespace quern

@@ -1,0 +1,56 @@
+// `quern inspect`: what a checkpoint is and what it holds.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "apps/duplicate_tensors.h"
+#include "quern/checkpoint.h"
+#include "quern/model_spec.h"
+#include "runtime/memory_estimate.h"
+
+namespace quern {
+
+struct TensorSums {
+  std::uint64_t tensors = 0, elements = 0, bytes = 0;
+};
+
+// An extent of which the configuration says one thing and the tensors show another.
+struct ExtentDifference {
+  std::string extent;
+  std::uint64_t claimed = 0, shown = 0;
+  std::string claimed_by, shown_by;  // evidence of both
+};
+
+struct InspectOptions {
+  std::uint64_t context = 0;  // tokens, for the estimate of memory; 0: what the model was made for
+};
+
+struct Inspection {
+  std::string path, format;
+  std::uint64_t file_bytes = 0;
+  std::vector<SourceFile> files;
+  std::map<std::string, TensorSums> by_encoding, by_role;
+  std::optional<ModelSpec> spec;
+  std::string why_unknown;            // what describe_model said
+  std::optional<ModelSpec> inferred;  // without a spec: by the tensors alone, or their mere list
+  std::vector<ExtentDifference> differences;
+  std::vector<std::string> unmatched;  // without a spec: tensors that no architecture has a place for
+  DuplicateTensors duplicates;
+  std::optional<MemoryEstimate> memory;
+  std::vector<TensorEntry> tensors;
+  TensorSums total;
+
+  // The description, or what could be made out without one; null: nothing.
+  const ModelSpec* model() const { return spec ? &*spec : inferred ? &*inferred : nullptr; }
+};
+
+Inspection inspect(const std::filesystem::path& path, const InspectOptions& options = {});
+Json to_json(const Inspection& inspection);
+// For a terminal. kTensors lists every tensor.
+enum class InspectDetail { kSummary, kTensors };
+std::string describe(const Inspection& inspection, InspectDetail detail);
+
+}  // namespace quern

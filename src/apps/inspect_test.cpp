@@ -1,0 +1,117 @@
+// What inspect says of models right and wrong; figures of memory worked out by hand from the configurations.
+#include "apps/inspect.h"
+
+#include "compress/tiny_package_fixture.h"
+#include "format/edited_copy_fixture.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+MemoryEstimate memory_of(const fs::path& path, std::uint64_t context) {
+  const Checkpoint checkpoint = open_checkpoint(path);
+  return estimate_memory(checkpoint, describe_model(checkpoint), context);
+}
+
+TEST(MemoryEstimate, OfAttentionGrowsWithTheContextUpToTheWindow) {
+  const fs::path llama = fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m";
+  // 6 layers, keys and values, 4 heads of 32.
+  EXPECT_EQ(memory_of(llama, 0).context, 1024u);
+  EXPECT_EQ(memory_of(llama, 0).kv_f32, 2u * 6 * 4 * 32 * 1024 * 4);
+  EXPECT_EQ(memory_of(llama, 100).kv_f16, 2u * 6 * 4 * 32 * 100 * 2);
+  EXPECT_EQ(memory_of(llama, 0).stored, 13638144u);
+  EXPECT_EQ(memory_of(llama, 0).weights_f32, 2 * 13638144u);
+  EXPECT_EQ(memory_of(llama, 0).state_f32, 0u);
+  // 2 layers, 2 heads of 16, a window of 24.
+  EXPECT_EQ(memory_of(tiny("tiny-mistral"), 10).kv_f32, 2u * 2 * 2 * 16 * 10 * 4);
+  EXPECT_EQ(memory_of(tiny("tiny-mistral"), 100).kv_f32, 2u * 2 * 2 * 16 * 24 * 4);
+  // Layer 0 sees all 256, layers 1 and 2 a window of 12.
+  EXPECT_EQ(memory_of(tiny("tiny-qwen3"), 0).kv_f32, 2u * 2 * 16 * (256 + 12 + 12) * 4);
+}
+
+TEST(MemoryEstimate, OfAStateDoesNotDependOnTheContext) {
+  // 3 layers, 96 channels, kernel 3 (two past inputs), state 8.
+  const MemoryEstimate a = memory_of(tiny("tiny-mamba"), 0), b = memory_of(tiny("tiny-mamba"), 5000);
+  EXPECT_EQ(a.state_f32, 3u * (96 * 2 + 96 * 8) * 4);
+  EXPECT_EQ(b.state_f32, a.state_f32);
+  EXPECT_EQ(a.kv_f32, 0u);
+  EXPECT_EQ(a.made_for, 0u);
+}
+
+TEST(Duplicates, AreTensorsOfEqualShapeAndBytes) {
+  const ScratchFolder scratch;
+  std::vector<float> values(5000, 1), other = values;
+  other.back() = 2;  // behind the bytes that are looked at first
+  RawModel model;
+  model.tensors = {{"a", floats_tensor({5000}, values)},
+                   {"b", floats_tensor({5000}, values)},
+                   {"c", floats_tensor({5000}, other)},
+                   {"d", floats_tensor({50, 100}, values)},
+                   {"e", floats_tensor({3}, {1, 2, 3})}};
+  write_raw(model, scratch.path());
+  const Checkpoint checkpoint = open_checkpoint(scratch.path());
+  const DuplicateTensors found = find_duplicates(checkpoint, 1 << 20);
+  EXPECT_EQ(found.groups, (std::vector<std::vector<std::string>>{{"a", "b"}}));
+  EXPECT_TRUE(found.unread.empty());
+  const DuplicateTensors bounded = find_duplicates(checkpoint, 100);
+  EXPECT_TRUE(bounded.groups.empty());
+  EXPECT_EQ(bounded.unread, (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST(Inspect, ShowsEachExtentWithItsEvidence) {
+  const Inspection inspection = inspect(tiny("tiny-qwen3"), {});
+  ASSERT_TRUE(inspection.spec);
+  EXPECT_FALSE(inspection.inferred);
+  const std::string text = describe(inspection, InspectDetail::kTensors);
+  expect_parts(text, {"architecture: qwen3, head tied to the embedding", "config.json hidden_size", "KV cache in f16",
+                      "model.layers.0.self_attn.q_norm.weight"});
+  const Json json = parse_json(dump_json(to_json(inspection)));
+  EXPECT_EQ(json.at("memory").at("kv_f32").as_uint64(), 71680u);
+  EXPECT_FALSE(json.at("model").at("evidence").as_array().empty());
+}
+
+TEST(Inspect, TensorsWithoutAPlaceAreNamed) {
+  const ScratchFolder scratch;
+  RawModel model = raw_model(tiny("tiny-mistral"));
+  model.tensors["extra.weight"] = floats_tensor({2}, {1, 2});
+  write_raw(model, scratch.path());
+  const Inspection inspection = inspect(scratch.path(), {});
+  EXPECT_FALSE(inspection.spec);
+  EXPECT_NE(inspection.why_unknown.find("extra.weight"), std::string::npos) << inspection.why_unknown;
+  EXPECT_EQ(inspection.unmatched, std::vector<std::string>{"extra.weight"});
+}
+
+TEST(Inspect, AWrongExtentStandsBesideTheRightOne) {
+  const ScratchFolder scratch;
+  RawModel model = raw_model(tiny("tiny-mistral"));
+  model.config.set("hidden_size", 128);
+  model.config.set("intermediate_size", 100);
+  write_raw(model, scratch.path());
+  const Inspection inspection = inspect(scratch.path(), {});
+  EXPECT_FALSE(inspection.spec);
+  ASSERT_TRUE(inspection.inferred);
+  ASSERT_EQ(inspection.differences.size(), 2u);
+  EXPECT_EQ(inspection.differences[0].extent, "hidden");
+  EXPECT_EQ(inspection.differences[0].claimed, 128u);
+  EXPECT_EQ(inspection.differences[0].shown, 64u);
+  EXPECT_EQ(inspection.differences[0].claimed_by, "config.json hidden_size");
+  EXPECT_EQ(inspection.differences[1].extent, "inner");
+  EXPECT_EQ(inspection.differences[1].shown, 96u);
+  expect_parts(describe(inspection, InspectDetail::kSummary),
+               {"config.json says hidden_size 128", "by the tensors alone: llama", "contradiction",
+                "model.embed_tokens.weight is [96, 64]"});
+}
+
+TEST(Inspect, ControlBytesInNamesAreEscaped) {
+  const ScratchFolder scratch;
+  RawModel model;
+  model.tensors["a\x1b[31m.weight"] = floats_tensor({2}, {1, 2});
+  write_raw(model, scratch.path());
+  const std::string text = describe(inspect(scratch.path(), {}), InspectDetail::kTensors);
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  expect_parts(text, {"a\\x1b[31m.weight", "tensors without a place in a known architecture"});
+}
+
+}  // namespace
+}  // namespace quern

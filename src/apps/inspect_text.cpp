@@ -1,0 +1,101 @@
+// An inspection as tables for a terminal. Names come from files: control bytes are escaped.
+#include <algorithm>
+
+#include "apps/inspect.h"
+#include "base/counted.h"
+#include "base/printable.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+constexpr std::size_t kListed = 20;  // names of one kind, at most
+
+std::string sums_table(const char* title, const std::map<std::string, TensorSums>& map, std::uint64_t all) {
+  std::string text = fmt::format("\n{:<20}{:>9}{:>16}{:>16}{:>9}\n", title, "tensors", "weights", "bytes", "share");
+  for (const auto& [name, sums] : map)
+    text += fmt::format("{:<20}{:>9}{:>16}{:>16}{:>8.2f}%\n", name, sums.tensors, sums.elements, sums.bytes,
+                        all ? 100.0 * static_cast<double>(sums.elements) / static_cast<double>(all) : 0.0);
+  return text;
+}
+
+std::string evidence_table(const ModelSpec& spec) {
+  std::string text = fmt::format("\n{:<20}{:>12}  {}\n", "property", "value", "evidence");
+  for (const Evidence& e : spec.evidence) text += fmt::format("{:<20}{:>12}  {}\n", e.property, e.value, e.source);
+  return text;
+}
+
+std::string differences_table(const Inspection& i) {
+  if (i.differences.empty()) return {};
+  std::string text = fmt::format("\n{:<16}{:>12}{:>12}  {}\n", "contradiction", "claimed", "shown", "by");
+  for (const ExtentDifference& d : i.differences)
+    text += fmt::format("{:<16}{:>12}{:>12}  {}; {}\n", d.extent, d.claimed, d.shown, d.claimed_by, d.shown_by);
+  return text;
+}
+
+std::string architecture_lines(const Inspection& i) {
+  if (i.spec)
+    return fmt::format("architecture: {}{}\n", i.spec->architecture,
+                       i.spec->tied_head ? ", head tied to the embedding" : "") +
+           evidence_table(*i.spec);
+  std::string text = fmt::format("architecture: not known ({})\n", i.why_unknown);
+  if (!i.inferred) return text;
+  if (i.inferred->blocks.empty())
+    return text + "roles below: by the tensors' names and shapes; compress can pack the matrices, but not check them\n";
+  text += fmt::format("by the tensors alone: {}{}\n", i.inferred->architecture,
+                      i.inferred->tied_head ? ", head tied to the embedding" : "");
+  return text + evidence_table(*i.inferred) + differences_table(i);
+}
+
+std::string list(const char* title, const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  std::string text = fmt::format("\n{}\n", title);
+  for (std::size_t n = 0; n < std::min(names.size(), kListed); ++n) text += fmt::format("  {}\n", names[n]);
+  if (names.size() > kListed) text += fmt::format("  and {} more (--json lists all)\n", names.size() - kListed);
+  return text;
+}
+
+std::string duplicate_lines(const Inspection& i) {
+  std::vector<std::string> lines;
+  if (const ModelSpec* model = i.model(); model && !model->tied_copy.empty())
+    lines.push_back(model->tied_copy + " stands beside the embedding that it is tied to");
+  for (const auto& group : i.duplicates.groups) {
+    std::string line;
+    for (const std::string& name : group) line += (line.empty() ? "" : " = ") + name;
+    lines.push_back(std::move(line));
+  }
+  return list("tensors of equal bytes", lines) +
+         list("tensors that begin alike, too large to be compared", i.duplicates.unread);
+}
+
+std::string memory_lines(const MemoryEstimate& m) {
+  std::string text = "\nmemory for one sequence, bytes";
+  if (m.context) text += fmt::format(" at a context of {} tokens", m.context);
+  if (m.made_for) text += fmt::format(" (the model was made for {})", m.made_for);
+  text += fmt::format("\n{:<28}{:>20}\n{:<28}{:>20}\n", "weights as stored", m.stored, "weights in f32", m.weights_f32);
+  if (m.kv_f32)
+    text += fmt::format("{:<28}{:>20}\n{:<28}{:>20}\n", "KV cache in f32", m.kv_f32, "KV cache in f16", m.kv_f16);
+  if (m.state_f32) text += fmt::format("{:<28}{:>20}  whatever the context\n", "state in f32", m.state_f32);
+  return text;
+}
+
+}  // namespace
+
+std::string describe(const Inspection& i, InspectDetail detail) {
+  std::string text = fmt::format("{}: {}, {}, {}, {}, {}\n", i.path, i.format, counted(i.files.size(), "file"),
+                                 counted(i.file_bytes, "byte"), counted(i.total.tensors, "tensor"),
+                                 counted(i.total.elements, "weight"));
+  text += architecture_lines(i);
+  if (!i.by_role.empty()) text += sums_table("role", i.by_role, i.total.elements);
+  text += sums_table("stored as", i.by_encoding, i.total.elements);
+  if (i.memory) text += memory_lines(*i.memory);
+  text += duplicate_lines(i) + list("tensors without a place in a known architecture", i.unmatched);
+  if (detail == InspectDetail::kTensors) {
+    text += fmt::format("\n{:<56}{:<10}{:>14}  shape\n", "tensor", "stored as", "bytes");
+    for (const TensorEntry& t : i.tensors)
+      text += fmt::format("{:<56}{:<10}{:>14}  {}\n", t.name, t.encoding, t.bytes(), to_string(t.shape));
+  }
+  return printable(text);
+}
+
+}  // namespace quern

@@ -1,0 +1,67 @@
+// Scheme and container, or why the options do not go together.
+#include "compress/compress_choice.h"
+
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+// Error(kInput) where a text is to be run through a model that nothing recognises.
+void check_can_run(const CompressOptions& options, const OpenModel& source) {
+  const bool runs = options.bound.is_set() || !options.calibration_text.empty() || !options.gate_text.empty() ||
+                    !options.report_text.empty() || !options.statistics.empty();
+  if (runs && !source.can_run())
+    fail(ErrorCode::kInput,
+         "no architecture recognises {} ({}), so no text can be run through it: leave out --calib, --imatrix, "
+         "--gate-text, --report-text, --max-ppl-increase and --max-kld to compress it without measuring its quality",
+         source.checkpoint.path().string(), source.spec.evidence.front().source);
+}
+
+// What `find` finds by a name in the plan: one that is not known is the plan's fault.
+template <typename Find>
+auto of_plan(const CompressOptions& options, Find find) {
+  try {
+    return find();
+  } catch (const Error& error) {
+    fail(ErrorCode::kInput, "the plan {}: {}", options.plan.string(), error.what());
+  }
+}
+
+// Whether single matrices may be measured: by plan wherever there is a text, by compress for a size or a bound.
+bool may_survey(const CompressOptions& options) {
+  if (options.size || options.bound.is_set()) return true;
+  return options.output.empty() && (!options.calibration_text.empty() || !options.gate_text.empty());
+}
+
+}  // namespace
+
+void check_option_pairs(const CompressOptions& options) {
+  if (options.survey_passes && !may_survey(options))
+    fail(ErrorCode::kUsage, "--survey-passes limits how matrices are measured {}; leave it out, or give one",
+         options.output.empty() ? "on a text, and there is none (--calib, --gate-text)"
+                                : "for a size or a bound, and there is neither (--target-size, --max-kld ...)");
+  if (options.plan.empty()) return;
+  if (options.size)
+    throw Error(ErrorCode::kUsage,
+                "a plan has chosen the number formats that a size would choose; give one of the two");
+  if (!options.precision_map.empty())
+    throw Error(ErrorCode::kUsage,
+                "a plan has chosen the number formats that --precision-map would set; give one of the two");
+}
+
+SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source) {
+  check_can_run(options, source);
+  if (given) return {of_plan(options, [&] { return &find_scheme(given->scheme); }), {}};
+  return choose_scheme(options.scheme, options.format, source);
+}
+
+const Format& format_for(const CompressOptions& options, const Plan* given, const Scheme& scheme) {
+  if (given) return *of_plan(options, [&] { return &find_format(given->format); });
+  const Format& format = find_format(options.format.empty() ? scheme.format : options.format);
+  if (options.size && !options.precision_map.empty())
+    throw Error(ErrorCode::kUsage,
+                "a size chooses the number formats that --precision-map would set; give one of the two");
+  return format;
+}
+
+}  // namespace quern

@@ -1,0 +1,21 @@
+// What a compression chooses from its options before anything is read: scheme and container.
+#pragma once
+
+#include "compress/compress_options.h"
+#include "compress/scheme_choice.h"
+#include "plan/plan.h"
+
+namespace quern {
+
+// Error(kUsage) when a plan is given and something that it decides, or passes of a survey that there will not be.
+void check_option_pairs(const CompressOptions& options);
+
+// Of the plan that was given (null: none), or what the options ask for. Error(kInput) where a text is to be run through
+// a model that nothing recognises.
+SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source);
+
+// The container of the plan that was given, the one asked for, or the scheme's. Error(kUsage) where a size is asked for
+// that cannot be kept to.
+const Format& format_for(const CompressOptions& options, const Plan* given, const Scheme& scheme);
+
+}  // namespace quern

@@ -1,0 +1,37 @@
+// What a compression is asked for.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "plan/fallback.h"
+#include "plan/size_goal.h"
+#include "runtime/machine_options.h"
+
+namespace quern {
+
+struct CompressOptions {
+  std::filesystem::path input, output;
+  std::string scheme = "simple";
+  std::string format;                      // empty: the scheme's
+  std::filesystem::path precision_map;     // rules for single tensors; empty: the scheme decides everything
+  std::filesystem::path plan;              // followed as it is, in place of `scheme` and `format`; empty: none
+  std::filesystem::path calibration_text;  // empty: no statistics, plain round-to-nearest
+  std::filesystem::path statistics;        // an importance matrix to use in place of calibration
+  std::filesystem::path gate_text;         // empty: every fifth document of the calibration text
+  std::filesystem::path report_text;       // empty: quality is not reported
+  std::size_t calibration_windows = 200, gate_windows = 40, report_windows = 0;  // at most; 0: all
+  QualityBound bound;
+  std::optional<SizeGoal> size;              // number formats are chosen for it, matrix by matrix
+  std::optional<std::size_t> survey_passes;  // measurements that they are chosen from, at most; absent: by the model
+  unsigned max_trials = 8;
+  MachineOptions machine;
+  OutputFolder::Existing existing = OutputFolder::Existing::kRefuse;
+  // kResume: goes on from what an equal run left in `output`.partial when it was interrupted, if it left anything.
+  enum class Start { kAnew, kResume } start = Start::kAnew;
+  std::string command = "library call";  // as the user typed it, for the record
+};
+
+}  // namespace quern

@@ -1,0 +1,37 @@
+// A model whose files change while it is compressed.
+#include "compress/compression.h"
+
+#include <fstream>
+
+#include "compress/tiny_package_fixture.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+TEST(Compression, RefusesAnInputThatChangedBeforeItsHashWasKnown) {
+  const ScratchFolder scratch;
+  const fs::path model = scratch.path() / "model";
+  fs::copy(tiny("tiny-llama-bias"), model, fs::copy_options::recursive);
+  CompressOptions options;
+  options.input = model;
+  options.output = scratch.path() / "out";
+  Observer observer;
+  {
+    Preparation preparation(options, observer);
+    Compression same(preparation);
+    EXPECT_NO_THROW(same.know_source());
+  }
+  Preparation preparation(options, observer);
+  Compression changed(preparation);
+  fs::path weights;
+  for (const auto& file : fs::directory_iterator(model))
+    if (file.path().extension() == ".safetensors") weights = file.path();
+  std::fstream(weights, std::ios::in | std::ios::out | std::ios::binary).seekp(-1, std::ios::end).put('x');
+  expect_parts(message_of(ErrorCode::kInput, [&] { changed.know_source(); }),
+               {"the input has changed while it was compressed", weights.filename().string()});
+}
+
+}  // namespace
+}  // namespace quern

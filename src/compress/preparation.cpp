@@ -1,0 +1,133 @@
+// Opening in an order that refuses what cannot work before it takes time or touches the output.
+#include "compress/preparation.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/sha256.h"
+#include "calib/collect.h"
+#include "compress/compress_choice.h"
+#include "package/package.h"
+#include "plan/check_plan.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+const CompressOptions& checked(const CompressOptions& options) {
+  check_option_pairs(options);
+  if (options.output.empty()) return options;
+  check_output(options.output, options.input, options.existing);
+  if (options.bound.is_set())
+    check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
+  return options;
+}
+
+// llama.cpp's names, or, for a model that GGUF cannot hold, the weights' own in that style.
+ExportMap statistics_names(const OpenModel& source) {
+  try {
+    return map_to_gguf(source.spec, source.checkpoint);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInfeasible) throw;
+  }
+  ExportMap names;
+  for (std::size_t i = 0; i < source.spec.weights.size(); ++i)
+    names.weights.push_back({.weight = i, .name = source.spec.weights[i].gguf});
+  return names;
+}
+
+}  // namespace
+
+Preparation::Preparation(const CompressOptions& opt, Observer& obs)
+    : options(checked(opt)),
+      observer(obs),
+      given(opt.plan.empty() ? std::nullopt : std::optional(read_plan(opt.plan))),
+      precision_map(opt.precision_map.empty() ? std::nullopt : std::optional(read_precision_map(opt.precision_map))),
+      pool(opt.machine.threads),
+      source(opt.input, Unrecognised::kList),
+      choice(scheme_for(opt, given ? &*given : nullptr, source)),
+      scheme(*choice.scheme),
+      format(format_for(opt, given ? &*given : nullptr, scheme)),
+      names(export_map(source, format)),
+      couplings(quern::couplings(format, source.spec, names)),
+      setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))) {}
+
+void Preparation::read_texts(GateText gate) {
+  if (texts_are_read_) return;
+  texts = load_compress_texts(options, source.checkpoint, text_window(source.spec), gate);
+  texts_are_read_ = true;
+}
+
+void Preparation::begin_hashing() {
+  if (!hashing_) add_files(source.checkpoint, hashes);
+  hashing_ = true;
+}
+
+const std::vector<HashedFile>& Preparation::hash_source() {
+  if (!source_files.empty()) return source_files;
+  begin_hashing();
+  hashes.finish(pool);
+  return source_files = hashed_files(source.checkpoint, hashes);
+}
+
+Plan Preparation::plan() {
+  if (given) hash_source();
+  const std::string hash = source_files.empty() ? "" : combined_hash(source_files);
+  const PlanInput input{scheme,
+                        format,
+                        source.spec,
+                        names,
+                        source.checkpoint,
+                        hash,
+                        statistics_sha256,
+                        precision_map ? &*precision_map : nullptr};
+  if (!given) return make_plan(input);
+  if (!calibrates()) check_plan_statistics(*given, "", options.plan);
+  if (given->statistics_sha256.empty() && calibrates())
+    check_plan_statistics(*given, "not collected yet", options.plan);
+  return checked_plan(*given, input, options.plan);
+}
+
+std::vector<std::string> Preparation::notes_of(const Plan& plan) const {
+  std::vector<std::string> notes = plan.notes;
+  if (!choice.note.empty()) notes.insert(notes.begin(), choice.note);
+  std::ranges::copy(names.notes, std::back_inserter(notes));
+  std::ranges::copy(assumed_values(source.spec), std::back_inserter(notes));
+  return notes;
+}
+
+std::vector<std::string> Preparation::loading_notes(const Plan& plan) const {
+  return source.can_run() ? quern::loading_notes(plan, format, couplings) : std::vector<std::string>();
+}
+
+std::string Preparation::collect(const fs::path& file) {
+  const ExportMap gguf_names = statistics_names(source);
+  Statistics collected;
+  if (!options.statistics.empty()) {
+    collected = read_statistics(options.statistics, source.spec, gguf_names);
+  } else {
+    collected = collect_statistics(walk(), *texts.calibration, setup.memory_limit, observer);
+    collected.text_name = options.calibration_text.filename().string();
+  }
+  return write_statistics(file, collected, source.spec, gguf_names);
+}
+
+void Preparation::use_statistics(const fs::path& file) {
+  statistics_sha256 = sha256_of_file(file);
+  statistics = read_statistics(file, source.spec, statistics_names(source));
+  if (given) check_plan_statistics(*given, statistics_sha256, options.plan);
+}
+
+std::uint64_t Preparation::bytes_of(const Plan& plan) {
+  return package_bytes(head_of(plan), format, source.checkpoint);
+}
+
+const CheckpointHead& Preparation::head_of(const Plan& plan) {
+  if (!head_) head_ = package_head(plan, names, source, scheme);
+  head_->tensors = tensor_table(plan, names, source.spec, source.checkpoint);
+  return *head_;
+}
+
+}  // namespace quern

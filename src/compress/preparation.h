@@ -1,0 +1,80 @@
+// What a plan is made from: a model opened, its scheme and container settled, then its texts and statistics.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compress/compress_texts.h"
+#include "compress/scheme_choice.h"
+#include "encode/encode.h"
+#include "plan/coupling.h"
+#include "report/manifest.h"
+
+namespace quern {
+
+struct Preparation {
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  const CompressOptions& options;
+  Observer& observer;
+  std::optional<Plan> given;                  // options.plan, as it was read
+  std::optional<PrecisionMap> precision_map;  // options.precision_map
+  ThreadPool pool;
+  OpenModel source;
+  const SchemeChoice choice;
+  const Scheme& scheme;
+  const Format& format;
+  ExportMap names;
+  const std::vector<Coupling> couplings;  // of the model in the format
+  EvaluationSetup setup;
+  CompressTexts texts;                   // once read
+  FileHashes hashes;                     // of the model's files, and of those that are written beside hashing them
+  std::vector<HashedFile> source_files;  // once hashed
+  Statistics statistics;
+  std::string statistics_sha256;  // empty: there are none
+
+  // Opens the model and refuses options that cannot work. Reads no weights, and no text.
+  Preparation(const CompressOptions& options, Observer& observer);
+  Preparation(const Preparation&) = delete;
+  Preparation& operator=(const Preparation&) = delete;
+
+  // Cuts the texts into windows, the first time.
+  void read_texts(GateText gate = GateText::kWhereNeeded);
+  // Has the model's files hashed beside encoding.
+  void begin_hashing();
+  // The hashes of the model's files. What is left of the work is done here.
+  const std::vector<HashedFile>& hash_source();
+  // By the scheme, or the one that was given. Refuses what cannot be planned. One by the scheme names the model's hash
+  // only behind hash_source.
+  Plan plan();
+  // What a person should know of a plan before it is carried out.
+  std::vector<std::string> notes_of(const Plan& plan) const;
+  // What keeps programs from loading its files.
+  std::vector<std::string> loading_notes(const Plan& plan) const;
+  // Whether there is something to collect statistics from.
+  bool calibrates() const { return !options.statistics.empty() || !options.calibration_text.empty(); }
+  // Whether anything is computed with the weights before they are encoded. REQUIRES: the texts were read.
+  bool runs_first() const { return texts.calibration || options.size; }
+  // Whether the model's hash is asked for before that: by a plan that was given, and by records that go by the hash of
+  // the plan. REQUIRES: the texts were read.
+  bool hashes_first() const { return given || options.bound.is_set() || runs_first(); }
+  // Of the calibration text, or those that were given, written to `file`. Returns the hash of the file.
+  std::string collect(const std::filesystem::path& file);
+  // Statistics go through their file, so that a run from the file gives the same bytes.
+  void use_statistics(const std::filesystem::path& file);
+
+  // Header of a plan's files.
+  const CheckpointHead& head_of(const Plan& plan);
+  // Bytes of all of them that a runtime needs.
+  std::uint64_t bytes_of(const Plan& plan);
+  WalkContext walk() { return source.walk(pool, setup.precision); }
+  EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
+
+ private:
+  bool texts_are_read_ = false, hashing_ = false;
+  std::optional<CheckpointHead> head_;  // of any plan: only the tensors differ
+};
+
+}  // namespace quern

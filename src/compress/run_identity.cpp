@@ -1,0 +1,101 @@
+// Identity as an object whose keys are what a person would have to change.
+#include "compress/run_identity.h"
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "quern/error.h"
+#include "quern/version.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kProgram = "program";
+
+Json hash_of(const fs::path& file) { return file.empty() ? Json() : Json(sha256_of_file(file)); }
+
+Json text_to_json(const std::optional<TextUse>& use) {
+  if (!use) return Json();
+  return Json::object({{"sha256", use->sha256}, {"windows", use->windows}, {"window_length", use->window_length}});
+}
+
+Json size_to_json(const std::optional<SizeGoal>& size) {
+  return size ? Json::object({{"unit", static_cast<int>(size->unit)}, {"value", size->value}}) : Json();
+}
+
+std::string shown(const Json& value) {
+  if (value.is_null()) return "none";
+  return value.is_string() ? value.as_string() : dump_json(value);
+}
+
+constexpr const char* kAdvice = "leave out --resume to start from the beginning";
+
+[[noreturn]] void refuse(const std::string& key, const Json& then, const Json& now, const std::string& partial) {
+  if (key == kModelFiles)
+    fail(ErrorCode::kInput,
+         "the input has changed since {} was begun: {} is another file now, or was written again; {}", partial,
+         changed_file(then, now), kAdvice);
+  if (key == kProgram)
+    fail(ErrorCode::kUsage, "{} was begun by quern {}, and this is {}; {}", partial, shown(then), shown(now), kAdvice);
+  if (then.is_object() || now.is_object() || key == "--imatrix" || key == "--precision-map" ||
+      key == "--plan")  // hashes say nothing
+    fail(ErrorCode::kUsage, "{} was begun with another {}: give the same, or {}", partial, key, kAdvice);
+  fail(ErrorCode::kUsage, "{} was begun with another {}: it was {}, and is {} now; give the same, or {}", partial, key,
+       shown(then), shown(now), kAdvice);
+}
+
+}  // namespace
+
+std::string changed_file(const Json& then, const Json& now) {
+  for (const Json* files : {&then, &now})
+    for (const Json::Member& file : files->as_object()) {
+      const Json *before = then.find(file.first), *after = now.find(file.first);
+      if (!before || !after || !(*before == *after)) return file.first;
+    }
+  return {};
+}
+
+Json stamps_by_name(const Checkpoint& checkpoint) {
+  Json stamps = Json::object();
+  for (const SourceFile& file : checkpoint.files()) stamps.set(file.path.filename().string(), file_stamp(file.path));
+  return stamps;
+}
+
+Json to_json(const RunIdentity& run) {
+  Json calibration = text_to_json(run.texts.calibration_use);
+  if (!calibration.is_null()) calibration.set("name", run.options.calibration_text.filename().string());
+  const CompressOptions& o = run.options;
+  return Json::object({{kProgram, kVersion},
+                       {kModelFiles, stamps_by_name(run.source.checkpoint)},
+                       {"name of MODEL", run.source.name()},
+                       {"--scheme", run.scheme.name},
+                       {"--format", run.format.name},
+                       {"--precision-map", hash_of(o.precision_map)},
+                       {"--plan", hash_of(o.plan)},
+                       {"--calib or --calib-windows", std::move(calibration)},
+                       {"--imatrix", hash_of(o.statistics)},
+                       {"--gate-text or --gate-windows", text_to_json(run.texts.gate_use)},
+                       {"--max-ppl-increase", json_or_null(o.bound.max_perplexity_increase)},
+                       {"--max-kld", json_or_null(o.bound.max_kld)},
+                       {"--max-trials", o.bound.is_set() ? Json(o.max_trials) : Json()},
+                       {"size", size_to_json(o.size)},
+                       {"--survey-passes", o.survey_passes ? Json(*o.survey_passes) : Json()},
+                       {"--compute", to_string(run.precision)}});
+}
+
+Json hashes_by_name(const std::vector<HashedFile>& files) {
+  Json hashes = Json::object();
+  for (const HashedFile& file : files) hashes.set(file.name, file.sha256);
+  return hashes;
+}
+
+void check_same_run(const Json& then, const Json& now, const fs::path& partial) {
+  for (const Json::Member& member : now.as_object()) {
+    const Json* before = then.find(member.first);
+    if (!before || !(*before == member.second))
+      refuse(member.first, before ? *before : Json(), member.second, partial.string());
+  }
+}
+
+}  // namespace quern

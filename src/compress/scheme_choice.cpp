@@ -1,0 +1,50 @@
+// A scheme, or its substitute for sources that its container does not suit.
+#include "compress/scheme_choice.h"
+
+#include "package/package.h"
+#include "plan/choice.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+// The first matrix that the scheme would pack and the container cannot, with the reason; empty: there is none.
+std::string first_refused(const Scheme& scheme, const OpenModel& source) {
+  const Format& format = find_format(scheme.format);
+  const ExportMap names = export_map(source, format);
+  for (const ExportedWeight& exported : names.weights) {
+    const Weight& weight = source.spec.weights[exported.weight];
+    if (keeps_precision(weight)) continue;
+    const std::string_view encoding = stored_encoding(source.checkpoint, weight);
+    const FitInput fit{scheme, format, weight, &exported, encoding};
+    const std::string why = why_refused(fit, scheme.codec_for({weight, source.spec, encoding}));
+    if (!why.empty()) return fmt::format("{} cannot be packed in {}: {}", exported.name, format.name, why);
+  }
+  return {};
+}
+
+bool is_exportable(const OpenModel& source, const Format& format) {
+  try {
+    export_map(source, format);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInfeasible) throw;
+    return false;
+  }
+}
+
+}  // namespace
+
+SchemeChoice choose_scheme(const std::string& name, const std::string& format, const OpenModel& source) {
+  const Scheme& scheme = find_scheme(name);
+  if (!scheme.substitute || !format.empty()) return {&scheme, {}};
+  const Scheme& substitute = find_scheme(scheme.substitute);
+  if (!can_export(source, find_format(scheme.format)))
+    return {&substitute, fmt::format("{} instead of {}, which cannot be written from a {} model", substitute.name,
+                                     scheme.name, source.checkpoint.format())};
+  const std::string refused = first_refused(scheme, source);
+  if (refused.empty() || !is_exportable(source, find_format(substitute.format))) return {&scheme, {}};
+  return {&substitute, fmt::format("{} instead of {}, since {}", substitute.name, scheme.name, refused)};
+}
+
+}  // namespace quern

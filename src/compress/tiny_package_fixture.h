@@ -1,0 +1,49 @@
+// For tests: the tiny models of testdata/runtime, and a package of one.
+#pragma once
+
+#include "base/random.h"
+#include "compress/compress.h"
+#include "format/scratch_folder_fixture.h"
+
+namespace quern {
+
+inline std::filesystem::path tiny(const char* name) { return std::filesystem::path(QUERN_TESTDATA) / "runtime" / name; }
+
+inline Windows random_windows(std::size_t count, std::size_t length) {
+  Random random(6);
+  Windows windows{length, {}};
+  for (std::size_t i = 0; i < count * length; ++i) windows.ids.push_back(static_cast<std::int32_t>(random.below(96)));
+  return windows;
+}
+
+// int8 safetensors, without any text.
+inline Report compress_tiny(const std::filesystem::path& input, const std::filesystem::path& output,
+                            OutputFolder::Existing existing = OutputFolder::Existing::kRefuse) {
+  CompressOptions options;
+  options.input = input;
+  options.output = output;
+  options.machine.threads = 2;
+  options.existing = existing;
+  Observer observer;
+  return compress(options, observer);
+}
+
+// Message of the Error of this code that `body` throws; "" when there is none.
+template <typename Body>
+std::string message_of(ErrorCode code, Body&& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), code) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
+inline void expect_parts(const std::string& text, std::initializer_list<std::string_view> parts) {
+  for (const std::string_view part : parts)
+    EXPECT_NE(text.find(part), std::string::npos) << text << "\nlacks: " << part;
+}
+
+}  // namespace quern

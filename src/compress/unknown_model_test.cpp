@@ -1,0 +1,114 @@
+// A checkpoint that no architecture recognises: packed without data, and nothing claimed that was not checked.
+#include "apps/eval_files.h"
+#include "compress/tiny_package_fixture.h"
+#include "format/edited_copy_fixture.h"
+#include "package/package.h"
+#include "package/verify.h"
+#include "tests/shared_folder.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+RawModel classifier() {
+  Random random(3);
+  const auto drawn = [&](std::size_t count) {
+    std::vector<float> values;
+    for (std::size_t i = 0; i < count; ++i) values.push_back(static_cast<float>(random.below(2001)) / 1000 - 1);
+    return values;
+  };
+  RawModel model;
+  model.tensors = {{"fc.weight", floats_tensor({40, 64}, drawn(40 * 64))},
+                   {"fc.bias", floats_tensor({40}, drawn(40))},
+                   {"conv.weight", floats_tensor({8, 4, 3, 3}, drawn(8 * 4 * 9))},
+                   {"scale", floats_tensor({}, {0.5f})}};
+  model.tensors["bn.num_batches_tracked"] = {{1}, "i64", std::vector<std::byte>(8, std::byte{7})};
+  return model;
+}
+
+struct UnknownModel : ::testing::Test {
+  ScratchFolder scratch;
+  fs::path source = scratch.path() / "source", out = scratch.path() / "out";
+};
+
+TEST_F(UnknownModel, ItsMatricesArePackedAndTheRestGoesAlong) {
+  write_raw(classifier(), source);
+  const Report report = compress_tiny(source, out);
+  EXPECT_FALSE(report.can_run);
+  EXPECT_EQ(report.architecture, "unknown");
+  const Checkpoint before = open_checkpoint(source), after = open_checkpoint(out);
+  ASSERT_EQ(after.tensors().size(), before.tensors().size());
+  EXPECT_EQ(after.at("fc.weight").encoding, "int8_channel");
+  for (const char* name : {"fc.bias", "conv.weight", "scale", "bn.num_batches_tracked"}) {
+    EXPECT_EQ(after.at(name).shape, before.at(name).shape) << name;
+    EXPECT_EQ(after.at(name).encoding, before.at(name).encoding) << name;
+    EXPECT_EQ(read_part(after, name), read_part(before, name)) << name;
+  }
+  const Matrix a = WeightSource(before).read("fc.weight"), b = WeightSource(after).read("fc.weight");
+  for (std::size_t i = 0; i < a.flat().size(); ++i) EXPECT_NEAR(a.flat()[i], b.flat()[i], 0.012);
+}
+
+TEST_F(UnknownModel, ReportAndCardSayWhatCouldNotBeChecked) {
+  write_raw(classifier(), source);
+  const Report report = compress_tiny(source, out);
+  ASSERT_FALSE(report.notes.empty());
+  expect_parts(report.notes.front(), {"no architecture recognises the model", "1 matrices", "4 other tensors",
+                                      "not checked", "any quality of the model"});
+  expect_parts(read_text(out / kCardName), {"Quality could not be measured", "no architecture recognises the model"});
+  EXPECT_FALSE(parse_json(read_text(out / kReportName)).at("can_run").as_bool());
+  EXPECT_TRUE(parse_json(read_text(out / kReportName)).at("quality").is_null());
+}
+
+TEST_F(UnknownModel, VerifyComparesItWithTheOriginal) {
+  write_raw(classifier(), source);
+  compress_tiny(source, out);
+  Observer observer;
+  const VerifyResult result = verify(out, source, 1, {.threads = 2}, observer);
+  EXPECT_EQ(result.problems, std::vector<std::string>{});
+  EXPECT_EQ(result.compared, 3u);
+}
+
+TEST_F(UnknownModel, ABoundOrATextIsRefused) {
+  write_raw(classifier(), source);
+  CompressOptions options;
+  options.input = source;
+  options.output = out;
+  Observer observer;
+  options.bound.max_perplexity_increase = 0.03;
+  expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
+               {"no architecture recognises", "--max-ppl-increase"});
+  options.bound = {};
+  options.report_text = source / "text";
+  expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }), {"no text can be run through it"});
+  EXPECT_FALSE(fs::exists(out));
+  EvalOptions eval;
+  eval.model = source;
+  eval.text = source / "text";
+  expect_parts(message_of(ErrorCode::kInput, [&] { eval_files(eval, observer); }), {"no known architecture"});
+}
+
+TEST_F(UnknownModel, GgufNeedsAnArchitecture) {
+  write_raw(classifier(), source);
+  CompressOptions options;
+  options.input = source;
+  options.output = out;
+  options.scheme = "q8_0";
+  Observer observer;
+  expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
+               {"names the architecture", "take --scheme simple without --format"});
+}
+
+TEST_F(UnknownModel, ARealClassifierKeepsEveryTensor) {
+  QUERN_NEEDS_SHARED("real/resnet-cifar10/resnet20-12fca82f.safetensors");
+  source = shared_folder() / "real/resnet-cifar10/resnet20-12fca82f.safetensors";
+  const Report report = compress_tiny(source, out);
+  expect_parts(report.notes.front(), {"0 matrices"});  // its one product has 10 rows, all others are convolutions
+  const Checkpoint before = open_checkpoint(source), after = open_checkpoint(out);
+  ASSERT_EQ(after.tensors().size(), before.tensors().size());
+  for (const TensorEntry& entry : before.tensors())
+    EXPECT_EQ(read_part(after, entry.name), read_part(before, entry.name)) << entry.name;
+}
+
+}  // namespace
+}  // namespace quern

@@ -1,0 +1,158 @@
+// Streaming encoder: tasks of a fixed number of rows, written where they belong as soon as they are done.
+#include "encode/encode.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "encode/check_weights.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+constexpr double kNoticeableError = 0.1;  // relative; 4 bits lose about 0.5% of a Gaussian weight's energy
+constexpr std::uint64_t kCopyBytes = std::uint64_t{4} << 20;
+
+StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor,
+                       CheckpointWriter& writer) {
+  const WeightSource source(in.source);
+  const Weight& weight = in.spec.weights[exported.weight];
+  const ExportedRows rows(source, weight, exported);
+  const std::vector<RowTask> tasks = row_tasks(rows);
+  std::vector<EncodeError> errors(tasks.size());
+  std::vector<std::string> sums(tasks.size());
+  in.pool.run(tasks.size(), [&](std::size_t i) {
+    const EncodedRows encoded = encode_rows(rows, step, rows.moments(in.statistics, tasks[i].expert), tasks[i]);
+    errors[i] = encoded.error;
+    sums[i] = packed_sums(encoded.packed);
+    for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)
+      writer.write(tensor, p, tasks[i].first * encoded.packed.codec().plane_row_bytes(p, rows.layout().cols),
+                   encoded.packed.plane(p));
+    if (in.hashes) in.hashes->advance();
+  });
+  StepRecord record{joined_hash(sums), {}};
+  for (const EncodeError& error : errors) record.error += error;
+  // No square of a float is infinite in double, and no sum of so many.
+  if (!std::isfinite(record.error.plain_energy)) check_finite(source, weight);
+  if (!std::isfinite(record.error.plain))
+    fail(ErrorCode::kInput, "tensor {} holds values too large for the number format {}; give it a wider one",
+         step.tensor, step.codec);
+  return record;
+}
+
+void copy_step(const Checkpoint& from, const std::string& name, std::size_t tensor, CheckpointWriter& writer) {
+  const TensorEntry& entry = from.at(name);
+  std::vector<std::byte> buffer;
+  for (std::size_t p = 0; p < entry.parts.size(); ++p)
+    for (std::uint64_t at = 0; at < entry.parts[p].bytes; at += kCopyBytes) {
+      buffer.resize(std::min(kCopyBytes, entry.parts[p].bytes - at));
+      from.read(entry, p, at, buffer);
+      writer.write(tensor, p, at, buffer);
+    }
+}
+
+// The trial at hand.
+struct Steps {
+  const EncodeInput& in;
+  const Plan& plan;
+  CheckpointWriter& writer;
+  StepRecords* records = nullptr;       // or null
+  const Checkpoint* there = nullptr;    // the files that are written, where an earlier run had begun them; or null
+  const Checkpoint* earlier = nullptr;  // or null
+
+  bool holds(const Checkpoint* files, std::size_t i, const StepRecord& record) const {
+    if (!files) return false;
+    const ExportedWeight& exported = in.names.weights[i];
+    const Weight& weight = in.spec.weights[exported.weight];
+    const std::uint64_t cols = row_layout(exported.output_shape(weight)).cols;
+    const PlanStep& step = plan.steps[i];
+    return stored_hash(*files, step.output, *find_codec(step.codec), cols, row_tasks(weight, exported), in.pool) ==
+           record.hash;
+  }
+
+  EncodeError write(std::size_t i) const {
+    const PlanStep& step = plan.steps[i];
+    const std::optional<StepRecord> known = records ? records->find(step) : std::nullopt;
+    if (known && holds(there, i, *known)) {
+      writer.keep(i);
+      return known->error;
+    }
+    if (known && holds(earlier, i, *known)) {
+      copy_step(*earlier, step.output, i, writer);
+      return known->error;
+    }
+    const StepRecord record = encode_step(in, step, in.names.weights[i], i, writer);
+    if (records) records->add(step, record);
+    return record.error;
+  }
+};
+
+void settle(CheckpointWriter& writer, FileHashes& hashes) {
+  for (const SettledFile& file : writer.settled()) hashes.settle(file.path, file.bytes);
+}
+
+std::string progress_line(const PlanStep& step, const EncodeError& error) {
+  return fmt::format("{} {} error {:.2e} ({} bytes)", step.output, step.codec, error.relative_weighted(), step.bytes);
+}
+
+}  // namespace
+
+std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,
+                                     const Checkpoint& source) {
+  ensure(plan.steps.size() == names.weights.size(), "a plan of {} steps for {} tensors", plan.steps.size(),
+         names.weights.size());
+  std::vector<TensorSpec> table;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const PlanStep& step = plan.steps[i];
+    const ExportedWeight& exported = names.weights[i];
+    TensorSpec tensor{step.output, exported.output_shape(spec.weights[exported.weight]), step.codec, {}};
+    const RowLayout layout = row_layout(tensor.shape);
+    const Codec& codec = *find_codec(step.codec);
+    for (std::size_t p = 0; p < codec.planes.size(); ++p)
+      tensor.part_bytes.push_back(layout.rows * codec.plane_row_bytes(p, layout.cols));
+    table.push_back(std::move(tensor));
+  }
+  for (const ExtraTensor& extra : names.extras)
+    table.push_back({extra.name, {extra.values.size()}, kFloat32, {extra.values.size() * sizeof(float)}});
+  for (const std::string& name : names.copied) {
+    const TensorEntry& entry = source.at(name);
+    TensorSpec& tensor = table.emplace_back(TensorSpec{name, entry.shape, entry.encoding, {}});
+    for (const TensorPart& part : entry.parts) tensor.part_bytes.push_back(part.bytes);
+  }
+  return table;
+}
+
+std::string loss_note(const PlanStep& step, const EncodeError& error) {
+  if (!(error.relative_plain() > kNoticeableError)) return {};
+  return fmt::format("{} loses {:.0f}% of its energy as {}: its values are too large or too uneven for it", step.tensor,
+                     100 * error.relative_plain(), step.codec);
+}
+
+std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head,
+                                const std::filesystem::path& folder, StepRecords* records, const Checkpoint* earlier) {
+  in.observer.stage("encode", plan.steps.size());
+  const bool begun = !std::filesystem::is_empty(folder);
+  const auto writer = find_format(plan.format).create(folder, head);
+  std::optional<Checkpoint> there;
+  if (begun) there.emplace(open_checkpoint(folder));
+  if (in.hashes)
+    for (const SettledFile& file : writer->settled()) in.hashes->add(file.path, FileHashes::Content::kBeingWritten);
+  const Steps steps{in, plan, *writer, records, there ? &*there : nullptr, earlier};
+  std::vector<EncodeError> errors;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    check_interrupted(in.observer);
+    const PlanStep& step = plan.steps[i];
+    errors.push_back(steps.write(i));
+    if (in.hashes) settle(*writer, *in.hashes);
+    if (const std::string note = loss_note(step, errors.back()); !note.empty()) in.observer.note(note);
+    in.observer.advance(progress_line(step, errors.back()));
+  }
+  for (std::size_t e = 0; e < in.names.extras.size(); ++e)
+    writer->write(plan.steps.size() + e, 0, 0, std::as_bytes(std::span(in.names.extras[e].values)));
+  for (std::size_t c = 0; c < in.names.copied.size(); ++c)
+    copy_step(in.source, in.names.copied[c], plan.steps.size() + in.names.extras.size() + c, *writer);
+  writer->finish();
+  return errors;
+}
+
+}  // namespace quern

@@ -1,0 +1,42 @@
+// A plan becomes files: every weight is read, encoded and written a few rows at a time.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "base/file_hashes.h"
+#include "base/thread_pool.h"
+#include "calib/statistics.h"
+#include "encode/step_records.h"
+#include "encode/weight_rows.h"
+#include "plan/plan.h"
+#include "quern/observer.h"
+
+namespace quern {
+
+struct EncodeInput {
+  const Checkpoint& source;
+  const ModelSpec& spec;
+  const ExportMap& names;        // as the plan's steps: one entry a step, in the same order
+  const Statistics& statistics;  // empty: no moments
+  ThreadPool& pool;
+  Observer& observer;
+  FileHashes* hashes = nullptr;  // taken further beside encoding; gets the files of weights that are written
+};
+
+// Writes the weights of `plan` as `head` describes them into `folder`. Returns the error of each step.
+// One step of the observer a tensor. With `records`, each step is recorded when it is done, and a step on record is not
+// encoded again where its bytes have the recorded hash: in `folder` already, as an interrupted run left it, or in
+// `earlier`, files of an earlier trial.
+std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head,
+                                const std::filesystem::path& folder, StepRecords* records = nullptr,
+                                const Checkpoint* earlier = nullptr);
+
+// The tensor table of the plan's files: its steps, then the extra and the copied tensors of `names`.
+std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,
+                                     const Checkpoint& source);
+
+// What a person should know of a tensor that lost much of its energy; empty: it did not.
+std::string loss_note(const PlanStep& step, const EncodeError& error);
+
+}  // namespace quern

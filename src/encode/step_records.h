@@ -1,0 +1,46 @@
+// Tensors that were encoded before, by what their bytes depend on: whoever finds such bytes need not encode again.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "encode/journal.h"
+#include "encode/weight_rows.h"
+#include "optim/optimizer.h"
+#include "plan/plan.h"
+#include "quern/checkpoint.h"
+
+namespace quern {
+
+struct StepRecord {
+  std::string hash;  // of the checksums of its tasks: as joined_hash and stored_hash make it
+  EncodeError error;
+};
+
+class StepRecords {
+ public:
+  // In the journal of a run, under keys that begin with kPrefix. REQUIRES: the journal outlives this.
+  StepRecords(Journal& journal, std::string statistics_sha256);
+
+  static constexpr const char* kPrefix = "tensor ";
+  std::optional<StepRecord> find(const PlanStep& step) const;
+  void add(const PlanStep& step, const StepRecord& record);
+
+ private:
+  std::string key_of(const PlanStep& step) const;
+
+  Journal& journal_;
+  std::string statistics_sha256_;
+};
+
+// Checksums of the bytes of one task, plane by plane.
+std::string packed_sums(const PackedTensor& packed);
+// The hash of a tensor whose tasks have these checksums.
+std::string joined_hash(const std::vector<std::string>& of_tasks);
+// The same of a tensor in files. Empty when its planes are not those of the codec and these rows.
+std::string stored_hash(const Checkpoint& checkpoint, const std::string& tensor, const Codec& codec, std::uint64_t cols,
+                        const std::vector<RowTask>& tasks, ThreadPool& pool);
+
+}  // namespace quern

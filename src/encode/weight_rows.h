@@ -1,0 +1,67 @@
+// Rows of a weight in the order of the output file.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "calib/statistics.h"
+#include "optim/optimizer.h"
+#include "plan/plan.h"
+#include "quern/observer.h"
+#include "runtime/weight_source.h"
+
+namespace quern {
+
+// The rows of an output tensor, as float, in the output's order.
+class ExportedRows {
+ public:
+  // A transposed weight is read whole here. REQUIRES: the arguments outlive this.
+  ExportedRows(const WeightSource& source, const Weight& weight, const ExportedWeight& exported);
+
+  RowLayout layout() const noexcept { return layout_; }
+  // Rows first .. first + count - 1. Safe from several threads.
+  Matrix rows(std::size_t first, std::size_t count) const;
+  // Column weights for rows of one expert: moments_of, or empty where a column does not hold the weights of one input
+  // of the product.
+  std::span<const double> moments(const Statistics& statistics, std::size_t expert) const;
+  // The expert that a row belongs to; 0 for all but mixtures.
+  std::size_t expert_of(std::size_t row) const;
+
+ private:
+  friend std::vector<struct RowTask> row_tasks(const ExportedRows& rows);
+  Matrix plain_rows(std::size_t first, std::size_t count) const;
+  Matrix logical_rows(std::size_t first, std::size_t count) const;
+
+  const WeightSource& source_;
+  const Weight& weight_;
+  const ExportedWeight& exported_;
+  RowLayout layout_;
+  std::optional<Matrix> whole_;
+};
+
+// Rows that are encoded together: of one expert, and about a quarter of a million weights. The cut depends on nothing
+// else, so that results do not depend on threads.
+struct RowTask {
+  std::size_t first = 0, count = 0, expert = 0;
+};
+std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported);
+std::vector<RowTask> row_tasks(const ExportedRows& rows);
+
+// Rows a task takes at once when nothing else cuts them.
+std::size_t rows_per_task(std::uint64_t cols);
+
+// Encodes the rows of a task of a step and measures the error on the bytes. Where the rows hold values too large for
+// the codec the error is not finite; where they are no finite numbers neither is its energy.
+struct EncodedRows {
+  PackedTensor packed;
+  EncodeError error;
+};
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
+                        const RowTask& task);
+
+// The whole weight, encoded by a codec in memory, in its own order.
+PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,
+                              const Optimizer& optimizer, const Statistics& statistics, ThreadPool& pool);
+
+}  // namespace quern

@@ -1,0 +1,54 @@
+// What `compress` would make of a model: the plan, its exact size, and what is to be expected of it, without making it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "compress/preparation.h"
+#include "forecast/time_forecast.h"
+#include "plan/prediction.h"
+#include "report/tensor_facts.h"
+#include "runtime/memory_estimate.h"
+
+namespace quern {
+
+// A point of the curve of size and quality.
+struct Alternative {
+  std::uint64_t bytes = 0;  // of the model's files
+  Prediction quality;
+};
+
+struct QualityForecast {
+  Prediction quality;
+  double original_perplexity = 0;  // on the text below
+  TextUse text;
+  std::vector<Alternative> alternatives;  // rising in bytes; the plan itself is one of them
+};
+
+struct Forecast {
+  Plan plan;
+  std::string architecture, source_format;
+  std::uint64_t parameters = 0, source_bytes = 0;
+  std::uint64_t model_bytes = 0;           // exact, of what a runtime needs
+  std::vector<TensorFacts> tensors;        // of each step; without a text nothing is measured of them
+  std::vector<StepOptions> options;        // what was measured of each number format; empty without a text
+  std::optional<QualityForecast> quality;  // absent without a text
+  std::optional<MemoryEstimate> memory;    // to run the result; absent where no architecture recognises the model
+  std::uint64_t memory_to_compress = 0;    // at most
+  SurveyWalks survey = SurveyWalks::kAlone;
+  std::optional<TimeForecast> time;  // of compress with the same options
+  std::vector<std::string> notes;
+};
+
+// Collects statistics and measures matrices as compress would, so that the plan is the one that compress would make.
+// With a text (calibration or gate) quality is predicted. `statistics_copy`: takes the statistics' file; null: nobody
+// keeps them; Error(kUsage) when there are none to keep. Writes nothing else but scratch files in the system's folder
+// for them: the model's files in one or a few plans where those have to be measured whole.
+Forecast forecast(Preparation& preparation, NewFile* statistics_copy);
+
+// The plan as `compress --plan` reads it, and the member "forecast".
+Json to_json(const Forecast& forecast);
+
+}  // namespace quern

@@ -1,0 +1,221 @@
+// Laying out the folder, and finding the model in it again.
+#include "package/package.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "encode/encode.h"
+#include "format/load_tokenizer.h"
+#include "format/vocabulary_gguf.h"
+#include "quern/error.h"
+#include "report/html_report.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kSingleFileFormat = "gguf";
+constexpr const char* kTensorNamesFormat = "safetensors";  // its tensors keep their names in all folders of its kind
+constexpr std::uint32_t kQuantizationVersion = 2;          // general.quantization_version: layout of the k-quants
+
+bool is_single_file(std::string_view format) { return format == kSingleFileFormat; }
+
+void write_text(const fs::path& path, const std::string& text) {
+  OutputFile file(path);
+  file.write(text);
+  file.finish();
+}
+
+void copy_beside(const fs::path& from, const fs::path& to) { write_text(to, read_text(from)); }
+
+// What is copied from the source into a folder of this format: tokenizer and generation settings. config.json and the
+// shard index are written anew, and a single file has everything in it.
+std::vector<SourceFile> files_that_go_along(const Checkpoint& source, std::string_view format) {
+  std::vector<SourceFile> files;
+  if (is_single_file(format)) return files;
+  std::ranges::copy_if(source.files(), std::back_inserter(files), [](const SourceFile& file) {
+    return file.role == SourceFile::Role::kTokenizer || file.path.filename() == "generation_config.json";
+  });
+  return files;
+}
+
+HashedFile hashed(const fs::path& path, HashedFile::Role role, const FileHashes& known = {}) {
+  const std::string* sha256 = known.find(path);
+  return {path.filename().string(), fs::file_size(path), sha256 ? *sha256 : sha256_of_file(path), role};
+}
+
+std::vector<fs::path> sorted_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
+  std::ranges::sort(files);
+  return files;
+}
+
+// "out/" names the folder out.
+fs::path without_slash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
+
+// Absolute, without links or dots as far as the path exists.
+fs::path resolved(const fs::path& path) {
+  std::error_code ec;
+  const fs::path full = fs::weakly_canonical(without_slash(path), ec);
+  return ec ? fs::absolute(path).lexically_normal() : full;
+}
+
+// Whether `inner` is `outer` or lies in it, whatever way they are written.
+bool contains(const fs::path& outer, const fs::path& inner) {
+  const fs::path o = resolved(outer), i = resolved(inner);
+  return std::ranges::mismatch(o, i).in1 == o.end();
+}
+
+// A folder whose manifest.json is one of quern's, of any version, and that holds nothing but what the manifest lists.
+bool is_package(const fs::path& folder) {
+  try {
+    const Json manifest = parse_json(read_text(folder / kManifestName));
+    if (!manifest.find("quern") || !manifest.find("schema")) return false;
+    std::set<std::string> listed{kManifestName};
+    for (const Json& file : manifest.at("files").as_array()) listed.insert(file.at("name").as_string());
+    return std::ranges::all_of(sorted_files(folder), [&](const fs::path& path) {
+      return fs::is_regular_file(fs::symlink_status(path)) && listed.count(path.filename().string());
+    });
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// The tensors that a weight is made of, under their own names.
+void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map) {
+  const Weight& weight = source.spec.weights[index];
+  if (weight.parts.empty()) {
+    ExportedWeight out{.weight = index, .name = weight.tensor};
+    out.shape = source.checkpoint.at(weight.tensor).shape;
+    out.rows = ExportedWeight::Rows::kOfTensor;
+    map.weights.push_back(std::move(out));
+    return;
+  }
+  std::uint64_t first = 0;
+  for (const WeightPart& part : weight.parts) {
+    ExportedWeight out{.weight = index, .name = part.tensor};
+    out.source = part.tensor;
+    out.shape = source.checkpoint.at(part.tensor).shape;
+    out.first_row = first;
+    first += part.rows;
+    map.weights.push_back(std::move(out));
+  }
+}
+
+[[noreturn]] void refuse_unrecognised(const OpenModel& source, const Format& format) {
+  const bool keeps_names = source.checkpoint.format() == kTensorNamesFormat;
+  fail(ErrorCode::kInput, "a {} file names the architecture of its model, and none recognises {} ({}); {}", format.name,
+       source.checkpoint.path().string(), source.spec.evidence.front().source,
+       keeps_names ? "take --scheme simple without --format, which leaves it in safetensors"
+                   : "compress the safetensors checkpoint that it was made from, by --scheme simple");
+}
+
+// Of a model that nothing recognises: what is no weight may matter all the same.
+void copy_the_rest(const OpenModel& source, ExportMap& map) {
+  std::set<std::string_view> weights;
+  for (const Weight& weight : source.spec.weights) weights.insert(weight.tensor);
+  for (const TensorEntry& entry : source.checkpoint.tensors())
+    if (!weights.contains(entry.name)) map.copied.push_back(entry.name);
+}
+
+}  // namespace
+
+bool can_export(const OpenModel& source, const Format& format) {
+  return is_single_file(format.name) || source.checkpoint.format() == kTensorNamesFormat;
+}
+
+ExportMap export_map(const OpenModel& source, const Format& format) {
+  if (is_single_file(format.name) && !source.can_run()) refuse_unrecognised(source, format);
+  if (is_single_file(format.name)) return map_to_gguf(source.spec, source.checkpoint);
+  if (!can_export(source, format))
+    fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds",
+         source.checkpoint.format(), format.name, source.checkpoint.format());
+  ExportMap map;
+  for (std::size_t w = 0; w < source.spec.weights.size(); ++w) export_as_stored(source, w, map);
+  if (!source.can_run()) copy_the_rest(source, map);
+  return map;
+}
+
+// A GGUF file has as many pieces as the embedding has rows: runtimes take the number of tokens from the list. Rows
+// beyond the tokenizer (padding for the hardware, ids that were never used) get pieces that no text becomes.
+Vocabulary padded_vocabulary(const OpenModel& source) {
+  Vocabulary vocabulary = load_tokenizer(source.checkpoint).vocabulary();
+  const std::uint64_t rows = source.spec.extent("vocab"), pieces = vocabulary.pieces.size();
+  if (pieces > rows)
+    fail(ErrorCode::kInput,
+         "the tokenizer of {} has {} pieces, the embedding only {} rows; one of them belongs to another model",
+         source.checkpoint.path().string(), pieces, rows);
+  for (std::uint64_t i = pieces; i < rows; ++i)
+    vocabulary.pieces.push_back({fmt::format("[PAD{}]", i), 0, Vocabulary::PieceType::kUnused});
+  return vocabulary;
+}
+
+CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme) {
+  CheckpointHead head;
+  head.tensors = tensor_table(plan, names, source.spec, source.checkpoint);
+  if (!is_single_file(plan.format)) {
+    head.config = source.checkpoint.config();
+    return head;
+  }
+  head.stem = source.name() + "-" + plan.scheme;
+  head.metadata = names.metadata;
+  head.metadata.set("general.file_type", scheme.gguf_file_type);
+  head.metadata.set("general.quantization_version", kQuantizationVersion);
+  add_vocabulary(head.metadata, padded_vocabulary(source));
+  if (const auto text = chat_template(source.checkpoint)) head.metadata.set("tokenizer.chat_template", *text);
+  return head;
+}
+
+std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, const Checkpoint& source) {
+  std::uint64_t bytes = format.file_bytes(head);
+  for (const SourceFile& file : files_that_go_along(source, format.name)) bytes += file.bytes;
+  return bytes;
+}
+
+void check_output(const fs::path& output, const fs::path& input, OutputFolder::Existing existing) {
+  std::error_code ec;
+  if (contains(output, input))
+    fail(ErrorCode::kUsage, "the output \"{}\" is the input model {} or a folder around it; choose another folder",
+         output.string(), input.string());
+  if (existing == OutputFolder::Existing::kRefuse || !fs::exists(fs::symlink_status(output, ec))) return;
+  if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output))) return;
+  fail(ErrorCode::kUsage,
+       "{} was not written by quern, or holds files that its {} does not list, and is not replaced; remove it by hand "
+       "or "
+       "choose another folder",
+       output.string(), kManifestName);
+}
+
+fs::path rejected_path(const fs::path& output) {
+  fs::path path = without_slash(output.lexically_normal());
+  path += ".rejected";
+  return path;
+}
+
+void assemble_package(const fs::path& work, const fs::path& folder, const Checkpoint& source,
+                      const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report) {
+  const Plan& plan = report.ladder.back().plan;
+  Manifest manifest{source.path().string(), source.format(), source_files, {}, plan, report.errors};
+  for (const char* name : kEvidenceNames) fs::remove(folder / name);
+  fs::remove(folder / kManifestName);
+  for (const SourceFile& file : files_that_go_along(source, plan.format))
+    copy_beside(file.path, folder / file.path.filename());
+  for (const fs::path& file : sorted_files(folder))
+    manifest.output_files.push_back(hashed(file, HashedFile::Role::kModel, hashes));
+  if (fs::exists(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
+  report.output_bytes = manifest.model_bytes();
+  write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
+  write_text(folder / kHtmlName, html_report(report));
+  write_text(folder / kCardName,
+             model_card(report, manifest, open_checkpoint(folder).files().front().path.filename().string()));
+  for (const char* name : kEvidenceNames)
+    if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder / name, HashedFile::Role::kEvidence));
+  write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");
+}
+
+}  // namespace quern

@@ -1,0 +1,49 @@
+// A package: the folder that `compress` leaves behind and that `eval` and `verify` open.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/file.h"
+#include "plan/plan.h"
+#include "report/manifest.h"
+#include "report/report.h"
+#include "runtime/open_model.h"
+
+namespace quern {
+
+inline constexpr const char* kStatisticsName = "statistics.gguf";
+inline constexpr const char* kReportName = "report.json";
+inline constexpr const char* kCardName = "README.md";
+inline constexpr const char* kHtmlName = "report.html";
+// Files of a package that no runtime needs.
+inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
+
+// Whether weights of the source can go into a container of this kind: GGUF takes all, the others those of their own.
+bool can_export(const OpenModel& source, const Format& format);
+// Names and order of the weights in a container. Error(kInfeasible) when the source cannot be written to it.
+ExportMap export_map(const OpenModel& source, const Format& format);
+
+// Header of the plan's files: tensors, hyper-parameters, vocabulary.
+CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme);
+
+// Bytes of the files that a runtime needs in a package with this head, exactly: weights and configuration as they are
+// written, and the files of the source that go along.
+std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, const Checkpoint& source);
+
+// What stands in the way of writing the folder `output`, before anything is made. Error(kUsage) when it is the input
+// model or a folder around it, or when it would replace (kReplace) something that quern did not write: only an empty
+// folder and one that holds a manifest may go.
+void check_output(const std::filesystem::path& output, const std::filesystem::path& input,
+                  OutputFolder::Existing existing);
+
+// `output`.rejected
+std::filesystem::path rejected_path(const std::filesystem::path& output);
+
+// Adds to the weights in `folder` what the runtime needs beside them, the statistics that `work` holds, if any, then
+// report (JSON and HTML), card and manifest. Fills in report.output_bytes. `hashes` may know files in `folder`. May be
+// called again for a folder that it was interrupted in.
+void assemble_package(const std::filesystem::path& work, const std::filesystem::path& folder, const Checkpoint& source,
+                      const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report);
+
+}  // namespace quern

@@ -1,0 +1,146 @@
+// Hashes, sizes, finite values, and errors measured once more.
+#include "package/verify.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/sha256.h"
+#include "encode/weight_rows.h"
+#include "kernel/elementwise.h"
+#include "package/package.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+void check_files(const fs::path& package, const Manifest& manifest, Observer& observer, VerifyResult& result) {
+  observer.stage("hash files", manifest.output_files.size());
+  for (const HashedFile& file : manifest.output_files) {
+    const fs::path path = package / fs::path(file.name).filename();
+    std::error_code ec;
+    ++result.files;
+    if (!fs::is_regular_file(path, ec)) {
+      result.problems.push_back(fmt::format("{} is missing", file.name));
+    } else if (const std::uint64_t bytes = fs::file_size(path); bytes != file.bytes) {
+      result.problems.push_back(fmt::format("{} has {} bytes, the manifest says {}", file.name, bytes, file.bytes));
+    } else if (const std::string hash = sha256_of_file(path); hash != file.sha256) {
+      result.problems.push_back(
+          fmt::format("{} has changed: sha256 {}, the manifest says {}", file.name, hash, file.sha256));
+    }
+    observer.advance(file.name);
+  }
+}
+
+void check_tensor(const WeightSource& weights, const PlanStep& step, ThreadPool& pool, VerifyResult& result) {
+  const TensorEntry* entry = weights.checkpoint().find(step.output);
+  ++result.tensors;
+  if (!entry) {
+    result.problems.push_back(fmt::format("tensor {} is missing", step.output));
+    return;
+  }
+  if (entry->encoding != step.codec || entry->bytes() != step.bytes) {
+    result.problems.push_back(fmt::format("tensor {} is {} in {} bytes, the plan says {} in {}", step.output,
+                                          entry->encoding, entry->bytes(), step.codec, step.bytes));
+    return;
+  }
+  const RowLayout layout = row_layout(entry->shape);
+  std::vector<std::uint8_t> bad(layout.rows / rows_per_task(layout.cols) + 1);
+  parallel_for(pool, layout.rows, rows_per_task(layout.cols), [&](std::size_t begin, std::size_t end) {
+    Matrix rows(end - begin, layout.cols);
+    weights.read_rows(step.output, begin, rows.view());
+    bad[begin / rows_per_task(layout.cols)] = !all_finite(rows.flat());
+  });
+  if (std::ranges::find(bad, 1) != bad.end())
+    result.problems.push_back(fmt::format("tensor {} decodes to values that are not finite", step.output));
+}
+
+// Sum of squared differences between the original's rows, in the package's order, and the decoded ones.
+double plain_error(const OpenModel& original, const WeightSource& package, const PlanStep& step,
+                   const ExportedWeight& exported, ThreadPool& pool) {
+  const ExportedRows rows(original.weights, original.spec.weights[exported.weight], exported);
+  const std::vector<RowTask> tasks = row_tasks(rows);
+  std::vector<double> sums(tasks.size());
+  pool.run(tasks.size(), [&](std::size_t t) {
+    const Matrix wanted = rows.rows(tasks[t].first, tasks[t].count);
+    Matrix found(tasks[t].count, rows.layout().cols);
+    package.read_rows(step.output, tasks[t].first, found.view());
+    for (std::size_t i = 0; i < wanted.flat().size(); ++i) {
+      const double difference = static_cast<double>(wanted.flat()[i]) - found.flat()[i];
+      sums[t] += difference * difference;
+    }
+  });
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return sum;
+}
+
+void compare_errors(const Manifest& manifest, const OpenModel& original, const WeightSource& package,
+                    std::size_t stride, ThreadPool& pool, VerifyResult& result) {
+  const ExportMap names = export_map(original, find_format(manifest.plan.format));
+  if (names.weights.size() != manifest.plan.steps.size()) {
+    result.problems.push_back(
+        fmt::format("the original has {} weights, the plan {}", names.weights.size(), manifest.plan.steps.size()));
+    return;
+  }
+  for (std::size_t i = 0; i < manifest.plan.steps.size(); i += stride) {
+    const PlanStep& step = manifest.plan.steps[i];
+    const Weight& weight = original.spec.weights[names.weights[i].weight];
+    if (names.weights[i].source_name(weight) != step.tensor) {
+      result.problems.push_back(fmt::format("step {} of the plan is {}, in the original that place holds {}", i,
+                                            step.tensor, names.weights[i].source_name(weight)));
+      continue;
+    }
+    if (names.weights[i].output_shape(weight) != package.checkpoint().at(step.output).shape) {
+      result.problems.push_back(
+          fmt::format("tensor {} has another shape than the original's {}", step.output, step.tensor));
+      continue;
+    }
+    const double measured = plain_error(original, package, step, names.weights[i], pool),
+                 recorded = manifest.errors[i].plain;
+    ++result.compared;
+    if (!(std::abs(measured - recorded) <= 1e-6 * std::max(measured, recorded)))
+      result.problems.push_back(
+          fmt::format("tensor {} differs from the original by {:.6e} (sum of squares), the manifest says {:.6e}",
+                      step.output, measured, recorded));
+  }
+}
+
+}  // namespace
+
+VerifyResult verify(const fs::path& package, const fs::path& original_path, std::size_t stride,
+                    const MachineOptions& machine, Observer& observer) {
+  if (stride == 0) fail(ErrorCode::kUsage, "every 0th tensor cannot be compared; 1 compares all");
+  const Manifest manifest = read_manifest(package);
+  ThreadPool pool(machine.threads);
+  VerifyResult result;
+  check_files(package, manifest, observer, result);
+  if (!result.problems.empty()) return result;
+  const Checkpoint checkpoint = open_checkpoint(package);
+  const WeightSource weights(checkpoint);
+  observer.stage("decode tensors", manifest.plan.steps.size());
+  for (const PlanStep& step : manifest.plan.steps) {
+    check_interrupted(observer);
+    check_tensor(weights, step, pool, result);
+    observer.advance(step.output);
+  }
+  const fs::path path = original_path.empty() ? fs::path(manifest.source_path) : original_path;
+  std::error_code ec;
+  if (!result.problems.empty() || (original_path.empty() && !fs::exists(path, ec))) return result;
+  const OpenModel original(path, Unrecognised::kList);
+  if (combined_hash(hash_files(original.checkpoint, pool)) != manifest.plan.source_sha256) {
+    const std::string text = fmt::format(
+        "{} is not the checkpoint that this package was made from (its files have other hashes)", path.string());
+    if (original_path.empty())
+      observer.note(text + "; nothing was compared with it");
+    else
+      result.problems.push_back(text);
+    return result;
+  }
+  result.original = path.string();
+  compare_errors(manifest, original, weights, stride, pool, result);
+  return result;
+}
+
+}  // namespace quern

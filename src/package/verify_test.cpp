@@ -1,0 +1,175 @@
+// What verify notices when a package was tampered with, and what inspect says about files known and unknown.
+#include "package/verify.h"
+
+#include <algorithm>
+
+#include "apps/inspect.h"
+#include "base/sha256.h"
+#include "compress/tiny_package_fixture.h"
+#include "package/package.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Verify : public ::testing::Test {
+ protected:
+  const ScratchFolder scratch;
+  const fs::path package = scratch.path() / "out", weights = package / "model.safetensors";
+
+  void SetUp() override { compress_tiny(tiny("tiny-llama-bias"), package); }
+
+  VerifyResult check(const fs::path& original = {}, std::size_t stride = 1) const {
+    Observer observer;
+    return verify(package, original, stride, {.threads = 2, .precision = {}, .max_memory = 0}, observer);
+  }
+  // The one problem found.
+  std::string problem(const fs::path& original = {}) const {
+    const VerifyResult result = check(original);
+    EXPECT_EQ(result.problems.size(), 1u);
+    return result.problems.empty() ? "" : result.problems[0];
+  }
+  // Changes a member of the manifest in place.
+  template <typename Change>
+  void edit_manifest(Change&& change) const {
+    Json manifest = parse_json(read_text(package / kManifestName));
+    change(manifest);
+    scratch.write("out/manifest.json", dump_json(manifest, 1));
+  }
+  // Writes the weights anew and makes the manifest agree.
+  void replace_weights(const std::string& bytes) const {
+    scratch.write("out/model.safetensors", bytes);
+    edit_manifest([&](Json& manifest) {
+      Json files = manifest.at("files");
+      for (Json& file : files.as_array())
+        if (file.at("name").as_string() == "model.safetensors") file.set("sha256", sha256_of_file(weights));
+      manifest.set("files", files);
+    });
+  }
+};
+
+TEST_F(Verify, FindsNothingInAWholePackage) {
+  const VerifyResult result = check();
+  EXPECT_TRUE(result.problems.empty()) << result.problems[0];
+  EXPECT_EQ(result.files, 5u);
+  EXPECT_EQ(result.compared, result.tensors);
+  EXPECT_EQ(result.original, tiny("tiny-llama-bias").string());
+  EXPECT_EQ(check({}, 5).compared, (result.tensors + 4) / 5);
+  EXPECT_NE(message_of(ErrorCode::kUsage, [&] { check({}, 0); }), "");
+}
+
+TEST_F(Verify, FindsChangedShortAndMissingFiles) {
+  std::string card = read_text(package / kCardName);
+  scratch.write("out/README.md", card + " ");
+  expect_parts(problem(), {"README.md has", "the manifest says"});
+  card[0] ^= 1;
+  scratch.write("out/README.md", card);
+  expect_parts(problem(), {"README.md has changed"});
+  fs::remove(package / "README.md");
+  expect_parts(problem(), {"README.md is missing"});
+}
+
+TEST_F(Verify, FindsSwappedTensorsBehindRightHashes) {
+  const Checkpoint checkpoint = open_checkpoint(package);
+  const TensorEntry &a = checkpoint.at("model.layers.0.self_attn.k_proj.weight"),
+                    &b = checkpoint.at("model.layers.1.self_attn.k_proj.weight");
+  std::string bytes = read_text(weights);
+  ASSERT_EQ(a.parts[0].bytes, b.parts[0].bytes);
+  std::swap_ranges(bytes.begin() + static_cast<std::ptrdiff_t>(a.parts[0].offset),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(a.parts[0].offset + a.parts[0].bytes),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(b.parts[0].offset));
+  replace_weights(bytes);
+  const VerifyResult result = check();
+  ASSERT_EQ(result.problems.size(), 2u);
+  expect_parts(result.problems[0], {"model.layers.0.self_attn.k_proj.weight", "differs from the original by"});
+  expect_parts(result.problems[1], {"model.layers.1.self_attn.k_proj.weight"});
+}
+
+TEST_F(Verify, FindsOneChangedCodeBehindRightHashes) {
+  const Checkpoint checkpoint = open_checkpoint(package);
+  std::string bytes = read_text(weights);
+  bytes[checkpoint.at("model.layers.0.self_attn.k_proj.weight").parts[0].offset + 100] ^= 1;
+  replace_weights(bytes);
+  expect_parts(problem(), {"model.layers.0.self_attn.k_proj.weight", "differs from the original by"});
+}
+
+TEST_F(Verify, FindsScalesThatAreNotFiniteBehindRightHashes) {
+  const Checkpoint checkpoint = open_checkpoint(package);
+  const TensorEntry& entry = checkpoint.at("lm_head.weight");
+  std::string bytes = read_text(weights);
+  const std::uint64_t scales = entry.parts.at(1).offset, row = entry.parts[1].bytes / entry.shape[0];
+  bytes.replace(scales, row, std::string(row, '\xff'));
+  replace_weights(bytes);
+  expect_parts(problem(), {"lm_head.weight decodes to values that are not finite"});
+}
+
+TEST_F(Verify, FindsAPlanThatSaysAnotherEncoding) {
+  const auto say_bf16 = [](Json& manifest) {
+    Json plan = manifest.at("plan"), steps = plan.at("steps");
+    const auto matrix = std::ranges::find_if(steps.as_array(),
+                                             [](const Json& s) { return s.at("codec").as_string() == "int8_channel"; });
+    matrix->set("codec", "bf16");
+    plan.set("steps", steps);
+    manifest.set("plan", plan);
+  };
+  edit_manifest(say_bf16);
+  expect_parts(message_of(ErrorCode::kVerification, [&] { check(); }), {"the plan was edited"});
+  edit_manifest([](Json& manifest) { manifest.set("plan_sha256", plan_from_json(manifest.at("plan")).sha256()); });
+  expect_parts(problem(), {"is int8_channel in", "the plan says bf16"});
+}
+
+TEST_F(Verify, SaysWhenTheOriginalIsAnother) {
+  expect_parts(problem(tiny("tiny-mistral")), {"is not the checkpoint that this package was made from"});
+  edit_manifest([](Json& manifest) {
+    Json source = manifest.at("source");
+    source.set("path", "/nowhere");
+    manifest.set("source", source);
+  });
+  const VerifyResult result = check();
+  EXPECT_TRUE(result.problems.empty());
+  EXPECT_EQ(result.compared, 0u);
+  EXPECT_EQ(result.original, "");
+  EXPECT_EQ(check(tiny("tiny-llama-bias")).compared, result.tensors);
+}
+
+TEST_F(Verify, NeedsAManifest) {
+  fs::remove(package / kManifestName);
+  expect_parts(message_of(ErrorCode::kVerification, [&] { check(); }), {package.string(), "is not a package"});
+}
+
+TEST(Inspect, SumsAModelByEncodingAndRole) {
+  const Inspection i = inspect(tiny("tiny-llama-bias"));
+  ASSERT_TRUE(i.spec);
+  EXPECT_EQ(i.format, "safetensors");
+  EXPECT_EQ(i.by_role.at("attn.k").tensors, 2u);
+  EXPECT_EQ(i.by_role.at("attn.k").elements, 2u * 32 * 64);
+  EXPECT_EQ(i.by_role.at("embed").bytes, 2u * 96 * 64);
+  std::uint64_t elements = 0;
+  for (const auto& [role, sums] : i.by_role) elements += sums.elements;
+  EXPECT_EQ(elements, i.total.elements);
+  EXPECT_EQ(i.by_encoding.at("bf16").elements, i.total.elements);
+  const Json json = to_json(i);
+  EXPECT_EQ(json.at("tensors").as_array().size(), i.tensors.size());
+  EXPECT_EQ(json.at("model").at("architecture").as_string(), "llama");
+  expect_parts(describe(i, InspectDetail::kTensors), {"architecture: llama", "mlp.down", "lm_head.weight", "[96, 64]"});
+  EXPECT_EQ(describe(i, InspectDetail::kSummary).find("lm_head.weight"), std::string::npos);
+}
+
+TEST(Inspect, DescribesAModelOfNoKnownArchitectureByItsTensors) {
+  const Inspection i = inspect(fs::path(QUERN_TESTDATA) / "format" / "all_types.gguf");
+  EXPECT_FALSE(i.spec);
+  EXPECT_FALSE(i.why_unknown.empty());
+  EXPECT_GT(i.by_encoding.size(), 5u);
+  EXPECT_EQ(i.by_role.size(), i.by_role.count("matrix") + i.by_role.count("vector"));
+  expect_parts(describe(i, InspectDetail::kSummary), {"architecture: not known", "q4_k"});
+}
+
+TEST(Inspect, RefusesWhatIsNoModel) {
+  const ScratchFolder scratch;
+  expect_parts(message_of(ErrorCode::kInput, [&] { inspect(scratch.write("notes.txt", "hello")); }), {"notes.txt"});
+  expect_parts(message_of(ErrorCode::kInput, [&] { inspect(scratch.path() / "absent"); }), {"absent"});
+}
+
+}  // namespace
+}  // namespace quern

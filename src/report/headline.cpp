@@ -1,0 +1,59 @@
+// The figures as text.
+#include "report/headline.h"
+
+#include <fmt/core.h>
+
+namespace quern {
+namespace {
+
+std::string with_error(const Estimate& e, int digits, double scale = 1) {
+  return fmt::format("{:.{}f} +- {:.{}f}", e.value * scale, digits, e.standard_error * scale, digits);
+}
+
+std::string change(std::uint64_t from, std::uint64_t to) {
+  const double a = static_cast<double>(from), b = static_cast<double>(to);
+  return a >= b ? fmt::format("{:.2f}x smaller", a / b) : fmt::format("{:.2f}x larger", b / a);
+}
+
+}  // namespace
+
+std::string grouped(std::uint64_t value) {
+  if (value < 1000) return fmt::format("{}", value);
+  return fmt::format("{},{:03}", grouped(value / 1000), value % 1000);
+}
+
+std::string allowed(const QualityBound& bound) {
+  std::string text;
+  if (bound.max_perplexity_increase)
+    text = fmt::format("perplexity at most {:.2f}% worse", 100 * *bound.max_perplexity_increase);
+  if (bound.max_kld)
+    text += fmt::format("{}mean KL divergence at most {:.4g} nats", text.empty() ? "" : ", ", *bound.max_kld);
+  return text;
+}
+
+std::vector<HeadlineRow> headline(const Report& r) {
+  std::vector<HeadlineRow> rows{{"Bytes, everything counted", grouped(r.source_bytes), grouped(r.output_bytes),
+                                 change(r.source_bytes, r.output_bytes)},
+                                {"Bytes if stored in FP32", grouped(r.fp32_bytes()), grouped(r.output_bytes),
+                                 change(r.fp32_bytes(), r.output_bytes)},
+                                {"Bits per weight", fmt::format("{:.2f}", r.bits_per_weight(r.source_bytes)),
+                                 fmt::format("{:.2f}", r.bits_per_weight(r.output_bytes)), ""}};
+  if (!r.quality) return rows;
+  const Quality& q = *r.quality;
+  rows.push_back({"Perplexity", with_error(q.original_perplexity, 3), with_error(q.perplexity, 3),
+                  fmt::format("{:+.2f}% +- {:.2f}", 100 * q.perplexity_increase.value,
+                              100 * q.perplexity_increase.standard_error)});
+  rows.push_back({"KL divergence, mean (nats)", "0", with_error(q.mean_kld, 5), ""});
+  rows.push_back({"KL divergence, median", "0", with_error(q.median_kld, 5), ""});
+  rows.push_back({"KL divergence, 99th percentile", "0", with_error(q.kld_99, 4), ""});
+  rows.push_back({"Same most likely token", "100%", fmt::format("{}%", with_error(q.same_top, 2, 100)), ""});
+  return rows;
+}
+
+std::string unmeasured(const Report& r) {
+  if (r.can_run) return "Quality was not measured: no report text was given (--report-text).\n";
+  return "Quality could not be measured: no architecture recognises the model, so that it cannot be run. The only "
+         "figures are the errors of its tensors.\n";
+}
+
+}  // namespace quern

@@ -1,0 +1,27 @@
+// The figures that every form of the report begins with.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "report/report.h"
+
+namespace quern {
+
+struct HeadlineRow {
+  std::string what, before, after, change;  // with "+-" before a standard error
+};
+
+std::vector<HeadlineRow> headline(const Report& report);
+
+// Why there are no figures of quality: one line.
+std::string unmeasured(const Report& report);
+
+// What a bound allows: perplexity at most 3.00% worse, mean KL divergence at most 0.02 nats
+std::string allowed(const QualityBound& bound);
+
+// 13,644,224
+std::string grouped(std::uint64_t value);
+
+}  // namespace quern

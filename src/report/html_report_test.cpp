@@ -1,0 +1,123 @@
+// The page holds the report's figures, leaves out what was not measured, and lets no text from files become markup.
+#include "report/html_report.h"
+
+#include <limits>
+
+#include "compress/tiny_package_fixture.h"
+#include "report/html_text.h"
+
+namespace quern {
+namespace {
+
+constexpr const char* kHostile = "</script><img src=x onerror=\"alert('x')\">";
+
+bool has(const std::string& html, std::string_view part) { return html.find(part) != std::string::npos; }
+bool has_section(const std::string& html, const char* id) { return has(html, fmt::format("<section id=\"{}\"", id)); }
+
+Quality some_quality() {
+  return {4, 1020, {20, 0.5}, {21.5, 0.6}, {0.075, 0.01}, {0.0123, 0.001}, {0.008, 0.001}, {0.21, 0.02}, {0.91, 0.01}};
+}
+
+// Blocks of a query and a down projection, an embedding before them, a norm that is kept.
+Report model_of(std::size_t blocks) {
+  Report r;
+  r.model_name = "m";
+  r.architecture = "llama";
+  r.source_bytes = 3'000'000;
+  r.output_bytes = 1'234'567;
+  r.ladder.push_back({.plan = {.scheme = "q4_k_m", .format = "gguf"}});
+  const auto add = [&](std::string name, std::string role, std::int32_t layer, TensorFacts::Kind kind) {
+    r.ladder[0].plan.steps.push_back({.tensor = std::move(name), .codec = "q4_k", .bytes = 4608, .parameters = 8192});
+    r.errors.push_back({1, 100, 2, 200});
+    r.tensors.push_back({.role = std::move(role), .layer = layer, .kind = kind});
+    r.parameters += 8192;
+  };
+  add("embed", "embed", -1, TensorFacts::Kind::kMatrix);
+  for (std::size_t b = 0; b < blocks; ++b) {
+    add(fmt::format("{}.q", b), "attn.q", static_cast<std::int32_t>(b), TensorFacts::Kind::kMatrix);
+    add(fmt::format("{}.down", b), "mlp.down", static_cast<std::int32_t>(b), TensorFacts::Kind::kMatrix);
+    add(fmt::format("{}.norm", b), "norm", static_cast<std::int32_t>(b), TensorFacts::Kind::kKept);
+  }
+  return r;
+}
+
+TEST(Escaped, LeavesNothingThatMarkupBeginsWith) {
+  EXPECT_EQ(escaped("a<b>&\"'\x01\n"), "a&lt;b&gt;&amp;&quot;&#39;?\n");
+}
+
+TEST(HtmlReport, HoldsTheFiguresAndLeavesOutWhatWasNotMeasured) {
+  Report r = model_of(3);
+  const std::string bare = html_report(r);
+  expect_parts(bare, {"1,234,567", "3,000,000", "q4_k", "4.50", "Quality was not measured"});
+  for (const char* id : {"figures", "depth", "error", "precision", "tensors", "made"})
+    EXPECT_TRUE(has_section(bare, id));
+  for (const char* id : {"ladder", "sensitivity", "notes"}) EXPECT_FALSE(has_section(bare, id)) << id;
+
+  r.quality = some_quality();
+  r.notes = {"a remark"};
+  r.tensors[1].kld = 0.0456;
+  r.tensors[1].measured_codec = "q3_k";
+  r.bound.max_kld = 0.01;
+  r.accepted = false;
+  r.ladder.insert(r.ladder.begin(), r.ladder.front());
+  for (Trial& trial : r.ladder) trial.gate = some_quality();
+  r.size = SizeChoice{2'000'000, {1'234'567, 0.0119}, {{1'000'000, 0.5}, {1'300'000, 0.01}, {3'000'000, 0}}, {}};
+  const std::string full = html_report(r);
+  expect_parts(full, {"21.500 &plusmn; 0.600", "0.01230", "a remark", "NOT met", "45.6", "predicted 0.0119 nats"});
+  for (const char* id : {"ladder", "sensitivity", "notes"}) EXPECT_TRUE(has_section(full, id)) << id;
+}
+
+TEST(HtmlReport, CallsNoTextUnseenThatWasSeen) {
+  Report r = model_of(2);
+  r.quality = some_quality();
+  EXPECT_TRUE(has(html_report(r), "of text that no choice saw"));
+  r.report_text_was_seen = true;
+  EXPECT_FALSE(has(html_report(r), "no choice saw"));
+  EXPECT_TRUE(has(html_report(r), "saw too, which flatters the result"));
+}
+
+TEST(HtmlReport, FetchesNothingAndShowsNoNan) {
+  const std::string html = html_report(model_of(2));
+  for (const char* part : {"http:", "https:", "src=", "@import", "url("}) EXPECT_FALSE(has(html, part)) << part;
+  for (const char* part : {">nan", "-nan", "inf,", "\"inf", "nan,"}) EXPECT_FALSE(has(html, part)) << part;
+  Report r = model_of(2);
+  r.quality = some_quality();
+  r.quality->mean_kld.value = std::numeric_limits<double>::quiet_NaN();
+  message_of(ErrorCode::kInternal, [&] { html_report(r); });
+}
+
+TEST(HtmlReport, EscapesEveryTextThatComesFromFiles) {
+  Report r = model_of(2);
+  r.model_name = r.architecture = r.command = r.instruction_set = r.precision = kHostile;
+  r.notes = {kHostile};
+  r.report_text = r.calibration = TextUse{kHostile, kHostile, 1, 1};
+  r.ladder[0].plan.scheme = r.ladder[0].plan.source_sha256 = r.ladder[0].plan.statistics_sha256 = kHostile;
+  for (std::size_t i = 0; i < r.tensors.size(); ++i) {
+    r.tensors[i].role = r.tensors[i].measured_codec = kHostile;
+    r.tensors[i].kld = 0.1;
+    r.ladder[0].plan.steps[i].tensor = r.ladder[0].plan.steps[i].codec = kHostile;
+  }
+  const std::string html = html_report(r);
+  EXPECT_FALSE(has(html, "<img"));
+  EXPECT_FALSE(has(html, "onerror=\""));
+  EXPECT_EQ(html.find("</script>"), html.rfind("</script>"));
+}
+
+TEST(HtmlReport, FoldsEqualBlocksOfDeepModels) {
+  const std::string html = html_report(model_of(120));
+  EXPECT_TRUE(has(html, "<th scope=\"row\">0&ndash;119</th>"));
+  EXPECT_TRUE(has(html, "119.down"));
+}
+
+TEST(HtmlReport, OfAModelThatNothingRecognisesHasNoMaps) {
+  Report r = model_of(3);
+  r.can_run = false;
+  for (TensorFacts& facts : r.tensors) facts.layer = -1;
+  const std::string html = html_report(r);
+  EXPECT_FALSE(has_section(html, "precision"));
+  EXPECT_TRUE(has_section(html, "depth"));
+  EXPECT_TRUE(has(html, "Quality could not be measured"));
+}
+
+}  // namespace
+}  // namespace quern

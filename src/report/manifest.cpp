@@ -1,0 +1,140 @@
+// Writing and reading manifest.json.
+#include "report/manifest.h"
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "kernel/linear.h"
+#include "measure/divergence.h"
+#include "quern/error.h"
+#include "quern/tokenizer.h"
+#include "quern/version.h"
+
+namespace quern {
+namespace {
+
+constexpr int kSchema = 1;
+
+Json files_to_json(const std::vector<HashedFile>& files) {
+  Json::Array list;
+  for (const HashedFile& f : files)
+    list.push_back(Json::object({{"name", f.name},
+                                 {"bytes", f.bytes},
+                                 {"sha256", f.sha256},
+                                 {"role", f.role == HashedFile::Role::kModel ? "model" : "evidence"}}));
+  return list;
+}
+
+HashedFile::Role role_named(const std::string& name) {
+  if (name == "model") return HashedFile::Role::kModel;
+  if (name == "evidence") return HashedFile::Role::kEvidence;
+  fail(ErrorCode::kInput, "a file has the role \"{}\", expected model or evidence", name);
+}
+
+std::vector<HashedFile> files_from_json(const Json& json) {
+  std::vector<HashedFile> files;
+  for (const Json& f : json.as_array())
+    files.push_back({f.at("name").as_string(), f.at("bytes").as_uint64(), f.at("sha256").as_string(),
+                     role_named(f.at("role").as_string())});
+  if (files.empty()) fail(ErrorCode::kInput, "it lists no files");
+  for (const HashedFile& f : files)
+    if (f.name.empty() || f.name == "." || f.name == ".." || f.name.find('/') != std::string::npos)
+      fail(ErrorCode::kInput, "\"{}\" is not the name of a file in the package", f.name);
+  return files;
+}
+
+Json errors_to_json(const std::vector<EncodeError>& errors) {
+  Json::Array list;
+  for (const EncodeError& e : errors)
+    list.push_back(Json::object({{"weighted", e.weighted},
+                                 {"weighted_energy", e.weighted_energy},
+                                 {"plain", e.plain},
+                                 {"plain_energy", e.plain_energy}}));
+  return list;
+}
+
+std::vector<EncodeError> errors_from_json(const Json& json) {
+  std::vector<EncodeError> errors;
+  for (const Json& e : json.as_array())
+    errors.push_back({e.at("weighted").as_double(), e.at("weighted_energy").as_double(), e.at("plain").as_double(),
+                      e.at("plain_energy").as_double()});
+  return errors;
+}
+
+Manifest manifest_from_json(const Json& json) {
+  if (json.at("schema").as_int64() != kSchema)
+    fail(ErrorCode::kInput, "schema {} is not supported; this program reads {}", json.at("schema").as_int64(), kSchema);
+  Manifest m;
+  m.source_path = json.at("source").at("path").as_string();
+  m.source_format = json.at("source").at("format").as_string();
+  m.source_files = files_from_json(json.at("source").at("files"));
+  m.output_files = files_from_json(json.at("files"));
+  m.plan = plan_from_json(json.at("plan"));
+  if (json.at("plan_sha256").as_string() != m.plan.sha256())
+    fail(ErrorCode::kInput, "the plan was edited: its sha256 is {}, the manifest says {}", m.plan.sha256(),
+         json.at("plan_sha256").as_string());
+  m.errors = errors_from_json(json.at("errors"));
+  if (m.errors.size() != m.plan.steps.size())
+    fail(ErrorCode::kInput, "{} errors for {} steps of the plan", m.errors.size(), m.plan.steps.size());
+  return m;
+}
+
+}  // namespace
+
+std::uint64_t Manifest::model_bytes() const {
+  std::uint64_t sum = 0;
+  for (const HashedFile& f : output_files)
+    if (f.role == HashedFile::Role::kModel) sum += f.bytes;
+  return sum;
+}
+
+Json to_json(const Manifest& m) {
+  return Json::object(
+      {{"schema", kSchema},
+       {"quern", kVersion},
+       {"libraries", Json::object({{"onednn", library_version()}, {"sentencepiece", sentencepiece_version()}})},
+       {"seeds", Json::object({{"bootstrap", kBootstrapSeed}})},
+       {"source",
+        Json::object({{"path", m.source_path}, {"format", m.source_format}, {"files", files_to_json(m.source_files)}})},
+       {"files", files_to_json(m.output_files)},
+       {"plan_sha256", m.plan.sha256()},
+       {"plan", to_json(m.plan)},
+       {"errors", errors_to_json(m.errors)}});
+}
+
+Manifest read_manifest(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / kManifestName;
+  try {
+    return manifest_from_json(parse_json(read_text(path)));
+  } catch (const Error& error) {
+    fail(ErrorCode::kVerification, "{} is not a package of this program: {}", folder.string(), error.what());
+  }
+}
+
+void add_files(const Checkpoint& checkpoint, FileHashes& hashes) {
+  for (const SourceFile& file : checkpoint.files()) hashes.add(file.path, FileHashes::Content::kFinal);
+}
+
+std::vector<HashedFile> hashed_files(const Checkpoint& checkpoint, const FileHashes& hashes) {
+  std::vector<HashedFile> files;
+  for (const SourceFile& file : checkpoint.files()) {
+    const std::string* sha256 = hashes.find(file.path);
+    ensure(sha256 != nullptr, "{} was not hashed", file.path.string());
+    files.push_back({file.path.filename().string(), file.bytes, *sha256, HashedFile::Role::kModel});
+  }
+  return files;
+}
+
+std::vector<HashedFile> hash_files(const Checkpoint& checkpoint, ThreadPool& pool) {
+  FileHashes hashes;
+  add_files(checkpoint, hashes);
+  hashes.finish(pool);
+  return hashed_files(checkpoint, hashes);
+}
+
+std::string combined_hash(const std::vector<HashedFile>& files) {
+  std::string lines;
+  for (const HashedFile& f : files) lines += f.sha256 + "  " + f.name + "\n";
+  return sha256_of(std::as_bytes(std::span(lines)));
+}
+
+}  // namespace quern

@@ -1,0 +1,112 @@
+// The report for people: a Markdown card, and a few lines for the terminal.
+#include <fmt/core.h>
+
+#include <map>
+#include <string_view>
+#include <vector>
+
+#include "quern/version.h"
+#include "report/headline.h"
+
+namespace quern {
+namespace {
+
+std::string text_line(const char* use, const std::optional<TextUse>& text) {
+  if (!text) return fmt::format("- {}: none\n", use);
+  return fmt::format("- {}: {} ({} windows of {} tokens, sha256 {})\n", use, text->path, text->windows,
+                     text->window_length, text->sha256);
+}
+
+std::string formats_table(const Plan& plan) {
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> by_codec;
+  for (const PlanStep& step : plan.steps) {
+    by_codec[step.codec].first += 1;
+    by_codec[step.codec].second += step.bytes;
+  }
+  std::string text = "| number format | tensors | bytes |\n|---|---|---|\n";
+  for (const auto& [codec, sums] : by_codec)
+    text += fmt::format("| {} | {} | {} |\n", codec, sums.first, grouped(sums.second));
+  return text;
+}
+
+std::string gate_section(const Report& r) {
+  if (!r.bound.is_set()) return {};
+  std::string text =
+      fmt::format("\n## Quality bound\n\nAsked for: {}.\nDecided on the gate text{}: **{}**.\n\n", allowed(r.bound),
+                  r.report_text_was_seen ? "" : ", which neither calibration nor the figures above saw",
+                  r.accepted ? "met" : "NOT met");
+  text += "| trial | tensor bytes | encoded | gate perplexity | increase | mean KLD |\n|---|---|---|---|---|---|\n";
+  for (std::size_t i = 0; i < r.ladder.size(); ++i) {
+    const Trial& t = r.ladder[i];
+    if (!t.gate) continue;
+    text += fmt::format("| {} | {} | {} | {:.3f} | {:+.2f}% | {:.5f} |\n", i + 1, grouped(t.plan.tensor_bytes()),
+                        t.encoded_tensors, t.gate->perplexity.value, 100 * t.gate->perplexity_increase.value,
+                        t.gate->mean_kld.value);
+  }
+  return text;
+}
+
+const Loader& loader_of(const Plan& plan) { return find_format(plan.format).loader(stored_tensors(plan)); }
+
+std::string with_names(std::string command, const std::string& weights_file) {
+  for (const auto& [word, name] :
+       {std::pair<std::string, std::string>{"FILE", weights_file}, {"FOLDER", "THIS FOLDER"}})
+    if (const std::size_t at = command.find(word); at != std::string::npos) command.replace(at, word.size(), name);
+  return command;
+}
+
+std::string run_section(const Report& r, const std::string& weights_file) {
+  const Loader& loader = loader_of(r.ladder.back().plan);
+  std::string text = "\n## How to run it\n\n";
+  if (!r.can_run) {
+    text += "No program is known that runs the model as it is. ";
+    if (loader.unpacks) text += fmt::format("The {} package reads the packed matrices; ", loader.unpacks);
+    return text + "every other tensor is stored as it was.\n";
+  }
+  text += "- `quern run \"THIS FOLDER\" --prompt \"...\"`\n";
+  if (!loader.command) return text + fmt::format("- {}\n", loader.program);
+  return text + fmt::format("- `{}`: {}\n", with_names(loader.command, weights_file), loader.program);
+}
+
+}  // namespace
+
+std::string model_card(const Report& r, const Manifest& manifest, const std::string& weights_file) {
+  const Plan& plan = r.ladder.back().plan;
+  std::string text = fmt::format("# {} compressed to {}\n\n", r.model_name, plan.scheme);
+  if (!r.accepted)
+    text += "**This package missed the quality bound that was asked for. It is kept for inspection only.**\n\n";
+  text += "| | original | compressed | change |\n|---|---|---|---|\n";
+  for (const HeadlineRow& row : headline(r))
+    text += fmt::format("| {} | {} | {} | {} |\n", row.what, row.before, row.after, row.change);
+  if (!r.quality) text += "\n" + unmeasured(r);
+  text +=
+      "\nMeasured on the files of this folder, reopened and decoded; +- is one standard error by bootstrap over "
+      "windows.\n";
+  text += gate_section(r);
+  text += fmt::format("\n## Contents\n\n{}", formats_table(plan));
+  text += run_section(r, weights_file);
+  text += "\n## Provenance\n\n";
+  text +=
+      fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);
+  text += fmt::format("- source: {} ({} parameters, sha256 {})\n", manifest.source_path, grouped(r.parameters),
+                      plan.source_sha256);
+  text += text_line("calibration text", r.calibration) + text_line("gate text", r.gate_text) +
+          text_line("report text", r.report_text);
+  text += fmt::format("- plan {}, statistics {}\n", plan.sha256(),
+                      plan.statistics_sha256.empty() ? "none" : plan.statistics_sha256);
+  for (const std::string& note : r.notes) text += fmt::format("- note: {}\n", note);
+  return text;
+}
+
+std::string summary(const Report& r) {
+  std::string text;
+  for (const HeadlineRow& row : headline(r))
+    text += fmt::format("{:<32}{:>22}  ->  {:<22}{}\n", row.what, row.before, row.after, row.change);
+  if (!r.quality) text += unmeasured(r);
+  if (!r.notes.empty())
+    text += fmt::format("{} in the card, the first: {}\n",
+                        r.notes.size() == 1 ? "1 note" : fmt::format("{} notes", r.notes.size()), r.notes.front());
+  return text;
+}
+
+}  // namespace quern

@@ -1,0 +1,107 @@
+// The report as JSON.
+#include "report/report.h"
+
+#include "quern/version.h"
+
+namespace quern {
+namespace {
+
+Json to_json(const Estimate& e) { return Json::object({{"value", e.value}, {"standard_error", e.standard_error}}); }
+
+Json text_to_json(const std::optional<TextUse>& text) { return text ? to_json(*text) : Json(); }
+
+Json size_to_json(const std::optional<SizeChoice>& size) {
+  if (!size) return Json();
+  const auto point = [](const SizePoint& p) { return Json::object({{"bytes", p.bytes}, {"kld", p.kld}}); };
+  Json::Array curve;
+  for (const SizePoint& p : size->curve) curve.push_back(point(p));
+  return Json::object({{"most_bytes", size->most}, {"chosen", point(size->chosen)}, {"curve", std::move(curve)}});
+}
+
+void add_facts(const TensorFacts& facts, Json& tensor) {
+  tensor.set("role", facts.role);
+  tensor.set("layer", facts.layer < 0 ? Json() : Json(facts.layer));
+  if (facts.kld) tensor.set("measured_alone", Json::object({{"codec", facts.measured_codec}, {"kld", *facts.kld}}));
+  if (facts.predicted_kld) tensor.set("predicted_kld", *facts.predicted_kld);
+}
+
+Json ladder_to_json(const std::vector<Trial>& ladder) {
+  Json::Array trials;
+  for (const Trial& trial : ladder)
+    trials.push_back(Json::object({{"plan_sha256", trial.plan.sha256()},
+                                   {"tensor_bytes", trial.plan.tensor_bytes()},
+                                   {"encoded_tensors", trial.encoded_tensors},
+                                   {"gate", trial.gate ? to_json(*trial.gate) : Json()},
+                                   {"plan", to_json(trial.plan)}}));
+  return trials;
+}
+
+Json tensors_to_json(const Report& report) {
+  Json::Array tensors;
+  const Plan& plan = report.ladder.back().plan;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    Json& tensor =
+        tensors.emplace_back(Json::object({{"tensor", plan.steps[i].tensor},
+                                           {"codec", plan.steps[i].codec},
+                                           {"bytes", plan.steps[i].bytes},
+                                           {"relative_error", report.errors[i].relative_plain()},
+                                           {"relative_weighted_error", report.errors[i].relative_weighted()}}));
+    add_facts(report.tensors[i], tensor);
+  }
+  return tensors;
+}
+
+}  // namespace
+
+Json to_json(const TextUse& text) {
+  return Json::object(
+      {{"path", text.path}, {"sha256", text.sha256}, {"windows", text.windows}, {"window_length", text.window_length}});
+}
+
+Json to_json(const Quality& q) {
+  return Json::object({{"windows", q.windows},
+                       {"tokens", q.tokens},
+                       {"original_perplexity", to_json(q.original_perplexity)},
+                       {"perplexity", to_json(q.perplexity)},
+                       {"perplexity_increase", to_json(q.perplexity_increase)},
+                       {"mean_kld", to_json(q.mean_kld)},
+                       {"median_kld", to_json(q.median_kld)},
+                       {"kld_99", to_json(q.kld_99)},
+                       {"same_top", to_json(q.same_top)}});
+}
+
+Json to_json(const Report& r) {
+  const auto ratio = [](std::uint64_t from, std::uint64_t to) {
+    return static_cast<double>(from) / static_cast<double>(to);
+  };
+  return Json::object(
+      {{"schema", 1},
+       {"quern", kVersion},
+       {"model", r.model_name},
+       {"architecture", r.architecture},
+       {"command", r.command},
+       {"accepted", r.accepted},
+       {"can_run", r.can_run},
+       {"parameters", r.parameters},
+       {"source_bytes", r.source_bytes},
+       {"fp32_bytes", r.fp32_bytes()},
+       {"output_bytes", r.output_bytes},
+       {"ratio_to_source", ratio(r.source_bytes, r.output_bytes)},
+       {"ratio_to_fp32", ratio(r.fp32_bytes(), r.output_bytes)},
+       {"bits_per_weight", r.bits_per_weight(r.output_bytes)},
+       {"instruction_set", r.instruction_set},
+       {"precision", r.precision},
+       {"calibration_text", text_to_json(r.calibration)},
+       {"gate_text", text_to_json(r.gate_text)},
+       {"report_text", text_to_json(r.report_text)},
+       {"bound", Json::object({{"max_perplexity_increase", json_or_null(r.bound.max_perplexity_increase)},
+                               {"max_kld", json_or_null(r.bound.max_kld)}})},
+       {"quality", r.quality ? to_json(*r.quality) : Json()},
+       {"tensors", tensors_to_json(r)},
+       {"size", size_to_json(r.size)},
+       {"ladder", ladder_to_json(r.ladder)},
+       {"notes", Json::Array(r.notes.begin(), r.notes.end())},
+       {"seconds", r.seconds}});
+}
+
+}  // namespace quern

@@ -1,0 +1,101 @@
+// Plain tables of the report's figures.
+#include "report/report_tables.h"
+
+#include <fmt/core.h>
+
+#include "plan/precision_table.h"
+#include "report/headline.h"
+#include "report/html_text.h"
+
+namespace quern {
+namespace {
+
+constexpr std::size_t kListedTensors = 3000;  // report.json has them all
+
+std::string table(const char* css_class, std::initializer_list<const char*> heads, const std::string& rows) {
+  std::string html = fmt::format("<div class=\"scroll\" tabindex=\"0\"><table class=\"{}\"><thead><tr>", css_class);
+  for (const char* head : heads) html += fmt::format("<th scope=\"col\">{}</th>", head);
+  return html + "</tr></thead>\n<tbody>" + rows + "</tbody></table></div>\n";
+}
+
+// The first is the row's head.
+std::string row(std::initializer_list<std::string> cells) {
+  std::string html = "<tr>";
+  for (const std::string& cell : cells)
+    html += &cell == cells.begin() ? "<th scope=\"row\">" + cell + "</th>" : "<td>" + cell + "</td>";
+  return html + "</tr>\n";
+}
+
+std::string nats(const std::optional<double>& value) { return value ? three_digits(*value) : ""; }
+
+bool meets(const QualityBound& bound, const Quality& gate) {
+  return excess(bound, gate.perplexity_increase.value, gate.mean_kld.value) == 0;
+}
+
+}  // namespace
+
+std::string headline_table(const Report& report) {
+  std::string rows;
+  for (const HeadlineRow& line : headline(report))
+    rows += row({escaped(line.what), typeset(escaped(line.before)), typeset(escaped(line.after)),
+                 typeset(escaped(line.change))});
+  rows += row({"Seconds to compress and measure", "", fmt::format("{:.1f}", report.seconds), ""});
+  std::string html = table("figures", {"", "original", "compressed", "change"}, rows);
+  if (!report.quality) return html + fmt::format("<p>{}</p>\n", escaped(unmeasured(report)));
+  return html + fmt::format(
+                    "<p class=\"small\">Measured on {} windows ({} tokens) of text that {}, from the written files. "
+                    "&plusmn; is one standard error by bootstrap over windows.</p>\n",
+                    grouped(report.quality->windows), grouped(report.quality->tokens),
+                    report.report_text_was_seen ? "calibration or a choice saw too, which flatters the result"
+                                                : "no choice saw");
+}
+
+std::string formats_table(const Report& report) {
+  std::string rows;
+  for (const WidthShare& share : width_shares(report.ladder.back().plan))
+    rows += row({escaped(share.codec), hundredths(share.bits()), grouped(share.tensors), grouped(share.bytes),
+                 fmt::format("<span class=\"bar\" style=\"--w:{}%\"></span>{:.1f}%", hundredths(100 * share.share),
+                             100 * share.share)});
+  if (rows.empty()) return {};
+  return table("figures shares", {"number format", "bits", "tensors", "bytes", "share of the weights"}, rows);
+}
+
+std::string ladder_table(const Report& report) {
+  std::string rows;
+  for (std::size_t i = 0; i < report.ladder.size(); ++i) {
+    const Trial& trial = report.ladder[i];
+    if (!trial.gate) continue;
+    rows +=
+        row({fmt::format("{}", i + 1), grouped(trial.plan.tensor_bytes()), grouped(trial.encoded_tensors),
+             fmt::format("{:.3f}", trial.gate->perplexity.value),
+             typeset(fmt::format("{:+.2f}%", 100 * trial.gate->perplexity_increase.value)),
+             fmt::format("{:.5f}", trial.gate->mean_kld.value), meets(report.bound, *trial.gate) ? "met" : "missed"});
+  }
+  if (rows.empty()) return {};
+  return table("figures", {"trial", "tensor bytes", "encoded", "perplexity", "increase", "mean KLD", "bound"}, rows);
+}
+
+std::string tensor_table(const Report& report) {
+  if (report.ladder.empty()) return {};
+  const std::vector<PlanStep>& steps = report.ladder.back().plan.steps;
+  std::string rows;
+  for (std::size_t i = 0; i < std::min(steps.size(), kListedTensors); ++i) {
+    const PlanStep& step = steps[i];
+    const TensorFacts& facts = report.tensors[i];
+    const double bits =
+        step.parameters ? 8.0 * static_cast<double>(step.bytes) / static_cast<double>(step.parameters) : 0;
+    rows += row({escaped(step.tensor), escaped(facts.role), escaped(step.codec), bits > 0 ? hundredths(bits) : "",
+                 grouped(step.bytes), three_digits(report.errors[i].relative_plain()),
+                 facts.kld ? fmt::format("{} <small>{}</small>", nats(facts.kld), escaped(facts.measured_codec)) : "",
+                 nats(facts.predicted_kld)});
+  }
+  if (steps.size() > kListedTensors)
+    rows +=
+        row({fmt::format("and {} more, in report.json", steps.size() - kListedTensors), "", "", "", "", "", "", ""});
+  return fmt::format(
+      "<details><summary>{} tensors, in the order of the file</summary>\n{}</details>\n", grouped(steps.size()),
+      table("figures list",
+            {"tensor", "role", "format", "bits", "bytes", "relative error", "alone, nats", "predicted, nats"}, rows));
+}
+
+}  // namespace quern

@@ -1,0 +1,213 @@
+// One measurement a tensor, one error for each of its codecs.
+#include "survey/survey.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "quern/error.h"
+#include "survey/sensitivity.h"
+
+namespace quern {
+namespace {
+
+constexpr double kProbeBits = 3.5;  // coarse enough to stand out of the noise, fine enough for errors to add up
+constexpr double kMostLoss = 0.2;   // of the weighted energy
+// Nats, far below what can be measured: of two formats of a matrix that seems to mind nothing, the exacter one is
+// better.
+constexpr double kLeastHarm = 1e-9;
+
+struct Candidate {
+  std::size_t step = 0;
+  RowLayout layout;
+  const Codec* stored = nullptr;
+  std::vector<const Codec*> codecs;
+  std::vector<EncodeError> errors;   // of each
+  std::optional<std::size_t> probe;  // index into codecs; none where there is nothing to measure
+  const Codec* planned = nullptr;    // an option whatever it loses
+};
+
+const Codec& stored_codec(const SurveyInput& in, const PlanStep& step, const StepSource& source) {
+  const Codec* codec = find_codec(source.encoding);
+  if (!codec)
+    fail(ErrorCode::kInput, "{}: tensor {} is stored in a number format that cannot be decoded to weights",
+         in.encode.source.path().string(), step.tensor);
+  return *codec;
+}
+
+// The codec nearest to kProbeBits. One without an error, such as the stored one, would tell nothing.
+std::optional<std::size_t> probe_of(const Candidate& candidate) {
+  std::optional<std::size_t> best;
+  const auto distance = [&](std::size_t i) { return std::abs(candidate.codecs[i]->bits_per_weight - kProbeBits); };
+  for (std::size_t i = 0; i < candidate.codecs.size(); ++i)
+    if (candidate.codecs[i] != candidate.stored && candidate.errors[i].weighted > 0 &&
+        (!best || distance(i) < distance(*best)))
+      best = i;
+  return best;
+}
+
+std::vector<Candidate> candidates_of(const SurveyInput& in, const std::vector<StepSource>& sources) {
+  std::vector<Candidate> all;
+  for (std::size_t i = 0; i < in.plan.steps.size(); ++i) {
+    const ExportedWeight& output = in.encode.names.weights[i];
+    const Weight& weight = in.encode.spec.weights[output.weight];
+    if (keeps_precision(weight)) continue;
+    const Codec& stored = stored_codec(in, in.plan.steps[i], sources[i]);
+    Candidate candidate{i, sources[i].layout, &stored, codecs_to_try(in.format, weight, output, stored), {}, {}};
+    candidate.planned = find_codec(in.plan.steps[i].codec);
+    if (std::ranges::find(candidate.codecs, candidate.planned) == candidate.codecs.end())
+      candidate.codecs.push_back(candidate.planned);
+    all.push_back(std::move(candidate));
+  }
+  return all;
+}
+
+// Rows on which codecs are tried: all of a small matrix, of a large one evenly spaced tasks.
+struct Sample {
+  std::vector<RowTask> tasks;
+  std::optional<RowTask> loudest;  // of a large matrix the task with its largest value, which a codec has to hold
+  double of_all = 1;               // rows of the matrix over those of the tasks
+};
+
+RowTask loudest_of(const SurveyInput& in, const ExportedRows& rows, const std::vector<RowTask>& tasks) {
+  std::vector<float> largest(tasks.size());
+  in.encode.pool.run(tasks.size(), [&](std::size_t i) {
+    const Matrix some = rows.rows(tasks[i].first, tasks[i].count);
+    for (const float value : some.flat()) largest[i] = std::max(largest[i], std::abs(value));
+  });
+  return tasks[static_cast<std::size_t>(std::ranges::max_element(largest) - largest.begin())];
+}
+
+Sample sample_of(const SurveyInput& in, const ExportedRows& rows) {
+  const std::vector<RowTask> all = row_tasks(rows);
+  const std::uint64_t weights = rows.layout().rows * rows.layout().cols;
+  if (weights <= in.weights_tried) return {all, std::nullopt, 1};
+  Sample sample{{}, loudest_of(in, rows, all), 0};
+  const std::size_t count = std::max<std::size_t>(1, all.size() * in.weights_tried / weights);
+  std::size_t tried = 0;
+  for (std::size_t i = 0; i < count; ++i) tried += sample.tasks.emplace_back(all[i * all.size() / count]).count;
+  sample.of_all = static_cast<double>(rows.layout().rows) / static_cast<double>(tried);
+  return sample;
+}
+
+// Of each codec on the matrix; not finite where a value exceeds its range.
+std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candidate) {
+  const WeightSource source(in.encode.source);
+  const ExportedWeight& exported = in.encode.names.weights[candidate.step];
+  const Weight& weight = in.encode.spec.weights[exported.weight];
+  const ExportedRows rows(source, weight, exported);
+  const Sample sample = sample_of(in, rows);
+  std::vector<RowTask> tasks = sample.tasks;
+  if (sample.loudest) tasks.push_back(*sample.loudest);
+  const std::size_t count = candidate.codecs.size();
+  std::vector<EncodeError> errors(tasks.size() * count);
+  in.encode.pool.run(tasks.size() * count, [&](std::size_t i) {
+    PlanStep step = in.plan.steps[candidate.step];
+    step.codec = candidate.codecs[i % count]->name;
+    const RowTask& task = tasks[i / count];
+    errors[i] = encode_rows(rows, step, rows.moments(in.encode.statistics, task.expert), task).error;
+  });
+  std::vector<EncodeError> sums(count);
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    const bool is_in_sample = i / count < sample.tasks.size();
+    if (is_in_sample || !std::isfinite(errors[i].plain)) sums[i % count] += errors[i];
+  }
+  for (EncodeError& sum : sums) sum *= sample.of_all;
+  return sums;
+}
+
+// Tries the codecs of one matrix, and keeps those whose range its values are in.
+void try_codecs(const SurveyInput& in, Candidate& candidate) {
+  std::vector<const Codec*> codecs;
+  const std::vector<EncodeError> errors = errors_of(in, candidate);
+  for (std::size_t c = 0; c < errors.size(); ++c) {
+    if (std::isfinite(errors[c].plain) && std::isfinite(errors[c].weighted)) {
+      codecs.push_back(candidate.codecs[c]);
+      candidate.errors.push_back(errors[c]);
+    } else {
+      in.encode.observer.note(fmt::format("{} cannot be stored as {}: it holds values too large for that number format",
+                                          in.plan.steps[candidate.step].tensor, candidate.codecs[c]->name));
+    }
+  }
+  candidate.codecs = std::move(codecs);
+  candidate.probe = probe_of(candidate);
+}
+
+// The plan whose matrices are what is measured alone, and all else as the source has it.
+Plan probe_plan(const Plan& base, const std::vector<StepSource>& sources, const std::vector<Candidate>& candidates) {
+  Plan plan = base;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) plan.steps[i].codec = sources[i].encoding;
+  for (const Candidate& candidate : candidates)
+    if (candidate.probe) plan.steps[candidate.step].codec = candidate.codecs[*candidate.probe]->name;
+  return plan;
+}
+
+// What the weighted error of a matrix costs, nats, as its group was measured.
+struct Rate {
+  const Candidate* candidate = nullptr;
+  double kld = 0, by_error = 0;  // of its probe; of a unit of error
+};
+
+std::vector<Rate> rates_of(const std::vector<Candidate>& candidates, const std::vector<StepGroup>& groups,
+                           const std::vector<GroupKld>& measured) {
+  std::vector<Rate> rates;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    double errors = 0;
+    const std::size_t first = rates.size();
+    for (const Candidate& candidate : candidates) {
+      if (!candidate.probe || std::ranges::count(groups[g], candidate.step) == 0) continue;
+      rates.push_back({&candidate});
+      if (std::ranges::count(measured[g].steps, candidate.step) > 0)
+        errors += candidate.errors[*candidate.probe].weighted;
+    }
+    if (!(errors > 0)) errors = std::numeric_limits<double>::max();  // nothing was measured
+    for (Rate& rate : std::span(rates).subspan(first)) {
+      rate.by_error = std::max(kLeastHarm, measured[g].kld) / errors;
+      rate.kld = std::max(0.0, measured[g].kld) / errors * rate.candidate->errors[*rate.candidate->probe].weighted;
+    }
+  }
+  return rates;
+}
+
+StepOptions options_of(const Candidate& candidate, const std::vector<Rate>& rates) {
+  StepOptions options{candidate.step, {}};
+  double by_error = 0;
+  if (candidate.probe) {
+    const auto rate = std::ranges::find(rates, &candidate, &Rate::candidate);
+    ensure(rate != rates.end(), "step {} was not measured", candidate.step);
+    options.probe = candidate.codecs[*candidate.probe];
+    options.probe_kld = rate->kld;
+    by_error = rate->by_error;
+  }
+  for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
+    const Codec& codec = *candidate.codecs[c];
+    if (candidate.errors[c].relative_weighted() > kMostLoss && &codec != candidate.planned) continue;
+    options.options.push_back({&codec, codec.stored_bytes(candidate.layout.rows, candidate.layout.cols),
+                               by_error * candidate.errors[c].weighted});
+  }
+  return options;
+}
+
+}  // namespace
+
+std::vector<StepOptions> survey(const SurveyInput& in) {
+  const std::vector<StepSource> sources = step_sources(in.encode.spec, in.encode.names, in.encode.source);
+  std::vector<Candidate> candidates = candidates_of(in, sources);
+  in.encode.observer.stage("try number formats", candidates.size());
+  for (Candidate& candidate : candidates) {
+    check_interrupted(in.encode.observer);
+    try_codecs(in, candidate);
+    in.encode.observer.advance(
+        fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, candidate.codecs.size()));
+  }
+  const std::vector<Rate> rates =
+      rates_of(candidates, in.groups,
+               measure_groups(in.encode, probe_plan(in.plan, sources, candidates), in.groups, in.windows, in.setup));
+  std::vector<StepOptions> all;
+  for (const Candidate& candidate : candidates)
+    if (StepOptions options = options_of(candidate, rates); !options.options.empty()) all.push_back(std::move(options));
+  return all;
+}
+
+}  // namespace quern

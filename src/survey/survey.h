@@ -1,0 +1,31 @@
+// What every number format would cost: how much each matrix matters, times the error of each codec on it.
+#pragma once
+
+#include "encode/encode.h"
+#include "measure/evaluate.h"
+#include "plan/size_plan.h"
+#include "survey/survey_design.h"
+
+namespace quern {
+
+// Weights of a matrix on which codecs are tried, at most: rows taken evenly from larger ones.
+inline constexpr std::uint64_t kWeightsTried = std::uint64_t{1} << 22;
+
+struct SurveyInput {
+  const EncodeInput& encode;
+  const Plan& plan;  // whose matrices are to choose; its optimizers are kept
+  const Format& format;
+  const std::vector<StepGroup>& groups;  // each measured as one, see design_survey
+  const Windows& windows;                // on which divergence is measured
+  const EvaluationSetup& setup;
+  std::uint64_t weights_tried = kWeightsTried;
+};
+
+// Options for every matrix of the plan that it does not keep in precision. Each group is quantized to about 3.5 bits,
+// all else exact, and its KL divergence measured; that over its squared error, times the squared error of another codec
+// on one of its matrices, predicts that codec's share. A codec that loses more than a fifth of a tensor's energy is no
+// option, unless the plan names it: such errors do not add up. Nor is one for whose range a tensor's values are too
+// large, with a note to the observer. Two stages of the observer: one step a tensor each.
+std::vector<StepOptions> survey(const SurveyInput& input);
+
+}  // namespace quern

@@ -6,7 +6,9 @@
 namespace quern {
 namespace {
 
-constexpr double kKldSpread = 1.5;  // measured on other text over the sum of shares, either way
+// Measured on other text over the sum of shares, either way. Of matrices surveyed one by one it was 0.81 to 1.13, in
+// bands of layers 0.88 to 1.07, so that those need no wider interval.
+constexpr double kKldSpread = 1.5;
 
 // Nats of loss for a nat of divergence. 1 were the original the truth; a model that is wrong anyway loses less.
 // The mean of four models is 0.76; single measurements range from 0.41 to 1.10.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/scalars.h"
 #include "compress/tiny_package_fixture.h"
@@ -177,23 +178,24 @@ TEST(Survey, LeavesOutNumberFormatsForWhichAValueIsTooLarge) {
   expect_parts(observer.notes[0], {tensor, "cannot be stored as f16", "values too large"});
 }
 
-// llama-7m with the embedding in float and `last` as its last value.
-RawModel with_loud_embedding(const std::string& tensor, float last) {
+// llama-7m with one tensor in float, changed.
+template <typename Change>
+RawModel with_floats(const std::string& tensor, Change change) {
   RawModel raw = raw_model(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
-  RawTensor& embedding = raw.tensors.at(tensor);
-  std::vector<std::uint16_t> bits(element_count(embedding.shape));
-  std::memcpy(bits.data(), embedding.bytes.data(), embedding.bytes.size());
+  RawTensor& changed = raw.tensors.at(tensor);
+  std::vector<std::uint16_t> bits(element_count(changed.shape));
+  std::memcpy(bits.data(), changed.bytes.data(), changed.bytes.size());
   std::vector<float> values;
   for (const std::uint16_t b : bits) values.push_back(bf16_to_f32(b));
-  values.back() = last;
-  embedding = floats_tensor(embedding.shape, values);
+  change(values);
+  changed = floats_tensor(changed.shape, values);
   return raw;
 }
 
 TEST(Survey, TriesCodecsOnPartsOfALargeMatrixAndOnItsLargestValue) {
   const std::string tensor = "model.embed_tokens.weight";
   const ScratchFolder scratch;
-  write_raw(with_loud_embedding(tensor, 1e6f), scratch.path());
+  write_raw(with_floats(tensor, [](std::vector<float>& values) { values.back() = 1e6f; }), scratch.path());
   const OpenModel model(scratch.path());
   const Format& gguf = find_format("gguf");
   const ExportMap names = export_map(model, gguf);
@@ -245,6 +247,39 @@ TEST(Survey, FindsTheSharesOfALargeMatrixFromItsParts) {
       EXPECT_NEAR(part[i].options[o].kld, whole[i].options[o].kld, 0.1 * whole[i].options[o].kld)
           << base.steps[part[i].step].tensor << " " << part[i].options[o].codec->name;
   }
+}
+
+// The share of layer 3's down projection over that of layer 1, both measured in one band, when the first is `factor`
+// times as large.
+double share_of_scaled_matrix(float factor) {
+  const std::string scaled = "model.layers.3.mlp.down_proj.weight", other = "model.layers.1.mlp.down_proj.weight";
+  const ScratchFolder scratch;
+  const auto scale = [&](std::vector<float>& values) {
+    for (float& value : values) value *= factor;
+  };
+  write_raw(with_floats(scaled, scale), scratch.path());
+  const OpenModel model(scratch.path());
+  const Format& gguf = find_format("gguf");
+  const ExportMap names = export_map(model, gguf);
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  ThreadPool pool(2);
+  Observer observer;
+  const Statistics none;
+  const Windows windows = random_windows(1, 32);
+  const EvaluationSetup setup;
+  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const std::vector<StepGroup> groups = design_survey(model.spec, names, {1, 32, 8}).groups;
+  std::map<std::string, double> shares;
+  for (const StepOptions& options : survey({input, base, gguf, groups, windows, setup}))
+    shares[base.steps[options.step].tensor] = options.probe_kld;
+  return shares.at(scaled) / shares.at(other);
+}
+
+TEST(Survey, MatricesMeasuredTogetherCostAlikeByTheirRelativeErrors) {
+  const double usual = share_of_scaled_matrix(1);
+  EXPECT_GT(usual, 0.5);
+  EXPECT_LT(usual, 2);
+  EXPECT_NEAR(share_of_scaled_matrix(4), usual, 1e-3 * usual) << "its squared error is 16 times as large";
 }
 
 // A matrix that is stored in about 3.5 bits already is measured with another format: its own would tell that nothing

@@ -23,10 +23,11 @@ struct SurveyInput {
 };
 
 // Options for every matrix of the plan that it does not keep in precision. Each group is quantized to about 3.5 bits,
-// all else exact, and its KL divergence measured; that over its squared error, times the squared error of another codec
-// on one of its matrices, predicts that codec's share. A codec that loses more than a fifth of a tensor's energy is no
-// option, unless the plan names it: such errors do not add up. Nor is one for whose range a tensor's values are too
-// large, with a note to the observer. Two stages of the observer: one step a tensor each.
+// all else exact, and its KL divergence measured. Of a matrix measured by itself that over its squared error, times the
+// squared error of another codec, predicts that codec's share; in a group a unit of relative error costs the same on
+// each matrix. A codec that loses more than a fifth of a tensor's energy is no option, unless the plan names it: such
+// errors do not add up. Nor is one for whose range a tensor's values are too large, with a note to the observer. Two
+// stages of the observer: one step a tensor each.
 std::vector<StepOptions> survey(const SurveyInput& input);
 
 }  // namespace quern

@@ -2,7 +2,7 @@
 
 import unittest
 
-from quern_program import CALIBRATED, CALIBRATION_TEXT, MODEL, REPORTED, ProgramTest, compress, model_files, read_json
+from quern_program import CALIBRATED, CALIBRATION_TEXT, FLOAT, MODEL, REPORTED, ProgramTest, compress, model_files, read_json
 
 USAGE, INFEASIBLE = 2, 4
 GATE = ["--gate-windows", "1"]
@@ -11,7 +11,8 @@ GATE = ["--gate-windows", "1"]
 class Size(ProgramTest):
     def test_size_is_kept_and_divergence_predicted(self):
         size = 4_500_000
-        package = compress(self.folder / "out", "--scheme", "q4_k_m", "--target-size", size, *CALIBRATED, *GATE, "--max-kld", "1")
+        package = compress(self.folder / "out", "--scheme", "q4_k_m", "--target-size", size, *CALIBRATED, *GATE, *FLOAT,
+                           "--max-kld", "1")
         written = sum(path.stat().st_size for path in model_files(package))
         self.assertLessEqual(written, size)
         self.assertGreaterEqual(written, 0.995 * size)
@@ -68,7 +69,7 @@ class Size(ProgramTest):
         source = sum(path.stat().st_size for path in MODEL.iterdir() if path.name not in ("README.md", "training.json"))
         for scheme in ("q4_k_m", "simple"):
             with self.subTest(scheme=scheme):
-                package = compress(self.folder / scheme, "--scheme", scheme, "--target-size", "1GB", "--compute", "f32",
+                package = compress(self.folder / scheme, "--scheme", scheme, "--target-size", "1GB", *FLOAT,
                                    *CALIBRATED, *GATE, *REPORTED)
                 report = read_json(package / "report.json")
                 self.assertTrue(any(f"1000000000 bytes is more than the original's {source} bytes: nothing is lost" in note
@@ -101,12 +102,14 @@ class Size(ProgramTest):
                 self.refuse(USAGE, [*goals, "give the smaller of them alone"], "--calib", CALIBRATION_TEXT, *goals)
 
     def test_fewer_passes_measure_neighbouring_layers_together(self):
-        out = self.folder / "out"
-        self.succeed("compress", MODEL, "-o", out, "--scheme", "q4_k_m", *CALIBRATED, *GATE, "--target-size", "4.6MB", "--survey-passes", "16",
-                     *REPORTED)
-        report = read_json(out / "report.json")
-        # Sums of what 16 groups lose foretell the whole, if less exactly than those of every matrix.
-        self.assertLess(abs(report["quality"]["mean_kld"]["value"] / report["size"]["chosen"]["kld"] - 1), 0.5)
+        """What a few groups of matrices lose foretells the whole; all layers in one band (8 passes) hardly worse than two bands."""
+        for passes in (16, 8):
+            with self.subTest(passes=passes):
+                report = read_json(compress(self.folder / str(passes), "--scheme", "q4_k_m", *CALIBRATED, *GATE, *FLOAT, "--target-size",
+                                            "4.6MB", "--survey-passes", passes, *REPORTED) / "report.json")
+                # The factor that quern plan allows; measured with 1 to 12 gate windows: 0.88 to 1.11.
+                ratio = report["quality"]["mean_kld"]["value"] / report["size"]["chosen"]["kld"]
+                self.assertTrue(1 / 1.5 < ratio < 1.5, ratio)
 
     def test_a_coarse_choice_from_few_passes_is_measured_as_a_whole(self):
         out = self.folder / "out"

@@ -2,10 +2,10 @@
 
 import unittest
 
-from quern_program import CALIBRATED, MODEL, ProgramTest, compress, hashes, read_json, run
+from quern_program import CALIBRATED, FLOAT, MODEL, ProgramTest, compress, hashes, read_json, run
 
 QUALITY = 5
-GATED = ["--scheme", "q4_k_m", *CALIBRATED, "--gate-windows", "2"]
+GATED = ["--scheme", "q4_k_m", *CALIBRATED, *FLOAT, "--gate-windows", "2"]
 
 
 class Gate(ProgramTest):

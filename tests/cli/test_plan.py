@@ -5,10 +5,10 @@ import os
 import unittest
 
 import tiny_llama
-from quern_program import CALIBRATED, CALIBRATION_TEXT, MODEL, ProgramTest, compress, hashes, model_files, read_json, run, sha256, shared, strict_json
+from quern_program import CALIBRATED, CALIBRATION_TEXT, FLOAT, MODEL, ProgramTest, compress, hashes, model_files, read_json, run, sha256, shared, strict_json
 
 USAGE, INPUT, INFEASIBLE, RESOURCE = 2, 3, 4, 6
-SURVEYED = [*CALIBRATED, "--gate-windows", "1"]
+SURVEYED = [*CALIBRATED, *FLOAT, "--gate-windows", "1"]
 
 
 def codecs_of(plan):
@@ -77,7 +77,7 @@ class Forecast(ProgramTest):
     def test_other_containers_and_families(self):
         """Folders, whose headers grow with the packed formats; a mixture, in parts and measured whole; states without a length."""
         mixture, mamba = shared("reference/mixtral-moe15m"), shared("reference/mamba-8m")
-        short = ["--imatrix", self.statistics, "--gate-text", CALIBRATION_TEXT, "--gate-windows", "1"]
+        short = ["--imatrix", self.statistics, "--gate-text", CALIBRATION_TEXT, "--gate-windows", "1", *FLOAT]
         for model, *options in ((MODEL, "--scheme", "nf4", *short), (MODEL, "--scheme", "simple", "--target-size", "10MB", *short),
                                 (mixture, "--scheme", "simple", "--target-size", "8MB", *SURVEYED), (mamba, "--scheme", "simple", *SURVEYED)):
             with self.subTest(model=model.name, options=options):

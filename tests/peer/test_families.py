@@ -1,7 +1,7 @@
 """Every family of architectures in llama.cpp: it loads what compress writes, and its perplexity is ours."""
 
 import llama_cpp
-from quern_program import ROOT, REPORT_TEXT, ProgramTest, compress, shared, strict_json
+from quern_program import FLOAT, ROOT, REPORT_TEXT, ProgramTest, compress, shared, strict_json
 
 # At 2 bits the 8-bit activations of llama.cpp send tokens of a mixture to other experts: on 8 windows of mixtral-moe15m as q2_k the two
 # differ by 0.54%, on 24 by 0.22%, on 40 by 0.17%.
@@ -14,8 +14,8 @@ class Families(ProgramTest):
     def assert_same_perplexity(self, model, scheme, text, *options, window=512, windows=WINDOWS):
         package = compress(self.folder / model.name / scheme, "--scheme", scheme, *options, model=model)
         file = package / f"{model.name}-{scheme}.gguf"
-        said = self.succeed("eval", package, "--text", text, "--windows", windows, "--window-length", window, "--json",
-                            "-q").stdout
+        said = self.succeed("eval", package, "--text", text, "--windows", windows, "--window-length", window, *FLOAT,
+                            "--json", "-q").stdout
         ours = strict_json(said)["perplexity"]["value"]
         theirs = llama_cpp.perplexity(file, text.read_text(), windows, window)
         print(f"{model.name} {scheme}: perplexity here {ours:.4f}, in llama.cpp {theirs:.4f}")

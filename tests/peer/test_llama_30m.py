@@ -1,7 +1,7 @@
 """A larger model (optional folder ../shared) in llama.cpp: perplexity, quality at least that of llama.cpp's own files, text."""
 
 import llama_cpp
-from quern_program import ProgramTest, compress, shared, strict_json
+from quern_program import FLOAT, ProgramTest, compress, shared, strict_json
 
 WINDOWS = 40
 TOLERANCE = 0.005
@@ -32,7 +32,7 @@ class Llama30m(ProgramTest):
 
     def assert_same_perplexity(self, scheme):
         theirs = self.theirs[scheme].perplexity
-        said = self.succeed("eval", self.file(scheme), "--text", self.eval_text, "--windows", WINDOWS, "--json", "-q").stdout
+        said = self.succeed("eval", self.file(scheme), "--text", self.eval_text, "--windows", WINDOWS, *FLOAT, "--json", "-q").stdout
         ours = strict_json(said)["perplexity"]["value"]
         print(f"llama-30m {scheme}: perplexity here {ours:.4f}, in llama.cpp {theirs:.4f}")
         self.assertAlmostEqual(theirs / ours, 1, delta=TOLERANCE)

@@ -1,7 +1,7 @@
 """The bundled model's GGUF files in llama.cpp: the same perplexity as here."""
 
 import llama_cpp
-from quern_program import CALIBRATED, MODEL, REPORT_TEXT, ProgramTest, compress, strict_json
+from quern_program import CALIBRATED, FLOAT, MODEL, REPORT_TEXT, ProgramTest, compress, strict_json
 
 WINDOWS = 20
 TOLERANCE = 0.005  # llama.cpp rounds activations to 8 bits before it multiplies with k-quants
@@ -10,7 +10,7 @@ TOLERANCE = 0.005  # llama.cpp rounds activations to 8 bits before it multiplies
 class Llama7m(ProgramTest):
     def assert_same_perplexity(self, scheme, *calibration):
         package = compress(self.folder / scheme, "--scheme", scheme, *calibration)
-        said = self.succeed("eval", package, "--text", REPORT_TEXT, "--windows", WINDOWS, "--json", "-q").stdout
+        said = self.succeed("eval", package, "--text", REPORT_TEXT, "--windows", WINDOWS, *FLOAT, "--json", "-q").stdout
         ours = strict_json(said)["perplexity"]["value"]
         theirs = llama_cpp.perplexity(package / f"llama-7m-{scheme}.gguf", REPORT_TEXT.read_text(), WINDOWS)
         print(f"llama-7m {scheme}: perplexity here {ours:.4f}, in llama.cpp {theirs:.4f}")

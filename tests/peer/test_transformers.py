@@ -9,7 +9,7 @@ import math
 import sentencepiece
 import torch
 import transformers
-from quern_program import CALIBRATED, MODEL, REPORT_TEXT, ProgramTest, compress, read_json, strict_json
+from quern_program import CALIBRATED, FLOAT, MODEL, REPORT_TEXT, ProgramTest, compress, read_json, strict_json
 
 WINDOW, WINDOWS = 512, 8
 TOLERANCE = 0.003  # decoded weights are rounded to bfloat16 there
@@ -39,7 +39,7 @@ def perplexity(model):
 
 class Transformers(ProgramTest):
     def assert_same_perplexity(self, package):
-        said = self.succeed("eval", package, "--text", REPORT_TEXT, "--windows", WINDOWS, "--compute", "f32", "--json", "-q").stdout
+        said = self.succeed("eval", package, "--text", REPORT_TEXT, "--windows", WINDOWS, *FLOAT, "--json", "-q").stdout
         ours = strict_json(said)["perplexity"]["value"]
         model, complaints = load(package)
         self.assertEqual(complaints, {})

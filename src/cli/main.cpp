@@ -77,13 +77,13 @@ int refuse(const std::string& why) {
   return static_cast<int>(ErrorCode::kUsage);
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv, const std::string& instructions) {
   CLI::App program("Makes a trained neural network smaller and proves what was lost", "quern");
   program.require_subcommand(1);
   program.formatter_fn(
       [](const CLI::App* app, const std::string&, CLI::AppFormatMode) { return help_text(describe(*app)); });
   program.set_help_flag("-h,--help", "This help");
-  program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instruction_set()),
+  program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instructions),
                            "The version, and the instructions of the processor that are used");
   program.footer(fmt::format(
       "{}\nExit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, "
@@ -106,6 +106,16 @@ int main(int argc, char** argv) {
     return refuse(fmt::format("quern: {} was given nothing; leave it out or give it a value", option));
   catch_interrupts();
   return run(subcommands);
+}
+
+int main(int argc, char** argv) {
+  std::string instructions;
+  try {
+    instructions = instruction_set();
+  } catch (const Error& error) {  // the environment names none
+    return refuse(fmt::format("quern: {}", printable(error.what())));
+  }
+  return main(argc, argv, instructions);
 }
 
 }  // namespace

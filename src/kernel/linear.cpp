@@ -6,6 +6,7 @@
 // product.
 #include "kernel/linear.h"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -74,6 +75,21 @@ Product describe_inner_product(const Extents& extents, dnnl::memory::dim m, cons
       engine);
 }
 
+// By IsaLevel.
+constexpr std::array kOneDnnLevels = {dnnl::cpu_isa::avx2, dnnl::cpu_isa::avx512_core, dnnl::cpu_isa::avx512_core_bf16,
+                                      dnnl::cpu_isa::all};
+
+// oneDNN takes a limit only before its first primitive. Without one of ours its own, ONEDNN_MAX_CPU_ISA, is left alone.
+bool hold_to_level(IsaLevel level) {
+  if (level == IsaLevel::kAmx) return true;
+  if (dnnl::set_max_cpu_isa(kOneDnnLevels[static_cast<std::size_t>(level)]) != dnnl::status::success)
+    fail(ErrorCode::kResource, "this oneDNN ({}) cannot be held to the instructions that QUERN_MAX_ISA allows",
+         library_version());
+  return true;
+}
+
+void hold_onednn_to_level() { [[maybe_unused]] static const bool held = hold_to_level(highest_isa()); }
+
 template <typename Body>
 decltype(auto) refused_by_onednn(const Extents& extents, Body&& body) {
   try {
@@ -135,10 +151,12 @@ std::string library_version() {
   return fmt::format("{}.{}.{}", version->major, version->minor, version->patch);
 }
 
-Linear::Linear(MatrixView weights, Precision precision) : state_(std::make_unique<State>()) {
+Linear::Linear(MatrixView weights, Precision precision) {
   ensure(weights.stride == weights.cols, "Linear: weights with a stride of {} for {} columns", weights.stride,
          weights.cols);
   use_one_openmp_thread();
+  hold_onednn_to_level();
+  state_ = std::make_unique<State>();
   State& s = *state_;
   s.extents = {weights.rows, weights.cols, precision};
   refused_by_onednn(s.extents, [&] {

@@ -7,6 +7,7 @@
 #include <bit>
 #include <vector>
 
+#include "base/cpu.h"
 #include "kernel/lane_math.h"
 #include "quern/error.h"
 
@@ -165,11 +166,7 @@ void scan_block_baseline(const ScanWindow& window, std::size_t token, ScanTiles&
   scan_block(window, token, tiles, block);
 }
 
-ScanBlockKernel best_kernel() {
-  return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
-             ? scan_block_avx512
-             : scan_block_baseline;
-}
+ScanBlockKernel best_kernel() { return has_avx512() ? scan_block_avx512 : scan_block_baseline; }
 #else
 ScanBlockKernel best_kernel() { return scan_block_baseline; }
 #endif

@@ -1,9 +1,11 @@
 """The command line as such: what is said of a wrong one, and help that fits a screen."""
 
+import os
+import platform
 import unittest
 
 import tiny_llama
-from quern_program import MODEL, ProgramTest, compress, run
+from quern_program import MODEL, REPORT_TEXT, ProgramTest, compress, run
 
 USAGE = 2
 COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "architectures", "codecs")
@@ -48,6 +50,19 @@ class WrongCommandLines(ProgramTest):
         for given in ("q4km", "Q4_K_M", "q4-k-m"):
             said = self.fail_with(USAGE, [f'"{given}"', "did you mean q4_k_m?"], "compress", MODEL, "-o", self.folder / "out", "--scheme", given)
             self.assertNotIn("q4_0", said.stderr)
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "levels are those of x86-64")
+    def test_instructions_are_held_back_by_a_variable(self):
+        held = {level: self.succeed("--version", env=dict(os.environ, QUERN_MAX_ISA=level)).stdout
+                for level in ("avx2", "avx512", "avx512_bf16", "amx", "")}
+        self.assertIn("(x86-64-v3)", held["avx2"])
+        self.assertNotRegex(held["avx512"], "bf16|vnni|amx")
+        self.assertNotIn("amx", held["avx512_bf16"])
+        self.assertEqual(held["amx"], held[""])
+        if "bf16" in held["amx"]:  # what is reported is what computes
+            env = dict(os.environ, QUERN_MAX_ISA="avx2")
+            self.fail_with(USAGE, ["no bfloat16 products"], "eval", MODEL, "--text", REPORT_TEXT, "--compute", "bf16", env=env)
+        self.fail_with(USAGE, ["QUERN_MAX_ISA", '"AVX2"', "avx512_bf16"], "--version", env=dict(os.environ, QUERN_MAX_ISA="AVX2"))
 
     def test_no_arguments_show_what_there_is(self):
         said = self.fail_with(USAGE, ["Usage: quern COMMAND", "Example: quern compress", *COMMANDS]).stderr

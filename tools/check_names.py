@@ -1,4 +1,5 @@
-"""Only the tables know names: no codec is compared by name outside its folder, no architecture outside src/model."""
+"""Only the tables know names: no codec is compared by name outside its folder, no architecture outside src/model, no
+kind of operation outside its traits and its executor."""
 
 import re
 import sys
@@ -10,6 +11,11 @@ ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|
 
 # Where a codec's name may stand: its own layer, what a format calls its types, the schemes.
 CODEC_FILES = re.compile(r"src/codec/|src/format/[^/]*types[^/]*$|src/format/compressed_tensors\.h$|src/plan/\w+_mixes\.cpp$")
+
+# Asking an operation for its kind, by type or by a visitor of its own.
+OPERATION = re.compile(r"\b(?:holds_alternative|get_if|get)\s*<\s*(?:quern::)?\w+Op\s*>|"
+                       r"\bops?(?:\[\w+\]|\.(?:at|back|front)\(\w*\))?(?:\.|->)kind\b")
+OPERATION_FILES = {"src/model/op_traits.cpp", "src/runtime/prepare_op.cpp"}
 
 # Numbers of IEEE 754 and bfloat16: known to every format, and the precision of arithmetic as well.
 PLAIN = {"f32", "f16", "bf16"}
@@ -55,12 +61,21 @@ def check_architectures(path, text):
     return problems
 
 
+def check_operations(path, text):
+    if not is_checked(path) or path.endswith("_fixture.h") or path in OPERATION_FILES:
+        return []
+    code = cpp_source.without_comments(text)
+    return [f'{path}:{code.count(chr(10), 0, match.start()) + 1}: "{match[0]}" asks for a kind of operation; '
+            "that is for a column of src/model/op_traits.cpp" for match in OPERATION.finditer(code)]
+
+
 def main(root):
     sources = {p: cpp_source.read(root, p) for p in cpp_source.files(root, ["src", "include"], (".h", ".cpp"))}
     names = codec_names(sources)
     problems = [] if names else ["src/codec: no codec descriptor was found, so nothing could be checked"]
     for path, text in sources.items():
         problems += check_codecs(path, text, names) + check_architectures(path, text)
+        problems += check_operations(path, text)
     return cpp_source.report("names", problems)
 
 

@@ -66,6 +66,17 @@ class Names(unittest.TestCase):
         self.assertEqual(check_names.check_architectures("src/model/a.cpp", '"llama"'), [])
 
 
+    def test_an_operation_by_kind(self):
+        for asked in ("std::holds_alternative<LinearOp>(op.kind)", "std::get_if<ExpertsOp>(&x)", "std::get<quern::AddOp>(x)",
+                      "std::visit(f, op.kind)", "ops.back().kind", "block.ops[0].kind.index()", "site.op->kind",
+                      "std::holds_alternative<\n    EmbedOp>(x)"):
+            self.assertIn("src/runtime/a.cpp:2", check_names.check_operations("src/runtime/a.cpp", "\n" + asked)[0], asked)
+            for path in ("src/model/op_traits.cpp", "src/runtime/prepare_op.cpp", "src/runtime/a_test.cpp"):
+                self.assertEqual(check_names.check_operations(path, asked), [], asked)
+        for fine in ("// op.kind\n", "e.kind == Evidence::Kind::kStated", "std::get_if<std::string>(&v)", "builder.add(AddOp{})"):
+            self.assertEqual(check_names.check_operations("src/runtime/a.cpp", fine), [], fine)
+
+
 class Style(unittest.TestCase):
     def test_long_functions(self):
         body = "  f();\n" * 60

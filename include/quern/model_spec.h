@@ -50,7 +50,8 @@ struct Weight {
   std::uint64_t experts() const;
 };
 
-// NOTE: a closed set; adding a kind means one file in src/kernel and one row in src/runtime.
+// NOTE: a closed set. A new kind has one row in src/model/op_traits.cpp and one executor in src/runtime/prepare_op.cpp;
+// without either the program does not compile. Nobody else asks for kinds (tools/check_names.py).
 struct EmbedOp {};      // ids -> rows of weights[0]
 struct PositionsOp {};  // inputs[0] + row t of weights[0] at position t
 struct RmsNormOp {
@@ -99,9 +100,6 @@ struct AddOp {};      // inputs[0] + inputs[1]
 // Encoding of the tensors that a weight is made of (of the first of several).
 const std::string& stored_encoding(const Checkpoint& checkpoint, const Weight& weight);
 
-// A new kind is also counted, where it applies, in src/runtime/memory_estimate.cpp, in state_bytes and
-// weight_bytes_per_token of src/runtime/sequence.cpp and in window_bytes of src/runtime/job.cpp, which compile without
-// it.
 struct Op {
   std::variant<EmbedOp, PositionsOp, RmsNormOp, LayerNormOp, LinearOp, SliceOp, RopeOp, AttentionOp, CausalConvOp,
                SelectiveScanOp, ExpertsOp, SiluOp, GeluOp, SiluMulOp, AddOp>
@@ -139,6 +137,12 @@ struct ModelSpec {
   std::vector<Evidence> evidence;
 
   std::uint64_t extent(std::string_view name) const;  // Error(kInternal) when there is none
+  // The first op, which turns ids into values, and the last, which makes the logits; the weights of each. What they are
+  // was checked when the model was described. REQUIRES: blocks.
+  const Op& embedding_op() const;
+  const Op& head_op() const;
+  const Weight& embedding() const { return weights[embedding_op().weights.at(0)]; }
+  const Weight& head() const { return weights[head_op().weights.at(0)]; }
   // Distinct tensors that the blocks use, by weight index, in block order.
   std::vector<std::size_t> weights_of(const Block& block) const;
 };

@@ -23,11 +23,11 @@ TEST(MemoryEstimate, OfAttentionGrowsWithTheContextUpToTheWindow) {
   EXPECT_EQ(memory_of(llama, 0).stored, 13638144u);
   EXPECT_EQ(memory_of(llama, 0).weights_f32, 2 * 13638144u);
   EXPECT_EQ(memory_of(llama, 0).state_f32, 0u);
-  // 2 layers, 2 heads of 16, a window of 24.
+  // 2 layers, 2 heads of 16, a window of 24, which keeps 64 more.
   EXPECT_EQ(memory_of(tiny("tiny-mistral"), 10).kv_f32, 2u * 2 * 2 * 16 * 10 * 4);
-  EXPECT_EQ(memory_of(tiny("tiny-mistral"), 100).kv_f32, 2u * 2 * 2 * 16 * 24 * 4);
+  EXPECT_EQ(memory_of(tiny("tiny-mistral"), 100).kv_f32, 2u * 2 * 2 * 16 * (24 + 64) * 4);
   // Layer 0 sees all 256, layers 1 and 2 a window of 12.
-  EXPECT_EQ(memory_of(tiny("tiny-qwen3"), 0).kv_f32, 2u * 2 * 16 * (256 + 12 + 12) * 4);
+  EXPECT_EQ(memory_of(tiny("tiny-qwen3"), 0).kv_f32, 2u * 2 * 16 * (256 + 2 * (12 + 64)) * 4);
 }
 
 TEST(MemoryEstimate, OfAStateDoesNotDependOnTheContext) {
@@ -67,7 +67,7 @@ TEST(Inspect, ShowsEachExtentWithItsEvidence) {
   expect_parts(text, {"architecture: qwen3, head tied to the embedding", "config.json hidden_size", "KV cache in f16",
                       "model.layers.0.self_attn.q_norm.weight"});
   const Json json = parse_json(dump_json(to_json(inspection)));
-  EXPECT_EQ(json.at("memory").at("kv_f32").as_uint64(), 71680u);
+  EXPECT_EQ(json.at("memory").at("kv_f32").as_uint64(), 104448u);
   EXPECT_FALSE(json.at("model").at("evidence").as_array().empty());
 }
 

@@ -7,6 +7,7 @@
 
 #include "encode/weight_rows.h"
 #include "kernel/elementwise.h"
+#include "model/op_traits.h"
 #include "quern/error.h"
 #include "runtime/decode_weight.h"
 
@@ -74,7 +75,7 @@ std::vector<const Weight*> not_checked_by_encoding(const ModelSpec& spec, const 
   }
   for (const Block& block : spec.blocks)
     for (const Op& op : block.ops)
-      if (std::holds_alternative<SelectiveScanOp>(op.kind)) unread[op.weights.at(0)] = 1;
+      if (const std::optional<DecayWeight> decay = decay_of(op)) unread[op.weights.at(decay->weight)] = 1;
   std::vector<const Weight*> weights;
   for (std::size_t w = 0; w < unread.size(); ++w)
     if (unread[w]) weights.push_back(&spec.weights[w]);
@@ -100,9 +101,9 @@ void check_finite_weights(const WeightSource& source, const ModelSpec& spec, Thr
 void check_decays(const WeightSource& source, const ModelSpec& spec) {
   for (const Block& block : spec.blocks)
     for (const Op& op : block.ops)
-      if (const auto* scan = std::get_if<SelectiveScanOp>(&op.kind))
+      if (const std::optional<DecayWeight> decay = decay_of(op))
         with_context("while checking " + source.checkpoint().path().string(),
-                     [&] { read_decay(*scan, source, spec.weights[op.weights.at(0)]); });
+                     [&] { read_decay(decay->form, source, spec.weights[op.weights.at(decay->weight)]); });
 }
 
 void check_tied_copy(const WeightSource& source, const ModelSpec& spec) {

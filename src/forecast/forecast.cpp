@@ -8,6 +8,7 @@
 #include "compress/interaction.h"
 #include "compress/sizing.h"
 #include "encode/check_weights.h"
+#include "model/op_walk.h"
 #include "package/package.h"
 #include "quern/error.h"
 
@@ -45,18 +46,12 @@ SizedPlan with_shares(const Plan& plan, std::span<const StepOptions> options) {
   return sized;
 }
 
-// Whether the smallest error can send a token to another expert: such jumps do not shrink with the error, and no share
-// tells of them.
-bool routes_tokens(const ModelSpec& spec) {
-  const auto is_mixture = [](const Op& op) { return std::holds_alternative<ExpertsOp>(op.kind); };
-  return std::ranges::any_of(spec.blocks,
-                             [&](const Block& block) { return std::ranges::any_of(block.ops, is_mixture); });
-}
-
 // What a plan is expected to lose: its shares, or where those do not add up what its files lose on the same windows.
+// Where tokens are routed the smallest error can send one to another expert: such jumps do not shrink with the error,
+// and no share tells of them.
 double expected_kld(const Sizing& sizing, const SizedPlan& sized) {
   if (sized.whole) return *sized.whole;
-  const bool adds_up = sized.kld <= kSharesAddUp && !routes_tokens(sizing.prep.source.spec);
+  const bool adds_up = sized.kld <= kSharesAddUp && !routes_rows(sizing.prep.source.spec);
   return adds_up || sized.kld == 0 ? sized.kld : measured_whole(sizing, sized.plan);
 }
 

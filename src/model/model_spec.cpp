@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/op_traits.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -13,40 +14,6 @@ Json text_array(const std::vector<std::string>& items) {
   for (const std::string& item : items) out.push_back(item);
   return out;
 }
-
-// One overload a kind of op: its name and its own fields.
-Json::Object fields(const EmbedOp&) { return {{"op", "embed"}}; }
-Json::Object fields(const PositionsOp&) { return {{"op", "positions"}}; }
-Json::Object fields(const RmsNormOp& op) {
-  Json::Object out{{"op", "rms_norm"}, {"epsilon", op.epsilon}};
-  if (op.width) out.emplace_back("width", op.width);
-  return out;
-}
-Json::Object fields(const LayerNormOp& op) { return {{"op", "layer_norm"}, {"epsilon", op.epsilon}}; }
-Json::Object fields(const SliceOp& op) { return {{"op", "slice"}, {"first", op.first}, {"width", op.width}}; }
-Json::Object fields(const CausalConvOp& op) { return {{"op", "causal_conv"}, {"kernel", op.kernel}}; }
-Json::Object fields(const SelectiveScanOp& op) {
-  const bool log = op.decay == SelectiveScanOp::Decay::kLog;
-  return {{"op", "selective_scan"}, {"state", op.state}, {"decay", log ? "log" : "negated"}};
-}
-Json::Object fields(const ExpertsOp& op) { return {{"op", "experts"}, {"experts", op.experts}, {"used", op.used}}; }
-Json::Object fields(const SiluOp&) { return {{"op", "silu"}}; }
-Json::Object fields(const GeluOp&) { return {{"op", "gelu"}}; }
-Json::Object fields(const LinearOp&) { return {{"op", "linear"}}; }
-Json::Object fields(const RopeOp& op) {
-  Json frequencies = Json::array();
-  for (const double frequency : op.inverse_frequencies) frequencies.push_back(frequency);
-  return {{"op", "rope"},
-          {"head_dim", op.head_dim},
-          {"pairing", op.pairing == RopeOp::Pairing::kHalves ? "halves" : "neighbours"},
-          {"inverse_frequencies", std::move(frequencies)}};
-}
-Json::Object fields(const AttentionOp& op) {
-  return {{"op", "attention"},       {"heads", op.heads}, {"kv_heads", op.kv_heads},
-          {"head_dim", op.head_dim}, {"scale", op.scale}, {"window", op.window}};
-}
-Json::Object fields(const SiluMulOp&) { return {{"op", "silu_mul"}}; }
-Json::Object fields(const AddOp&) { return {{"op", "add"}}; }
 
 Json weight_json(const Weight& weight) {
   Json axes = Json::array();
@@ -65,7 +32,7 @@ const char* to_string(Evidence::Kind kind) {
 }
 
 Json op_json(const Op& op, const std::vector<Weight>& weights) {
-  Json out = std::visit([](const auto& kind) { return fields(kind); }, op.kind);
+  Json out = kind_fields(op);
   out.set("inputs", text_array(op.inputs));
   out.set("output", op.output);
   if (!op.weights.empty()) {
@@ -106,6 +73,16 @@ std::uint64_t ModelSpec::extent(std::string_view name) const {
   const auto found = extents.find(std::string(name));
   ensure(found != extents.end(), "the architecture {} has no extent \"{}\"", architecture, name);
   return found->second;
+}
+
+const Op& ModelSpec::embedding_op() const {
+  ensure(!blocks.empty() && !blocks.front().ops.empty(), "a model of {} without an embedding", architecture);
+  return blocks.front().ops.front();
+}
+
+const Op& ModelSpec::head_op() const {
+  ensure(!blocks.empty() && !blocks.back().ops.empty(), "a model of {} without a head", architecture);
+  return blocks.back().ops.back();
 }
 
 std::vector<std::size_t> ModelSpec::weights_of(const Block& block) const {

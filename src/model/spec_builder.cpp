@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/counted.h"
+#include "model/op_walk.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -206,6 +207,7 @@ ModelSpec SpecBuilder::build(const std::function<void()>& embed, const std::func
   const std::size_t matrix = spec_.tied_head ? 0 : weight(kHeadKey);
   add(LinearOp{}, {"normed"}, "logits", {matrix});
   spec_.evidence = parameters_.evidence();
+  check_ends(spec_);
   return std::move(spec_);
 }
 

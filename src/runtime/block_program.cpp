@@ -7,6 +7,7 @@
 #include <set>
 
 #include "kernel/elementwise.h"
+#include "model/op_traits.h"
 #include "quern/error.h"
 #include "runtime/prepare_op.h"
 
@@ -80,11 +81,12 @@ BlockProgram::BlockProgram(const WalkContext& context, std::span<const Op> ops, 
       widths.push_back(widths_[step.inputs.back()]);
     }
     step.op = prepare_op(context, op, length, widths);
-    if (std::holds_alternative<LinearOp>(op.kind)) {
+    const Heard heard = heard_of(op);
+    if (heard == Heard::kInput) {
       const Weight& weight = context.spec.weights[op.weights.at(0)];
       if (!weight.group.empty() && groups.insert(weight.group).second) step.listened = &weight;
     }
-    if (std::holds_alternative<ExpertsOp>(op.kind))
+    if (heard == Heard::kRouted)
       for (const std::size_t index : op.weights) step.within.push_back(&context.spec.weights[index]);
     widths_.push_back(step.op.width);
     numbers[op.output] = steps_.size() + 1;

@@ -46,13 +46,11 @@ void embed_rows(const WeightSource& weights, const Weight& weight, std::span<con
 
 ActivationStore embed_windows(const WalkContext& context, const Windows& windows, std::uint64_t memory_limit) {
   const Block& block = context.spec.blocks.front();
-  ensure(!block.ops.empty() && std::holds_alternative<EmbedOp>(block.ops[0].kind),
-         "block {} does not begin with the embedding", block.name);
-  const Weight& weight = context.spec.weights[block.ops[0].weights.at(0)];
+  const Weight& weight = context.spec.embedding();
   const RowLayout table = weight.layout();
   check_ids(windows, table.rows);
   const std::span<const Op> rest = std::span(block.ops).subspan(1);
-  const BlockProgram program(context, rest, block.ops[0].output, kHidden, windows.length, table.cols);
+  const BlockProgram program(context, rest, context.spec.embedding_op().output, kHidden, windows.length, table.cols);
 
   ActivationStore embedded(windows.count(), windows.length, table.cols, memory_limit);
   std::vector<char> bad(windows.count(), 0);

@@ -13,21 +13,11 @@ namespace {
 
 constexpr std::size_t kRowsPerTile = 4096;
 
-const Op& final_op(const ModelSpec& spec) {
-  const Block& block = spec.blocks.back();
-  ensure(!block.ops.empty() && std::holds_alternative<LinearOp>(block.ops.back().kind) &&
-             block.ops.back().weights.size() == 1 && block.ops.back().inputs.size() == 1,
-         "block {} does not end with the product that gives the logits", block.name);
-  return block.ops.back();
-}
-
-const Weight& head_weight(const ModelSpec& spec) { return spec.weights[final_op(spec).weights[0]]; }
-
 }  // namespace
 
 void run_head_norm(const WalkContext& context, ActivationStore& hidden, const InputHook& hook) {
   const Block& block = context.spec.blocks.back();
-  const Op& last = final_op(context.spec);
+  const Op& last = context.spec.head_op();
   const std::span<const Op> ops = std::span(block.ops).first(block.ops.size() - 1);
   const BlockProgram program(context, ops, "hidden", last.inputs[0], hidden.length(), hidden.width());
   pass_windows(context, program, block.name, ops, hidden, hidden, hook);
@@ -35,12 +25,12 @@ void run_head_norm(const WalkContext& context, ActivationStore& hidden, const In
   context.pool.run(hidden.windows(), [&](std::size_t window) {
     Matrix input(hidden.length(), hidden.width());
     hidden.load(window, input.view());
-    hook(head_weight(context.spec), 0, window, input.view());
+    hook(context.spec.head(), 0, window, input.view());
   });
 }
 
 Matrix head_rows(const WalkContext& context, std::size_t first, std::size_t rows) {
-  const Weight& head = head_weight(context.spec);
+  const Weight& head = context.spec.head();
   Matrix weights = decode_rows(context, head, first, rows);
   if (!all_finite(weights.flat()))
     fail(ErrorCode::kInput, "{}: tensor {} holds a NaN or infinity, first in row {}",
@@ -55,7 +45,7 @@ Linear head_tile(const WalkContext& context, std::size_t first, std::size_t rows
 Matrix logits_of_window(const WalkContext& context, const ActivationStore& hidden, std::size_t window) {
   Matrix input(hidden.length(), hidden.width());
   hidden.load(window, input.view());
-  const std::size_t vocab = head_weight(context.spec).layout().rows;
+  const std::size_t vocab = context.spec.head().layout().rows;
   Matrix logits(hidden.length(), vocab);
   for (std::size_t first = 0; first < vocab; first += kRowsPerTile) {
     const std::size_t rows = std::min(kRowsPerTile, vocab - first);

@@ -13,7 +13,7 @@ struct MemoryEstimate {
   std::uint64_t stored = 0;       // weights as the checkpoint stores them
   std::uint64_t weights_f32 = 0;  // weights decoded to float
   std::uint64_t kv_f32 = 0,
-                kv_f16 = 0;     // keys and values of all attentions; a sliding window keeps no more than itself
+                kv_f16 = 0;     // keys and values of all attentions; a sliding window keeps itself and a little more
   std::uint64_t state_f32 = 0;  // inputs that convolutions look back at, and states of scans: whatever the context
 };
 

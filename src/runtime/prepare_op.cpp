@@ -13,7 +13,9 @@
 #include "kernel/rms_norm.h"
 #include "kernel/rope.h"
 #include "kernel/selective_scan.h"
+#include "model/op_traits.h"
 #include "quern/error.h"
+#include "runtime/attention_cache.h"
 #include "runtime/decode_weight.h"
 #include "runtime/expert_op.h"
 #include "runtime/packed_linear.h"
@@ -134,17 +136,13 @@ PreparedOp prepare(const RopeOp& rope, const Request& r) {
           }};
 }
 
-// Appends the new rows to the cache and shows all of them.
-MatrixView append(Matrix& cache, std::size_t position, MatrixView rows) {
-  ensure(position + rows.rows <= cache.rows() && rows.cols == cache.cols(), "{} rows at {} of a cache of {}", rows.rows,
-         position, cache.rows());
-  for (std::size_t t = 0; t < rows.rows; ++t) std::ranges::copy(rows.row(t), cache.row(position + t).begin());
-  return {std::as_const(cache).view().data, position + rows.rows, cache.cols(), cache.cols()};
-}
-
 template <typename View>
 View columns(View of, std::size_t first, std::size_t count) {
   return {of.data + first, of.rows, count, of.stride};
+}
+template <typename View>
+View rows(View of, std::size_t first, std::size_t count) {
+  return {of.data + first * of.stride, count, of.cols, of.stride};
 }
 
 // One sequence leaves the threads nothing else to do: each takes heads that share their keys.
@@ -168,15 +166,17 @@ PreparedOp prepare(const AttentionOp& attention, const Request& r) {
              r.widths[2] == kv_width,
          "attention of {} heads over {} of {} with inputs of {}, {} and {} columns", shape.heads, shape.kv_heads,
          shape.head_dim, r.widths[0], r.widths[1], r.widths[2]);
-  const auto execute = [shape, pool = &r.context.pool](Inputs inputs, MutableMatrixView out, const Chunk& chunk) {
-    if (!chunk.state) return causal_attention(shape, inputs[0], inputs[1], inputs[2], out);
-    const MatrixView keys = append(chunk.state->keys, chunk.position, inputs[1]),
-                     values = append(chunk.state->values, chunk.position, inputs[2]);
-    attend_by_groups(*pool, shape, inputs[0], keys, values, out);
+  const auto execute = [attention, shape, pool = &r.context.pool](Inputs in, MutableMatrixView out,
+                                                                  const Chunk& chunk) {
+    if (!chunk.state) return causal_attention(shape, in[0], in[1], in[2], out);
+    for (std::size_t first = 0, count; first < out.rows; first += count) {
+      count = std::min<std::size_t>(kPositionsAhead, out.rows - first);
+      const auto [keys, values] = append_attention(attention, *chunk.state, chunk.position + first,
+                                                   rows(in[1], first, count), rows(in[2], first, count));
+      attend_by_groups(*pool, shape, rows(in[0], first, count), keys, values, rows(out, first, count));
+    }
   };
-  return {width, execute, [kv_width](std::size_t positions) {
-            return OpState{Matrix(positions, kv_width), Matrix(positions, kv_width), {}};
-          }};
+  return {width, execute, [attention](std::size_t positions) { return begin_attention(attention, positions); }};
 }
 
 // Runs `body` on the floats of the sequence's state, or, for a window of its own, on zeros.
@@ -198,7 +198,7 @@ PreparedOp prepare(const CausalConvOp& conv, const Request& r) {
             with_floats(chunk, history,
                         [&](std::span<float> floats) { causal_conv(weights, bias, inputs[0], floats, out); });
           },
-          [history](std::size_t) { return OpState{{}, {}, std::vector<float>(history, 0.0f)}; }};
+          [history](std::size_t) { return OpState{.floats = std::vector<float>(history, 0.0f)}; }};
 }
 
 PreparedOp prepare(const SelectiveScanOp& scan, const Request& r) {
@@ -207,7 +207,7 @@ PreparedOp prepare(const SelectiveScanOp& scan, const Request& r) {
   ensure(r.widths[1] == width && r.widths[2] == scan.state && r.widths[3] == scan.state,
          "a scan of {} channels and {} states over inputs of {}, {} and {} columns", width, scan.state, r.widths[1],
          r.widths[2], r.widths[3]);
-  auto a = std::make_shared<const Matrix>(read_decay(scan, r.context.weights, r.weight(0)));
+  auto a = std::make_shared<const Matrix>(read_decay(scan.decay, r.context.weights, r.weight(0)));
   ensure(a->rows() == width && a->cols() == scan.state, "{} is not [{}, {}]", r.weight(0).tensor, width, scan.state);
   return {width,
           [a = std::move(a), d = r.vector(1, width), state](Inputs in, MutableMatrixView out, const Chunk& chunk) {
@@ -215,7 +215,7 @@ PreparedOp prepare(const SelectiveScanOp& scan, const Request& r) {
               selective_scan(a->view(), d, in[0], in[1], in[2], in[3], floats, out);
             });
           },
-          [state](std::size_t) { return OpState{{}, {}, std::vector<float>(state, 0.0f)}; }};
+          [state](std::size_t) { return OpState{.floats = std::vector<float>(state, 0.0f)}; }};
 }
 
 PreparedOp prepare(const ExpertsOp& experts, const Request& r) {

@@ -14,7 +14,8 @@ namespace quern {
 // a convolution, the state of a scan.
 struct OpState {
   Matrix keys, values;
-  std::vector<float> floats;
+  std::size_t first = 0;  // position of the first row of keys and values
+  std::vector<float> floats = {};
 };
 
 // Reports the rows that an op routed to one expert: `weight` counts the op's weights.

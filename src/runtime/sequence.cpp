@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "kernel/elementwise.h"
+#include "model/op_walk.h"
 #include "quern/error.h"
 #include "runtime/block_program.h"
 #include "runtime/packed_linear.h"
@@ -37,21 +38,17 @@ struct Sequence::State {
   Matrix logits;
 
   State(const WalkContext& given, std::size_t room)
-      : context(packed(given)), capacity(room), head(context, head_weight(context.spec)), logits(1, head.rows()) {
+      : context(packed(given)), capacity(room), head(context, context.spec.head()), logits(1, head.rows()) {
     const std::vector<Block>& all = context.spec.blocks;
     std::size_t width = embedding().layout().cols;
-    compile(all.front(), std::span(all.front().ops).subspan(1), all.front().ops[0].output, "hidden", width);
+    compile(all.front(), std::span(all.front().ops).subspan(1), context.spec.embedding_op().output, "hidden", width);
     for (std::size_t b = 1; b + 1 < all.size(); ++b) compile(all[b], all[b].ops, "hidden", "hidden", width);
     const std::span<const Op> last = all.back().ops;
-    compile(all.back(), last.first(last.size() - 1), "hidden", last.back().inputs[0], width);
+    compile(all.back(), last.first(last.size() - 1), "hidden", context.spec.head_op().inputs[0], width);
     clear();
   }
 
-  static const Weight& head_weight(const ModelSpec& spec) {
-    ensure(!spec.blocks.empty() && !spec.blocks.back().ops.empty(), "a model without a head");
-    return spec.weights[spec.blocks.back().ops.back().weights.at(0)];
-  }
-  const Weight& embedding() const { return context.spec.weights[context.spec.blocks.front().ops[0].weights.at(0)]; }
+  const Weight& embedding() const { return context.spec.embedding(); }
 
   void compile(const Block& block, std::span<const Op> ops, const std::string& input, const std::string& result,
                std::size_t width) {
@@ -131,29 +128,17 @@ std::span<const float> Sequence::feed(std::span<const std::int32_t> ids, const s
 
 std::uint64_t weight_bytes_per_token(const WalkContext& context) {
   std::uint64_t bytes = 0;
-  const auto bytes_of = [&](std::size_t index) { return packed_bytes(context.weights, context.spec.weights[index]); };
   for (const Block& block : context.spec.blocks)
     for (const Op& op : block.ops) {
-      if (std::holds_alternative<EmbedOp>(op.kind) || std::holds_alternative<PositionsOp>(op.kind)) continue;
-      const auto* experts = std::get_if<ExpertsOp>(&op.kind);
+      const Share read = weights_read(op);
       for (const std::size_t index : op.weights)
-        bytes += experts ? bytes_of(index) * experts->used / experts->experts : bytes_of(index);
+        bytes += packed_bytes(context.weights, context.spec.weights[index]) * read.of / read.in;
     }
   return bytes;
 }
 
 std::uint64_t state_bytes(const ModelSpec& spec, std::size_t tokens) {
-  std::uint64_t floats = 0;
-  for (const Block& block : spec.blocks)
-    for (const Op& op : block.ops) {
-      if (const auto* attention = std::get_if<AttentionOp>(&op.kind))
-        floats += 2 * std::uint64_t{attention->kv_heads} * attention->head_dim * tokens;
-      if (const auto* conv = std::get_if<CausalConvOp>(&op.kind))
-        floats += (conv->kernel - 1) * spec.weights[op.weights.at(0)].layout().rows;
-      if (const auto* scan = std::get_if<SelectiveScanOp>(&op.kind))
-        floats += scan->state * spec.weights[op.weights.at(0)].layout().rows;
-    }
-  return floats * sizeof(float);
+  return sizeof(float) * state_size(spec, tokens).total();
 }
 
 }  // namespace quern

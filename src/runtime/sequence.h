@@ -37,7 +37,7 @@ class Sequence {
 // Bytes of weights that are read for one token: matrices, and of a mixture the chosen experts.
 std::uint64_t weight_bytes_per_token(const WalkContext& context);
 
-// Bytes of keys, values and states of `tokens` tokens.
+// Bytes of keys, values and states of a sequence with room for `tokens` tokens.
 std::uint64_t state_bytes(const ModelSpec& spec, std::size_t tokens);
 
 }  // namespace quern

@@ -16,7 +16,7 @@ std::uint64_t loaded_bytes(const WalkContext& walk) {
   std::set<std::size_t> loaded;
   for (const Block& block : walk.spec.blocks)
     for (const Op& op : block.ops)
-      if (!std::holds_alternative<EmbedOp>(op.kind)) loaded.insert(op.weights.begin(), op.weights.end());
+      if (&op != &walk.spec.embedding_op()) loaded.insert(op.weights.begin(), op.weights.end());
   std::uint64_t bytes = 0;
   for (const std::size_t index : loaded) bytes += packed_bytes(walk.weights, walk.spec.weights[index]);
   return bytes;

@@ -312,9 +312,26 @@ TEST(StateBytes, AreKeysAndValuesOfEveryToken) {
   EXPECT_EQ(bytes_of_state("tiny-llama-bias", 0), 0u);
 }
 
-TEST(StateBytes, KeepAllTokensBehindASlidingWindow) {
-  // The window is 24: what lies behind it is masked, and stays in memory.
-  EXPECT_EQ(bytes_of_state("tiny-mistral", 100), 2u * 2 * (2 * 16) * 100 * 4);
+TEST(StateBytes, ForgetWhatLiesBehindASlidingWindow) {
+  // The window is 24; 64 positions more are kept, so that it slides on once in so many tokens.
+  EXPECT_EQ(bytes_of_state("tiny-mistral", 88), 2u * 2 * (2 * 16) * 88 * 4);
+  EXPECT_EQ(bytes_of_state("tiny-mistral", 100'000), 2u * 2 * (2 * 16) * 88 * 4);
+}
+
+TEST(SlidingWindow, AgreesWithTheWalkLongAfterItsCacheWasFull) {
+  for (const char* name : {"tiny-mistral", "tiny-qwen3", "tiny-mixtral"}) {
+    WalkedModel model(tiny(name));
+    const Windows windows = seeded_windows(1, 250, model.spec.extent("vocab"), 3);
+    const Matrix whole = model.logits(windows);
+    for (const std::size_t chunk : {1u, 9u, 64u, 250u}) {
+      Sequence sequence(model.context(), windows.length);
+      const std::vector<std::vector<float>> logits = fed(sequence, windows.ids, chunk);
+      for (std::size_t i = 0; i < logits.size(); ++i) {
+        const std::span<const float> right = whole.row(std::min((i + 1) * chunk, windows.length) - 1);
+        EXPECT_LT(difference(logits[i], right), kFloatTolerance * largest(right)) << name << " " << chunk << " " << i;
+      }
+    }
+  }
 }
 
 TEST(StateBytes, OfAScanDoNotGrow) {

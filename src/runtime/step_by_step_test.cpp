@@ -21,8 +21,8 @@ class SteppedModel {
     std::map<std::string, std::size_t> widths;
     for (const Block& block : context.spec.blocks)
       for (const Op& op : block.ops) {
-        if (std::holds_alternative<EmbedOp>(op.kind)) {
-          embedding_ = &context.spec.weights[op.weights[0]];
+        if (&op == &context.spec.embedding_op()) {
+          embedding_ = &context.spec.embedding();
           first_ = op.output;
           widths[first_] = embedding_->layout().cols;
           continue;

@@ -2,8 +2,8 @@
 #include "runtime/walk_memory.h"
 
 #include <algorithm>
-#include <map>
-#include <string>
+
+#include "model/op_walk.h"
 
 namespace quern {
 
@@ -24,19 +24,8 @@ std::uint64_t window_bytes(const ModelSpec& spec, std::size_t window_length) {
   std::uint64_t most = 0;
   for (const Block& block : spec.blocks) {
     if (&block == &spec.blocks.back()) continue;  // its logits come a tile at a time
-    std::map<std::string, std::uint64_t> widths;
     std::uint64_t sum = spec.extent("hidden");
-    for (const Op& op : block.ops) {
-      const auto input = widths.find(op.inputs.at(0));
-      std::uint64_t width = input == widths.end() ? spec.extent("hidden") : input->second;
-      if (std::holds_alternative<LinearOp>(op.kind)) width = spec.weights[op.weights.at(0)].axes.at(0).extent;
-      if (const auto* slice = std::get_if<SliceOp>(&op.kind)) width = slice->width;
-      // Gathered rows, gate, up and their product, of all the experts that a token passes.
-      if (const auto* experts = std::get_if<ExpertsOp>(&op.kind))
-        sum += experts->used * (spec.extent("hidden") + 4 * spec.extent("inner"));
-      widths[op.output] = width;
-      sum += width;
-    }
+    for (const OpSite& site : sites_of(spec, block)) sum += output_width(site) + scratch_width(site);
     most = std::max(most, sum);
   }
   return sizeof(float) * window_length * most;

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
+#include "model/op_walk.h"
 #include "plan/choice.h"
 #include "quern/error.h"
 
@@ -44,15 +46,27 @@ std::vector<StepGroup> groups_of(const ModelSpec& spec, const ExportMap& names, 
   return groups;
 }
 
+// Multiply-adds of a window from each block on, without the head's.
+std::vector<double> products_from_blocks(const ModelSpec& spec, std::size_t length) {
+  std::vector<double> sums(spec.blocks.size(), 0.0);
+  for (std::size_t b = spec.blocks.size() - 1; b-- > 0;) {
+    sums[b] = sums[b + 1];
+    for (const OpSite& site : sites_of(spec, spec.blocks[b]))
+      sums[b] += static_cast<double>(multiply_adds(site, length));
+  }
+  return sums;
+}
+
+// Of the passes of all groups over one window.
 double work_of(const ModelSpec& spec, const ExportMap& names, const std::vector<StepGroup>& groups,
-               const SurveyLimits& limits, std::size_t windows) {
-  double weights = 0;
-  const double head = static_cast<double>(spec.extent("vocab")) * static_cast<double>(spec.extent("hidden"));
+               std::span<const double> products, std::size_t length) {
+  double work = 0;
+  const double head = static_cast<double>(length) * static_cast<double>(spec.head().elements());
   for (const StepGroup& group : groups) {
     const std::size_t block = first_block_of(spec, names.weights[group.front()].weight);
-    weights += static_cast<double>(weights_from(spec, block)) + head / 2;  // half of the tokens are scored
+    work += products[block] + head / 2;  // half of the tokens are scored
   }
-  return weights * static_cast<double>(windows * limits.length);
+  return work;
 }
 
 [[noreturn]] void refuse_passes(std::size_t passes, std::size_t least) {
@@ -81,16 +95,20 @@ std::uint64_t weights_from(const ModelSpec& spec, std::size_t block) {
 SurveyDesign design_survey(const ModelSpec& spec, const ExportMap& names, const SurveyLimits& limits) {
   const std::size_t windows = std::min(limits.windows, kSurveyWindows), layers = layers_of(spec);
   SurveyDesign design{.windows = windows, .bands = layers};
+  const std::vector<double> products = products_from_blocks(spec, limits.length);
+  const auto work = [&] {
+    return static_cast<double>(windows) * work_of(spec, names, design.groups, products, limits.length);
+  };
   const auto too_much = [&] {
     if (limits.passes) return design.groups.size() > *limits.passes;
-    return work_of(spec, names, design.groups, limits, windows) > kMostWork;
+    return work() > kMostWork;
   };
   const std::size_t fewest = limits.passes ? 1 : std::min(kFewestBands, layers);
   design.groups = groups_of(spec, names, design.bands);
   while (too_much() && design.bands > fewest) design.groups = groups_of(spec, names, --design.bands);
   design.is_banded = design.bands < layers;
   if (limits.passes && too_much()) refuse_passes(*limits.passes, design.groups.size());
-  const double share = kMostWork / std::max(1.0, work_of(spec, names, design.groups, limits, windows));
+  const double share = kMostWork / std::max(1.0, work());
   if (!limits.passes && share < 1)
     design.windows = std::clamp(static_cast<std::size_t>(static_cast<double>(windows) * share),
                                 std::min(kFewestWindows, windows), windows);

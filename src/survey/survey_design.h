@@ -26,15 +26,16 @@ struct SurveyDesign {
 };
 
 // For the matrices of a plan that choose a number format. Each is a group by itself where that takes at most 5e13
-// multiply-adds. Of larger models those of one role (attn.q, mlp.down ...) in a band of neighbouring layers are one
-// group: as many bands as that allows, but 4 at least, on fewer windows if need be, but 4 at least. Tensors that are
-// parts of one weight stay together. Error(kUsage) when `passes` is less than the model has roles.
+// multiply-adds, of a mixture those of the experts that a token passes. Of larger models those of one role (attn.q,
+// mlp.down ...) in a band of neighbouring layers are one group: as many bands as that allows, but 4 at least, on fewer
+// windows if need be, but 4 at least. Tensors that are parts of one weight stay together. Error(kUsage) when `passes`
+// is less than the model has roles.
 SurveyDesign design_survey(const ModelSpec& spec, const ExportMap& names, const SurveyLimits& limits);
 
 // Index of the first block that uses the weight.
 std::size_t first_block_of(const ModelSpec& spec, std::size_t weight);
 
-// Weights that a pass multiplies by from block `block` on (1: all layers), without the head's.
+// Weights that a pass decodes from block `block` on (1: all layers), without the head's.
 std::uint64_t weights_from(const ModelSpec& spec, std::size_t block);
 
 }  // namespace quern

@@ -76,6 +76,19 @@ TEST(SurveyDesign, SavesPassesAndWindowsWhereTheModelIsLarge) {
   EXPECT_LE(huge.groups.size(), large.groups.size());
 }
 
+// Experts that no token passes cost nothing: more of them leave as many bands.
+TEST(SurveyDesign, CountsTheExpertsThatATokenPasses) {
+  OpenModel model(tiny("tiny-mixtral"));
+  const ExportMap names = export_map(model, find_format("gguf"));
+  const SurveyLimits limits{.windows = 12, .length = std::size_t{1} << 23};
+  const SurveyDesign some = design_survey(model.spec, names, limits);
+  for (Block& block : model.spec.blocks)
+    for (Op& op : block.ops)
+      if (auto* experts = std::get_if<ExpertsOp>(&op.kind)) experts->used = 1;
+  const SurveyDesign fewer = design_survey(model.spec, names, limits);
+  EXPECT_LT(some.windows, fewer.windows);
+}
+
 TEST(SurveyDesign, RefusesFewerPassesThanKindsOfMatrices) {
   const Llama7m f;
   const std::string message =

@@ -11,6 +11,7 @@
 #include "kernel/memory_bandwidth.h"
 #include "kernel/packed_product.h"
 #include "quern/error.h"
+#include "runtime/open_model.h"
 #include "runtime/sequence.h"
 #include "runtime/sequence_memory.h"
 

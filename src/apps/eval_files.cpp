@@ -5,6 +5,8 @@
 
 #include "encode/check_weights.h"
 #include "format/load_tokenizer.h"
+#include "measure/evaluate.h"
+#include "measure/evaluation_setup.h"
 #include "package/package.h"
 #include "quern/error.h"
 #include "text/texts.h"

@@ -8,6 +8,7 @@
 #include "format/end_tokens.h"
 #include "format/load_tokenizer.h"
 #include "quern/error.h"
+#include "runtime/open_model.h"
 #include "runtime/sequence.h"
 #include "runtime/sequence_memory.h"
 #include "text/stop_strings.h"

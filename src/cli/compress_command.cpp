@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "cli/preview_text.h"
+#include "compress/compress.h"
 #include "package/package.h"
 #include "plan/precision_table.h"
 #include "quern/error.h"

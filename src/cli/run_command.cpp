@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "quern/error.h"
+#include "quern/json.h"
 
 namespace quern::cli {
 namespace {

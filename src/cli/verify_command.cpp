@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "package/verify.h"
 #include "quern/error.h"
+#include "quern/json.h"
 
 namespace quern::cli {
 namespace {

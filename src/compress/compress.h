@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compress/compress_options.h"
+#include "quern/observer.h"
 #include "report/report.h"
 
 namespace quern {

@@ -10,6 +10,7 @@
 #include "compress/compress_texts.h"
 #include "compress/scheme_choice.h"
 #include "encode/encode.h"
+#include "measure/evaluation_setup.h"
 #include "plan/coupling.h"
 #include "report/manifest.h"
 

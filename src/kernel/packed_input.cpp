@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "codec/lanes.h"
 #include "kernel/dot_kernels.h"
+#include "kernel/packed_product.h"
 
 namespace quern {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "runtime/activation_store.h"
 #include "runtime/prepared_op.h"
+#include "runtime/walk_context.h"
 
 namespace quern {
 

@@ -1,7 +1,7 @@
 // A matrix kept in its codecs' bytes, multiplied by all threads.
 #pragma once
 
-#include "runtime/block_walk.h"
+#include "runtime/walk_context.h"
 
 namespace quern {
 

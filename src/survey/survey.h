@@ -3,6 +3,7 @@
 
 #include "encode/encode.h"
 #include "measure/evaluate.h"
+#include "measure/evaluation_setup.h"
 #include "plan/size_plan.h"
 #include "survey/survey_design.h"
 

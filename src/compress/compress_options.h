@@ -17,6 +17,7 @@ struct CompressOptions {
   std::string scheme = "simple";
   std::string format;                      // empty: the scheme's
   std::filesystem::path precision_map;     // rules for single tensors; empty: the scheme decides everything
+  std::string optimizer;                   // of matrices whose inputs are known; empty: the one that measures better
   std::filesystem::path plan;              // followed as it is, in place of `scheme` and `format`; empty: none
   std::filesystem::path calibration_text;  // empty: no statistics, plain round-to-nearest
   std::filesystem::path statistics;        // an importance matrix to use in place of calibration

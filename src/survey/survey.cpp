@@ -41,7 +41,7 @@ std::optional<std::size_t> probe_of(const Candidate& candidate) {
   std::optional<std::size_t> best;
   const auto distance = [&](std::size_t i) { return std::abs(candidate.codecs[i]->bits_per_weight - kProbeBits); };
   for (std::size_t i = 0; i < candidate.codecs.size(); ++i)
-    if (candidate.codecs[i] != candidate.stored && candidate.errors[i].weighted > 0 &&
+    if (candidate.codecs[i] != candidate.stored && candidate.errors[i].loss() > 0 &&
         (!best || distance(i) < distance(*best)))
       best = i;
   return best;
@@ -106,7 +106,7 @@ std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candi
     PlanStep step = in.plan.steps[candidate.step];
     step.codec = candidate.codecs[i % count]->name;
     const RowTask& task = tasks[i / count];
-    errors[i] = encode_rows(rows, step, rows.moments(in.encode.statistics, task.expert), task).error;
+    errors[i] = encode_rows(rows, step, *rows.inputs(in.encode.inputs, task.expert), task).error;
   });
   std::vector<EncodeError> sums(count);
   for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -122,7 +122,7 @@ void try_codecs(const SurveyInput& in, Candidate& candidate) {
   std::vector<const Codec*> codecs;
   const std::vector<EncodeError> errors = errors_of(in, candidate);
   for (std::size_t c = 0; c < errors.size(); ++c) {
-    if (std::isfinite(errors[c].plain) && std::isfinite(errors[c].weighted)) {
+    if (std::isfinite(errors[c].plain) && std::isfinite(errors[c].loss())) {
       codecs.push_back(candidate.codecs[c]);
       candidate.errors.push_back(errors[c]);
     } else {
@@ -159,12 +159,12 @@ std::vector<Rate> rates_of(const std::vector<Candidate>& candidates, const std::
       if (!candidate.probe || std::ranges::count(groups[g], candidate.step) == 0) continue;
       rates.push_back({&candidate});
       if (std::ranges::count(measured[g].steps, candidate.step) > 0)
-        errors += candidate.errors[*candidate.probe].weighted;
+        errors += candidate.errors[*candidate.probe].loss();
     }
     if (!(errors > 0)) errors = std::numeric_limits<double>::max();  // nothing was measured
     for (Rate& rate : std::span(rates).subspan(first)) {
       rate.by_error = std::max(kLeastHarm, measured[g].kld) / errors;
-      rate.kld = std::max(0.0, measured[g].kld) / errors * rate.candidate->errors[*rate.candidate->probe].weighted;
+      rate.kld = std::max(0.0, measured[g].kld) / errors * rate.candidate->errors[*rate.candidate->probe].loss();
     }
   }
   return rates;
@@ -182,9 +182,9 @@ StepOptions options_of(const Candidate& candidate, const std::vector<Rate>& rate
   }
   for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
     const Codec& codec = *candidate.codecs[c];
-    if (candidate.errors[c].relative_weighted() > kMostLoss && &codec != candidate.planned) continue;
+    if (candidate.errors[c].relative_loss() > kMostLoss && &codec != candidate.planned) continue;
     options.options.push_back({&codec, codec.stored_bytes(candidate.layout.rows, candidate.layout.cols),
-                               by_error * candidate.errors[c].weighted});
+                               by_error * candidate.errors[c].loss()});
   }
   return options;
 }

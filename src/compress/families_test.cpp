@@ -6,6 +6,7 @@
 #include "compress/small_tokenizer_fixture.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
+#include "measure/evaluate.h"
 #include "package/verify.h"
 
 namespace quern {

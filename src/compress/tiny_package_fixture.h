@@ -4,6 +4,8 @@
 #include "base/random.h"
 #include "compress/compress.h"
 #include "format/scratch_folder_fixture.h"
+#include "runtime/open_model.h"
+#include "text/texts.h"
 
 namespace quern {
 

@@ -7,6 +7,7 @@
 #include "compress/compress.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
+#include "runtime/open_model.h"
 
 namespace quern {
 namespace {

@@ -7,6 +7,8 @@
 #include "base/sha256.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/encode.h"
+#include "measure/evaluation_setup.h"
+#include "runtime/walk_memory.h"
 
 namespace quern {
 namespace {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "plan/better_codec.h"
 #include "plan/choice.h"
 #include "quern/error.h"
 #include "tests/shared_folder.h"

@@ -33,11 +33,14 @@ const Optimizer* optimizer_for(const CompressOptions& options) {
   if (options.optimizer.empty()) return nullptr;
   const Optimizer& named = find_optimizer(options.optimizer);
   if (named.needs > Optimizer::Needs::kNothing && options.calibration_text.empty() && options.statistics.empty())
-    fail(ErrorCode::kUsage, "the optimizer {} goes by the inputs of matrices on a text, and there is none: give --calib", named.name);
+    fail(ErrorCode::kUsage,
+         "the optimizer {} goes by the inputs of matrices on a text, and there is none: give --calib", named.name);
   if (named.needs > Optimizer::Needs::kMoments && !options.statistics.empty())
     fail(ErrorCode::kUsage,
-         "the optimizer {} needs products of inputs, and an importance matrix has their squares alone: give --calib in place of "
-         "--imatrix", named.name);
+         "the optimizer {} needs products of inputs, and an importance matrix has their squares alone: give --calib in "
+         "place of "
+         "--imatrix",
+         named.name);
   return &named;
 }
 
@@ -91,7 +94,7 @@ const std::vector<HashedFile>& Preparation::hash_source() {
   return source_files = hashed_files(source.checkpoint, hashes);
 }
 
-Plan Preparation::plan() {
+Plan Preparation::plan(const Optimizer* by) {
   if (given) hash_source();
   const std::string hash = source_files.empty() ? "" : combined_hash(source_files);
   const PlanInput input{scheme,
@@ -102,7 +105,7 @@ Plan Preparation::plan() {
                         hash,
                         statistics_sha256,
                         precision_map ? &*precision_map : nullptr,
-                        optimizer};
+                        by};
   if (!given) return make_plan(input);
   if (!calibrates()) check_plan_statistics(*given, "", options.plan);
   if (given->statistics_sha256.empty() && calibrates())
@@ -142,8 +145,8 @@ Statistics Preparation::collect_with_hessians(const fs::path& folder) {
   if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
   HessianWriter store(folder, hessians_of());
   // A comparison keeps twice the hidden states that a calibration does.
-  collect_hessians(walk(), *texts.calibration, {.hidden_limit = setup.memory_limit, .memory_limit = 2 * setup.memory_limit},
-                   store, observer);
+  collect_hessians(walk(), *texts.calibration,
+                   {.hidden_limit = setup.memory_limit, .memory_limit = 2 * setup.memory_limit}, store, observer);
   return statistics_of(HessianStore(folder, hessians_of()));
 }
 

@@ -52,7 +52,9 @@ struct Preparation {
   const std::vector<HashedFile>& hash_source();
   // By the scheme, or the one that was given. Refuses what cannot be planned. One by the scheme names the model's hash
   // only behind hash_source.
-  Plan plan();
+  Plan plan() { return plan(optimizer); }
+  // The same with this optimizer for the matrices whose inputs are known; null: the scheme's.
+  Plan plan(const Optimizer* by);
   // What a person should know of a plan before it is carried out.
   std::vector<std::string> notes_of(const Plan& plan) const;
   // What keeps programs from loading its files.
@@ -66,8 +68,8 @@ struct Preparation {
   bool hashes_first() const { return given || options.bound.is_set() || runs_first(); }
   // Whether a Hessian of every group is to be collected: there is a text, and something that uses them.
   bool wants_hessians() const;
-  // Of the calibration text, or those that were given, written to `file`; Hessians into a store beside it, which goes on with what
-  // is there. Returns the hash of the file.
+  // Of the calibration text, or those that were given, written to `file`; Hessians into a store beside it, which goes
+  // on with what is there. Returns the hash of the file.
   std::string collect(const std::filesystem::path& file);
   // Statistics go through their file, so that a run from the file gives the same bytes.
   void use_statistics(const std::filesystem::path& file);

@@ -1,4 +1,5 @@
-// A panel of columns at a time: corrected by all columns before it in one product, fitted, then rounded column by column.
+// A panel of columns at a time: corrected by all columns before it in one product, fitted, then rounded column by
+// column.
 #include "optim/feedback.h"
 
 #include <algorithm>
@@ -26,8 +27,13 @@ class Feedback {
         panel_(codec.block == 0 ? std::min(kRowPanel, rows.cols) : codec.block),
         sides_(rows.rows * (rows.cols / block_) * codec.side_bytes) {}
 
-  void encode(PackedTensor& out) {
-    if (codec_.settle) {  // what is stored of a side depends on later blocks: the first pass finds them, the second rounds
+  void encode(PackedTensor& out, FeedbackFit fit) {
+    if (fit == FeedbackFit::kOnce) {
+      fit_all();
+      settle_all();
+      round_all(Sides::kKeep, &out);
+    } else if (codec_.settle) {  // what is stored of a side depends on later blocks: the first pass finds them, the
+                                 // second rounds
       round_all(Sides::kFit, nullptr);
       settle_all();
       round_all(Sides::kKeep, &out);
@@ -43,21 +49,28 @@ class Feedback {
     return &sides_[(row * (rows_.cols / block_) + block) * codec_.side_bytes];
   }
 
+  void fit_all() {
+    for (std::size_t r = 0; r < rows_.rows; ++r)
+      for (std::size_t block = 0; block < rows_.cols / block_; ++block)
+        fit(r, block, rows_.row(r).subspan(block * block_, block_));
+  }
+
   void settle_all() {
+    if (!codec_.settle) return;
     const std::size_t run = std::size_t{codec_.settled_blocks} * codec_.side_bytes;
     for (std::size_t at = 0; at < sides_.size(); at += run)
       codec_.settle(std::span(sides_).subspan(at, std::min(run, sides_.size() - at)));
   }
 
   void fit(std::size_t row, std::size_t block, std::span<const float> weights) {
-    codec_.fit(weights, importance_.empty() ? importance_ : importance_.subspan(block * block_, block_), side(row, block));
+    codec_.fit(weights, importance_.empty() ? importance_ : importance_.subspan(block * block_, block_),
+               side(row, block));
   }
 
   void round_all(Sides sides, PackedTensor* out) {
     work_ = columns_of(rows_);
     codes_.assign(rows_.rows * block_, 0);
-    if (codec_.block == 0 && sides == Sides::kFit)
-      for (std::size_t r = 0; r < rows_.rows; ++r) fit(r, 0, rows_.row(r));
+    if (codec_.block == 0 && sides == Sides::kFit) fit_all();
     for (std::size_t first = 0; first < rows_.cols; first += panel_) {
       const std::size_t count = std::min(panel_, rows_.cols - first);
       Columns wanted = corrected(first, count);
@@ -96,7 +109,8 @@ class Feedback {
     const std::size_t block = column / block_, place = column % block_;
     float value = 0;
     for (std::size_t r = 0; r < rows_.rows; ++r) {
-      codec_.round(side(r, block), static_cast<std::uint32_t>(place), {wanted + r, 1}, {&codes_[r * block_ + place], 1}, {&value, 1});
+      codec_.round(side(r, block), static_cast<std::uint32_t>(place), {wanted + r, 1}, {&codes_[r * block_ + place], 1},
+                   {&value, 1});
       work_.column(column)[r] -= value;
     }
   }
@@ -123,9 +137,9 @@ class Feedback {
 }  // namespace
 
 void encode_with_feedback(const HessianFactor& factor, const Codec& codec, MatrixView rows,
-                          std::span<const float> importance, PackedTensor& out) {
+                          std::span<const float> importance, PackedTensor& out, FeedbackFit fit) {
   ensure(factor.columns() == rows.cols, "the Hessian of {} columns for rows of {}", factor.columns(), rows.cols);
-  Feedback(factor, codec, rows, importance).encode(out);
+  Feedback(factor, codec, rows, importance).encode(out, fit);
 }
 
 double hessian_error(const HessianFactor& factor, MatrixView rows, MatrixView decoded) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "quern/error.h"
 
@@ -12,8 +13,7 @@ extern "C" void dpotrf_(const char* uplo, const int* n, double* a, const int* ld
 namespace quern {
 namespace {
 
-// Shares of the mean diagonal; 1% is what GPTQ adds (Frantar et al. 2022, arXiv 2210.17323).
-constexpr double kDampings[] = {0.01, 0.1, 1.0};
+constexpr double kDampings[] = {kUsualDamping, 0.1, 1.0};
 
 // The full matrix, row-major, from its upper triangle.
 std::vector<double> square(std::span<const float> upper, std::size_t n) {
@@ -24,8 +24,8 @@ std::vector<double> square(std::span<const float> upper, std::size_t n) {
   return full;
 }
 
-// The upper triangular R of A = R R^T, in the upper triangle of the result. Read backwards A is B with B(i, j) = A(n-1-i, n-1-j);
-// its lower Cholesky factor, read backwards again, is R. Nothing where A is not positive definite.
+// The upper triangular R of A = R R^T, in the upper triangle of the result. Read backwards A is B with B(i, j) =
+// A(n-1-i, n-1-j); its lower Cholesky factor, read backwards again, is R. Nothing where A is not positive definite.
 std::optional<std::vector<double>> upper_factor(std::vector<double> a, std::size_t n) {
   std::ranges::reverse(a);
   const int size = static_cast<int>(n);
@@ -38,42 +38,48 @@ std::optional<std::vector<double>> upper_factor(std::vector<double> a, std::size
 }
 
 std::string describe(std::size_t columns, std::uint64_t tokens) {
-  return fmt::format("the second moments of its {} inputs over {} tokens are not positive definite, whatever is added to them",
-                     columns, tokens);
+  return fmt::format(
+      "the second moments of its {} inputs over {} tokens are not positive definite, whatever is added to them",
+      columns, tokens);
 }
 
 }  // namespace
+
+// The triangle in float, the matrix in double and its factor in float.
+std::uint64_t factorisation_bytes(std::uint64_t columns) {
+  return columns * columns * (sizeof(float) / 2 + sizeof(double) + sizeof(float));
+}
 
 Factorisation factorise(std::span<const float> upper, std::size_t n, std::uint64_t tokens) {
   ensure(upper.size() == n * (n + 1) / 2, "{} values of a triangle of {} columns", upper.size(), n);
   if (tokens == 0) return {std::nullopt, "no token of the calibration text reached it"};
   if (!std::ranges::all_of(upper, [](float value) { return std::isfinite(value); }))
     return {std::nullopt, "the second moments of its inputs are not finite"};
-  const std::vector<double> full = square(upper, n);
   HessianFactor factor;
-  double sum = 0;
-  for (std::size_t j = 0; j < n; ++j) {
-    sum += full[j * n + j];
-    factor.dead_ += !(full[j * n + j] > 0);
-  }
+  std::vector<float> diagonal;
+  for (std::size_t j = 0, at = 0; j < n; at += n - j++) diagonal.push_back(upper[at]);
+  const double sum = std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
+  factor.dead_ = static_cast<std::size_t>(std::ranges::count_if(diagonal, [](float value) { return !(value > 0); }));
   if (factor.dead_ == n) return {std::nullopt, "its inputs were 0 on the whole calibration text"};
   const double mean = sum / static_cast<double>(n - factor.dead_);
   for (const double damping : kDampings) {
-    std::vector<double> damped = full;
+    std::vector<double> damped = square(upper, n);
     factor.added_.assign(n, damping * mean);
     for (std::size_t j = 0; j < n; ++j) {
-      if (!(full[j * n + j] > 0)) factor.added_[j] = mean;
+      if (!(diagonal[j] > 0)) factor.added_[j] = mean;
       damped[j * n + j] += factor.added_[j];
     }
     const std::optional<std::vector<double>> r = upper_factor(std::move(damped), n);
     if (!r) continue;
     factor.damping_ = damping;
+    factor.pivots_.clear();
     factor.upper_.assign((n + HessianFactor::kTile - 1) / HessianFactor::kTile * HessianFactor::kTile * n, 0.0f);
     for (std::size_t j = 0; j < n; ++j) {
       const double pivot = (*r)[j * n + j];
       factor.pivots_.push_back(pivot * pivot);
       float* column = &factor.upper_[j / HessianFactor::kTile * n * HessianFactor::kTile + j % HessianFactor::kTile];
-      for (std::size_t i = 0; i <= j; ++i) column[i * HessianFactor::kTile] = static_cast<float>((*r)[i * n + j] / pivot);
+      for (std::size_t i = 0; i <= j; ++i)
+        column[i * HessianFactor::kTile] = static_cast<float>((*r)[i * n + j] / pivot);
     }
     return {std::move(factor), {}};
   }

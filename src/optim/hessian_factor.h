@@ -10,8 +10,9 @@
 
 namespace quern {
 
-// H + diag(added) = U diag(pivots) U^T with U upper triangular and ones on its diagonal (LDL^T from the last column to the
-// first: Chee et al. 2023, QuIP, arXiv 2307.13304, whose LDLQ rounds column j with the errors of the columns before it times U).
+// H + diag(added) = U diag(pivots) U^T with U upper triangular and ones on its diagonal (LDL^T from the last column to
+// the first: Chee et al. 2023, QuIP, arXiv 2307.13304, whose LDLQ rounds column j with the errors of the columns before
+// it times U).
 class HessianFactor {
  public:
   // Columns of U that stand side by side, so that a product reads them as one stream.
@@ -35,13 +36,20 @@ class HessianFactor {
   std::size_t dead_ = 0;
 };
 
+// The share of the mean diagonal that is added where that is enough; what GPTQ adds (Frantar et al. 2022, arXiv
+// 2210.17323).
+inline constexpr double kUsualDamping = 0.01;
+
+// Bytes while a matrix of so many columns is factorised.
+std::uint64_t factorisation_bytes(std::uint64_t columns);
+
 struct Factorisation {
   std::optional<HessianFactor> factor;
   std::string why_not;  // where there is none, as a sentence for people
 };
 
-// `upper`: the upper triangle of E[x x^T] over `tokens`, row by row. Where it is not positive definite with the least damping,
-// more is tried. No factor where no token was seen, a value is not finite, or no damping helps.
+// `upper`: the upper triangle of E[x x^T] over `tokens`, row by row. Where it is not positive definite with the least
+// damping, more is tried. No factor where no token was seen, a value is not finite, or no damping helps.
 Factorisation factorise(std::span<const float> upper, std::size_t columns, std::uint64_t tokens);
 
 }  // namespace quern

@@ -1,4 +1,6 @@
 // Error of encoded rows, measured on the bytes: every row is decoded again.
+#include "optim/encode_error.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,7 +9,6 @@
 #include <vector>
 
 #include "codec/lanes.h"
-#include "optim/encode_error.h"
 #include "optim/feedback.h"
 
 namespace quern {

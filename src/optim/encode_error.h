@@ -9,9 +9,10 @@ namespace quern {
 
 // Sums over encoded weights, with the energy of the weights in the same measure. D: differences, W: weights.
 struct EncodeError {
-  double weighted = 0, weighted_energy = 0;  // tr(D diag(H) D^T): columns count as their second moments, 1 where there are none
-  double plain = 0, plain_energy = 0;        // tr(D D^T)
-  double output = 0, output_energy = 0;      // tr(D H D^T), what the product's output is wrong by; 0 without a Hessian
+  double weighted = 0,
+         weighted_energy = 0;  // tr(D diag(H) D^T): columns count as their second moments, 1 where there are none
+  double plain = 0, plain_energy = 0;    // tr(D D^T)
+  double output = 0, output_energy = 0;  // tr(D H D^T), what the product's output is wrong by; 0 without a Hessian
 
   EncodeError& operator+=(const EncodeError& other);
   EncodeError& operator*=(double factor);

@@ -37,19 +37,23 @@ double trace(const Matrix& w, const Matrix& q, const std::vector<double>& h) {
   return sum;
 }
 
-// Hessians of the tests, of inputs that are used once.
 struct Known {
   std::vector<float> upper;
   InputContext inputs;
 
-  explicit Known(std::size_t columns, std::uint64_t seed = 1)
-      : upper(hessian_of(correlated_inputs(3 * columns, columns, seed))) {
+  explicit Known(std::size_t columns) : upper(hessian_of(correlated_inputs(columns, columns, 1))) {
     std::vector<double> moments;
     const std::vector<double> h = full(upper, columns);
     for (std::size_t c = 0; c < columns; ++c) moments.push_back(h[c * columns + c]);
-    inputs = input_context(moments, factorise(upper, columns, 3 * columns));
+    inputs = input_context(moments, factorise(upper, columns, columns));
   }
 };
+
+// Made once for all tests: the inputs of kCols columns take as long as everything else.
+const Known& known_inputs() {
+  static const Known known(kCols);
+  return known;
+}
 
 PackedTensor encoded(const char* optimizer, const Codec& codec, const Matrix& rows, const InputContext& inputs) {
   PackedTensor packed(codec, {rows.rows(), rows.cols()});
@@ -115,7 +119,7 @@ INSTANTIATE_TEST_SUITE_P(All, FeedbackOfCodec, testing::ValuesIn(codecs().begin(
 
 TEST_P(FeedbackOfCodec, LosesLessThanWeightedRounding) {
   const Codec& codec = *GetParam();
-  const Known known(kCols);
+  const Known& known = known_inputs();
   const Matrix rows = random_rows(kRows, kCols, 3);
   const EncodeError rounding = measure_error(rows.view(), known.inputs, encoded("weighted", codec, rows, known.inputs)),
                     feedback = measure_error(rows.view(), known.inputs, encoded("ldlq", codec, rows, known.inputs));
@@ -128,7 +132,7 @@ TEST_P(FeedbackOfCodec, LosesLessThanWeightedRounding) {
 
 TEST_P(FeedbackOfCodec, GivesTheSameBytesHoweverRowsAreShared) {
   const Codec& codec = *GetParam();
-  const Known known(kCols);
+  const Known& known = known_inputs();
   const Matrix rows = random_rows(64, kCols, 4);
   const PackedTensor whole = encoded("ldlq", codec, rows, known.inputs);
   const std::size_t together = std::max<std::size_t>(1, codec.rows_together(kCols)),
@@ -146,7 +150,7 @@ TEST_P(FeedbackOfCodec, GivesTheSameBytesHoweverRowsAreShared) {
 }
 
 TEST(Feedback, OfWeightsOnTheGridLosesNothing) {
-  const Known known(kCols);
+  const Known& known = known_inputs();
   const Codec& codec = *find_codec("q8_0");
   const Matrix on_grid = decoded(encoded("rtn", codec, random_rows(kRows, kCols, 5), {}));
   EXPECT_EQ(measure_error(on_grid.view(), known.inputs, encoded("ldlq", codec, on_grid, known.inputs)).plain, 0);
@@ -154,7 +158,7 @@ TEST(Feedback, OfWeightsOnTheGridLosesNothing) {
 
 // Scales that see the weights as they are to be rounded are better than those of the weights as they were.
 TEST(Feedback, FitsAgainAtEachBlock) {
-  const Known known(kCols);
+  const Known& known = known_inputs();
   const Matrix rows = random_rows(kRows, kCols, 6);
   for (const char* name : {"q4_k", "q3_k", "q2_k", "q4_0"}) {
     const Codec& codec = *find_codec(name);

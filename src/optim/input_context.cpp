@@ -6,7 +6,8 @@
 namespace quern {
 
 InputContext input_context(std::span<const double> moments) {
-  InputContext context{.moments = {moments.begin(), moments.end()}, .importance = {}, .hessian = nullptr, .why_no_hessian = {}};
+  InputContext context{
+      .moments = {moments.begin(), moments.end()}, .importance = {}, .hessian = nullptr, .why_no_hessian = {}};
   const double sum = std::accumulate(moments.begin(), moments.end(), 0.0);
   if (!(sum > 0)) return context;
   for (const double moment : moments)

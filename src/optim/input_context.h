@@ -12,10 +12,10 @@
 namespace quern {
 
 struct InputContext {
-  std::vector<double> moments;                     // mean of x^2 per column; empty: nothing is known
-  std::vector<float> importance;                   // the same with mean 1, for the codecs; empty where all are 0
-  std::shared_ptr<const HessianFactor> hessian;    // null: second moments alone
-  std::string why_no_hessian;                      // where one was collected and cannot be used
+  std::vector<double> moments;                   // mean of x^2 per column; empty: nothing is known
+  std::vector<float> importance;                 // the same with mean 1, for the codecs; empty where all are 0
+  std::shared_ptr<const HessianFactor> hessian;  // null: second moments alone
+  std::string why_no_hessian;                    // where one was collected and cannot be used
 };
 
 // Of second moments alone, or of none.

@@ -13,9 +13,10 @@ void encode(const InputContext& inputs, const Codec& codec, MatrixView rows, Pac
 }  // namespace
 
 extern const Optimizer ldlq;
-const Optimizer ldlq{.name = "ldlq",
-                     .summary = "each column makes up for the rounding errors of those before it (GPTQ), by E[x x^T] of its inputs",
-                     .needs = Optimizer::Needs::kHessian,
-                     .encode = encode};
+const Optimizer ldlq{
+    .name = "ldlq",
+    .summary = "each column makes up for the rounding errors of those before it (GPTQ), by E[x x^T] of its inputs",
+    .needs = Optimizer::Needs::kHessian,
+    .encode = encode};
 
 }  // namespace quern

@@ -12,7 +12,9 @@ void encode(const InputContext&, const Codec& codec, MatrixView rows, PackedTens
 }  // namespace
 
 extern const Optimizer rtn;
-const Optimizer rtn{
-    .name = "rtn", .summary = "round to nearest, every weight counts alike (needs no text)", .needs = Optimizer::Needs::kNothing, .encode = encode};
+const Optimizer rtn{.name = "rtn",
+                    .summary = "round to nearest, every weight counts alike (needs no text)",
+                    .needs = Optimizer::Needs::kNothing,
+                    .encode = encode};
 
 }  // namespace quern

@@ -46,7 +46,8 @@ Columns columns_of(MatrixView rows) {
 namespace {
 
 // One column of U, anywhere.
-void add_column(const HessianFactor& factor, const Columns& errors, ColumnRange inputs, std::size_t column, float* out) {
+void add_column(const HessianFactor& factor, const Columns& errors, ColumnRange inputs, std::size_t column,
+                float* out) {
   const float* u = factor.tile(inputs.first, column / kTile * kTile) + column % kTile;
   for (std::size_t r = 0; r < errors.stride(); r += kLanes) {
     Lanes sum = load(out + r);
@@ -71,7 +72,8 @@ void add_product(const HessianFactor& factor, const Columns& errors, ColumnRange
     const float* u = factor.tile(inputs.first, first + k);
     float* to = out.column(at + k);
     std::size_t r = 0;
-    for (; r + kVectors * kLanes <= stride; r += kVectors * kLanes) tile_product<kVectors>(u, from + r, rows, stride, to + r);
+    for (; r + kVectors * kLanes <= stride; r += kVectors * kLanes)
+      tile_product<kVectors>(u, from + r, rows, stride, to + r);
     for (; r < stride; r += kLanes) tile_product<1>(u, from + r, rows, stride, to + r);
   }
 }

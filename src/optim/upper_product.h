@@ -8,7 +8,8 @@
 
 namespace quern {
 
-// Columns of rows, one after the other, so that a vector holds the same column of several rows. `stride`: rows, padded with zeros.
+// Columns of rows, one after the other, so that a vector holds the same column of several rows. `stride`: rows, padded
+// with zeros.
 class Columns {
  public:
   Columns(std::size_t columns, std::size_t rows)
@@ -30,9 +31,9 @@ struct ColumnRange {
   std::size_t first = 0, last = 0;  // behind the end
 };
 
-// out[at + k] += sum over i in inputs of errors[i] U(i, first + k), for k below `count`. Each sum runs over i in its order, with one
-// rounding a step, whatever other rows and columns are in the call. REQUIRES: inputs.last <= first; `out` has as many rows as
-// `errors`, and columns up to at + count, rounded up to a multiple of HessianFactor::kTile.
+// out[at + k] += sum over i in inputs of errors[i] U(i, first + k), for k below `count`. Each sum runs over i in its
+// order, with one rounding a step, whatever other rows and columns are in the call. REQUIRES: inputs.last <= first;
+// `out` has as many rows as `errors`, and columns up to at + count, rounded up to a multiple of HessianFactor::kTile.
 void add_product(const HessianFactor& factor, const Columns& errors, ColumnRange inputs, std::size_t first,
                  std::size_t count, Columns& out, std::size_t at);
 

@@ -91,7 +91,8 @@ void add_choices(CLI::App& app, ModelOptions& o) {
   app.add_option("--precision-map", o.compress.precision_map, "JSON rules that give single tensors a number format")
       ->type_name("FILE")
       ->group(kMoreChoices);
-  app.add_option("--optimizer", o.compress.optimizer, "How codes are chosen: rtn, weighted, ldlq (default: what measures better)")
+  app.add_option("--optimizer", o.compress.optimizer,
+                 "How codes are chosen: rtn, weighted, ldlq (error feedback), auto (what measures better)")
       ->type_name("NAME")
       ->group(kMoreChoices);
   add_compute(app, o.shared)->group(kMoreChoices);

@@ -23,8 +23,7 @@ bool needs_gate(const CompressOptions& options, GateText gate) {
 
 // Whether the text that decides has nothing to decide but how codes are chosen.
 bool chooses_optimizer(const CompressOptions& options) {
-  return options.optimizer.empty() && options.plan.empty() && !options.calibration_text.empty() &&
-         options.statistics.empty();
+  return options.optimizer == kMeasuredOptimizer && options.plan.empty() && !options.calibration_text.empty();
 }
 
 // Windows that tell which of two optimizers is better: as many as a survey takes.

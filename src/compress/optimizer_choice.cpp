@@ -7,7 +7,7 @@ namespace quern {
 
 OptimizerChoice choose_optimizer(const Sizing& sizing) {
   Preparation& prep = sizing.prep;
-  if (prep.optimizer || prep.given || !prep.hessians) return {prep.optimizer, {}};
+  if (prep.options.optimizer != kMeasuredOptimizer || prep.given || !prep.hessians) return {prep.optimizer, {}};
   const Optimizer &feedback = best_optimizer(Optimizer::Needs::kHessian),
                   &rounding = best_optimizer(Optimizer::Needs::kMoments);
   if (!prep.texts.gate) return {&feedback, {}};

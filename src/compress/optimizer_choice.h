@@ -1,4 +1,4 @@
-// How the codes of a model's matrices are chosen, where nobody said it.
+// How the codes of a model's matrices are chosen, where that is to be measured.
 #pragma once
 
 #include <string>
@@ -13,9 +13,9 @@ struct OptimizerChoice {
   std::string note;                      // what was measured; empty: nothing had to be
 };
 
-// The one that was named or that a given plan has, or, where Hessians were collected, error feedback or weighted
-// rounding: that whose files by the scheme diverge less on windows of the gate text (without such a text: error
-// feedback). The journal keeps what was measured. REQUIRES: the statistics are in use.
+// The one that was named, or, where the options ask for what measures better: error feedback or weighted rounding, that
+// whose files by the scheme diverge less on windows of the gate text (without such a text: error feedback). The journal
+// keeps what was measured. REQUIRES: the statistics are in use.
 OptimizerChoice choose_optimizer(const Sizing& sizing);
 
 }  // namespace quern

@@ -31,6 +31,11 @@ constexpr const char* kHessianFolder = "hessians";
 // The one that was named. Error(kUsage) where it needs what there will not be.
 const Optimizer* optimizer_for(const CompressOptions& options) {
   if (options.optimizer.empty()) return nullptr;
+  if (options.optimizer == kMeasuredOptimizer) {
+    if (options.calibration_text.empty())
+      fail(ErrorCode::kUsage, "optimizers are measured against each other on a text, and there is none: give --calib");
+    return nullptr;
+  }
   const Optimizer& named = find_optimizer(options.optimizer);
   if (named.needs > Optimizer::Needs::kNothing && options.calibration_text.empty() && options.statistics.empty())
     fail(ErrorCode::kUsage,
@@ -132,7 +137,8 @@ bool Preparation::wants_hessians() const {
   const bool by_rule = precision_map && std::ranges::any_of(precision_map->rules, [&](const PrecisionRule& rule) {
                          return !rule.optimizer.empty() && needs(rule.optimizer);
                        });
-  return by_rule || !optimizer || optimizer->needs == Optimizer::Needs::kHessian;
+  return by_rule || options.optimizer == kMeasuredOptimizer ||
+         (optimizer && optimizer->needs == Optimizer::Needs::kHessian);
 }
 
 HessianIdentity Preparation::hessians_of() {

@@ -57,7 +57,7 @@ struct PlanInput {
   const Checkpoint& source;
   std::string source_sha256, statistics_sha256;
   const PrecisionMap* precision_map = nullptr;  // null: the scheme decides everything
-  const Optimizer* optimizer = nullptr;         // of matrices whose inputs are known; null: "weighted"
+  const Optimizer* optimizer = nullptr;         // of matrices whose inputs are known; null: by their second moments
   bool has_statistics() const { return !statistics_sha256.empty(); }
 };
 

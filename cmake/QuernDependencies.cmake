@@ -8,6 +8,7 @@ find_package(dnnl REQUIRED)
 find_package(ICU 72 REQUIRED COMPONENTS i18n uc)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(openblas REQUIRED IMPORTED_TARGET openblas)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 
 # Debian's oneDNN runs on GNU OpenMP; clang would link its own runtime beside it, so the library is named.

@@ -4,21 +4,13 @@
 #include <algorithm>
 #include <mutex>
 
+#include "calib/column_sums.h"
 #include "runtime/head.h"
 
 namespace quern {
 namespace {
 
 using Sums = std::vector<double>;
-
-Sums sums_of_squares(MatrixView input) {
-  Sums sums(input.cols, 0.0);
-  for (std::size_t t = 0; t < input.rows; ++t) {
-    const std::span<const float> row = input.row(t);
-    for (std::size_t c = 0; c < row.size(); ++c) sums[c] += static_cast<double>(row[c]) * row[c];
-  }
-  return sums;
-}
 
 // Sums of one group, or of one of its experts. Windows are added in their order; one that comes early waits, so that
 // few are held at a time.

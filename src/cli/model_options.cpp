@@ -91,6 +91,10 @@ void add_choices(CLI::App& app, ModelOptions& o) {
   app.add_option("--precision-map", o.compress.precision_map, "JSON rules that give single tensors a number format")
       ->type_name("FILE")
       ->group(kMoreChoices);
+  app.add_option("--optimizer", o.compress.optimizer,
+                 "How codes are chosen: rtn, weighted, ldlq (error feedback), auto (what measures better)")
+      ->type_name("NAME")
+      ->group(kMoreChoices);
   add_compute(app, o.shared)->group(kMoreChoices);
   add_shared(app, o.shared);
   app.get_option("--threads")->group(kMoreChoices);

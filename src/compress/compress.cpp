@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "compress/compression.h"
 #include "compress/interaction.h"
+#include "compress/optimizer_choice.h"
 #include "compress/sizing.h"
 #include "compress/trials.h"
 #include "encode/check_weights.h"
@@ -20,10 +21,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+Sizing sizing_of(Compression& c) { return {c.prep, c.out.path() / "candidate", &c.journal}; }
+
 // `plan` with number formats for the size that was asked for, if one was.
 Plan fitted(Compression& c, const Plan& plan) {
   if (!c.options.size) return plan;
-  const Sizing sizing{c.prep, c.out.path() / "candidate", &c.journal};
+  const Sizing sizing = sizing_of(c);
   std::vector<StepOptions> options = surveyed(sizing, plan);
   SizeSearch search = size_search(c.prep, plan, options, most_bytes(c.prep));
   const SizedPlan sized = search_in_company(sizing, search, options);
@@ -109,6 +112,7 @@ Report describe(Compression& c, const Trials& trials) {
   if (const std::string note = tokenizer_note(c); !note.empty()) r.notes.push_back(note);
   if (c.prep.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
   for (const std::string& note : thin_notes(c.prep.statistics)) r.notes.push_back(note);
+  std::ranges::copy(c.prep.inputs->notes(), std::back_inserter(r.notes));
   return r;
 }
 
@@ -157,7 +161,11 @@ Report run(Compression& c) {
   if (prep.options.size || prep.options.bound.is_set()) survey_design(prep);
   check(c);
   calibrate(c);
-  const Plan plan = fitted(c, prep.plan());
+  const OptimizerChoice optimizer = choose_optimizer(sizing_of(c));
+  prep.optimizer = optimizer.optimizer;
+  Plan base = prep.plan();
+  if (!optimizer.note.empty()) base.notes.push_back(optimizer.note);
+  const Plan plan = fitted(c, base);
   note_plan(c, plan);
   Trials trials = climb(c, plan);
   prep.hashes.finish(prep.pool);

@@ -12,12 +12,16 @@
 
 namespace quern {
 
+// In place of the name of an optimizer: the one whose files diverge less on the gate text.
+inline constexpr const char* kMeasuredOptimizer = "auto";
+
 struct CompressOptions {
   std::filesystem::path input, output;
   std::string scheme = "simple";
-  std::string format;                      // empty: the scheme's
-  std::filesystem::path precision_map;     // rules for single tensors; empty: the scheme decides everything
-  std::filesystem::path plan;              // followed as it is, in place of `scheme` and `format`; empty: none
+  std::string format;                   // empty: the scheme's
+  std::filesystem::path precision_map;  // rules for single tensors; empty: the scheme decides everything
+  std::string optimizer;       // of matrices whose inputs are known; empty: the scheme's; or kMeasuredOptimizer
+  std::filesystem::path plan;  // followed as it is, in place of `scheme` and `format`; empty: none
   std::filesystem::path calibration_text;  // empty: no statistics, plain round-to-nearest
   std::filesystem::path statistics;        // an importance matrix to use in place of calibration
   std::filesystem::path gate_text;         // empty: every fifth document of the calibration text

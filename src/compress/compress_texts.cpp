@@ -21,6 +21,19 @@ bool needs_gate(const CompressOptions& options, GateText gate) {
   return gate == GateText::kWhereGiven || options.bound.is_set() || options.size.has_value();
 }
 
+// Whether the text that decides has nothing to decide but how codes are chosen.
+bool chooses_optimizer(const CompressOptions& options) {
+  return options.optimizer == kMeasuredOptimizer && options.plan.empty() && !options.calibration_text.empty();
+}
+
+// Windows that tell which of two optimizers is better: as many as a survey takes.
+constexpr std::size_t kChoiceWindows = 12;
+
+// Whether a text has a window.
+bool is_enough(const std::string& text, const Tokenizer& tokenizer, std::size_t window) {
+  return tokenizer.encode(text).size() >= window;
+}
+
 }  // namespace
 
 std::size_t text_window(const ModelSpec& spec) {
@@ -66,6 +79,9 @@ CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoi
            tokenizer, texts.calibration, texts.calibration_use);
     if (options.gate_text.empty() && needs_gate(options, gate))
       load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate,
+           texts.gate_use);
+    else if (options.gate_text.empty() && chooses_optimizer(options) && is_enough(split.gate, tokenizer, window))
+      load(options.calibration_text, " (every fifth document)", split.gate, kChoiceWindows, tokenizer, texts.gate,
            texts.gate_use);
   }
   if (!options.gate_text.empty())

@@ -6,6 +6,7 @@
 
 #include "base/sha256.h"
 #include "calib/collect.h"
+#include "calib/collect_hessians.h"
 #include "compress/compress_choice.h"
 #include "package/package.h"
 #include "plan/check_plan.h"
@@ -23,6 +24,29 @@ const CompressOptions& checked(const CompressOptions& options) {
   if (options.bound.is_set())
     check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
   return options;
+}
+
+constexpr const char* kHessianFolder = "hessians";
+
+// The one that was named. Error(kUsage) where it needs what there will not be.
+const Optimizer* optimizer_for(const CompressOptions& options) {
+  if (options.optimizer.empty()) return nullptr;
+  if (options.optimizer == kMeasuredOptimizer) {
+    if (options.calibration_text.empty())
+      fail(ErrorCode::kUsage, "optimizers are measured against each other on a text, and there is none: give --calib");
+    return nullptr;
+  }
+  const Optimizer& named = find_optimizer(options.optimizer);
+  if (named.needs > Optimizer::Needs::kNothing && options.calibration_text.empty() && options.statistics.empty())
+    fail(ErrorCode::kUsage,
+         "the optimizer {} goes by the inputs of matrices on a text, and there is none: give --calib", named.name);
+  if (named.needs > Optimizer::Needs::kMoments && !options.statistics.empty())
+    fail(ErrorCode::kUsage,
+         "the optimizer {} needs products of inputs, and an importance matrix has their squares alone: give --calib in "
+         "place of "
+         "--imatrix",
+         named.name);
+  return &named;
 }
 
 // llama.cpp's names, or, for a model that GGUF cannot hold, the weights' own in that style.
@@ -52,7 +76,10 @@ Preparation::Preparation(const CompressOptions& opt, Observer& obs)
       format(format_for(opt, given ? &*given : nullptr, scheme)),
       names(export_map(source, format)),
       couplings(quern::couplings(format, source.spec, names)),
-      setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))) {}
+      setup(evaluation_setup(opt.machine, source.spec, pool.threads(), text_window(source.spec))),
+      optimizer(optimizer_for(opt)) {
+  inputs.emplace();
+}
 
 void Preparation::read_texts(GateText gate) {
   if (texts_are_read_) return;
@@ -72,7 +99,7 @@ const std::vector<HashedFile>& Preparation::hash_source() {
   return source_files = hashed_files(source.checkpoint, hashes);
 }
 
-Plan Preparation::plan() {
+Plan Preparation::plan(const Optimizer* by) {
   if (given) hash_source();
   const std::string hash = source_files.empty() ? "" : combined_hash(source_files);
   const PlanInput input{scheme,
@@ -82,7 +109,8 @@ Plan Preparation::plan() {
                         source.checkpoint,
                         hash,
                         statistics_sha256,
-                        precision_map ? &*precision_map : nullptr};
+                        precision_map ? &*precision_map : nullptr,
+                        by};
   if (!given) return make_plan(input);
   if (!calibrates()) check_plan_statistics(*given, "", options.plan);
   if (given->statistics_sha256.empty() && calibrates())
@@ -102,11 +130,40 @@ std::vector<std::string> Preparation::loading_notes(const Plan& plan) const {
   return source.can_run() ? quern::loading_notes(plan, format, couplings) : std::vector<std::string>();
 }
 
+bool Preparation::wants_hessians() const {
+  const auto needs = [](const std::string& name) { return find_optimizer(name).needs == Optimizer::Needs::kHessian; };
+  if (!texts.calibration) return false;
+  if (given) return std::ranges::any_of(given->steps, needs, &PlanStep::optimizer);
+  const bool by_rule = precision_map && std::ranges::any_of(precision_map->rules, [&](const PrecisionRule& rule) {
+                         return !rule.optimizer.empty() && needs(rule.optimizer);
+                       });
+  return by_rule || options.optimizer == kMeasuredOptimizer ||
+         (optimizer && optimizer->needs == Optimizer::Needs::kHessian);
+}
+
+HessianIdentity Preparation::hessians_of() {
+  return hessian_identity(combined_hash(hash_source()), *texts.calibration, setup.precision);
+}
+
+Statistics Preparation::collect_with_hessians(const fs::path& folder) {
+  std::error_code ec;
+  fs::create_directory(folder, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
+  HessianWriter store(folder, hessians_of());
+  // A comparison keeps twice the hidden states that a calibration does.
+  collect_hessians(walk(), *texts.calibration,
+                   {.hidden_limit = setup.memory_limit, .memory_limit = 2 * setup.memory_limit}, store, observer);
+  return statistics_of(HessianStore(folder, hessians_of()));
+}
+
 std::string Preparation::collect(const fs::path& file) {
   const ExportMap gguf_names = statistics_names(source);
   Statistics collected;
   if (!options.statistics.empty()) {
     collected = read_statistics(options.statistics, source.spec, gguf_names);
+  } else if (wants_hessians()) {
+    collected = collect_with_hessians(file.parent_path() / kHessianFolder);
+    collected.text_name = options.calibration_text.filename().string();
   } else {
     collected = collect_statistics(walk(), *texts.calibration, setup.memory_limit, observer);
     collected.text_name = options.calibration_text.filename().string();
@@ -117,6 +174,12 @@ std::string Preparation::collect(const fs::path& file) {
 void Preparation::use_statistics(const fs::path& file) {
   statistics_sha256 = sha256_of_file(file);
   statistics = read_statistics(file, source.spec, statistics_names(source));
+  if (wants_hessians()) {
+    hessians.emplace(file.parent_path() / kHessianFolder, hessians_of());
+    const std::string both = statistics_sha256 + hessians->hash();
+    statistics_sha256 = sha256_of(std::as_bytes(std::span(both)));
+  }
+  inputs.emplace(statistics, hessians ? &*hessians : nullptr, setup.memory_limit);
   if (given) check_plan_statistics(*given, statistics_sha256, options.plan);
 }
 

@@ -30,11 +30,14 @@ struct Preparation {
   ExportMap names;
   const std::vector<Coupling> couplings;  // of the model in the format
   EvaluationSetup setup;
+  const Optimizer* optimizer;            // the one that was named; null: whichever measures better
   CompressTexts texts;                   // once read
   FileHashes hashes;                     // of the model's files, and of those that are written beside hashing them
   std::vector<HashedFile> source_files;  // once hashed
   Statistics statistics;
-  std::string statistics_sha256;  // empty: there are none
+  std::optional<HessianStore> hessians;  // where an optimizer needs them
+  std::optional<Inputs> inputs;          // both of the above
+  std::string statistics_sha256;         // empty: there are none
 
   // Opens the model and refuses options that cannot work. Reads no weights, and no text.
   Preparation(const CompressOptions& options, Observer& observer);
@@ -49,7 +52,9 @@ struct Preparation {
   const std::vector<HashedFile>& hash_source();
   // By the scheme, or the one that was given. Refuses what cannot be planned. One by the scheme names the model's hash
   // only behind hash_source.
-  Plan plan();
+  Plan plan() { return plan(optimizer); }
+  // The same with this optimizer for the matrices whose inputs are known; null: the scheme's.
+  Plan plan(const Optimizer* by);
   // What a person should know of a plan before it is carried out.
   std::vector<std::string> notes_of(const Plan& plan) const;
   // What keeps programs from loading its files.
@@ -61,7 +66,10 @@ struct Preparation {
   // Whether the model's hash is asked for before that: by a plan that was given, and by records that go by the hash of
   // the plan. REQUIRES: the texts were read.
   bool hashes_first() const { return given || options.bound.is_set() || runs_first(); }
-  // Of the calibration text, or those that were given, written to `file`. Returns the hash of the file.
+  // Whether a Hessian of every group is to be collected: there is a text, and something that uses them.
+  bool wants_hessians() const;
+  // Of the calibration text, or those that were given, written to `file`; Hessians into a store beside it, which goes
+  // on with what is there. Returns the hash of the file.
   std::string collect(const std::filesystem::path& file);
   // Statistics go through their file, so that a run from the file gives the same bytes.
   void use_statistics(const std::filesystem::path& file);
@@ -71,9 +79,12 @@ struct Preparation {
   // Bytes of all of them that a runtime needs.
   std::uint64_t bytes_of(const Plan& plan);
   WalkContext walk() { return source.walk(pool, setup.precision); }
-  EncodeInput encode_input() { return {source.checkpoint, source.spec, names, statistics, pool, observer}; }
+  EncodeInput encode_input() { return {source.checkpoint, source.spec, names, *inputs, pool, observer}; }
 
  private:
+  HessianIdentity hessians_of();
+  Statistics collect_with_hessians(const std::filesystem::path& folder);
+
   bool texts_are_read_ = false, hashing_ = false;
   std::optional<CheckpointHead> head_;  // of any plan: only the tensors differ
 };

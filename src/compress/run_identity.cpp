@@ -74,6 +74,7 @@ Json to_json(const RunIdentity& run) {
                        {"--precision-map", hash_of(o.precision_map)},
                        {"--plan", hash_of(o.plan)},
                        {"--calib or --calib-windows", std::move(calibration)},
+                       {"--optimizer", o.optimizer},
                        {"--imatrix", hash_of(o.statistics)},
                        {"--gate-text or --gate-windows", text_to_json(run.texts.gate_use)},
                        {"--max-ppl-increase", json_or_null(o.bound.max_perplexity_increase)},

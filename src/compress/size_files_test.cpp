@@ -125,7 +125,7 @@ void expect_package_has(const SizedModel& sized, const SizedPlan& plan) {
   const ScratchFolder work;
   const fs::path folder = work.path() / "package";
   fs::create_directory(folder);
-  const Statistics none;
+  const Inputs none;
   Report report;
   report.ladder.push_back({plan.plan, std::nullopt, 0});
   report.errors = encode({sized.model.checkpoint, sized.model.spec, sized.names, none, pool, observer}, plan.plan,

@@ -22,7 +22,7 @@ StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const Export
   std::vector<EncodeError> errors(tasks.size());
   std::vector<std::string> sums(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
-    const EncodedRows encoded = encode_rows(rows, step, rows.moments(in.statistics, tasks[i].expert), tasks[i]);
+    const EncodedRows encoded = encode_rows(rows, step, *rows.inputs(in.inputs, tasks[i].expert), tasks[i]);
     errors[i] = encoded.error;
     sums[i] = packed_sums(encoded.packed);
     for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)
@@ -92,7 +92,7 @@ void settle(CheckpointWriter& writer, FileHashes& hashes) {
 }
 
 std::string progress_line(const PlanStep& step, const EncodeError& error) {
-  return fmt::format("{} {} error {:.2e} ({} bytes)", step.output, step.codec, error.relative_weighted(), step.bytes);
+  return fmt::format("{} {} error {:.2e} ({} bytes)", step.output, step.codec, error.relative_loss(), step.bytes);
 }
 
 }  // namespace

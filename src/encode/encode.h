@@ -6,7 +6,6 @@
 
 #include "base/file_hashes.h"
 #include "base/thread_pool.h"
-#include "calib/statistics.h"
 #include "encode/step_records.h"
 #include "encode/weight_rows.h"
 #include "plan/plan.h"
@@ -18,7 +17,7 @@ struct EncodeInput {
   const Checkpoint& source;
   const ModelSpec& spec;
   const ExportMap& names;        // as the plan's steps: one entry a step, in the same order
-  const Statistics& statistics;  // empty: no moments
+  const Inputs& inputs;          // of the matrices, as far as they are known
   ThreadPool& pool;
   Observer& observer;
   FileHashes* hashes = nullptr;  // taken further beside encoding; gets the files of weights that are written

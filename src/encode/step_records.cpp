@@ -24,7 +24,8 @@ std::optional<StepRecord> StepRecords::find(const PlanStep& step) const {
   return journal_.read(key_of(step), [](const Json& record) {
     return StepRecord{record.at("hash").as_string(),
                       {record.at("weighted").as_double(), record.at("weighted_energy").as_double(),
-                       record.at("plain").as_double(), record.at("plain_energy").as_double()}};
+                       record.at("plain").as_double(), record.at("plain_energy").as_double(),
+                       record.at("output").as_double(), record.at("output_energy").as_double()}};
   });
 }
 
@@ -34,7 +35,9 @@ void StepRecords::add(const PlanStep& step, const StepRecord& record) {
                              {"weighted", record.error.weighted},
                              {"weighted_energy", record.error.weighted_energy},
                              {"plain", record.error.plain},
-                             {"plain_energy", record.error.plain_energy}}),
+                             {"plain_energy", record.error.plain_energy},
+                             {"output", record.error.output},
+                             {"output_energy", record.error.output_energy}}),
                Journal::Durability::kSoon);
 }
 

@@ -75,9 +75,9 @@ Matrix ExportedRows::rows(std::size_t first, std::size_t count) const {
 
 std::size_t ExportedRows::expert_of(std::size_t row) const { return expert_of_row(weight_, exported_, row); }
 
-std::span<const double> ExportedRows::moments(const Statistics& statistics, std::size_t expert) const {
+std::shared_ptr<const InputContext> ExportedRows::inputs(const Inputs& of_model, std::size_t expert) const {
   const bool columns_are_inputs = weight_.axes.size() > 1 && !exported_.is_transposed(weight_);
-  return columns_are_inputs ? moments_of(statistics, weight_, expert) : std::span<const double>();
+  return columns_are_inputs ? of_model.of(weight_, expert) : std::make_shared<const InputContext>();
 }
 
 std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported) {
@@ -95,19 +95,19 @@ std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& expor
 
 std::vector<RowTask> row_tasks(const ExportedRows& rows) { return row_tasks(rows.weight_, rows.exported_); }
 
-EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const InputContext& inputs,
                         const RowTask& task) {
   const Matrix rows = source.rows(task.first, task.count);
   const Codec* codec = find_codec(step.codec);
   ensure(codec != nullptr, "no codec {}", step.codec);
   EncodedRows encoded{PackedTensor(*codec, {rows.rows(), rows.cols()}), {}};
-  find_optimizer(step.optimizer).encode(*codec, rows.view(), moments, encoded.packed);
-  encoded.error = measure_error(rows.view(), moments, encoded.packed);
+  find_optimizer(step.optimizer).encode(inputs, *codec, rows.view(), encoded.packed);
+  encoded.error = measure_error(rows.view(), inputs, encoded.packed);
   return encoded;
 }
 
 PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,
-                              const Optimizer& optimizer, const Statistics& statistics, ThreadPool& pool) {
+                              const Optimizer& optimizer, const Inputs& inputs, ThreadPool& pool) {
   const ExportedWeight as_it_is{.weight = 0, .name = weight.tensor};
   const ExportedRows rows(source, weight, as_it_is);
   const std::vector<RowTask> tasks = row_tasks(rows);
@@ -116,7 +116,7 @@ PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, 
     const RowTask& task = tasks[i];
     const Matrix some = rows.rows(task.first, task.count);
     PackedTensor part(codec, {task.count, rows.layout().cols});
-    optimizer.encode(codec, some.view(), moments_of(statistics, weight, task.expert), part);
+    optimizer.encode(*inputs.of(weight, task.expert), codec, some.view(), part);
     for (std::size_t p = 0; p < codec.planes.size(); ++p)
       std::ranges::copy(part.plane(p),
                         whole.plane(p).begin() +

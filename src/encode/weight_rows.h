@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "calib/statistics.h"
+#include "optim/inputs.h"
 #include "optim/optimizer.h"
 #include "plan/plan.h"
 #include "quern/observer.h"
@@ -22,9 +22,9 @@ class ExportedRows {
   RowLayout layout() const noexcept { return layout_; }
   // Rows first .. first + count - 1. Safe from several threads.
   Matrix rows(std::size_t first, std::size_t count) const;
-  // Column weights for rows of one expert: moments_of, or empty where a column does not hold the weights of one input
-  // of the product.
-  std::span<const double> moments(const Statistics& statistics, std::size_t expert) const;
+  // What is known of the inputs of rows of one expert; nothing where a column does not hold the weights of one input of the
+  // product.
+  std::shared_ptr<const InputContext> inputs(const Inputs& of_model, std::size_t expert) const;
   // The expert that a row belongs to; 0 for all but mixtures.
   std::size_t expert_of(std::size_t row) const;
 
@@ -57,11 +57,11 @@ struct EncodedRows {
   PackedTensor packed;
   EncodeError error;
 };
-EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, std::span<const double> moments,
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const InputContext& inputs,
                         const RowTask& task);
 
 // The whole weight, encoded by a codec in memory, in its own order.
 PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,
-                              const Optimizer& optimizer, const Statistics& statistics, ThreadPool& pool);
+                              const Optimizer& optimizer, const Inputs& inputs, ThreadPool& pool);
 
 }  // namespace quern

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "compress/interaction.h"
+#include "compress/optimizer_choice.h"
 #include "compress/sizing.h"
 #include "encode/check_weights.h"
 #include "model/op_walk.h"
@@ -153,9 +154,13 @@ Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
   std::optional<TemporaryFolder> scratch;
   if (prep.calibrates() || prep.texts.gate) scratch.emplace("quern-plan");
   if (prep.calibrates()) calibrate(prep, scratch->path(), statistics_copy);
+  OptimizerChoice optimizer;
+  if (scratch) optimizer = choose_optimizer({prep, scratch->path() / "candidate"});
+  prep.optimizer = optimizer.optimizer;
   Forecast f{.plan = prep.plan(),
              .architecture = prep.source.spec.architecture,
              .source_format = prep.source.checkpoint.format()};
+  if (!optimizer.note.empty()) f.plan.notes.push_back(optimizer.note);
   f.parameters = prep.source.parameters();
   f.source_bytes = prep.source.file_bytes();
   f.tensors = tensor_facts(prep.source.spec, prep.names);

@@ -59,7 +59,7 @@ void time_encoding(Preparation& prep, const Plan& plan, WorkRates& rates) {
                  prep.pool.run(tasks.size(), [&](std::size_t i) { rows.rows(tasks[i].first, tasks[i].count); });
                }) /
                static_cast<double>(weights);
-  const std::vector<double> alike(prep.calibrates() ? rows.layout().cols : 0, 1.0);
+  const InputContext alike = input_context(std::vector<double>(prep.calibrates() ? rows.layout().cols : 0, 1.0));
   for (const Codec* codec : codecs_needed(prep, plan, *largest, rows.layout().cols)) {
     if (!codec->divides(rows.layout().cols)) continue;
     PlanStep step = *largest;

@@ -26,8 +26,8 @@ TEST_P(ExpectedHeads, EqualComparisonsOfLogits) {
     WeightSource changed(model.checkpoint);
     for (const Weight& weight : model.spec.weights)
       if (weight.role == "mlp.down" && find_codec(codec)->divides(weight.layout().cols))
-        changed.replace(weight.tensor,
-                        encode_in_memory(model.weights, weight, *find_codec(codec), find_optimizer("rtn"), {}, pool));
+        changed.replace(weight.tensor, encode_in_memory(model.weights, weight, *find_codec(codec),
+                                                        find_optimizer("rtn"), Inputs(), pool));
     const WalkContext candidate{model.spec, changed, pool, precision};
     const ActivationStore other = final_hidden(candidate, windows, UINT64_MAX / 4, observer);
     const double kld = mean_kld(compare(original, rows, candidate, other, windows));

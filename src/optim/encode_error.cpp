@@ -1,4 +1,6 @@
 // Error of encoded rows, measured on the bytes: every row is decoded again.
+#include "optim/encode_error.h"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,7 +9,7 @@
 #include <vector>
 
 #include "codec/lanes.h"
-#include "optim/optimizer.h"
+#include "optim/feedback.h"
 
 namespace quern {
 
@@ -16,11 +18,13 @@ EncodeError& EncodeError::operator+=(const EncodeError& other) {
   weighted_energy += other.weighted_energy;
   plain += other.plain;
   plain_energy += other.plain_energy;
+  output += other.output;
+  output_energy += other.output_energy;
   return *this;
 }
 
 EncodeError& EncodeError::operator*=(double factor) {
-  for (double* sum : {&weighted, &weighted_energy, &plain, &plain_energy}) *sum *= factor;
+  for (double* sum : {&weighted, &weighted_energy, &plain, &plain_energy, &output, &output_energy}) *sum *= factor;
   return *this;
 }
 
@@ -111,14 +115,17 @@ EncodeError row_error(std::span<const float> row, std::span<const float> decoded
 
 }  // namespace
 
-EncodeError measure_error(MatrixView rows, std::span<const double> moments, const PackedTensor& packed) {
+EncodeError measure_error(MatrixView rows, const InputContext& inputs, const PackedTensor& packed) {
   EncodeError sum;
-  std::vector<float> decoded(rows.cols);
-  const Importance importance(moments);
+  Matrix decoded(rows.rows, rows.cols);
+  const Importance importance(inputs.moments);
   for (std::size_t i = 0; i < rows.rows; ++i) {
-    decode_row(packed.codec(), packed.row(i), decoded);
-    sum += row_error(rows.row(i), decoded, importance);
+    decode_row(packed.codec(), packed.row(i), decoded.row(i));
+    sum += row_error(rows.row(i), decoded.row(i), importance);
   }
+  if (!inputs.hessian) return sum;
+  sum.output = hessian_error(*inputs.hessian, rows, decoded.view());
+  sum.output_energy = hessian_error(*inputs.hessian, rows, Matrix(rows.rows, rows.cols).view());
   return sum;
 }
 

@@ -32,7 +32,7 @@ std::vector<double> random_moments(std::uint64_t seed) {
 
 PackedTensor encoded(const char* optimizer, const Codec& codec, const Matrix& rows, std::span<const double> moments) {
   PackedTensor packed(codec, {rows.rows(), rows.cols()});
-  find_optimizer(optimizer).encode(codec, rows.view(), moments, packed);
+  find_optimizer(optimizer).encode(input_context(moments), codec, rows.view(), packed);
   return packed;
 }
 
@@ -47,8 +47,10 @@ TEST(Weighted, IsNeverWorseThanRtnInWeightedErrorForAnyCodec) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
       const Matrix rows = random_rows(seed);
       const std::vector<double> moments = random_moments(100 + seed);
-      const double rtn = measure_error(rows.view(), moments, encoded("rtn", *codec, rows, moments)).weighted;
-      const double weighted = measure_error(rows.view(), moments, encoded("weighted", *codec, rows, moments)).weighted;
+      const double rtn =
+          measure_error(rows.view(), input_context(moments), encoded("rtn", *codec, rows, moments)).weighted;
+      const double weighted =
+          measure_error(rows.view(), input_context(moments), encoded("weighted", *codec, rows, moments)).weighted;
       EXPECT_LE(weighted, rtn) << codec->name << " seed " << seed;
     }
   }
@@ -78,7 +80,8 @@ TEST(Weighted, StandsColumnsThatNeverCarryAnything) {
   std::vector<double> moments(kCols, 0.0);
   for (std::size_t c = 256; c < 300; ++c) moments[c] = 1.0;  // one block without any, one with few
   for (const Codec* codec : codecs()) {
-    const EncodeError error = measure_error(rows.view(), moments, encoded("weighted", *codec, rows, moments));
+    const EncodeError error =
+        measure_error(rows.view(), input_context(moments), encoded("weighted", *codec, rows, moments));
     EXPECT_TRUE(std::isfinite(error.plain)) << codec->name;
     // Below 4 bits the grid itself costs more than 1%: five times the bound of rate-distortion theory.
     const double allowed = std::max(0.01, 5 * std::exp2(-2 * codec->bits_per_weight));
@@ -106,7 +109,7 @@ TEST(MeasureError, IsTheSumsByHand) {
     plain += d * d;
     weighted += moments[c] * d * d;
   }
-  const EncodeError error = measure_error(rows.view(), moments, packed);
+  const EncodeError error = measure_error(rows.view(), input_context(moments), packed);
   EXPECT_GT(plain, 0.01);
   EXPECT_DOUBLE_EQ(error.plain, plain);
   EXPECT_DOUBLE_EQ(error.weighted, weighted);
@@ -134,7 +137,7 @@ TEST(MeasureError, IsTheSumsByHandOfWeightsOfAnySize) {
           by_hand += {moments[c] * d * d, moments[c] * v * v, d * d, v * v};
         }
       }
-      const EncodeError error = measure_error(rows.view(), moments, packed);
+      const EncodeError error = measure_error(rows.view(), input_context(moments), packed);
       EXPECT_GT(by_hand.plain, 0) << size;
       EXPECT_NEAR(error.plain / by_hand.plain, 1, 1e-6) << size;
       EXPECT_NEAR(error.plain_energy / by_hand.plain_energy, 1, 1e-6) << size;

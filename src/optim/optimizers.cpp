@@ -10,9 +10,10 @@ namespace quern {
 
 extern const Optimizer rtn;
 extern const Optimizer weighted_rtn;
+extern const Optimizer ldlq;
 
 namespace {
-constexpr std::array<const Optimizer*, 2> kOptimizers{&rtn, &weighted_rtn};
+constexpr std::array<const Optimizer*, 3> kOptimizers{&rtn, &weighted_rtn, &ldlq};
 }  // namespace
 
 std::span<const Optimizer* const> optimizers() { return kOptimizers; }
@@ -24,6 +25,13 @@ const Optimizer& find_optimizer(std::string_view name) {
     known.emplace_back(optimizer->name);
   }
   fail(ErrorCode::kUsage, "there is no optimizer \"{}\"; did you mean {}?", name, nearest_names(name, known));
+}
+
+const Optimizer& best_optimizer(Optimizer::Needs known) {
+  const Optimizer* best = kOptimizers.front();
+  for (const Optimizer* optimizer : kOptimizers)
+    if (optimizer->needs <= known && optimizer->needs > best->needs) best = optimizer;
+  return *best;
 }
 
 }  // namespace quern

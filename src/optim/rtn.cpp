@@ -5,14 +5,16 @@
 namespace quern {
 namespace {
 
-void encode(const Codec& codec, MatrixView rows, std::span<const double>, PackedTensor& out) {
+void encode(const InputContext&, const Codec& codec, MatrixView rows, PackedTensor& out) {
   encode_rows(codec, rows, {}, out.row(0));
 }
 
 }  // namespace
 
 extern const Optimizer rtn;
-const Optimizer rtn{
-    .name = "rtn", .summary = "round to nearest, every weight counts alike (needs no text)", .encode = encode};
+const Optimizer rtn{.name = "rtn",
+                    .summary = "round to nearest, every weight counts alike (needs no text)",
+                    .needs = Optimizer::Needs::kNothing,
+                    .encode = encode};
 
 }  // namespace quern

@@ -90,7 +90,7 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   const ExportMap names = export_map(source, gguf);
   ThreadPool pool(2);
   Observer observer;
-  const Statistics none;
+  const Inputs none;
   const EncodeInput input{source.checkpoint, source.spec, names, none, pool, observer};
   const Scheme& scheme = find_scheme("q8_0");
   Plan plan = make_plan({scheme, gguf, source.spec, names, source.checkpoint, "", ""});

@@ -2,6 +2,7 @@
 #include "plan/plan.h"
 
 #include "base/sha256.h"
+#include "optim/optimizer.h"
 #include "plan/choice.h"
 #include "quern/error.h"
 
@@ -18,7 +19,8 @@ std::string wanted_optimizer(const PlanInput& in, const ExportedWeight& exported
   const Weight& weight = in.spec.weights[exported.weight];
   if (rule && !rule->optimizer.empty()) return rule->optimizer;
   const bool by_inputs = !exported.is_transposed(weight) && !weight.group.empty() && weight.axes.size() >= 2;
-  return in.has_statistics() && by_inputs ? "weighted" : "rtn";
+  if (!in.has_statistics() || !by_inputs) return best_optimizer(Optimizer::Needs::kNothing).name;
+  return in.optimizer ? in.optimizer->name : best_optimizer(Optimizer::Needs::kMoments).name;
 }
 
 PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplication* map,

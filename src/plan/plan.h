@@ -47,6 +47,8 @@ Json to_json(const Plan& plan);
 // Error(kInput) that names the member when something is missing or of another kind.
 Plan plan_from_json(const Json& json);
 
+struct Optimizer;
+
 struct PlanInput {
   const Scheme& scheme;
   const Format& format;
@@ -55,6 +57,7 @@ struct PlanInput {
   const Checkpoint& source;
   std::string source_sha256, statistics_sha256;
   const PrecisionMap* precision_map = nullptr;  // null: the scheme decides everything
+  const Optimizer* optimizer = nullptr;         // of matrices whose inputs are known; null: by their second moments
   bool has_statistics() const { return !statistics_sha256.empty(); }
 };
 

@@ -113,7 +113,7 @@ TEST(Survey, SharesAddUpToTheDivergenceOfTheWhole) {
   const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
   ThreadPool pool(2);
   Observer observer;
-  const Statistics none;
+  const Inputs none;
   const Windows windows = random_windows(3, 48);
   const EvaluationSetup setup;
   const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
@@ -163,7 +163,7 @@ TEST(Survey, LeavesOutNumberFormatsForWhichAValueIsTooLarge) {
   const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
   ThreadPool pool(2);
   NotedNotes observer;
-  const Statistics none;
+  const Inputs none;
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
   const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
@@ -202,7 +202,7 @@ TEST(Survey, TriesCodecsOnPartsOfALargeMatrixAndOnItsLargestValue) {
   const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
   ThreadPool pool(2);
   NotedNotes observer;
-  const Statistics none;
+  const Inputs none;
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
   const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
@@ -231,7 +231,7 @@ TEST(Survey, FindsTheSharesOfALargeMatrixFromItsParts) {
   const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
   ThreadPool pool(2);
   Observer observer;
-  const Statistics none;
+  const Inputs none;
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
   const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
@@ -289,7 +289,7 @@ TEST(Survey, DoesNotMeasureAMatrixWithTheFormatThatItIsStoredIn) {
   const OpenModel original(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
   ThreadPool pool(2);
   Observer observer;
-  const Statistics none;
+  const Inputs none;
   const Format& gguf = find_format("gguf");
   const Scheme& scheme = find_scheme("q3_k_m");
   const ExportMap names = export_map(original, gguf);

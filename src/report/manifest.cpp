@@ -48,15 +48,18 @@ Json errors_to_json(const std::vector<EncodeError>& errors) {
     list.push_back(Json::object({{"weighted", e.weighted},
                                  {"weighted_energy", e.weighted_energy},
                                  {"plain", e.plain},
-                                 {"plain_energy", e.plain_energy}}));
+                                 {"plain_energy", e.plain_energy},
+                                 {"output", e.output},
+                                 {"output_energy", e.output_energy}}));
   return list;
 }
 
 std::vector<EncodeError> errors_from_json(const Json& json) {
   std::vector<EncodeError> errors;
+  const auto or_zero = [](const Json* value) { return value ? value->as_double() : 0.0; };
   for (const Json& e : json.as_array())
     errors.push_back({e.at("weighted").as_double(), e.at("weighted_energy").as_double(), e.at("plain").as_double(),
-                      e.at("plain_energy").as_double()});
+                      e.at("plain_energy").as_double(), or_zero(e.find("output")), or_zero(e.find("output_energy"))});
   return errors;
 }
 

@@ -45,7 +45,11 @@ Json tensors_to_json(const Report& report) {
                                            {"codec", plan.steps[i].codec},
                                            {"bytes", plan.steps[i].bytes},
                                            {"relative_error", report.errors[i].relative_plain()},
-                                           {"relative_weighted_error", report.errors[i].relative_weighted()}}));
+                                           {"relative_weighted_error", report.errors[i].relative_weighted()},
+                                           {"relative_output_error", report.errors[i].output_energy > 0
+                                                                         ? Json(report.errors[i].relative_loss())
+                                                                         : Json()},
+                                           {"optimizer", plan.steps[i].optimizer}}));
     add_facts(report.tensors[i], tensor);
   }
   return tensors;

@@ -133,7 +133,7 @@ std::size_t make_exact(const EncodeInput& in, const Plan& plan, std::size_t step
     changed.replace(output, exact_tensor(in, exported, plan.steps[step]));
   } else if (!changed.replacement(weight.tensor)) {
     changed.replace(weight.tensor, encode_in_memory(WeightSource(in.source), in.spec.weights[exported.weight],
-                                                    *find_codec(kFloat32), find_optimizer(kNearest), {}, in.pool));
+                                                    *find_codec(kFloat32), find_optimizer(kNearest), Inputs(), in.pool));
   }
   return index;
 }
@@ -180,7 +180,7 @@ std::vector<std::size_t> fitting(const ModelSpec& spec, const Plan& plan,
 // The weight as the plan has it, by the first of its steps.
 PackedTensor lossy_weight(const EncodeInput& in, const Weight& weight, const PlanStep& step) {
   return encode_in_memory(WeightSource(in.source), weight, *find_codec(step.codec), find_optimizer(step.optimizer),
-                          in.statistics, in.pool);
+                          in.inputs, in.pool);
 }
 
 std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {

@@ -21,7 +21,7 @@ struct Fixture {
   Observer observer;
   const Format& gguf = find_format("gguf");
   ExportMap names = export_map(model, gguf);
-  Statistics none;
+  Inputs none;
   Windows windows = random_windows(3, 20);
 
   explicit Fixture(const char* name) : Fixture(tiny(name)) {}
@@ -39,8 +39,9 @@ struct Fixture {
   // Without any prefix kept: both models walk from the ids to the logits.
   double whole_kld(const PlanStep& step) {
     WeightSource changed(model.checkpoint);
-    changed.replace(step.tensor, encode_in_memory(model.weights, weight_named(model.spec, step.tensor),
-                                                  *find_codec(step.codec), find_optimizer(step.optimizer), {}, pool));
+    changed.replace(step.tensor,
+                    encode_in_memory(model.weights, weight_named(model.spec, step.tensor), *find_codec(step.codec),
+                                     find_optimizer(step.optimizer), Inputs(), pool));
     return kld_of(changed);
   }
 
@@ -59,8 +60,9 @@ struct Fixture {
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
       const PlanStep& step = plan.steps[i];
       if (!is_matrix(i) || std::ranges::count(group, i) > 0) continue;
-      changed.replace(step.tensor, encode_in_memory(model.weights, weight_named(model.spec, step.tensor),
-                                                    *find_codec(step.codec), find_optimizer(step.optimizer), {}, pool));
+      changed.replace(step.tensor,
+                      encode_in_memory(model.weights, weight_named(model.spec, step.tensor), *find_codec(step.codec),
+                                       find_optimizer(step.optimizer), Inputs(), pool));
     }
     return kld_of(changed);
   }
@@ -153,7 +155,7 @@ TEST(Compare, EqualsTheLogitsOfWholeWindows) {
   WeightSource changed(f.model.checkpoint);
   const std::string tensor = "model.layers.0.mlp.down_proj.weight";
   changed.replace(tensor, encode_in_memory(f.model.weights, weight_named(f.model.spec, tensor), *find_codec("q8_0"),
-                                           find_optimizer("rtn"), {}, f.pool));
+                                           find_optimizer("rtn"), Inputs(), f.pool));
   const WalkContext candidate{f.model.spec, changed, f.pool, Precision::kF32};
   const TokenScores scores = compare(f.context(), final_hidden(f.context(), f.windows, UINT64_MAX, f.observer),
                                      candidate, final_hidden(candidate, f.windows, UINT64_MAX, f.observer), f.windows);

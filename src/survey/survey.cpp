@@ -42,7 +42,7 @@ std::optional<std::size_t> probe_of(const Candidate& candidate) {
   std::optional<std::size_t> best;
   const auto distance = [&](std::size_t i) { return std::abs(candidate.codecs[i]->bits_per_weight - kProbeBits); };
   for (std::size_t i = 0; i < candidate.codecs.size(); ++i)
-    if (candidate.codecs[i] != candidate.stored && candidate.errors[i].weighted > 0 &&
+    if (candidate.codecs[i] != candidate.stored && candidate.errors[i].loss() > 0 &&
         (!best || distance(i) < distance(*best)))
       best = i;
   return best;
@@ -107,7 +107,7 @@ std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candi
     PlanStep step = in.plan.steps[candidate.step];
     step.codec = candidate.codecs[i % count]->name;
     const RowTask& task = tasks[i / count];
-    errors[i] = encode_rows(rows, step, rows.moments(in.encode.statistics, task.expert), task).error;
+    errors[i] = encode_rows(rows, step, *rows.inputs(in.encode.inputs, task.expert), task).error;
   });
   std::vector<EncodeError> sums(count);
   for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -123,7 +123,7 @@ void try_codecs(const SurveyInput& in, Candidate& candidate) {
   std::vector<const Codec*> codecs;
   const std::vector<EncodeError> errors = errors_of(in, candidate);
   for (std::size_t c = 0; c < errors.size(); ++c) {
-    if (std::isfinite(errors[c].plain) && std::isfinite(errors[c].weighted)) {
+    if (std::isfinite(errors[c].plain) && std::isfinite(errors[c].loss())) {
       codecs.push_back(candidate.codecs[c]);
       candidate.errors.push_back(errors[c]);
     } else {
@@ -172,12 +172,12 @@ std::vector<Rate> rates_of(const SurveyInput& in, const std::vector<Candidate>& 
     const std::map<std::size_t, EncodeError> changed = probe_errors(in, candidates, measured[g].steps);
     for (const Candidate& candidate : candidates) {
       if (!candidate.probe || std::ranges::count(in.groups[g], candidate.step) == 0) continue;
-      const double energy = all.at(in.encode.names.weights[candidate.step].weight).weighted_energy;
+      const double energy = all.at(in.encode.names.weights[candidate.step].weight).energy();
       double errors = 0;  // what this matrix alone would have to lose to cost as much
-      for (const auto& [weight, error] : changed) errors += error.weighted * (energy / error.weighted_energy);
+      for (const auto& [weight, error] : changed) errors += error.loss() * (energy / error.energy());
       if (!(errors > 0)) errors = std::numeric_limits<double>::max();  // nothing was measured
       rates.push_back({&candidate,
-                       std::max(0.0, measured[g].kld) / errors * candidate.errors[*candidate.probe].weighted,
+                       std::max(0.0, measured[g].kld) / errors * candidate.errors[*candidate.probe].loss(),
                        std::max(kLeastHarm, measured[g].kld) / errors});
     }
   }
@@ -196,9 +196,9 @@ StepOptions options_of(const Candidate& candidate, const std::vector<Rate>& rate
   }
   for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
     const Codec& codec = *candidate.codecs[c];
-    if (candidate.errors[c].relative_weighted() > kMostLoss && &codec != candidate.planned) continue;
+    if (candidate.errors[c].relative_loss() > kMostLoss && &codec != candidate.planned) continue;
     options.options.push_back({&codec, codec.stored_bytes(candidate.layout.rows, candidate.layout.cols),
-                               by_error * candidate.errors[c].weighted});
+                               by_error * candidate.errors[c].loss()});
   }
   return options;
 }

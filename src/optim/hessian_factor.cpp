@@ -1,0 +1,89 @@
+// Damping, then the Cholesky factorisation of LAPACK on the matrix read backwards.
+#include "optim/hessian_factor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "quern/error.h"
+
+// LAPACK, column-major: the Cholesky factor of a symmetric positive definite matrix, in place.
+extern "C" void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);
+
+namespace quern {
+namespace {
+
+constexpr double kDampings[] = {kUsualDamping, 0.1, 1.0};
+
+// The full matrix, row-major, from its upper triangle.
+std::vector<double> square(std::span<const float> upper, std::size_t n) {
+  std::vector<double> full(n * n);
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = i; j < n; ++j) full[i * n + j] = full[j * n + i] = static_cast<double>(upper[at++]);
+  return full;
+}
+
+// The upper triangular R of A = R R^T, in the upper triangle of the result. Read backwards A is B with B(i, j) =
+// A(n-1-i, n-1-j); its lower Cholesky factor, read backwards again, is R. Nothing where A is not positive definite.
+std::optional<std::vector<double>> upper_factor(std::vector<double> a, std::size_t n) {
+  std::ranges::reverse(a);
+  const int size = static_cast<int>(n);
+  int info = 0;
+  dpotrf_("U", &size, a.data(), &size, &info);  // its upper triangle, column-major, is our lower one, row-major
+  ensure(info >= 0, "LAPACK refused argument {} of dpotrf", -info);
+  if (info > 0) return std::nullopt;
+  std::ranges::reverse(a);
+  return a;
+}
+
+std::string describe(std::size_t columns, std::uint64_t tokens) {
+  return fmt::format(
+      "the second moments of its {} inputs over {} tokens are not positive definite, whatever is added to them",
+      columns, tokens);
+}
+
+}  // namespace
+
+// The triangle in float, the matrix in double and its factor in float.
+std::uint64_t factorisation_bytes(std::uint64_t columns) {
+  return columns * columns * (sizeof(float) / 2 + sizeof(double) + sizeof(float));
+}
+
+Factorisation factorise(std::span<const float> upper, std::size_t n, std::uint64_t tokens) {
+  ensure(upper.size() == n * (n + 1) / 2, "{} values of a triangle of {} columns", upper.size(), n);
+  if (tokens == 0) return {std::nullopt, "no token of the calibration text reached it"};
+  if (!std::ranges::all_of(upper, [](float value) { return std::isfinite(value); }))
+    return {std::nullopt, "the second moments of its inputs are not finite"};
+  HessianFactor factor;
+  std::vector<float> diagonal;
+  for (std::size_t j = 0, at = 0; j < n; at += n - j++) diagonal.push_back(upper[at]);
+  const double sum = std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
+  factor.dead_ = static_cast<std::size_t>(std::ranges::count_if(diagonal, [](float value) { return !(value > 0); }));
+  if (factor.dead_ == n) return {std::nullopt, "its inputs were 0 on the whole calibration text"};
+  const double mean = sum / static_cast<double>(n - factor.dead_);
+  for (const double damping : kDampings) {
+    std::vector<double> damped = square(upper, n);
+    factor.added_.assign(n, damping * mean);
+    for (std::size_t j = 0; j < n; ++j) {
+      if (!(diagonal[j] > 0)) factor.added_[j] = mean;
+      damped[j * n + j] += factor.added_[j];
+    }
+    const std::optional<std::vector<double>> r = upper_factor(std::move(damped), n);
+    if (!r) continue;
+    factor.damping_ = damping;
+    factor.pivots_.clear();
+    factor.upper_.assign((n + HessianFactor::kTile - 1) / HessianFactor::kTile * HessianFactor::kTile * n, 0.0f);
+    for (std::size_t j = 0; j < n; ++j) {
+      const double pivot = (*r)[j * n + j];
+      factor.pivots_.push_back(pivot * pivot);
+      float* column = &factor.upper_[j / HessianFactor::kTile * n * HessianFactor::kTile + j % HessianFactor::kTile];
+      for (std::size_t i = 0; i <= j; ++i)
+        column[i * HessianFactor::kTile] = static_cast<float>((*r)[i * n + j] / pivot);
+    }
+    return {std::move(factor), {}};
+  }
+  return {std::nullopt, describe(n, tokens)};
+}
+
+}  // namespace quern

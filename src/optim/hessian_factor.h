@@ -1,0 +1,55 @@
+// The Hessian of a group of products, E[x x^T], as the factors that error feedback needs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace quern {
+
+// H + diag(added) = U diag(pivots) U^T with U upper triangular and ones on its diagonal (LDL^T from the last column to
+// the first: Chee et al. 2023, QuIP, arXiv 2307.13304, whose LDLQ rounds column j with the errors of the columns before
+// it times U).
+class HessianFactor {
+ public:
+  // Columns of U that stand side by side, so that a product reads them as one stream.
+  static constexpr std::size_t kTile = 4;
+
+  std::size_t columns() const noexcept { return pivots_.size(); }
+  // U of row i and columns j .. j + kTile - 1; those behind the last column are 0. REQUIRES: j % kTile == 0.
+  const float* tile(std::size_t i, std::size_t j) const { return &upper_[(j / kTile * columns() + i) * kTile]; }
+  // What an error of column j costs once all columns behind it make up for what they can.
+  std::span<const double> pivots() const noexcept { return pivots_; }
+  // What was added to the diagonal of each column; of one that never carried anything all that stands there.
+  std::span<const double> added() const noexcept { return added_; }
+  double damping() const noexcept { return damping_; }  // added to the others, as a share of their mean diagonal
+  std::size_t dead_columns() const noexcept { return dead_; }
+
+ private:
+  friend struct Factorisation factorise(std::span<const float> upper, std::size_t columns, std::uint64_t tokens);
+  std::vector<float> upper_;  // tiles of kTile columns, one after the other
+  std::vector<double> pivots_, added_;
+  double damping_ = 0;
+  std::size_t dead_ = 0;
+};
+
+// The share of the mean diagonal that is added where that is enough; what GPTQ adds (Frantar et al. 2022, arXiv
+// 2210.17323).
+inline constexpr double kUsualDamping = 0.01;
+
+// Bytes while a matrix of so many columns is factorised.
+std::uint64_t factorisation_bytes(std::uint64_t columns);
+
+struct Factorisation {
+  std::optional<HessianFactor> factor;
+  std::string why_not;  // where there is none, as a sentence for people
+};
+
+// `upper`: the upper triangle of E[x x^T] over `tokens`, row by row. Where it is not positive definite with the least
+// damping, more is tried. No factor where no token was seen, a value is not finite, or no damping helps.
+Factorisation factorise(std::span<const float> upper, std::size_t columns, std::uint64_t tokens);
+
+}  // namespace quern

@@ -40,13 +40,14 @@ ExportMap statistics_names(const OpenModel& source) {
 
 }  // namespace
 
-Preparation::Preparation(const CompressOptions& opt, Observer& obs)
+Preparation::Preparation(const CompressOptions& opt, Observer& obs, std::optional<OpenModel> opened)
     : options(checked(opt)),
       observer(obs),
       given(opt.plan.empty() ? std::nullopt : std::optional(read_plan(opt.plan))),
       precision_map(opt.precision_map.empty() ? std::nullopt : std::optional(read_precision_map(opt.precision_map))),
       pool(opt.machine.threads),
-      source(opt.input, Unrecognised::kList),
+      source(opened ? std::move(*opened) : OpenModel(opt.input, Unrecognised::kList)),
+      copied(source.checkpoint),
       choice(scheme_for(opt, given ? &*given : nullptr, source)),
       scheme(*choice.scheme),
       format(format_for(opt, given ? &*given : nullptr, scheme)),
@@ -72,17 +73,13 @@ const std::vector<HashedFile>& Preparation::hash_source() {
   return source_files = hashed_files(source.checkpoint, hashes);
 }
 
+std::string Preparation::source_hash() const { return combined_hash(source_files, source.weights.identity()); }
+
 Plan Preparation::plan() {
   if (given) hash_source();
-  const std::string hash = source_files.empty() ? "" : combined_hash(source_files);
-  const PlanInput input{scheme,
-                        format,
-                        source.spec,
-                        names,
-                        source.checkpoint,
-                        hash,
-                        statistics_sha256,
-                        precision_map ? &*precision_map : nullptr};
+  const std::string hash = source_files.empty() ? "" : source_hash();
+  const PlanInput input{scheme,         format, source.spec,       names,
+                        source.weights, hash,   statistics_sha256, precision_map ? &*precision_map : nullptr};
   if (!given) return make_plan(input);
   if (!calibrates()) check_plan_statistics(*given, "", options.plan);
   if (given->statistics_sha256.empty() && calibrates())
@@ -126,7 +123,7 @@ std::uint64_t Preparation::bytes_of(const Plan& plan) {
 
 const CheckpointHead& Preparation::head_of(const Plan& plan) {
   if (!head_) head_ = package_head(plan, names, source, scheme);
-  head_->tensors = tensor_table(plan, names, source.spec, source.checkpoint);
+  head_->tensors = tensor_table(plan, names, source.spec, copied);
   return *head_;
 }
 

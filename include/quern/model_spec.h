@@ -97,9 +97,6 @@ struct GeluOp {};     // the tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.0447
 struct SiluMulOp {};  // silu(inputs[0]) * inputs[1]
 struct AddOp {};      // inputs[0] + inputs[1]
 
-// Encoding of the tensors that a weight is made of (of the first of several).
-const std::string& stored_encoding(const Checkpoint& checkpoint, const Weight& weight);
-
 struct Op {
   std::variant<EmbedOp, PositionsOp, RmsNormOp, LayerNormOp, LinearOp, SliceOp, RopeOp, AttentionOp, CausalConvOp,
                SelectiveScanOp, ExpertsOp, SiluOp, GeluOp, SiluMulOp, AddOp>
@@ -163,7 +160,7 @@ struct ExportedWeight {
   std::uint64_t first_row = 0;                // without a row_order: as many rows from here as the shape has
   Transform transform = Transform::kNone;
   std::string source = {};  // the one tensor of the checkpoint that it shows; empty: the weight's own name
-  enum class Rows { kOfWeight, kOfTensor };  // kOfTensor: those of `source_name`, as the checkpoint stores it
+  enum class Rows { kOfWeight, kOfTensor };  // kOfTensor: those of the weight's one tensor, as it is stored
   Rows rows = Rows::kOfWeight;
 
   // Whether a row holds one input of the product, not one output.

@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "base/cpu.h"
-#include "encode/check_weights.h"
 #include "kernel/memory_bandwidth.h"
 #include "kernel/packed_product.h"
+#include "model/tied_copy.h"
 #include "quern/error.h"
 #include "runtime/open_model.h"
 #include "runtime/sequence.h"
@@ -57,7 +57,7 @@ struct Side {
       fail(ErrorCode::kUsage, "{} and {} tokens do not fit the context of {} of {}", options.prompt_tokens,
            options.tokens, context, path.string());
     const std::size_t needed = options.prompt_tokens + options.tokens;
-    check_tied_copy(model.weights, model.spec);
+    check_tied_copy(model.checkpoint, model.spec);
     walk.emplace(model.walk(pool, Precision::kF32));
     check_sequence_memory(*walk, needed, options.machine.max_memory);
     sequence.emplace(*walk, needed);

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "encode/check_weights.h"
 #include "format/load_tokenizer.h"
 #include "measure/evaluate.h"
 #include "measure/evaluation_setup.h"
+#include "model/tied_copy.h"
 #include "package/package.h"
 #include "quern/error.h"
 #include "text/texts.h"
@@ -45,15 +45,15 @@ std::vector<std::string> notes_on(const EvalOptions& options, const ModelSpec& s
 
 }  // namespace
 
-EvalResult eval_files(const EvalOptions& options, Observer& observer) {
+EvalResult eval_models(const EvalOptions& options, const OpenModel& model, const OpenModel* original,
+                       Observer& observer) {
   ThreadPool pool(options.machine.threads);
-  const OpenModel model(options.model);
   const EvaluationSetup setup = evaluation_setup(options.machine, model.spec, pool.threads(), options.window_length);
   const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
   const Windows windows = with_context("while cutting windows from " + options.text.string(), [&] {
     return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows);
   });
-  check_tied_copy(model.weights, model.spec);
+  check_tied_copy(model.checkpoint, model.spec);
   const WalkContext walk = model.walk(pool, setup.precision);
   EvalResult result{.quality = {},
                     .bytes = model.file_bytes(),
@@ -61,18 +61,24 @@ EvalResult eval_files(const EvalOptions& options, Observer& observer) {
                     .precision = setup.precision,
                     .notes = notes_on(options, model.spec)};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
-  if (options.against.empty()) {
+  if (!original) {
     result.quality = summarise(score(walk, rows, windows));
     return result;
   }
-  const OpenModel original(options.against);
-  check_same_pieces(load_tokenizer(original.checkpoint), tokenizer);
-  check_tied_copy(original.weights, original.spec);
-  const WalkContext original_walk = original.walk(pool, setup.precision);
+  check_same_pieces(load_tokenizer(original->checkpoint), tokenizer);
+  check_tied_copy(original->checkpoint, original->spec);
+  const WalkContext original_walk = original->walk(pool, setup.precision);
   const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);
-  result.against_bytes = original.file_bytes();
+  result.against_bytes = original->file_bytes();
   result.quality = summarise(compare(original_walk, original_rows, walk, rows, windows));
   return result;
+}
+
+EvalResult eval_files(const EvalOptions& options, Observer& observer) {
+  const OpenModel model(options.model);
+  std::optional<OpenModel> original;
+  if (!options.against.empty()) original.emplace(options.against);
+  return eval_models(options, model, original ? &*original : nullptr, observer);
 }
 
 }  // namespace quern

@@ -9,6 +9,7 @@
 #include "measure/divergence.h"
 #include "quern/observer.h"
 #include "runtime/machine_options.h"
+#include "runtime/open_model.h"
 
 namespace quern {
 
@@ -27,5 +28,8 @@ struct EvalResult {
 
 // Tokenises with the model's own tokenizer. Error(kInput) when the two vocabularies are not the same pieces.
 EvalResult eval_files(const EvalOptions& options, Observer& observer);
+// The same of models that are open, whatever the options name. `original`: null for perplexity alone.
+EvalResult eval_models(const EvalOptions& options, const OpenModel& model, const OpenModel* original,
+                       Observer& observer);
 
 }  // namespace quern

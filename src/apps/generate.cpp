@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <chrono>
 
-#include "encode/check_weights.h"
 #include "format/end_tokens.h"
 #include "format/load_tokenizer.h"
+#include "model/tied_copy.h"
 #include "quern/error.h"
 #include "runtime/open_model.h"
 #include "runtime/sequence.h"
@@ -56,7 +56,7 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
   if (prompt.size() > context)
     fail(ErrorCode::kInput, "the prompt has {} tokens, more than the context of {}; shorten it or raise --context",
          prompt.size(), context);
-  check_tied_copy(model.weights, model.spec);
+  check_tied_copy(model.checkpoint, model.spec);
   const WalkContext walk = model.walk(pool, Precision::kF32);
   const std::set<std::int32_t> ends = end_tokens(model.checkpoint, tokenizer.vocabulary());
   // Room for no more than can come: tokens may be any number.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/checkpoint_weights.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -88,7 +89,7 @@ Inspection inspect(const std::filesystem::path& path, const InspectOptions& opti
   }
   if (const ModelSpec* model = result.model()) {
     add_roles(checkpoint, *model, result);
-    result.memory = estimate_memory(checkpoint, *model, options.context);
+    result.memory = estimate_memory(CheckpointWeights(checkpoint), *model, options.context);
   }
   result.duplicates = find_duplicates(checkpoint, kDuplicateBytes);
   return result;

@@ -3,6 +3,7 @@
 
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
+#include "model/checkpoint_weights.h"
 
 namespace quern {
 namespace {
@@ -11,7 +12,7 @@ namespace fs = std::filesystem;
 
 MemoryEstimate memory_of(const fs::path& path, std::uint64_t context) {
   const Checkpoint checkpoint = open_checkpoint(path);
-  return estimate_memory(checkpoint, describe_model(checkpoint), context);
+  return estimate_memory(CheckpointWeights(checkpoint), describe_model(checkpoint), context);
 }
 
 TEST(MemoryEstimate, OfAttentionGrowsWithTheContextUpToTheWindow) {

@@ -13,6 +13,7 @@
 #include "compress/trials.h"
 #include "encode/check_weights.h"
 #include "format/load_tokenizer.h"
+#include "model/tied_copy.h"
 #include "package/package.h"
 #include "quern/error.h"
 
@@ -98,6 +99,8 @@ Report describe(Compression& c, const Trials& trials) {
     if (std::string note = loss_note(plan.steps[i], trials.errors[i]); !note.empty())
       r.notes.push_back(std::move(note));
   if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));
+  if (const std::string overlay = c.prep.source.weights.identity(); !overlay.empty())
+    r.notes.push_back("the weights are not as the checkpoint has them: " + overlay);
   r.notes.insert(r.notes.end(), c.prep.names.notes.begin(), c.prep.names.notes.end());
   std::ranges::copy(assumed_values(c.prep.source.spec), std::back_inserter(r.notes));
   std::ranges::copy(c.prep.loading_notes(plan), std::back_inserter(r.notes));
@@ -132,9 +135,10 @@ void note_start(const Compression& c) {
 // A NaN or an infinity is found at the latest when it is to be encoded.
 void check(Compression& c) {
   const OpenModel& source = c.prep.source;
+  if (c.prep.runs_first() && c.journal.weights_are_checked()) return;
+  check_tied_copy(source.checkpoint, source.spec);
   if (!c.prep.runs_first())
     return check_weights_before_encoding(source.weights, source.spec, c.prep.names, c.prep.pool, c.observer);
-  if (c.journal.weights_are_checked()) return;
   check_weights(source.weights, source.spec, c.prep.pool, c.observer);
   c.journal.add_weights_checked();
 }
@@ -170,14 +174,13 @@ Report run(Compression& c) {
   Trials trials = climb(c, plan);
   prep.hashes.finish(prep.pool);
   c.know_source();
-  trials.ladder.back().plan.source_sha256 = combined_hash(prep.source_files);
+  trials.ladder.back().plan.source_sha256 = prep.source_hash();
   Report report = describe(c, trials);
   if (prep.texts.report)
     report.quality =
         Reference(c, *prep.texts.report, "report text").quality_of(OpenModel(c.out.path() / trials.folder));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - prep.started).count();
-  assemble_package(c.out.path(), c.out.path() / trials.folder, prep.source.checkpoint, prep.source_files, prep.hashes,
-                   report);
+  assemble_package(c.out.path(), c.out.path() / trials.folder, prep.source, prep.source_files, prep.hashes, report);
   c.out.publish(trials.folder, trials.accepted ? fs::path() : rejected_path(c.options.output));
   return report;
 }

@@ -64,13 +64,14 @@ ExportMap statistics_names(const OpenModel& source) {
 
 }  // namespace
 
-Preparation::Preparation(const CompressOptions& opt, Observer& obs)
+Preparation::Preparation(const CompressOptions& opt, Observer& obs, std::optional<OpenModel> opened)
     : options(checked(opt)),
       observer(obs),
       given(opt.plan.empty() ? std::nullopt : std::optional(read_plan(opt.plan))),
       precision_map(opt.precision_map.empty() ? std::nullopt : std::optional(read_precision_map(opt.precision_map))),
       pool(opt.machine.threads),
-      source(opt.input, Unrecognised::kList),
+      source(opened ? std::move(*opened) : OpenModel(opt.input, Unrecognised::kList)),
+      copied(source.checkpoint),
       choice(scheme_for(opt, given ? &*given : nullptr, source)),
       scheme(*choice.scheme),
       format(format_for(opt, given ? &*given : nullptr, scheme)),
@@ -101,12 +102,12 @@ const std::vector<HashedFile>& Preparation::hash_source() {
 
 Plan Preparation::plan(const Optimizer* by) {
   if (given) hash_source();
-  const std::string hash = source_files.empty() ? "" : combined_hash(source_files);
+  const std::string hash = source_files.empty() ? "" : source_hash();
   const PlanInput input{scheme,
                         format,
                         source.spec,
                         names,
-                        source.checkpoint,
+                        source.weights,
                         hash,
                         statistics_sha256,
                         precision_map ? &*precision_map : nullptr,
@@ -142,7 +143,8 @@ bool Preparation::wants_hessians() const {
 }
 
 HessianIdentity Preparation::hessians_of() {
-  return hessian_identity(combined_hash(hash_source()), *texts.calibration, setup.precision);
+  hash_source();
+  return hessian_identity(source_hash(), *texts.calibration, setup.precision);
 }
 
 Statistics Preparation::collect_with_hessians(const fs::path& folder) {
@@ -189,7 +191,7 @@ std::uint64_t Preparation::bytes_of(const Plan& plan) {
 
 const CheckpointHead& Preparation::head_of(const Plan& plan) {
   if (!head_) head_ = package_head(plan, names, source, scheme);
-  head_->tensors = tensor_table(plan, names, source.spec, source.checkpoint);
+  head_->tensors = tensor_table(plan, names, source.spec, copied);
   return *head_;
 }
 

@@ -24,6 +24,7 @@ struct Preparation {
   std::optional<PrecisionMap> precision_map;  // options.precision_map
   ThreadPool pool;
   OpenModel source;
+  const TensorFiles copied;  // names.copied are tensors of these
   const SchemeChoice choice;
   const Scheme& scheme;
   const Format& format;
@@ -39,8 +40,9 @@ struct Preparation {
   std::optional<Inputs> inputs;          // both of the above
   std::string statistics_sha256;         // empty: there are none
 
-  // Opens the model and refuses options that cannot work. Reads no weights, and no text.
-  Preparation(const CompressOptions& options, Observer& observer);
+  // Opens the model that the options name, unless it is opened already, with weights of its own perhaps. Refuses
+  // options that cannot work. Reads no weights, and no text.
+  Preparation(const CompressOptions& options, Observer& observer, std::optional<OpenModel> opened = std::nullopt);
   Preparation(const Preparation&) = delete;
   Preparation& operator=(const Preparation&) = delete;
 
@@ -50,6 +52,8 @@ struct Preparation {
   void begin_hashing();
   // The hashes of the model's files. What is left of the work is done here.
   const std::vector<HashedFile>& hash_source();
+  // Of these files, and of what its weights are beside them. REQUIRES: they were hashed.
+  std::string source_hash() const;
   // By the scheme, or the one that was given. Refuses what cannot be planned. One by the scheme names the model's hash
   // only behind hash_source.
   Plan plan() { return plan(optimizer); }
@@ -79,7 +83,7 @@ struct Preparation {
   // Bytes of all of them that a runtime needs.
   std::uint64_t bytes_of(const Plan& plan);
   WalkContext walk() { return source.walk(pool, setup.precision); }
-  EncodeInput encode_input() { return {source.checkpoint, source.spec, names, *inputs, pool, observer}; }
+  EncodeInput encode_input() { return {source.weights, source.spec, names, *inputs, pool, observer, &copied}; }
 
  private:
   HessianIdentity hessians_of();

@@ -20,6 +20,11 @@ Json text_to_json(const std::optional<TextUse>& use) {
   return Json::object({{"sha256", use->sha256}, {"windows", use->windows}, {"window_length", use->window_length}});
 }
 
+Json overlay_to_json(const Weights& weights) {
+  std::string overlay = weights.identity();
+  return overlay.empty() ? Json() : Json(std::move(overlay));
+}
+
 Json size_to_json(const std::optional<SizeGoal>& size) {
   return size ? Json::object({{"unit", static_cast<int>(size->unit)}, {"value", size->value}}) : Json();
 }
@@ -69,6 +74,7 @@ Json to_json(const RunIdentity& run) {
   return Json::object({{kProgram, kVersion},
                        {kModelFiles, stamps_by_name(run.source.checkpoint)},
                        {"name of MODEL", run.source.name()},
+                       {"overlay of the weights", overlay_to_json(run.source.weights)},
                        {"--scheme", run.scheme.name},
                        {"--format", run.format.name},
                        {"--precision-map", hash_of(o.precision_map)},

@@ -15,7 +15,7 @@ std::string first_refused(const Scheme& scheme, const OpenModel& source) {
   for (const ExportedWeight& exported : names.weights) {
     const Weight& weight = source.spec.weights[exported.weight];
     if (keeps_precision(weight)) continue;
-    const std::string_view encoding = stored_encoding(source.checkpoint, weight);
+    const std::string encoding = source.weights.stored(weight).encoding;
     const FitInput fit{scheme, format, weight, &exported, encoding};
     const std::string why = why_refused(fit, scheme.codec_for({weight, source.spec, encoding}));
     if (!why.empty()) return fmt::format("{} cannot be packed in {}: {}", exported.name, format.name, why);

@@ -38,7 +38,7 @@ std::vector<StepOptions> made_up_shares(const OpenModel& model, const ExportMap&
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Weight& weight = model.spec.weights[names.weights[i].weight];
     if (keeps_precision(weight)) continue;
-    const Codec& stored = *find_codec(stored_encoding(model.checkpoint, weight));
+    const Codec& stored = *find_codec(model.weights.stored(weight).encoding);
     const RowLayout layout = row_layout(names.weights[i].output_shape(weight));
     const double harm = std::exp(4 * random.uniform()) * static_cast<double>(layout.rows * layout.cols);
     StepOptions& options = all.emplace_back(StepOptions{i, {}});
@@ -54,7 +54,7 @@ struct SizedModel {
   const Format& format;
   const Scheme& scheme;
   ExportMap names = export_map(model, format);
-  Plan base = make_plan({scheme, format, model.spec, names, model.checkpoint, "", ""});
+  Plan base = make_plan({scheme, format, model.spec, names, model.weights, "", ""});
   std::vector<StepOptions> options = made_up_shares(model, names, format, base);
   SizeRules rules{&format, couplings(format, model.spec, names)};
 
@@ -128,13 +128,13 @@ void expect_package_has(const SizedModel& sized, const SizedPlan& plan) {
   const Inputs none;
   Report report;
   report.ladder.push_back({plan.plan, std::nullopt, 0});
-  report.errors = encode({sized.model.checkpoint, sized.model.spec, sized.names, none, pool, observer}, plan.plan,
+  report.errors = encode({sized.model.weights, sized.model.spec, sized.names, none, pool, observer}, plan.plan,
                          sized.head_of(plan.plan), folder);
   report.parameters = sized.model.parameters();
   report.source_bytes = sized.model.file_bytes();
   report.tensors = tensor_facts(sized.model.spec, sized.names);
   const auto hashed = hash_files(sized.model.checkpoint, pool);
-  assemble_package(work.path(), folder, sized.model.checkpoint, hashed, {}, report);
+  assemble_package(work.path(), folder, sized.model, hashed, {}, report);
   EXPECT_EQ(report.output_bytes, plan.file_bytes);
   std::uint64_t evidence = fs::file_size(folder / kManifestName);
   for (const char* name : kEvidenceNames)

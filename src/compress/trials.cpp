@@ -28,11 +28,11 @@ void add_rung(const Plan& plan, Trials& trials) {
 }
 
 // Files of a trial, as far as they are there and can be opened.
-std::optional<Checkpoint> files_of(const fs::path& folder) {
+std::optional<TensorFiles> files_of(const fs::path& folder) {
   std::error_code ec;
   if (!fs::is_directory(folder, ec)) return std::nullopt;
   try {
-    return open_checkpoint(folder);
+    return TensorFiles(folder);
   } catch (const Error&) {  // of a run that ended while it made or removed them
     return std::nullopt;
   }
@@ -47,7 +47,7 @@ void encode_trial(Compression& c, Trials& trials) {
   if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
   const CheckpointHead& head = c.prep.head_of(plan);
   StepRecords records(c.journal.records(), c.prep.statistics_sha256);
-  const std::optional<Checkpoint> earlier = files_of(before);
+  const std::optional<TensorFiles> earlier = files_of(before);
   EncodeInput input = c.prep.encode_input();
   if (!c.options.bound.is_set()) input.hashes = &c.prep.hashes;  // with a bound these files may not be the last
   trials.errors = encode(input, plan, head, folder, &records, earlier ? &*earlier : nullptr);
@@ -75,7 +75,7 @@ Trials climb(Compression& c, Plan plan) {
   std::optional<Reference> gate;
   if (c.options.bound.is_set()) gate.emplace(c, *c.prep.texts.gate, "gate text");
   std::vector<StepHarm> harms;
-  const std::vector<StepSource> sources = step_sources(c.prep.source.spec, c.prep.names, c.prep.source.checkpoint);
+  const std::vector<StepSource> sources = step_sources(c.prep.source.spec, c.prep.names, c.prep.source.weights);
   for (unsigned trial = 1;; ++trial) {
     add_rung(plan, trials);
     std::optional<Quality> quality = c.journal.gate(plan);

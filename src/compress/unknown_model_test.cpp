@@ -2,6 +2,7 @@
 #include "apps/eval_files.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
+#include "model/checkpoint_weights.h"
 #include "package/package.h"
 #include "package/verify.h"
 #include "tests/shared_folder.h"
@@ -45,7 +46,7 @@ TEST_F(UnknownModel, ItsMatricesArePackedAndTheRestGoesAlong) {
     EXPECT_EQ(after.at(name).encoding, before.at(name).encoding) << name;
     EXPECT_EQ(read_part(after, name), read_part(before, name)) << name;
   }
-  const Matrix a = WeightSource(before).read("fc.weight"), b = WeightSource(after).read("fc.weight");
+  const Matrix a = CheckpointWeights(before).read("fc.weight"), b = CheckpointWeights(after).read("fc.weight");
   for (std::size_t i = 0; i < a.flat().size(); ++i) EXPECT_NEAR(a.flat()[i], b.flat()[i], 0.012);
 }
 

@@ -1,4 +1,4 @@
-// Values that no trained model has: NaN, growing states, a head that is and is not the embedding.
+// Values that no trained model has: NaN, growing states.
 #include "encode/check_weights.h"
 
 #include <algorithm>
@@ -14,8 +14,6 @@
 namespace quern {
 namespace {
 
-constexpr std::size_t kRowsCompared = 64;
-
 struct NonFinite {
   std::atomic<std::uint64_t> nan{0}, infinite{0};
 };
@@ -28,31 +26,22 @@ void count_non_finite(std::span<const float> values, NonFinite& count) {
   }
 }
 
-// The weight under the shape in which it is stored, where that is one tensor.
-ExportedWeight as_it_is(const Checkpoint& checkpoint, const Weight& weight) {
-  ExportedWeight exported{.weight = 0, .name = weight.tensor};
-  if (!weight.parts.empty()) return exported;
-  exported.shape = checkpoint.at(weight.tensor).shape;
-  exported.rows = ExportedWeight::Rows::kOfTensor;
-  return exported;
-}
-
 // for_all(layout, body) calls body(begin, end) until all rows were seen.
 template <typename ForAll>
-void expect_finite(const WeightSource& source, const Weight& weight, ForAll for_all) {
-  const ExportedWeight exported = as_it_is(source.checkpoint(), weight);
-  const ExportedRows rows(source, weight, exported);
-  const RowLayout layout = rows.layout();
+void expect_finite(const Weights& source, const Weight& weight, ForAll for_all) {
+  const RowLayout layout = row_layout(source.stored(weight).shape);
   NonFinite bad;
-  for_all(layout,
-          [&](std::size_t begin, std::size_t end) { count_non_finite(rows.rows(begin, end - begin).flat(), bad); });
+  for_all(layout, [&](std::size_t begin, std::size_t end) {
+    Matrix rows(end - begin, layout.cols);
+    source.read_stored_rows(weight, begin, rows.view());
+    count_non_finite(rows.flat(), bad);
+  });
   if (bad.nan || bad.infinite)
     fail(ErrorCode::kInput, "tensor {} of {} holds {} NaN and {} infinite values among {}; the checkpoint is damaged",
-         weight.tensor, source.checkpoint().path().string(), bad.nan.load(), bad.infinite.load(),
-         layout.rows * layout.cols);
+         weight.tensor, source.name(), bad.nan.load(), bad.infinite.load(), layout.rows * layout.cols);
 }
 
-void check_all_finite(const WeightSource& source, const std::vector<const Weight*>& weights, ThreadPool& pool,
+void check_all_finite(const Weights& source, const std::vector<const Weight*>& weights, ThreadPool& pool,
                       Observer& observer) {
   observer.stage("check weights", weights.size());
   for (const Weight* weight : weights) {
@@ -84,7 +73,7 @@ std::vector<const Weight*> not_checked_by_encoding(const ModelSpec& spec, const 
 
 }  // namespace
 
-void check_finite(const WeightSource& source, const Weight& weight) {
+void check_finite(const Weights& source, const Weight& weight) {
   expect_finite(source, weight, [](const RowLayout& layout, const auto& body) {
     const std::size_t grain = rows_per_task(layout.cols);
     for (std::size_t begin = 0; begin < layout.rows; begin += grain)
@@ -92,50 +81,27 @@ void check_finite(const WeightSource& source, const Weight& weight) {
   });
 }
 
-void check_finite_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer) {
+void check_finite_weights(const Weights& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer) {
   std::vector<const Weight*> all;
   for (const Weight& weight : spec.weights) all.push_back(&weight);
   check_all_finite(source, all, pool, observer);
 }
 
-void check_decays(const WeightSource& source, const ModelSpec& spec) {
+void check_decays(const Weights& source, const ModelSpec& spec) {
   for (const Block& block : spec.blocks)
     for (const Op& op : block.ops)
       if (const std::optional<DecayWeight> decay = decay_of(op))
-        with_context("while checking " + source.checkpoint().path().string(),
+        with_context("while checking " + source.name(),
                      [&] { read_decay(decay->form, source, spec.weights[op.weights.at(decay->weight)]); });
 }
 
-void check_tied_copy(const WeightSource& source, const ModelSpec& spec) {
-  if (spec.tied_copy.empty()) return;
-  const std::string &embedding = spec.weights.front().tensor, &head = spec.tied_copy;
-  const RowLayout layout = source.layout(embedding), other = source.layout(head);
-  const std::string both = fmt::format("{} ties the head to the embedding, but {} and {}",
-                                       source.checkpoint().path().string(), head, embedding);
-  const char* advice = "set tie_word_embeddings to false if the head is the right one, or remove it from the file";
-  if (layout.rows != other.rows || layout.cols != other.cols)
-    fail(ErrorCode::kInput, "{} have the shapes {} and {}; {}", both, to_string(source.checkpoint().at(head).shape),
-         to_string(source.checkpoint().at(embedding).shape), advice);
-  for (std::size_t first = 0; first < layout.rows; first += kRowsCompared) {
-    const std::size_t count = std::min<std::size_t>(kRowsCompared, layout.rows - first);
-    Matrix a(count, layout.cols), b(count, layout.cols);
-    source.read_rows(embedding, first, a.view());
-    source.read_rows(head, first, b.view());
-    for (std::size_t i = 0; i < count; ++i)
-      if (!std::ranges::equal(std::as_const(a).row(i), std::as_const(b).row(i)))
-        fail(ErrorCode::kInput, "{} differ, first in row {}; {}", both, first + i, advice);
-  }
-}
-
-void check_weights(const WeightSource& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer) {
-  check_tied_copy(source, spec);
+void check_weights(const Weights& source, const ModelSpec& spec, ThreadPool& pool, Observer& observer) {
   check_finite_weights(source, spec, pool, observer);
   check_decays(source, spec);
 }
 
-void check_weights_before_encoding(const WeightSource& source, const ModelSpec& spec, const ExportMap& names,
+void check_weights_before_encoding(const Weights& source, const ModelSpec& spec, const ExportMap& names,
                                    ThreadPool& pool, Observer& observer) {
-  check_tied_copy(source, spec);
   const std::vector<const Weight*> weights = not_checked_by_encoding(spec, names);
   if (!weights.empty()) check_all_finite(source, weights, pool, observer);
   check_decays(source, spec);

@@ -7,6 +7,7 @@
 #include "compress/compress.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
+#include "model/tied_copy.h"
 #include "runtime/open_model.h"
 
 namespace quern {
@@ -20,7 +21,10 @@ std::string refusal_of(const RawModel& model) {
   const OpenModel open(model.format == "gguf" ? scratch.path() / "model.gguf" : scratch.path());
   ThreadPool pool(2);
   Observer observer;
-  return message_of(ErrorCode::kInput, [&] { check_weights(open.weights, open.spec, pool, observer); });
+  return message_of(ErrorCode::kInput, [&] {
+    check_tied_copy(open.checkpoint, open.spec);
+    check_weights(open.weights, open.spec, pool, observer);
+  });
 }
 
 const char* const kDecay = "backbone.layers.1.mixer.A_log";
@@ -87,7 +91,7 @@ TEST(TiedCopy, ThatEqualsTheEmbeddingIsFine) {
   write_raw(with_head_copy(), scratch.path());
   const OpenModel model(scratch.path());
   EXPECT_EQ(model.spec.tied_copy, "lm_head.weight");
-  EXPECT_NO_THROW(check_tied_copy(model.weights, model.spec));
+  EXPECT_NO_THROW(check_tied_copy(model.checkpoint, model.spec));
 }
 
 TEST(TiedCopy, ThatDiffersIsAnErrorWithBothNamesAndTheRow) {

@@ -11,13 +11,11 @@ namespace quern {
 namespace {
 
 constexpr double kNoticeableError = 0.1;  // relative; 4 bits lose about 0.5% of a Gaussian weight's energy
-constexpr std::uint64_t kCopyBytes = std::uint64_t{4} << 20;
 
 StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor,
                        CheckpointWriter& writer) {
-  const WeightSource source(in.source);
   const Weight& weight = in.spec.weights[exported.weight];
-  const ExportedRows rows(source, weight, exported);
+  const ExportedRows rows(in.source, weight, exported);
   const std::vector<RowTask> tasks = row_tasks(rows);
   std::vector<EncodeError> errors(tasks.size());
   std::vector<std::string> sums(tasks.size());
@@ -33,22 +31,11 @@ StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const Export
   StepRecord record{joined_hash(sums), {}};
   for (const EncodeError& error : errors) record.error += error;
   // No square of a float is infinite in double, and no sum of so many.
-  if (!std::isfinite(record.error.plain_energy)) check_finite(source, weight);
+  if (!std::isfinite(record.error.plain_energy)) check_finite(in.source, weight);
   if (!std::isfinite(record.error.plain))
     fail(ErrorCode::kInput, "tensor {} holds values too large for the number format {}; give it a wider one",
          step.tensor, step.codec);
   return record;
-}
-
-void copy_step(const Checkpoint& from, const std::string& name, std::size_t tensor, CheckpointWriter& writer) {
-  const TensorEntry& entry = from.at(name);
-  std::vector<std::byte> buffer;
-  for (std::size_t p = 0; p < entry.parts.size(); ++p)
-    for (std::uint64_t at = 0; at < entry.parts[p].bytes; at += kCopyBytes) {
-      buffer.resize(std::min(kCopyBytes, entry.parts[p].bytes - at));
-      from.read(entry, p, at, buffer);
-      writer.write(tensor, p, at, buffer);
-    }
 }
 
 // The trial at hand.
@@ -56,18 +43,17 @@ struct Steps {
   const EncodeInput& in;
   const Plan& plan;
   CheckpointWriter& writer;
-  StepRecords* records = nullptr;       // or null
-  const Checkpoint* there = nullptr;    // the files that are written, where an earlier run had begun them; or null
-  const Checkpoint* earlier = nullptr;  // or null
+  StepRecords* records = nullptr;        // or null
+  const TensorFiles* there = nullptr;    // the files that are written, where an earlier run had begun them; or null
+  const TensorFiles* earlier = nullptr;  // or null
 
-  bool holds(const Checkpoint* files, std::size_t i, const StepRecord& record) const {
+  bool holds(const TensorFiles* files, std::size_t i, const StepRecord& record) const {
     if (!files) return false;
     const ExportedWeight& exported = in.names.weights[i];
     const Weight& weight = in.spec.weights[exported.weight];
     const std::uint64_t cols = row_layout(exported.output_shape(weight)).cols;
     const PlanStep& step = plan.steps[i];
-    return stored_hash(*files, step.output, *find_codec(step.codec), cols, row_tasks(weight, exported), in.pool) ==
-           record.hash;
+    return files->hash(step.output, *find_codec(step.codec), cols, row_tasks(weight, exported), in.pool) == record.hash;
   }
 
   EncodeError write(std::size_t i) const {
@@ -78,7 +64,7 @@ struct Steps {
       return known->error;
     }
     if (known && holds(earlier, i, *known)) {
-      copy_step(*earlier, step.output, i, writer);
+      earlier->copy(step.output, i, writer);
       return known->error;
     }
     const StepRecord record = encode_step(in, step, in.names.weights[i], i, writer);
@@ -98,7 +84,7 @@ std::string progress_line(const PlanStep& step, const EncodeError& error) {
 }  // namespace
 
 std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,
-                                     const Checkpoint& source) {
+                                     const TensorFiles& copied) {
   ensure(plan.steps.size() == names.weights.size(), "a plan of {} steps for {} tensors", plan.steps.size(),
          names.weights.size());
   std::vector<TensorSpec> table;
@@ -114,11 +100,7 @@ std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, c
   }
   for (const ExtraTensor& extra : names.extras)
     table.push_back({extra.name, {extra.values.size()}, kFloat32, {extra.values.size() * sizeof(float)}});
-  for (const std::string& name : names.copied) {
-    const TensorEntry& entry = source.at(name);
-    TensorSpec& tensor = table.emplace_back(TensorSpec{name, entry.shape, entry.encoding, {}});
-    for (const TensorPart& part : entry.parts) tensor.part_bytes.push_back(part.bytes);
-  }
+  for (const std::string& name : names.copied) table.push_back(copied.spec(name));
   return table;
 }
 
@@ -129,12 +111,12 @@ std::string loss_note(const PlanStep& step, const EncodeError& error) {
 }
 
 std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head,
-                                const std::filesystem::path& folder, StepRecords* records, const Checkpoint* earlier) {
+                                const std::filesystem::path& folder, StepRecords* records, const TensorFiles* earlier) {
   in.observer.stage("encode", plan.steps.size());
   const bool begun = !std::filesystem::is_empty(folder);
   const auto writer = find_format(plan.format).create(folder, head);
-  std::optional<Checkpoint> there;
-  if (begun) there.emplace(open_checkpoint(folder));
+  std::optional<TensorFiles> there;
+  if (begun) there.emplace(folder);
   if (in.hashes)
     for (const SettledFile& file : writer->settled()) in.hashes->add(file.path, FileHashes::Content::kBeingWritten);
   const Steps steps{in, plan, *writer, records, there ? &*there : nullptr, earlier};
@@ -149,8 +131,9 @@ std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const C
   }
   for (std::size_t e = 0; e < in.names.extras.size(); ++e)
     writer->write(plan.steps.size() + e, 0, 0, std::as_bytes(std::span(in.names.extras[e].values)));
+  ensure(in.copied || in.names.copied.empty(), "no files to copy {} tensors from", in.names.copied.size());
   for (std::size_t c = 0; c < in.names.copied.size(); ++c)
-    copy_step(in.source, in.names.copied[c], plan.steps.size() + in.names.extras.size() + c, *writer);
+    in.copied->copy(in.names.copied[c], plan.steps.size() + in.names.extras.size() + c, *writer);
   writer->finish();
   return errors;
 }

@@ -7,6 +7,7 @@
 #include "base/file_hashes.h"
 #include "base/thread_pool.h"
 #include "encode/step_records.h"
+#include "encode/tensor_files.h"
 #include "encode/weight_rows.h"
 #include "plan/plan.h"
 #include "quern/observer.h"
@@ -14,13 +15,14 @@
 namespace quern {
 
 struct EncodeInput {
-  const Checkpoint& source;
+  const Weights& source;
   const ModelSpec& spec;
   const ExportMap& names;        // as the plan's steps: one entry a step, in the same order
   const Inputs& inputs;          // of the matrices, as far as they are known
   ThreadPool& pool;
   Observer& observer;
-  FileHashes* hashes = nullptr;  // taken further beside encoding; gets the files of weights that are written
+  const TensorFiles* copied = nullptr;  // holds names.copied; null: there are none
+  FileHashes* hashes = nullptr;         // taken further beside encoding; gets the files of weights that are written
 };
 
 // Writes the weights of `plan` as `head` describes them into `folder`. Returns the error of each step.
@@ -29,11 +31,12 @@ struct EncodeInput {
 // `earlier`, files of an earlier trial.
 std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head,
                                 const std::filesystem::path& folder, StepRecords* records = nullptr,
-                                const Checkpoint* earlier = nullptr);
+                                const TensorFiles* earlier = nullptr);
 
-// The tensor table of the plan's files: its steps, then the extra and the copied tensors of `names`.
+// The tensor table of the plan's files: its steps, then the extra tensors of `names` and those that it copies from
+// `copied`.
 std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,
-                                     const Checkpoint& source);
+                                     const TensorFiles& copied);
 
 // What a person should know of a tensor that lost much of its energy; empty: it did not.
 std::string loss_note(const PlanStep& step, const EncodeError& error);

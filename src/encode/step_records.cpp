@@ -1,4 +1,4 @@
-// One record a tensor and number format; sums a task at a time, on all threads.
+// One record a tensor and number format; and the sums that it is known by.
 #include "encode/step_records.h"
 
 #include "base/checksum.h"
@@ -6,11 +6,6 @@
 #include "quern/error.h"
 
 namespace quern {
-namespace {
-
-std::string plane_sum(ByteSpan bytes) { return fmt::format("{:016x}", checksum_of(bytes)); }
-
-}  // namespace
 
 StepRecords::StepRecords(Journal& journal, std::string statistics_sha256)
     : journal_(journal), statistics_sha256_(std::move(statistics_sha256)) {}
@@ -41,6 +36,8 @@ void StepRecords::add(const PlanStep& step, const StepRecord& record) {
                Journal::Durability::kSoon);
 }
 
+std::string plane_sum(ByteSpan bytes) { return fmt::format("{:016x}", checksum_of(bytes)); }
+
 std::string packed_sums(const PackedTensor& packed) {
   std::string sums;
   for (std::size_t p = 0; p < packed.codec().planes.size(); ++p) sums += plane_sum(packed.plane(p));
@@ -51,26 +48,6 @@ std::string joined_hash(const std::vector<std::string>& of_tasks) {
   Sha256 hash;
   for (const std::string& one : of_tasks) hash.update(std::as_bytes(std::span(one)));
   return hash.hex();
-}
-
-std::string stored_hash(const Checkpoint& checkpoint, const std::string& tensor, const Codec& codec, std::uint64_t cols,
-                        const std::vector<RowTask>& tasks, ThreadPool& pool) {
-  const TensorEntry* entry = checkpoint.find(tensor);
-  if (!entry || entry->encoding != codec.name || entry->parts.size() != codec.planes.size() || tasks.empty()) return {};
-  const std::uint64_t rows = tasks.back().first + tasks.back().count;
-  for (std::size_t p = 0; p < codec.planes.size(); ++p)
-    if (entry->parts[p].bytes != rows * codec.plane_row_bytes(p, cols)) return {};
-  std::vector<std::string> sums(tasks.size());
-  pool.run(tasks.size(), [&](std::size_t t) {
-    std::vector<std::byte> bytes;
-    for (std::size_t p = 0; p < codec.planes.size(); ++p) {
-      const std::uint64_t row_bytes = codec.plane_row_bytes(p, cols);
-      bytes.resize(tasks[t].count * row_bytes);
-      checkpoint.read(*entry, p, tasks[t].first * row_bytes, bytes);
-      sums[t] += plane_sum(bytes);
-    }
-  });
-  return joined_hash(sums);
 }
 
 }  // namespace quern

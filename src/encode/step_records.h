@@ -5,17 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "base/thread_pool.h"
+#include "base/bytes.h"
 #include "encode/journal.h"
 #include "encode/weight_rows.h"
 #include "optim/optimizer.h"
 #include "plan/plan.h"
-#include "quern/checkpoint.h"
 
 namespace quern {
 
 struct StepRecord {
-  std::string hash;  // of the checksums of its tasks: as joined_hash and stored_hash make it
+  std::string hash;  // of the checksums of its tasks: as joined_hash and TensorFiles::hash make it
   EncodeError error;
 };
 
@@ -35,12 +34,11 @@ class StepRecords {
   std::string statistics_sha256_;
 };
 
-// Checksums of the bytes of one task, plane by plane.
+// The checksum of bytes of one plane, as text.
+std::string plane_sum(ByteSpan bytes);
+// Those of one task, plane by plane.
 std::string packed_sums(const PackedTensor& packed);
 // The hash of a tensor whose tasks have these checksums.
 std::string joined_hash(const std::vector<std::string>& of_tasks);
-// The same of a tensor in files. Empty when its planes are not those of the codec and these rows.
-std::string stored_hash(const Checkpoint& checkpoint, const std::string& tensor, const Codec& codec, std::uint64_t cols,
-                        const std::vector<RowTask>& tasks, ThreadPool& pool);
 
 }  // namespace quern

@@ -28,7 +28,7 @@ std::size_t rows_per_task(std::uint64_t cols) {
   return (rows + together - 1) / together * together;
 }
 
-ExportedRows::ExportedRows(const WeightSource& source, const Weight& weight, const ExportedWeight& exported)
+ExportedRows::ExportedRows(const Weights& source, const Weight& weight, const ExportedWeight& exported)
     : source_(source), weight_(weight), exported_(exported), layout_(row_layout(exported.output_shape(weight))) {
   const bool turns = weight.storage == Weight::Storage::kTransposed && !exported.is_transposed(weight);
   if (turns) whole_ = source.read(weight);
@@ -48,7 +48,7 @@ Matrix ExportedRows::logical_rows(std::size_t first, std::size_t count) const {
 Matrix ExportedRows::plain_rows(std::size_t first, std::size_t count) const {
   if (exported_.rows == ExportedWeight::Rows::kOfTensor) {
     Matrix rows(count, layout_.cols);
-    source_.read_rows(exported_.source_name(weight_), first, rows.view());
+    source_.read_stored_rows(weight_, first, rows.view());
     return rows;
   }
   if (exported_.row_order.empty()) return logical_rows(exported_.first_row + first, count);
@@ -106,7 +106,7 @@ EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const 
   return encoded;
 }
 
-PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,
+PackedTensor encode_in_memory(const Weights& source, const Weight& weight, const Codec& codec,
                               const Optimizer& optimizer, const Inputs& inputs, ThreadPool& pool) {
   const ExportedWeight as_it_is{.weight = 0, .name = weight.tensor};
   const ExportedRows rows(source, weight, as_it_is);

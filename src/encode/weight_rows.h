@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "model/weights.h"
 #include "optim/inputs.h"
 #include "optim/optimizer.h"
 #include "plan/plan.h"
 #include "quern/observer.h"
-#include "runtime/weight_source.h"
 
 namespace quern {
 
@@ -17,7 +17,7 @@ namespace quern {
 class ExportedRows {
  public:
   // A transposed weight is read whole here. REQUIRES: the arguments outlive this.
-  ExportedRows(const WeightSource& source, const Weight& weight, const ExportedWeight& exported);
+  ExportedRows(const Weights& source, const Weight& weight, const ExportedWeight& exported);
 
   RowLayout layout() const noexcept { return layout_; }
   // Rows first .. first + count - 1. Safe from several threads.
@@ -33,7 +33,7 @@ class ExportedRows {
   Matrix plain_rows(std::size_t first, std::size_t count) const;
   Matrix logical_rows(std::size_t first, std::size_t count) const;
 
-  const WeightSource& source_;
+  const Weights& source_;
   const Weight& weight_;
   const ExportedWeight& exported_;
   RowLayout layout_;
@@ -61,7 +61,7 @@ EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const 
                         const RowTask& task);
 
 // The whole weight, encoded by a codec in memory, in its own order.
-PackedTensor encode_in_memory(const WeightSource& source, const Weight& weight, const Codec& codec,
+PackedTensor encode_in_memory(const Weights& source, const Weight& weight, const Codec& codec,
                               const Optimizer& optimizer, const Inputs& inputs, ThreadPool& pool);
 
 }  // namespace quern

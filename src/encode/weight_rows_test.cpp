@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/scalars.h"
+#include "model/checkpoint_weights.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -35,14 +36,14 @@ struct OpenModel {
   Checkpoint checkpoint;
   ModelSpec spec;
   ExportMap map;
-  WeightSource source;
+  CheckpointWeights source;
 };
 
 class ConvertedValues : public testing::TestWithParam<const char*> {};
 TEST_P(ConvertedValues, AreThoseOfTheConverterBitByBit) {
   const OpenModel ours(testdata(std::string("model/") + GetParam()));
   const Checkpoint file = open_checkpoint(testdata(std::string("model/") + GetParam() + ".gguf"));
-  const WeightSource theirs(file);
+  const CheckpointWeights theirs(file);
   for (const auto& [name, rows] : ours.exported()) {
     const Matrix right = theirs.read(name);
     ASSERT_EQ(rows.rows(), right.rows()) << name;

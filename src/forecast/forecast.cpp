@@ -10,6 +10,7 @@
 #include "compress/sizing.h"
 #include "encode/check_weights.h"
 #include "model/op_walk.h"
+#include "model/tied_copy.h"
 #include "package/package.h"
 #include "quern/error.h"
 
@@ -150,6 +151,7 @@ Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
   prep.hash_source();
   prep.plan();  // refuses what cannot be planned before a weight is read
   if (prep.texts.gate) survey_design(prep);
+  check_tied_copy(prep.source.checkpoint, prep.source.spec);
   check_weights(prep.source.weights, prep.source.spec, prep.pool, prep.observer);
   std::optional<TemporaryFolder> scratch;
   if (prep.calibrates() || prep.texts.gate) scratch.emplace("quern-plan");
@@ -168,7 +170,7 @@ Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
   f.model_bytes = prep.bytes_of(f.plan);
   f.memory_to_compress = allowed_memory(prep.options.machine);
   if (prep.source.can_run()) {
-    f.memory = estimate_memory(prep.source.checkpoint, prep.source.spec, 0);
+    f.memory = estimate_memory(prep.source.weights, prep.source.spec, 0);
     f.memory->stored = f.plan.tensor_bytes();
   }
   f.time = expected_time(prep, f.plan, f.survey);

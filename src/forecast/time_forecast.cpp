@@ -32,12 +32,12 @@ double seconds_of(Body body) {
 }
 
 // Codecs that the plan or its survey encodes with.
-std::vector<const Codec*> codecs_needed(const Preparation& prep, const Plan& plan, const PlanStep& largest,
+std::vector<const Codec*> codecs_needed(const Preparation& prep, const Plan& plan, const Weight& largest,
                                         std::uint64_t cols) {
   std::vector<const Codec*> needed;
   for (const PlanStep& step : plan.steps) needed.push_back(find_codec(step.codec));
   if (prep.options.size)
-    if (const Codec* source = find_codec(prep.source.checkpoint.at(largest.tensor).encoding))
+    if (const Codec* source = find_codec(prep.source.weights.stored(largest).encoding))
       std::ranges::copy(codecs_to_try(prep.format, cols, *source), std::back_inserter(needed));
   std::ranges::sort(needed);
   const auto again = std::ranges::unique(needed);
@@ -60,7 +60,7 @@ void time_encoding(Preparation& prep, const Plan& plan, WorkRates& rates) {
                }) /
                static_cast<double>(weights);
   const InputContext alike = input_context(std::vector<double>(prep.calibrates() ? rows.layout().cols : 0, 1.0));
-  for (const Codec* codec : codecs_needed(prep, plan, *largest, rows.layout().cols)) {
+  for (const Codec* codec : codecs_needed(prep, plan, weight, rows.layout().cols)) {
     if (!codec->divides(rows.layout().cols)) continue;
     PlanStep step = *largest;
     step.codec = codec->name;

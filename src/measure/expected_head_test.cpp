@@ -3,6 +3,7 @@
 
 #include "compress/tiny_package_fixture.h"
 #include "encode/weight_rows.h"
+#include "model/replaced_weights.h"
 #include "package/package.h"
 
 namespace quern {
@@ -23,7 +24,7 @@ TEST_P(ExpectedHeads, EqualComparisonsOfLogits) {
   const ExpectedHead head(original, rows, original, windows, UINT64_MAX / 4);
   EXPECT_NEAR(head.mean_kld(original, rows), 0, 2e-6);
   for (const char* codec : {"q8_0", "q4_0", "int4_g128"}) {
-    WeightSource changed(model.checkpoint);
+    ReplacedWeights changed(model.weights);
     for (const Weight& weight : model.spec.weights)
       if (weight.role == "mlp.down" && find_codec(codec)->divides(weight.layout().cols))
         changed.replace(weight.tensor, encode_in_memory(model.weights, weight, *find_codec(codec),

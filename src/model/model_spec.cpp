@@ -58,10 +58,6 @@ std::uint64_t Weight::elements() const {
 
 std::uint64_t Weight::experts() const { return axes.size() == 3 && axes[0].name == "experts" ? axes[0].extent : 1; }
 
-const std::string& stored_encoding(const Checkpoint& checkpoint, const Weight& weight) {
-  return checkpoint.at(weight.parts.empty() ? weight.tensor : weight.parts.front().tensor).encoding;
-}
-
 Shape ExportedWeight::output_shape(const Weight& of) const {
   if (!shape.empty()) return shape;
   Shape extents;

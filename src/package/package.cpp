@@ -91,7 +91,7 @@ void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map
   const Weight& weight = source.spec.weights[index];
   if (weight.parts.empty()) {
     ExportedWeight out{.weight = index, .name = weight.tensor};
-    out.shape = source.checkpoint.at(weight.tensor).shape;
+    out.shape = source.weights.stored(weight).shape;
     out.rows = ExportedWeight::Rows::kOfTensor;
     map.weights.push_back(std::move(out));
     return;
@@ -157,7 +157,7 @@ Vocabulary padded_vocabulary(const OpenModel& source) {
 
 CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme) {
   CheckpointHead head;
-  head.tensors = tensor_table(plan, names, source.spec, source.checkpoint);
+  head.tensors = tensor_table(plan, names, source.spec, TensorFiles(source.checkpoint));
   if (!is_single_file(plan.format)) {
     head.config = source.checkpoint.config();
     return head;
@@ -197,13 +197,15 @@ fs::path rejected_path(const fs::path& output) {
   return path;
 }
 
-void assemble_package(const fs::path& work, const fs::path& folder, const Checkpoint& source,
+void assemble_package(const fs::path& work, const fs::path& folder, const OpenModel& source,
                       const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report) {
   const Plan& plan = report.ladder.back().plan;
-  Manifest manifest{source.path().string(), source.format(), source_files, {}, plan, report.errors};
+  const Checkpoint& files = source.checkpoint;
+  Manifest manifest{files.path().string(), files.format(),           source_files, {}, plan,
+                    report.errors,         source.weights.identity()};
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);
-  for (const SourceFile& file : files_that_go_along(source, plan.format))
+  for (const SourceFile& file : files_that_go_along(files, plan.format))
     copy_beside(file.path, folder / file.path.filename());
   for (const fs::path& file : sorted_files(folder))
     manifest.output_files.push_back(hashed(file, HashedFile::Role::kModel, hashes));

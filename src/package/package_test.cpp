@@ -91,9 +91,9 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   ThreadPool pool(2);
   Observer observer;
   const Inputs none;
-  const EncodeInput input{source.checkpoint, source.spec, names, none, pool, observer};
+  const EncodeInput input{source.weights, source.spec, names, none, pool, observer};
   const Scheme& scheme = find_scheme("q8_0");
-  Plan plan = make_plan({scheme, gguf, source.spec, names, source.checkpoint, "", ""});
+  Plan plan = make_plan({scheme, gguf, source.spec, names, source.weights, "", ""});
   Journal journal(scratch.path() / "journal");
   StepRecords records(journal, "");
   const auto write = [&](const char* folder, StepRecords* known, const Checkpoint* earlier) {
@@ -133,7 +133,7 @@ TEST(PackageHead, OfGgufCarriesShapeVocabularyAndFileType) {
   const OpenModel source(llama_7m());
   const Format& gguf = find_format("gguf");
   const ExportMap names = export_map(source, gguf);
-  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, source.spec, names, source.checkpoint, "", ""});
+  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, source.spec, names, source.weights, "", ""});
   const CheckpointHead head = package_head(plan, names, source, find_scheme("q4_k_m"));
   EXPECT_EQ(head.stem, "llama-7m-q4_k_m");
   EXPECT_EQ(head.metadata.integer("general.file_type"), 15);

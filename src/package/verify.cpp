@@ -7,6 +7,7 @@
 #include "base/sha256.h"
 #include "encode/weight_rows.h"
 #include "kernel/elementwise.h"
+#include "model/checkpoint_weights.h"
 #include "package/package.h"
 #include "quern/error.h"
 
@@ -33,8 +34,8 @@ void check_files(const fs::path& package, const Manifest& manifest, Observer& ob
   }
 }
 
-void check_tensor(const WeightSource& weights, const PlanStep& step, ThreadPool& pool, VerifyResult& result) {
-  const TensorEntry* entry = weights.checkpoint().find(step.output);
+void check_tensor(const Checkpoint& package, const PlanStep& step, ThreadPool& pool, VerifyResult& result) {
+  const TensorEntry* entry = package.find(step.output);
   ++result.tensors;
   if (!entry) {
     result.problems.push_back(fmt::format("tensor {} is missing", step.output));
@@ -46,6 +47,7 @@ void check_tensor(const WeightSource& weights, const PlanStep& step, ThreadPool&
     return;
   }
   const RowLayout layout = row_layout(entry->shape);
+  const CheckpointWeights weights(package);
   std::vector<std::uint8_t> bad(layout.rows / rows_per_task(layout.cols) + 1);
   parallel_for(pool, layout.rows, rows_per_task(layout.cols), [&](std::size_t begin, std::size_t end) {
     Matrix rows(end - begin, layout.cols);
@@ -57,7 +59,7 @@ void check_tensor(const WeightSource& weights, const PlanStep& step, ThreadPool&
 }
 
 // Sum of squared differences between the original's rows, in the package's order, and the decoded ones.
-double plain_error(const OpenModel& original, const WeightSource& package, const PlanStep& step,
+double plain_error(const OpenModel& original, const CheckpointWeights& package, const PlanStep& step,
                    const ExportedWeight& exported, ThreadPool& pool) {
   const ExportedRows rows(original.weights, original.spec.weights[exported.weight], exported);
   const std::vector<RowTask> tasks = row_tasks(rows);
@@ -76,8 +78,8 @@ double plain_error(const OpenModel& original, const WeightSource& package, const
   return sum;
 }
 
-void compare_errors(const Manifest& manifest, const OpenModel& original, const WeightSource& package,
-                    std::size_t stride, ThreadPool& pool, VerifyResult& result) {
+void compare_errors(const Manifest& manifest, const OpenModel& original, const Checkpoint& package, std::size_t stride,
+                    ThreadPool& pool, VerifyResult& result) {
   const ExportMap names = export_map(original, find_format(manifest.plan.format));
   if (names.weights.size() != manifest.plan.steps.size()) {
     result.problems.push_back(
@@ -92,12 +94,12 @@ void compare_errors(const Manifest& manifest, const OpenModel& original, const W
                                             step.tensor, names.weights[i].source_name(weight)));
       continue;
     }
-    if (names.weights[i].output_shape(weight) != package.checkpoint().at(step.output).shape) {
+    if (names.weights[i].output_shape(weight) != package.at(step.output).shape) {
       result.problems.push_back(
           fmt::format("tensor {} has another shape than the original's {}", step.output, step.tensor));
       continue;
     }
-    const double measured = plain_error(original, package, step, names.weights[i], pool),
+    const double measured = plain_error(original, CheckpointWeights(package), step, names.weights[i], pool),
                  recorded = manifest.errors[i].plain;
     ++result.compared;
     if (!(std::abs(measured - recorded) <= 1e-6 * std::max(measured, recorded)))
@@ -105,6 +107,16 @@ void compare_errors(const Manifest& manifest, const OpenModel& original, const W
           fmt::format("tensor {} differs from the original by {:.6e} (sum of squares), the manifest says {:.6e}",
                       step.output, measured, recorded));
   }
+}
+
+// Why the package was not made from the weights of `original`; empty: it was.
+std::string why_other_source(const OpenModel& original, const Manifest& manifest, ThreadPool& pool) {
+  const std::string path = original.checkpoint.path().string();
+  if (!manifest.overlay.empty())
+    return fmt::format("the weights of {} were changed before this package was made from them ({}), and are in no file",
+                       path, manifest.overlay);
+  if (combined_hash(hash_files(original.checkpoint, pool)) == manifest.plan.source_sha256) return {};
+  return fmt::format("{} is not the checkpoint that this package was made from (its files have other hashes)", path);
 }
 
 }  // namespace
@@ -118,20 +130,18 @@ VerifyResult verify(const fs::path& package, const fs::path& original_path, std:
   check_files(package, manifest, observer, result);
   if (!result.problems.empty()) return result;
   const Checkpoint checkpoint = open_checkpoint(package);
-  const WeightSource weights(checkpoint);
   observer.stage("decode tensors", manifest.plan.steps.size());
   for (const PlanStep& step : manifest.plan.steps) {
     check_interrupted(observer);
-    check_tensor(weights, step, pool, result);
+    check_tensor(checkpoint, step, pool, result);
     observer.advance(step.output);
   }
   const fs::path path = original_path.empty() ? fs::path(manifest.source_path) : original_path;
   std::error_code ec;
   if (!result.problems.empty() || (original_path.empty() && !fs::exists(path, ec))) return result;
   const OpenModel original(path, Unrecognised::kList);
-  if (combined_hash(hash_files(original.checkpoint, pool)) != manifest.plan.source_sha256) {
-    const std::string text = fmt::format(
-        "{} is not the checkpoint that this package was made from (its files have other hashes)", path.string());
+  const std::string text = why_other_source(original, manifest, pool);
+  if (!text.empty()) {
     if (original_path.empty())
       observer.note(text + "; nothing was compared with it");
     else
@@ -139,7 +149,7 @@ VerifyResult verify(const fs::path& package, const fs::path& original_path, std:
     return result;
   }
   result.original = path.string();
-  compare_errors(manifest, original, weights, stride, pool, result);
+  compare_errors(manifest, original, checkpoint, stride, pool, result);
   return result;
 }
 

@@ -51,7 +51,8 @@ PlanStep checked_step(PlanStep step, const PlanInput& in, const ExportedWeight& 
   const Weight& weight = in.spec.weights[exported.weight];
   const RowLayout rows = row_layout(exported.output_shape(weight));
   const Codec& codec = codec_of(step);
-  check_codec({in.scheme, in.format, weight, &exported, stored_encoding(in.source, weight)}, codec, rows.cols);
+  const std::string source_encoding = in.source.stored(weight).encoding;
+  check_codec({in.scheme, in.format, weight, &exported, source_encoding}, codec, rows.cols);
   check_optimizer(step);
   const std::uint64_t bytes = codec.stored_bytes(rows.rows, rows.cols);
   if (step.bytes != bytes) step.reason = kEdited;
@@ -90,10 +91,10 @@ Plan checked_plan(const Plan& given, const PlanInput& in, const fs::path& path) 
     fail(ErrorCode::kInput,
          "the plan {} was made for another checkpoint: its source_sha256 is {}, that of {} is {}; make one for this "
          "model with quern plan",
-         path.string(), given.source_sha256, in.source.path().string(), in.source_sha256);
+         path.string(), given.source_sha256, in.source.name(), in.source_sha256);
   if (given.steps.size() != in.names.weights.size())
     fail(ErrorCode::kInput, "the plan {} has {} steps, and {} is written as {} tensors; make one with quern plan",
-         path.string(), given.steps.size(), in.source.path().string(), in.names.weights.size());
+         path.string(), given.steps.size(), in.source.name(), in.names.weights.size());
   Plan plan = given;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     PlanStep& step = plan.steps[i];

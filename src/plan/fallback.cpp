@@ -83,11 +83,11 @@ double excess(const QualityBound& bound, double perplexity_increase, double kld)
   return most;
 }
 
-std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Checkpoint& source) {
+std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Weights& source) {
   std::vector<StepSource> sources;
   for (const ExportedWeight& exported : names.weights) {
     const Weight& weight = spec.weights[exported.weight];
-    sources.push_back({row_layout(exported.output_shape(weight)), stored_encoding(source, weight)});
+    sources.push_back({row_layout(exported.output_shape(weight)), source.stored(weight).encoding});
   }
   return sources;
 }

@@ -27,7 +27,7 @@ struct StepHarm {
   double kld = 0;  // nats
 };
 
-// What a step is made from: the extents of its tensor, and how the checkpoint stores it.
+// What a step is made from: the extents of its tensor, and how it is stored.
 struct StepSource {
   RowLayout layout;
   std::string encoding;
@@ -45,6 +45,6 @@ struct Ladder {
 // `harms` is updated to the prediction. Null when nothing can be raised.
 std::optional<Plan> next_plan(const Plan& plan, const Ladder& ladder, double excess, std::vector<StepHarm>& harms);
 // What the steps of a plan are made from: one for each of `names.weights`.
-std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Checkpoint& source);
+std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Weights& source);
 
 }  // namespace quern

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/checkpoint_weights.h"
 #include "quern/error.h"
 #include "quern/model_spec.h"
 
@@ -14,9 +15,9 @@ class NextPlan : public ::testing::Test {
   const Checkpoint source = open_checkpoint(std::filesystem::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");  // bf16
   const ModelSpec spec = describe_model(source);
   const ExportMap names = map_to_gguf(spec, source);
-  const std::vector<StepSource> sources = step_sources(spec, names, source);
+  const std::vector<StepSource> sources = step_sources(spec, names, CheckpointWeights(source));
   const Format& gguf = find_format("gguf");
-  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, spec, names, source, "", ""});
+  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, spec, names, CheckpointWeights(source), "", ""});
 
   std::size_t step_of(const std::string& output) const {
     for (std::size_t i = 0; i < plan.steps.size(); ++i)

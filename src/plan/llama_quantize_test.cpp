@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "model/checkpoint_weights.h"
 #include "plan/choice.h"
 #include "plan/plan.h"
 #include "tests/shared_folder.h"
@@ -141,8 +142,8 @@ TEST_P(PlansOfCheckpoints, GiveTheSameTypes) {
     if (!is_built) continue;
     ++plans;
     const std::string statistics = mix.second == "imatrix" ? "hash" : "";
-    const Plan plan =
-        make_plan({find_scheme(mix.first), find_format("gguf"), described, names, checkpoint, "", statistics});
+    const Plan plan = make_plan(
+        {find_scheme(mix.first), find_format("gguf"), described, names, CheckpointWeights(checkpoint), "", statistics});
     EXPECT_EQ(plan.steps.size(), spec.weights.size());
     for (const PlanStep& step : plan.steps)
       EXPECT_EQ(step.codec, expected(types, step.output)) << mix.first << " " << step.output;

@@ -26,7 +26,7 @@ std::string wanted_optimizer(const PlanInput& in, const ExportedWeight& exported
 PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplication* map,
                   std::vector<std::string>& notes) {
   const Weight& weight = in.spec.weights[exported.weight];
-  const std::string& source_encoding = stored_encoding(in.source, weight);
+  const std::string source_encoding = in.source.stored(weight).encoding;
   const FitInput fit{in.scheme, in.format, weight, &exported, source_encoding};
   const std::optional<std::size_t> r = map ? map->rule_for(weight, exported.name) : std::nullopt;
   if (!r && keeps_precision(weight))

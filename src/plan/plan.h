@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/weights.h"
 #include "plan/map_application.h"
 #include "plan/scheme.h"
 #include "quern/checkpoint.h"
@@ -54,7 +55,7 @@ struct PlanInput {
   const Format& format;
   const ModelSpec& spec;
   const ExportMap& names;
-  const Checkpoint& source;
+  const Weights& source;
   std::string source_sha256, statistics_sha256;
   const PrecisionMap* precision_map = nullptr;  // null: the scheme decides everything
   const Optimizer* optimizer = nullptr;         // of matrices whose inputs are known; null: by their second moments

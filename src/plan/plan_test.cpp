@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/checkpoint_weights.h"
 #include "plan/better_codec.h"
 #include "plan/choice.h"
 #include "quern/error.h"
@@ -17,16 +18,18 @@ fs::path tiny(const char* name) { return fs::path(QUERN_TESTDATA) / "runtime" / 
 
 struct Planned {
   Checkpoint checkpoint;
+  CheckpointWeights weights;
   ModelSpec spec;
   ExportMap gguf_names;
 
   explicit Planned(const fs::path& path)
       : checkpoint(open_checkpoint(path)),
+        weights(checkpoint),
         spec(describe_model(checkpoint)),
         gguf_names(map_to_gguf(spec, checkpoint)) {}
 
   Plan plan(const char* scheme, const char* format, const std::string& statistics = {}) const {
-    return make_plan({find_scheme(scheme), find_format(format), spec, gguf_names, checkpoint, "source", statistics});
+    return make_plan({find_scheme(scheme), find_format(format), spec, gguf_names, weights, "source", statistics});
   }
 };
 

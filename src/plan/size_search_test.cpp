@@ -8,6 +8,7 @@
 #include "base/scalars.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
+#include "model/replaced_weights.h"
 #include "package/package.h"
 #include "survey/survey.h"
 
@@ -43,7 +44,7 @@ class SizeSearchOfLlama7m : public testing::Test {
   const Format& gguf = find_format("gguf");
   const Scheme& scheme = find_scheme("q4_k_m");
   const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({scheme, gguf, model.spec, names, model.checkpoint, "", ""});
+  const Plan base = make_plan({scheme, gguf, model.spec, names, model.weights, "", ""});
   const std::vector<StepOptions> options = by_bits(model, names, gguf, base);
 
   std::uint64_t file_bytes(const Plan& plan) const { return gguf.file_bytes(package_head(plan, names, model, scheme)); }
@@ -110,18 +111,18 @@ TEST(Survey, SharesAddUpToTheDivergenceOfTheWhole) {
   const OpenModel model(tiny("tiny-llama-bias"));
   const Format& gguf = find_format("gguf");
   const ExportMap names = map_to_gguf(model.spec, model.checkpoint);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
   ThreadPool pool(2);
   Observer observer;
   const Inputs none;
   const Windows windows = random_windows(3, 48);
   const EvaluationSetup setup;
-  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
   const std::vector<StepGroup> groups = alone(model, names, windows);
   const std::vector<StepOptions> options = survey({input, base, gguf, groups, windows, setup});
   ASSERT_FALSE(options.empty());
 
-  WeightSource changed(model.checkpoint);
+  ReplacedWeights changed(model.weights);
   double predicted = 0;
   for (const StepOptions& of_step : options) {
     const auto five_bits =
@@ -160,13 +161,13 @@ TEST(Survey, LeavesOutNumberFormatsForWhichAValueIsTooLarge) {
   const OpenModel model(scratch.path());
   const Format& gguf = find_format("gguf");
   const ExportMap names = map_to_gguf(model.spec, model.checkpoint);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
   ThreadPool pool(2);
   NotedNotes observer;
   const Inputs none;
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
-  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
   const std::vector<StepGroup> groups = alone(model, names, windows);
   for (const StepOptions& options : survey({input, base, gguf, groups, windows, setup})) {
     if (base.steps[options.step].tensor != tensor) continue;
@@ -199,13 +200,13 @@ TEST(Survey, TriesCodecsOnPartsOfALargeMatrixAndOnItsLargestValue) {
   const OpenModel model(scratch.path());
   const Format& gguf = find_format("gguf");
   const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
   ThreadPool pool(2);
   NotedNotes observer;
   const Inputs none;
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
-  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
   const std::vector<StepGroup> groups = alone(model, names, windows);
   SurveyInput in{input, base, gguf, groups, windows, setup};
   const auto of_embedding = [&] {
@@ -228,13 +229,13 @@ TEST(Survey, FindsTheSharesOfALargeMatrixFromItsParts) {
   const OpenModel model(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
   const Format& gguf = find_format("gguf");
   const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
   ThreadPool pool(2);
   Observer observer;
   const Inputs none;
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
-  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
   const std::vector<StepGroup> groups = design_survey(model.spec, names, {1, 32, 8}).groups;
   SurveyInput in{input, base, gguf, groups, windows, setup};
   const std::vector<StepOptions> whole = survey(in);
@@ -293,13 +294,13 @@ TEST(Survey, DoesNotMeasureAMatrixWithTheFormatThatItIsStoredIn) {
   const Format& gguf = find_format("gguf");
   const Scheme& scheme = find_scheme("q3_k_m");
   const ExportMap names = export_map(original, gguf);
-  const Plan plan = make_plan({scheme, gguf, original.spec, names, original.checkpoint, "", ""});
-  encode({original.checkpoint, original.spec, names, none, pool, observer}, plan,
+  const Plan plan = make_plan({scheme, gguf, original.spec, names, original.weights, "", ""});
+  encode({original.weights, original.spec, names, none, pool, observer}, plan,
          package_head(plan, names, original, scheme), scratch.path());
   const OpenModel stored(scratch.path());
   const ExportMap again = export_map(stored, gguf);
-  const Plan base = make_plan({scheme, gguf, stored.spec, again, stored.checkpoint, "", ""});
-  const EncodeInput input{stored.checkpoint, stored.spec, again, none, pool, observer};
+  const Plan base = make_plan({scheme, gguf, stored.spec, again, stored.weights, "", ""});
+  const EncodeInput input{stored.weights, stored.spec, again, none, pool, observer};
   const Windows windows = random_windows(2, 32);
   const EvaluationSetup setup;
   std::size_t measured = 0;

@@ -63,6 +63,13 @@ std::vector<EncodeError> errors_from_json(const Json& json) {
   return errors;
 }
 
+Json source_to_json(const Manifest& m) {
+  Json source =
+      Json::object({{"path", m.source_path}, {"format", m.source_format}, {"files", files_to_json(m.source_files)}});
+  if (!m.overlay.empty()) source.set("overlay", m.overlay);
+  return source;
+}
+
 Manifest manifest_from_json(const Json& json) {
   if (json.at("schema").as_int64() != kSchema)
     fail(ErrorCode::kInput, "schema {} is not supported; this program reads {}", json.at("schema").as_int64(), kSchema);
@@ -70,6 +77,7 @@ Manifest manifest_from_json(const Json& json) {
   m.source_path = json.at("source").at("path").as_string();
   m.source_format = json.at("source").at("format").as_string();
   m.source_files = files_from_json(json.at("source").at("files"));
+  if (const Json* overlay = json.at("source").find("overlay")) m.overlay = overlay->as_string();
   m.output_files = files_from_json(json.at("files"));
   m.plan = plan_from_json(json.at("plan"));
   if (json.at("plan_sha256").as_string() != m.plan.sha256())
@@ -96,8 +104,7 @@ Json to_json(const Manifest& m) {
        {"quern", kVersion},
        {"libraries", Json::object({{"onednn", library_version()}, {"sentencepiece", sentencepiece_version()}})},
        {"seeds", Json::object({{"bootstrap", kBootstrapSeed}})},
-       {"source",
-        Json::object({{"path", m.source_path}, {"format", m.source_format}, {"files", files_to_json(m.source_files)}})},
+       {"source", source_to_json(m)},
        {"files", files_to_json(m.output_files)},
        {"plan_sha256", m.plan.sha256()},
        {"plan", to_json(m.plan)},
@@ -134,9 +141,10 @@ std::vector<HashedFile> hash_files(const Checkpoint& checkpoint, ThreadPool& poo
   return hashed_files(checkpoint, hashes);
 }
 
-std::string combined_hash(const std::vector<HashedFile>& files) {
+std::string combined_hash(const std::vector<HashedFile>& files, const std::string& overlay) {
   std::string lines;
   for (const HashedFile& f : files) lines += f.sha256 + "  " + f.name + "\n";
+  if (!overlay.empty()) lines += overlay + "\n";
   return sha256_of(std::as_bytes(std::span(lines)));
 }
 

@@ -27,6 +27,7 @@ struct Manifest {
   std::vector<HashedFile> source_files, output_files;
   Plan plan;
   std::vector<EncodeError> errors;  // one a step of the plan
+  std::string overlay = {};         // Weights::identity of what was read; empty: the files' own numbers
 
   // Bytes of the files that a runtime needs: weights, configuration, tokenizer.
   std::uint64_t model_bytes() const;
@@ -41,7 +42,8 @@ void add_files(const Checkpoint& checkpoint, FileHashes& hashes);
 std::vector<HashedFile> hashed_files(const Checkpoint& checkpoint, const FileHashes& hashes);
 // Both at once.
 std::vector<HashedFile> hash_files(const Checkpoint& checkpoint, ThreadPool& pool);
-// One hash over the names and hashes of the files: identifies the source in plans.
-std::string combined_hash(const std::vector<HashedFile>& files);
+// One hash over the names and hashes of the files, and what else the weights depend on (Weights::identity): identifies
+// the source in plans.
+std::string combined_hash(const std::vector<HashedFile>& files, const std::string& overlay = {});
 
 }  // namespace quern

@@ -45,11 +45,11 @@ class IdleWorkspaces {
       if (row < weight.layout().rows)
         fail(ErrorCode::kInput,
              "{}: block {} gives values that are not finite: tensor {} holds a NaN or infinity in row {}",
-             context.weights.checkpoint().path().string(), place, weight.tensor, row);
+             context.weights.name(), place, weight.tensor, row);
     }
   fail(ErrorCode::kInput,
        "{}: block {} gives values that are not finite in window {}: its weights are finite, the values overflowed",
-       context.weights.checkpoint().path().string(), place, window);
+       context.weights.name(), place, window);
 }
 
 }  // namespace
@@ -172,7 +172,7 @@ void pass_windows(const WalkContext& context, const BlockProgram& program, const
   if (first != bad.end()) fail_non_finite(context, place, ops, static_cast<std::size_t>(first - bad.begin()));
 }
 
-std::size_t first_bad_row(const WeightSource& weights, const Weight& weight) {
+std::size_t first_bad_row(const Weights& weights, const Weight& weight) {
   const RowLayout layout = weight.layout();
   if (weight.storage == Weight::Storage::kTransposed) {
     const Matrix whole = weights.read(weight);

@@ -62,6 +62,6 @@ void pass_windows(const WalkContext& context, const BlockProgram& program, const
                   std::span<const Op> ops, const ActivationStore& from, ActivationStore& to, const InputHook& hook);
 
 // A weight's first row that holds a NaN or infinity, or its number of rows.
-std::size_t first_bad_row(const WeightSource& weights, const Weight& weight);
+std::size_t first_bad_row(const Weights& weights, const Weight& weight);
 
 }  // namespace quern

@@ -26,7 +26,7 @@ void check_ids(const Windows& windows, std::uint64_t vocabulary) {
 }  // namespace
 
 // Neighbouring ids are read together.
-void embed_rows(const WeightSource& weights, const Weight& weight, std::span<const std::int32_t> ids,
+void embed_rows(const Weights& weights, const Weight& weight, std::span<const std::int32_t> ids,
                 MutableMatrixView out) {
   std::vector<std::int32_t> distinct(ids.begin(), ids.end());
   std::sort(distinct.begin(), distinct.end());
@@ -61,8 +61,8 @@ ActivationStore embed_windows(const WalkContext& context, const Windows& windows
     embedded.save(window, rows.view());
   });
   if (std::ranges::find(bad, 1) != bad.end())
-    fail(ErrorCode::kInput, "{}: tensor {} holds a NaN or infinity, first in row {}",
-         context.weights.checkpoint().path().string(), weight.tensor, first_bad_row(context.weights, weight));
+    fail(ErrorCode::kInput, "{}: tensor {} holds a NaN or infinity, first in row {}", context.weights.name(),
+         weight.tensor, first_bad_row(context.weights, weight));
   if (rest.empty()) return embedded;
   ActivationStore hidden(windows.count(), windows.length, program.width(), memory_limit);
   pass_windows(context, program, block.name, rest, embedded, hidden, {});

@@ -11,8 +11,7 @@
 namespace quern {
 
 // Rows of the embedding for these ids; each distinct id is decoded once.
-void embed_rows(const WeightSource& weights, const Weight& weight, std::span<const std::int32_t> ids,
-                MutableMatrixView out);
+void embed_rows(const Weights& weights, const Weight& weight, std::span<const std::int32_t> ids, MutableMatrixView out);
 
 // Hidden states after the first block (the embedding), reading only the rows that the ids name. Error(kInput) when an
 // id is not below the vocabulary.

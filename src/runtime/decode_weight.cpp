@@ -23,15 +23,14 @@ Matrix decode_rows(const WalkContext& context, const Weight& weight, std::size_t
   return decoded;
 }
 
-Matrix read_decay(SelectiveScanOp::Decay form, const WeightSource& weights, const Weight& weight) {
+Matrix read_decay(SelectiveScanOp::Decay form, const Weights& weights, const Weight& weight) {
   Matrix a = weights.read(weight);
   for (float& value : a.flat()) {
     const float stored = value;
     if (form == SelectiveScanOp::Decay::kLog) value = -std::exp(stored);
     if (!(value <= 0) || std::isinf(value))
       fail(ErrorCode::kInput, "{}: tensor {} holds {}: a state would {}; the decay it stands for must be finite{}",
-           weights.checkpoint().path().string(), weight.tensor, stored,
-           value > 0 ? "grow with every token" : "not be a number",
+           weights.name(), weight.tensor, stored, value > 0 ? "grow with every token" : "not be a number",
            form == SelectiveScanOp::Decay::kNegated ? " and not positive" : "");
   }
   return a;

@@ -10,6 +10,6 @@ Matrix decode_rows(const WalkContext& context, const Weight& weight, std::size_t
 
 // A of a scan's recurrence, negative. Error(kInput) that names the tensor and a value under which the state would grow
 // or be no number.
-Matrix read_decay(SelectiveScanOp::Decay form, const WeightSource& weights, const Weight& weight);
+Matrix read_decay(SelectiveScanOp::Decay form, const Weights& weights, const Weight& weight);
 
 }  // namespace quern

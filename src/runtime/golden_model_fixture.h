@@ -12,6 +12,8 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "model/checkpoint_weights.h"
+#include "model/replaced_weights.h"
 #include "quern/codec.h"
 #include "quern/json.h"
 #include "quern/model_spec.h"
@@ -53,7 +55,11 @@ inline std::vector<GoldenCase> read_golden(const std::filesystem::path& path) {
 // Opened and described; tests change `spec` and `weights` to see what follows.
 struct WalkedModel {
   explicit WalkedModel(const std::filesystem::path& path, unsigned threads = 2)
-      : checkpoint(open_checkpoint(path)), spec(describe_model(checkpoint)), weights(checkpoint), pool(threads) {}
+      : checkpoint(open_checkpoint(path)),
+        spec(describe_model(checkpoint)),
+        stored(checkpoint),
+        weights(stored),
+        pool(threads) {}
 
   WalkContext context() { return {spec, weights, pool, Precision::kF32}; }
 
@@ -70,7 +76,8 @@ struct WalkedModel {
 
   Checkpoint checkpoint;
   ModelSpec spec;
-  WeightSource weights;
+  CheckpointWeights stored;
+  ReplacedWeights weights;  // over those that are stored
   ThreadPool pool;
 };
 
@@ -100,7 +107,7 @@ inline void expect_golden(WalkedModel& model, const std::filesystem::path& golde
 }
 
 // From now on the weight has these values, in the order of its logical matrix.
-inline void replace_values(WeightSource& weights, const Weight& weight, const Matrix& values) {
+inline void replace_values(ReplacedWeights& weights, const Weight& weight, const Matrix& values) {
   PackedTensor packed(*find_codec("f32"), weight.layout());
   for (std::size_t i = 0; i < values.rows(); ++i) encode_row(packed.codec(), values.row(i), {}, packed.row(i));
   weights.replace(weight.tensor, std::move(packed));

@@ -33,8 +33,8 @@ Matrix head_rows(const WalkContext& context, std::size_t first, std::size_t rows
   const Weight& head = context.spec.head();
   Matrix weights = decode_rows(context, head, first, rows);
   if (!all_finite(weights.flat()))
-    fail(ErrorCode::kInput, "{}: tensor {} holds a NaN or infinity, first in row {}",
-         context.weights.checkpoint().path().string(), head.tensor, first_bad_row(context.weights, head));
+    fail(ErrorCode::kInput, "{}: tensor {} holds a NaN or infinity, first in row {}", context.weights.name(),
+         head.tensor, first_bad_row(context.weights, head));
   return weights;
 }
 

@@ -11,17 +11,12 @@ namespace {
 
 constexpr std::uint64_t kHalf = 2;  // bytes of an f16
 
-void count_weights(const Checkpoint& checkpoint, const ModelSpec& spec, MemoryEstimate& estimate) {
+void count_weights(const Weights& weights, const ModelSpec& spec, MemoryEstimate& estimate) {
   std::set<std::string> seen;
-  const auto add_tensor = [&](const std::string& name) {
-    if (!seen.insert(name).second) return;
-    const TensorEntry& entry = checkpoint.at(name);
-    estimate.stored += entry.bytes();
-    estimate.weights_f32 += sizeof(float) * element_count(entry.shape);
-  };
   for (const Weight& weight : spec.weights) {
-    if (weight.parts.empty()) add_tensor(weight.tensor);
-    for (const WeightPart& part : weight.parts) add_tensor(part.tensor);
+    if (!seen.insert(weight.tensor).second) continue;
+    estimate.stored += weights.stored(weight).bytes;
+    estimate.weights_f32 += sizeof(float) * weight.elements();
   }
 }
 
@@ -34,10 +29,10 @@ std::uint64_t length_of(const ModelSpec& spec) {
 
 }  // namespace
 
-MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const ModelSpec& spec, std::uint64_t context) {
+MemoryEstimate estimate_memory(const Weights& weights, const ModelSpec& spec, std::uint64_t context) {
   MemoryEstimate estimate{.made_for = length_of(spec)};
   estimate.context = context ? context : estimate.made_for;
-  count_weights(checkpoint, spec, estimate);
+  count_weights(weights, spec, estimate);
   const StateSize kept = state_size(spec, estimate.context);
   estimate.kv_f32 = sizeof(float) * kept.keys_and_values;
   estimate.kv_f16 = kHalf * kept.keys_and_values;

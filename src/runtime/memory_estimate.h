@@ -1,7 +1,7 @@
 // How much memory a model takes while it runs, from the ops of its description.
 #pragma once
 
-#include "quern/checkpoint.h"
+#include "model/weights.h"
 #include "quern/model_spec.h"
 
 namespace quern {
@@ -10,7 +10,7 @@ namespace quern {
 struct MemoryEstimate {
   std::uint64_t context = 0;      // tokens
   std::uint64_t made_for = 0;     // tokens that the model was made for; 0: no limit that the description knows
-  std::uint64_t stored = 0;       // weights as the checkpoint stores them
+  std::uint64_t stored = 0;       // weights as they are stored
   std::uint64_t weights_f32 = 0;  // weights decoded to float
   std::uint64_t kv_f32 = 0,
                 kv_f16 = 0;     // keys and values of all attentions; a sliding window keeps itself and a little more
@@ -18,6 +18,6 @@ struct MemoryEstimate {
 };
 
 // context 0: what the model was made for.
-MemoryEstimate estimate_memory(const Checkpoint& checkpoint, const ModelSpec& spec, std::uint64_t context);
+MemoryEstimate estimate_memory(const Weights& weights, const ModelSpec& spec, std::uint64_t context);
 
 }  // namespace quern

@@ -3,12 +3,24 @@
 
 #include <set>
 
+#include "model/checkpoint_weights.h"
+
 namespace quern {
 
 OpenModel::OpenModel(const std::filesystem::path& path, Unrecognised unrecognised)
-    : checkpoint(open_checkpoint(path)),
+    : owned_checkpoint_(std::make_unique<const Checkpoint>(open_checkpoint(path))),
+      owned_weights_(std::make_unique<const CheckpointWeights>(*owned_checkpoint_)),
+      checkpoint(*owned_checkpoint_),
       spec(unrecognised == Unrecognised::kList ? describe_or_list(checkpoint) : describe_model(checkpoint)),
-      weights(checkpoint) {}
+      weights(*owned_weights_) {}
+
+OpenModel::OpenModel(std::unique_ptr<const Checkpoint> files, ModelSpec description,
+                     std::unique_ptr<const Weights> source)
+    : owned_checkpoint_(std::move(files)),
+      owned_weights_(std::move(source)),
+      checkpoint(*owned_checkpoint_),
+      spec(std::move(description)),
+      weights(*owned_weights_) {}
 
 std::uint64_t OpenModel::parameters() const {
   std::uint64_t sum = 0;

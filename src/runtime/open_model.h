@@ -1,28 +1,34 @@
-// What every program starts with: a checkpoint, opened and described.
+// What every program starts with: a model, opened and described, and where its weights are read from.
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
+#include "model/weights.h"
 #include "quern/checkpoint.h"
 #include "quern/model_spec.h"
 #include "runtime/block_walk.h"
-#include "runtime/weight_source.h"
 
 namespace quern {
 
 // What a model that no architecture recognises is.
 enum class Unrecognised { kRefuse, kList };  // kList: weights without blocks, as describe_or_list has them
 
-struct OpenModel {
-  Checkpoint checkpoint;
-  ModelSpec spec;
-  WeightSource weights;
+class OpenModel {
+  std::unique_ptr<const Checkpoint> owned_checkpoint_;
+  std::unique_ptr<const Weights> owned_weights_;
 
-  // Error(kInput) when it cannot be read or no architecture recognises it.
+ public:
+  const Checkpoint& checkpoint;  // the files: configuration, tokenizer, names and shapes of tensors
+  ModelSpec spec;
+  const Weights& weights;  // the numbers
+
+  // The weights are the checkpoint's own. Error(kInput) when it cannot be read or no architecture recognises it.
   explicit OpenModel(const std::filesystem::path& path, Unrecognised unrecognised = Unrecognised::kRefuse);
-  OpenModel(const OpenModel&) = delete;
-  OpenModel& operator=(const OpenModel&) = delete;
+  // The weights are an overlay over the checkpoint's, or any others that the description fits. REQUIRES: none is null.
+  OpenModel(std::unique_ptr<const Checkpoint> files, ModelSpec description, std::unique_ptr<const Weights> source);
+  OpenModel(OpenModel&&) = default;  // weights and checkpoint stay where they are; the description moves
 
   WalkContext walk(ThreadPool& pool, Precision precision) const { return {spec, weights, pool, precision}; }
   bool can_run() const { return !spec.blocks.empty(); }

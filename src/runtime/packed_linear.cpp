@@ -14,58 +14,9 @@ namespace {
 constexpr std::uint64_t kBytesAtOnce = 1 << 16;
 constexpr std::size_t kRowStep = 4;  // the kernels take a few rows at a time
 
-const Codec& codec_of(const WeightSource& weights, const std::string& tensor) {
-  if (const PackedTensor* replacement = weights.replacement(tensor)) return replacement->codec();
-  const std::string& encoding = weights.checkpoint().at(tensor).encoding;
-  const Codec* codec = find_codec(encoding);
-  if (!codec)
-    fail(ErrorCode::kInput, "{}: tensor {} is stored as {}, which cannot be decoded to weights",
-         weights.checkpoint().path().string(), tensor, encoding);
-  return *codec;
-}
-
-// Neighbouring parts of one codec.
-struct Run {
-  const Codec* codec = nullptr;
-  std::uint64_t rows = 0;
-  std::vector<WeightPart> parts;
-};
-
-std::vector<Run> runs_of(const WeightSource& weights, const Weight& weight) {
-  std::vector<WeightPart> parts = weight.parts;
-  if (parts.empty() || weights.replacement(weight.tensor)) parts = {{weight.tensor, 0, weight.layout().rows}};
-  std::vector<Run> runs;
-  for (const WeightPart& part : parts) {
-    const Codec& codec = codec_of(weights, part.tensor);
-    if (runs.empty() || runs.back().codec != &codec) runs.push_back({&codec, 0, {}});
-    runs.back().rows += part.rows;
-    runs.back().parts.push_back(part);
-  }
-  return runs;
-}
-
-// The part's rows of all planes go to rows `to` of the packed tensor.
-void load_rows(const WeightSource& weights, const WeightPart& part, std::size_t to, PackedTensor& packed) {
-  const PackedTensor* replacement = weights.replacement(part.tensor);
-  const Codec& codec = packed.codec();
-  for (std::size_t p = 0; p < codec.planes.size(); ++p) {
-    const std::uint64_t row_bytes = codec.plane_row_bytes(p, packed.layout().cols);
-    const std::span<std::byte> rows = packed.plane(p).subspan(to * row_bytes, part.rows * row_bytes);
-    if (replacement)
-      std::ranges::copy(replacement->plane(p).subspan(part.first * row_bytes, rows.size()), rows.begin());
-    else
-      weights.checkpoint().read(weights.checkpoint().at(part.tensor), p, part.first * row_bytes, rows);
-  }
-}
-
-// Whether the rows must be gathered from the stored tensor's columns; a replacement has them as rows.
-bool is_decoded(const WeightSource& weights, const Weight& weight) {
-  return weight.storage == Weight::Storage::kTransposed && !weights.replacement(weight.tensor);
-}
-
-// What transposed rows are kept in.
-const Codec& float_codec(const WeightSource& weights, const Weight& weight) {
-  const Codec& codec = codec_of(weights, weight.tensor);
+// What rows are kept in that are nowhere in a codec's bytes.
+const Codec& float_codec(const Weights& weights, const Weight& weight) {
+  const Codec& codec = stored_codec(weights, weight);
   const bool is_float = codec.side_bytes == 0;  // no scales: each value alone
   return is_float ? codec : *find_codec(kFloat32);
 }
@@ -83,27 +34,17 @@ PackedTensor packed_floats(const WalkContext& context, const Weight& weight) {
 }  // namespace
 
 std::vector<PackedTensor> load_packed(const WalkContext& context, const Weight& weight) {
-  std::vector<PackedTensor> pieces;
-  if (is_decoded(context.weights, weight)) {
-    pieces.push_back(packed_floats(context, weight));
-    return pieces;
-  }
-  for (const Run& run : runs_of(context.weights, weight)) {
-    PackedTensor& packed = pieces.emplace_back(*run.codec, RowLayout{run.rows, weight.layout().cols});
-    std::size_t to = 0;
-    for (const WeightPart& part : run.parts) {
-      load_rows(context.weights, part, to, packed);
-      to += part.rows;
-    }
-  }
+  std::vector<PackedTensor> pieces = context.weights.read_packed(weight);
+  if (pieces.empty()) pieces.push_back(packed_floats(context, weight));
   return pieces;
 }
 
-std::uint64_t packed_bytes(const WeightSource& weights, const Weight& weight) {
+std::uint64_t packed_bytes(const Weights& weights, const Weight& weight) {
   const RowLayout layout = weight.layout();
-  if (is_decoded(weights, weight)) return layout.rows * float_codec(weights, weight).row_bytes(layout.cols);
+  const std::vector<PackedRun> runs = weights.packed_runs(weight);
+  if (runs.empty()) return layout.rows * float_codec(weights, weight).row_bytes(layout.cols);
   std::uint64_t bytes = 0;
-  for (const Run& run : runs_of(weights, weight)) bytes += run.rows * run.codec->row_bytes(layout.cols);
+  for (const PackedRun& run : runs) bytes += run.rows * run.codec->row_bytes(layout.cols);
   return bytes;
 }
 

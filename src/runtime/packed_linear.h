@@ -6,13 +6,13 @@
 namespace quern {
 
 // The weight in memory as it is stored, one tensor after another: neighbours of one codec become one piece, and each
-// change of codec begins the next (experts may have been raised one by one). A transposed one is decoded and kept in
-// its own 16 or 32 bits (bf16 and f16 exactly as they were). What stands in for a weight (WeightSource::replace) is
-// copied.
+// change of codec begins the next (experts may have been raised one by one). One whose rows are nowhere in a codec's
+// bytes (transposed, or computed by an overlay) is decoded and kept in its own 16 or 32 bits (bf16 and f16 exactly as
+// they were).
 std::vector<PackedTensor> load_packed(const WalkContext& context, const Weight& weight);
 
 // Bytes of what load_packed gives, from the table of tensors alone.
-std::uint64_t packed_bytes(const WeightSource& weights, const Weight& weight);
+std::uint64_t packed_bytes(const Weights& weights, const Weight& weight);
 
 class PackedLinear {
  public:

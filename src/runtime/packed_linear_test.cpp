@@ -48,7 +48,7 @@ struct Stored {
 // A checkpoint of these tensors, encoded, over a temporary file.
 struct Files {
   std::optional<Checkpoint> checkpoint;
-  std::optional<WeightSource> weights;
+  std::optional<CheckpointWeights> weights;
   ModelSpec spec;
   ThreadPool pool{2};
 
@@ -138,7 +138,7 @@ TEST(LoadPacked, PartsFollowOneAnother) {
   const Matrix rows = decoded(packed);
   ASSERT_EQ(rows.rows(), 5u * 40);
   for (std::size_t e = 0; e < 5; ++e) {
-    const Matrix expert = model.weights.read(experts + std::to_string(e) + ".w3.weight");
+    const Matrix expert = model.stored.read(experts + std::to_string(e) + ".w3.weight");
     EXPECT_TRUE(std::ranges::equal(rows.flat().subspan(e * 40 * 32, 40 * 32), expert.flat())) << e;
   }
 }
@@ -188,12 +188,12 @@ TEST(LoadPacked, AReplacedWeightIsACopyOfWhatReplacesIt) {
   Weight transposed = plain_weight("t", 40, 96);
   transposed.storage = Weight::Storage::kTransposed;
   for (const Weight& weight : {plain_weight("w", 40, 96), transposed}) {
-    files.weights->replace(weight.tensor, replacement);
-    const PackedTensor packed = only(load_packed(files.context(), weight));
+    ReplacedWeights weights(*files.weights);
+    weights.replace(weight.tensor, replacement);
+    const PackedTensor packed = only(load_packed({files.spec, weights, files.pool}, weight));
     EXPECT_STREQ(packed.codec().name, "q8_0");
     EXPECT_TRUE(std::ranges::equal(packed.plane(0), std::as_const(replacement).plane(0))) << weight.tensor;
-    EXPECT_EQ(packed_bytes(*files.weights, weight), replacement.bytes());
-    files.weights->restore(weight.tensor);
+    EXPECT_EQ(packed_bytes(weights, weight), replacement.bytes());
     EXPECT_STREQ(only(load_packed(files.context(), weight)).codec().name, "f32");
   }
 }

@@ -79,7 +79,7 @@ struct Sequence::State {
 
   // Looks for the weight that is to blame.
   [[noreturn]] void fail_non_finite() const {
-    const std::string model = context.weights.checkpoint().path().string();
+    const std::string model = context.weights.name();
     for (const Weight& weight : context.spec.weights) {
       const std::size_t row = first_bad_row(context.weights, weight);
       if (row < weight.layout().rows)

@@ -31,7 +31,7 @@ void check_sequence_memory(const WalkContext& walk, std::size_t positions, std::
     fail(ErrorCode::kResource,
          "{} takes {} bytes for its weights and {} for {} tokens of context, more than the {} of --max-memory; allow "
          "more, take a smaller context, or compress the model to fewer bits",
-         walk.weights.checkpoint().path().string(), weights, states, positions, limit);
+         walk.weights.name(), weights, states, positions, limit);
 }
 
 }  // namespace quern

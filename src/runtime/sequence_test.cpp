@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/random.h"
+#include "format/edited_copy_fixture.h"
 #include "quern/error.h"
 #include "runtime/golden_model_fixture.h"
 
@@ -199,21 +200,24 @@ TEST(FusedSequence, DiffersFromFloatByTheRoundingOfActivationsAndNothingElse) {
 
 // Three matrices of experts in f32 among those in bf16, as a fallback or a precision map writes them; of other values,
 // so that they are missed where they are not used. Not fused codecs: rounded activations can choose other experts.
-void mix_experts(WalkedModel& model) {
+void write_mixed_experts(const std::filesystem::path& folder) {
+  RawModel model = raw_model(tiny("tiny-mixtral"));
+  const Checkpoint checkpoint = open_checkpoint(tiny("tiny-mixtral"));
   for (const char* name :
        {"model.layers.1.block_sparse_moe.experts.2.w1.weight", "model.layers.1.block_sparse_moe.experts.2.w3.weight",
         "model.layers.0.block_sparse_moe.experts.4.w1.weight"}) {
-    Matrix values = model.weights.read(name);
+    Matrix values = CheckpointWeights(checkpoint).read(name);
     for (float& value : values.flat()) value *= 1.1f;
-    PackedTensor packed(*find_codec("f32"), {values.rows(), values.cols()});
-    for (std::size_t i = 0; i < values.rows(); ++i) encode_row(packed.codec(), values.row(i), {}, packed.row(i));
-    model.weights.replace(name, std::move(packed));
+    const auto bytes = std::as_bytes(values.flat());
+    model.tensors.at(name) = {model.tensors.at(name).shape, kFloat32, {bytes.begin(), bytes.end()}};
   }
+  write_raw(model, folder);
 }
 
 TEST(MixedExperts, GiveTheLogitsOfTheWalk) {
-  WalkedModel model(tiny("tiny-mixtral"));
-  mix_experts(model);
+  const ScratchFolder scratch;
+  write_mixed_experts(scratch.path());
+  WalkedModel model(scratch.path());
   const std::vector<std::int32_t> ids = random_ids(70, 120, 6);
   const Matrix whole = model.logits({ids.size(), ids});
   Sequence sequence(model.context(), ids.size());
@@ -296,8 +300,9 @@ TEST(WeightBytesPerToken, CountTheChosenExpertsAlone) {
 }
 
 TEST(WeightBytesPerToken, CountEachExpertInItsOwnEncoding) {
-  WalkedModel model(tiny("tiny-mixtral"));
-  mix_experts(model);
+  const ScratchFolder scratch;
+  write_mixed_experts(scratch.path());
+  WalkedModel model(scratch.path());
   const std::uint64_t more = 3 * 40 * (4 - 2) * 32;  // three matrices; 3 of 5 experts are read
   EXPECT_EQ(weight_bytes_per_token(model.context()), weight_bytes("tiny-mixtral") + more * 3 / 5);
 }

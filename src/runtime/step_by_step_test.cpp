@@ -65,7 +65,7 @@ class SteppedModel {
     PreparedOp prepared;
     OpState state;
   };
-  const WeightSource& weights_;
+  const Weights& weights_;
   const Weight* embedding_ = nullptr;
   std::string first_;
   std::vector<Step> steps_;

@@ -6,8 +6,8 @@
 
 #include "base/thread_pool.h"
 #include "kernel/linear.h"
+#include "model/weights.h"
 #include "quern/model_spec.h"
-#include "runtime/weight_source.h"
 
 namespace quern {
 
@@ -22,7 +22,7 @@ enum class WeightForm { kDense, kPacked };
 
 struct WalkContext {
   const ModelSpec& spec;
-  const WeightSource& weights;
+  const Weights& weights;
   ThreadPool& pool;
   Precision precision = Precision::kF32;
   WeightForm form = WeightForm::kDense;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "measure/expected_head.h"
+#include "model/replaced_weights.h"
 #include "quern/error.h"
 #include "runtime/head.h"
 
@@ -99,8 +100,7 @@ class Divergence {
 
 // A tensor of the output as the source has it.
 PackedTensor exact_tensor(const EncodeInput& in, const ExportedWeight& exported, const PlanStep& step) {
-  const WeightSource source(in.source);
-  const ExportedRows rows(source, in.spec.weights[exported.weight], exported);
+  const ExportedRows rows(in.source, in.spec.weights[exported.weight], exported);
   PlanStep as_float = step;
   as_float.codec = kFloat32;
   PackedTensor whole(*find_codec(kFloat32), rows.layout());
@@ -122,25 +122,25 @@ std::size_t weight_stored_as(const ModelSpec& spec, const std::string& tensor) {
 }
 
 // Takes the errors of a step off `changed`, the files of `plan`, and returns the weight of those that it is in. One
-// that is stored in parts has the same order on both sides and is taken whole.
+// that is stored in parts or transposed has the same order on both sides and is taken whole.
 std::size_t make_exact(const EncodeInput& in, const Plan& plan, std::size_t step, const ModelSpec& spec,
-                       WeightSource& changed) {
+                       ReplacedWeights& changed) {
   const ExportedWeight& exported = in.names.weights[step];
   const std::string& output = plan.steps[step].output;
   const std::size_t index = weight_stored_as(spec, output);
   const Weight& weight = spec.weights[index];
-  if (weight.parts.empty()) {
+  if (weight.parts.empty() && weight.storage == Weight::Storage::kPlain) {
     changed.replace(output, exact_tensor(in, exported, plan.steps[step]));
-  } else if (!changed.replacement(weight.tensor)) {
-    changed.replace(weight.tensor, encode_in_memory(WeightSource(in.source), in.spec.weights[exported.weight],
-                                                    *find_codec(kFloat32), find_optimizer(kNearest), Inputs(), in.pool));
+  } else if (!changed.replaces(weight.tensor)) {
+    changed.replace(weight.tensor, encode_in_memory(in.source, in.spec.weights[exported.weight], *find_codec(kFloat32),
+                                                    find_optimizer(kNearest), Inputs(), in.pool));
   }
   return index;
 }
 
 bool is_lossy(const EncodeInput& in, const Plan& plan, std::size_t step) {
   const Weight& weight = in.spec.weights[in.names.weights[step].weight];
-  return weight.axes.size() >= 2 && plan.steps[step].codec != stored_encoding(in.source, weight);
+  return weight.axes.size() >= 2 && plan.steps[step].codec != in.source.stored(weight).encoding;
 }
 
 // The steps of a group that lose precision, by weight.
@@ -179,8 +179,8 @@ std::vector<std::size_t> fitting(const ModelSpec& spec, const Plan& plan,
 
 // The weight as the plan has it, by the first of its steps.
 PackedTensor lossy_weight(const EncodeInput& in, const Weight& weight, const PlanStep& step) {
-  return encode_in_memory(WeightSource(in.source), weight, *find_codec(step.codec), find_optimizer(step.optimizer),
-                          in.inputs, in.pool);
+  return encode_in_memory(in.source, weight, *find_codec(step.codec), find_optimizer(step.optimizer), in.inputs,
+                          in.pool);
 }
 
 std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {
@@ -197,8 +197,7 @@ std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {
 std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, const std::vector<StepGroup>& groups,
                                      const Windows& windows, const EvaluationSetup& setup) {
   const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 4);  // the fronts, the head's, the walk
-  const WeightSource exact(in.source);
-  const WalkContext original{in.spec, exact, in.pool, setup.precision};
+  const WalkContext original{in.spec, in.source, in.pool, setup.precision};
   const std::vector<ActivationStore> fronts = fronts_of(original, windows, each);
   const Divergence divergence(original, fronts.back(), original, windows, each);
   const bool alone = std::ranges::all_of(groups, [&](const StepGroup& g) { return is_of_one_weight(in, g); });
@@ -206,7 +205,7 @@ std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, co
   std::vector<GroupKld> measured;
   for (const StepGroup& group : groups) {
     check_interrupted(in.observer);
-    WeightSource changed(in.source);
+    ReplacedWeights changed(in.source);
     GroupKld& of_group = measured.emplace_back();
     const std::map<std::size_t, StepGroup> lossy = lossy_weights(in, plan, group);
     std::set<std::size_t> weights;
@@ -241,8 +240,7 @@ std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, con
 PlanHarm measure_gains(const EncodeInput& in, const Plan& plan, const OpenModel& candidate,
                        const std::vector<StepGroup>& groups, const Windows& windows, const EvaluationSetup& setup) {
   const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 5);  // as above, and the original's rows
-  const WeightSource exact(in.source);
-  const WalkContext original{in.spec, exact, in.pool, setup.precision};
+  const WalkContext original{in.spec, in.source, in.pool, setup.precision};
   const WalkContext whole = candidate.walk(in.pool, setup.precision);
   in.observer.stage("original on the gate text", in.spec.blocks.size() - 1);
   const ActivationStore reference = final_hidden(original, windows, each, in.observer);
@@ -258,7 +256,7 @@ PlanHarm measure_gains(const EncodeInput& in, const Plan& plan, const OpenModel&
   for (const StepGroup& group : groups) {
     check_interrupted(in.observer);
     if (float_bytes(in, group) <= 2 * setup.memory_limit) {
-      WeightSource changed(candidate.checkpoint);
+      ReplacedWeights changed(candidate.weights);
       std::set<std::size_t> weights;
       for (const std::size_t i : group) weights.insert(make_exact(in, plan, i, candidate.spec, changed));
       const WalkContext walk{candidate.spec, changed, in.pool, setup.precision};

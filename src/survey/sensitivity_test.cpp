@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "compress/tiny_package_fixture.h"
+#include "model/replaced_weights.h"
 #include "package/package.h"
 #include "runtime/head.h"
 
@@ -28,24 +29,24 @@ struct Fixture {
   explicit Fixture(const std::filesystem::path& path) : model(path) {}
   WalkContext context() { return model.walk(pool, Precision::kF32); }
   Plan plan(const char* scheme) const {
-    return make_plan({find_scheme(scheme), gguf, model.spec, names, model.checkpoint, "", ""});
+    return make_plan({find_scheme(scheme), gguf, model.spec, names, model.weights, "", ""});
   }
   std::vector<StepHarm> harms(const Plan& plan, std::uint64_t memory_limit) {
-    return measure_harms({model.checkpoint, model.spec, names, none, pool, observer}, plan,
+    return measure_harms({model.weights, model.spec, names, none, pool, observer}, plan,
                          design_survey(model.spec, names, {windows.count(), windows.length}).groups, windows,
                          {Precision::kF32, memory_limit});
   }
 
   // Without any prefix kept: both models walk from the ids to the logits.
   double whole_kld(const PlanStep& step) {
-    WeightSource changed(model.checkpoint);
+    ReplacedWeights changed(model.weights);
     changed.replace(step.tensor,
                     encode_in_memory(model.weights, weight_named(model.spec, step.tensor), *find_codec(step.codec),
                                      find_optimizer(step.optimizer), Inputs(), pool));
     return kld_of(changed);
   }
 
-  double kld_of(const WeightSource& changed) {
+  double kld_of(const Weights& changed) {
     const WalkContext candidate{model.spec, changed, pool, Precision::kF32};
     const TokenScores scores = compare(context(), final_hidden(context(), windows, UINT64_MAX, observer), candidate,
                                        final_hidden(candidate, windows, UINT64_MAX, observer), windows);
@@ -56,7 +57,7 @@ struct Fixture {
 
   // Of the whole plan, but for the matrices of `group`.
   double kld_without(const Plan& plan, const StepGroup& group) {
-    WeightSource changed(model.checkpoint);
+    ReplacedWeights changed(model.weights);
     for (std::size_t i = 0; i < plan.steps.size(); ++i) {
       const PlanStep& step = plan.steps[i];
       if (!is_matrix(i) || std::ranges::count(group, i) > 0) continue;
@@ -106,7 +107,7 @@ TEST(Groups, AreMeasuredByAsManyMatricesAsFitTheMemory) {
     if (weight_named(f.model.spec, plan.steps[i].tensor).role == "mlp.up" && ups.size() < 3) ups.push_back(i);
   ASSERT_EQ(ups.size(), 3u);
   const std::uint64_t two = 2 * plan.steps[ups[0]].bytes;
-  const EncodeInput input{f.model.checkpoint, f.model.spec, f.names, f.none, f.pool, f.observer};
+  const EncodeInput input{f.model.weights, f.model.spec, f.names, f.none, f.pool, f.observer};
   const EvaluationSetup setup{Precision::kF32, two / 2};
   const std::vector<GroupKld> measured = measure_groups(input, plan, {ups, {ups[0], ups[1]}}, f.windows, setup);
   ASSERT_EQ(measured.size(), 2u);
@@ -129,7 +130,7 @@ TEST(Gains, EqualWholeEvaluationsWithoutTheErrorsOfAGroup) {
   Fixture f(std::filesystem::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
   const Plan plan = f.plan("q2_k");
   const ScratchFolder scratch;
-  const EncodeInput input{f.model.checkpoint, f.model.spec, f.names, f.none, f.pool, f.observer};
+  const EncodeInput input{f.model.weights, f.model.spec, f.names, f.none, f.pool, f.observer};
   encode(input, plan, package_head(plan, f.names, f.model, find_scheme("q2_k")), scratch.path());
   StepGroup matrices;
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
@@ -152,7 +153,7 @@ TEST(Gains, EqualWholeEvaluationsWithoutTheErrorsOfAGroup) {
 
 TEST(Compare, EqualsTheLogitsOfWholeWindows) {
   Fixture f("tiny-llama-bias");
-  WeightSource changed(f.model.checkpoint);
+  ReplacedWeights changed(f.model.weights);
   const std::string tensor = "model.layers.0.mlp.down_proj.weight";
   changed.replace(tensor, encode_in_memory(f.model.weights, weight_named(f.model.spec, tensor), *find_codec("q8_0"),
                                            find_optimizer("rtn"), Inputs(), f.pool));

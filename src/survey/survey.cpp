@@ -33,7 +33,7 @@ const Codec& stored_codec(const SurveyInput& in, const PlanStep& step, const Ste
   const Codec* codec = find_codec(source.encoding);
   if (!codec)
     fail(ErrorCode::kInput, "{}: tensor {} is stored in a number format that cannot be decoded to weights",
-         in.encode.source.path().string(), step.tensor);
+         in.encode.source.name(), step.tensor);
   return *codec;
 }
 
@@ -94,10 +94,9 @@ Sample sample_of(const SurveyInput& in, const ExportedRows& rows) {
 
 // Of each codec on the matrix; not finite where a value exceeds its range.
 std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candidate) {
-  const WeightSource source(in.encode.source);
   const ExportedWeight& exported = in.encode.names.weights[candidate.step];
   const Weight& weight = in.encode.spec.weights[exported.weight];
-  const ExportedRows rows(source, weight, exported);
+  const ExportedRows rows(in.encode.source, weight, exported);
   const Sample sample = sample_of(in, rows);
   std::vector<RowTask> tasks = sample.tasks;
   if (sample.loudest) tasks.push_back(*sample.loudest);

@@ -1,11 +1,10 @@
 // Reads planes of bytes and lets the codec decode them row by row.
-#include "runtime/weight_source.h"
+#include "model/checkpoint_weights.h"
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
-#include "quern/codec.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -22,10 +21,6 @@ const Codec& codec_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
   for (const Codec* codec : codecs()) known += (known.empty() ? "" : ", ") + std::string(codec->name);
   fail(ErrorCode::kInput, "{}: tensor {} is stored as {}, which cannot be decoded to weights; known encodings: {}",
        checkpoint.path().string(), entry.name, entry.encoding, known);
-}
-
-void decode_packed(const PackedTensor& packed, std::size_t first, MutableMatrixView out) {
-  for (std::size_t i = 0; i < out.rows; ++i) decode_row(packed.codec(), packed.row(first + i), out.row(i));
 }
 
 void decode_stored(const Checkpoint& checkpoint, const TensorEntry& entry, std::size_t first, MutableMatrixView out) {
@@ -56,7 +51,7 @@ MutableMatrixView rows_of(MutableMatrixView view, std::size_t first, std::size_t
 }
 
 // Columns of the stored tensor become rows: a few stored rows at a time.
-void read_transposed(const WeightSource& source, const Weight& weight, std::size_t first, MutableMatrixView out) {
+void read_transposed(const CheckpointWeights& source, const Weight& weight, std::size_t first, MutableMatrixView out) {
   const RowLayout stored = source.layout(weight.tensor);
   Matrix some(std::min<std::uint64_t>(kRowsTransposed, stored.rows), stored.cols);
   for (std::size_t begin = 0; begin < stored.rows; begin += some.rows()) {
@@ -67,7 +62,7 @@ void read_transposed(const WeightSource& source, const Weight& weight, std::size
   }
 }
 
-void read_parts(const WeightSource& source, const Weight& weight, std::size_t first, MutableMatrixView out) {
+void read_parts(const CheckpointWeights& source, const Weight& weight, std::size_t first, MutableMatrixView out) {
   std::size_t begin = 0;  // of the part, among the weight's rows
   for (const WeightPart& part : weight.parts) {
     const std::size_t from = std::max(first, begin), to = std::min(first + out.rows, begin + part.rows);
@@ -76,28 +71,29 @@ void read_parts(const WeightSource& source, const Weight& weight, std::size_t fi
   }
 }
 
-}  // namespace
-
-void WeightSource::replace(const std::string& name, PackedTensor packed) { replaced_[name] = std::move(packed); }
-
-void WeightSource::restore(const std::string& name) { replaced_.erase(name); }
-
-const PackedTensor* WeightSource::replacement(const std::string& name) const {
-  const auto found = replaced_.find(name);
-  return found == replaced_.end() ? nullptr : &found->second;
+// Of a weight that is not transposed.
+std::vector<WeightPart> parts_of(const Weight& weight) {
+  if (!weight.parts.empty()) return weight.parts;
+  return {{weight.tensor, 0, weight.layout().rows}};
 }
 
-void WeightSource::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
+// The part's rows of all planes go to rows `to` of the packed tensor.
+void load_rows(const Checkpoint& checkpoint, const WeightPart& part, std::size_t to, PackedTensor& packed) {
+  for (std::size_t p = 0; p < packed.codec().planes.size(); ++p) {
+    const std::uint64_t row_bytes = packed.codec().plane_row_bytes(p, packed.layout().cols);
+    checkpoint.read(checkpoint.at(part.tensor), p, part.first * row_bytes,
+                    packed.plane(p).subspan(to * row_bytes, part.rows * row_bytes));
+  }
+}
+
+}  // namespace
+
+void CheckpointWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
   const RowLayout logical = weight.layout();
   ensure(out.cols == logical.cols && first <= logical.rows && out.rows <= logical.rows - first,
          "weight {} [{}, {}]: rows {} to {} of {} columns were asked for", weight.tensor, logical.rows, logical.cols,
          first, first + out.rows, out.cols);
-  if (const auto found = replaced_.find(weight.tensor); found != replaced_.end()) {
-    const RowLayout given = found->second.layout();
-    ensure(given.rows == logical.rows && given.cols == logical.cols, "tensor {} [{}, {}] replaced by [{}, {}]",
-           weight.tensor, logical.rows, logical.cols, given.rows, given.cols);
-    decode_packed(found->second, first, out);
-  } else if (weight.storage == Weight::Storage::kTransposed) {
+  if (weight.storage == Weight::Storage::kTransposed) {
     read_transposed(*this, weight, first, out);
   } else if (weight.parts.empty()) {
     decode_stored(*checkpoint_, checkpoint_->at(weight.tensor), first, out);
@@ -106,27 +102,62 @@ void WeightSource::read_rows(const Weight& weight, std::size_t first, MutableMat
   }
 }
 
-Matrix WeightSource::read(const Weight& weight) const {
-  const RowLayout logical = weight.layout();
-  Matrix out(logical.rows, logical.cols);
-  read_rows(weight, 0, out.view());
-  return out;
+StoredForm CheckpointWeights::stored(const Weight& weight) const {
+  if (weight.parts.empty()) {
+    const TensorEntry& entry = checkpoint_->at(weight.tensor);
+    return {entry.shape, entry.encoding, entry.bytes()};
+  }
+  StoredForm form{{}, checkpoint_->at(weight.parts.front().tensor).encoding, 0};
+  for (const Axis& axis : weight.axes) form.shape.push_back(axis.extent);
+  for (const WeightPart& part : weight.parts) {
+    const TensorEntry& entry = checkpoint_->at(part.tensor);
+    const std::uint64_t rows = row_layout(entry.shape).rows;
+    form.bytes += part.rows == rows ? entry.bytes() : entry.bytes() / rows * part.rows;
+  }
+  return form;
 }
 
-RowLayout WeightSource::layout(const std::string& tensor) const { return row_layout(checkpoint_->at(tensor).shape); }
+void CheckpointWeights::read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
+  if (weight.parts.empty()) return read_rows(weight.tensor, first, out);
+  read_rows(weight, first, out);
+}
 
-void WeightSource::read_rows(const std::string& tensor, std::size_t first, MutableMatrixView out) const {
+std::vector<PackedRun> CheckpointWeights::packed_runs(const Weight& weight) const {
+  std::vector<PackedRun> runs;
+  if (weight.storage == Weight::Storage::kTransposed) return runs;
+  for (const WeightPart& part : parts_of(weight)) {
+    const Codec& codec = codec_of(*checkpoint_, checkpoint_->at(part.tensor));
+    if (runs.empty() || runs.back().codec != &codec) runs.push_back({&codec, 0});
+    runs.back().rows += part.rows;
+  }
+  return runs;
+}
+
+std::vector<PackedTensor> CheckpointWeights::read_packed(const Weight& weight) const {
+  const std::vector<WeightPart> parts = parts_of(weight);
+  std::vector<PackedTensor> pieces;
+  auto part = parts.begin();
+  for (const PackedRun& run : packed_runs(weight)) {
+    PackedTensor& packed = pieces.emplace_back(*run.codec, RowLayout{run.rows, weight.layout().cols});
+    for (std::size_t to = 0; to < run.rows; to += (part++)->rows) load_rows(*checkpoint_, *part, to, packed);
+  }
+  return pieces;
+}
+
+RowLayout CheckpointWeights::layout(const std::string& tensor) const {
+  return row_layout(checkpoint_->at(tensor).shape);
+}
+
+void CheckpointWeights::read_rows(const std::string& tensor, std::size_t first, MutableMatrixView out) const {
   const TensorEntry& entry = checkpoint_->at(tensor);
   const RowLayout stored = row_layout(entry.shape);
   ensure(out.cols == stored.cols && first <= stored.rows && out.rows <= stored.rows - first,
          "tensor {} [{}, {}]: rows {} to {} of {} columns were asked for", tensor, stored.rows, stored.cols, first,
          first + out.rows, out.cols);
-  if (const auto found = replaced_.find(tensor); found != replaced_.end())
-    return decode_packed(found->second, first, out);
   decode_stored(*checkpoint_, entry, first, out);
 }
 
-Matrix WeightSource::read(const std::string& tensor) const {
+Matrix CheckpointWeights::read(const std::string& tensor) const {
   const RowLayout stored = layout(tensor);
   Matrix out(stored.rows, stored.cols);
   read_rows(tensor, 0, out.view());

@@ -1,5 +1,5 @@
-// Decoding from a checkpoint and from replaced tensors, for every codec.
-#include "runtime/weight_source.h"
+// Decoding from a checkpoint, for every codec and every way of storing a matrix.
+#include "model/checkpoint_weights.h"
 
 #include <gtest/gtest.h>
 
@@ -59,14 +59,11 @@ TEST_F(OneTensor, EveryCodecReadsTheRowsThatItWrote) {
     for (std::size_t p = 0; p < codec->planes.size(); ++p)
       parts.emplace_back(std::as_const(packed).plane(p).begin(), std::as_const(packed).plane(p).end());
     const Checkpoint stored = checkpoint(codec->name, {rows, cols}, parts);
-    WeightSource source(stored);
+    const CheckpointWeights source(stored);
     EXPECT_TRUE(std::ranges::equal(source.read("t").flat(), expected.flat())) << codec->name;
     Matrix some(3, cols);
     source.read_rows("t", 1097, some.view());
     EXPECT_TRUE(std::ranges::equal(some.flat(), expected.flat().last(3 * cols))) << codec->name;
-    source.replace("t", packed);
-    source.read_rows("t", 1, some.view());
-    EXPECT_TRUE(std::ranges::equal(some.flat(), expected.flat().subspan(cols, 3 * cols))) << codec->name;
   }
 }
 
@@ -74,7 +71,7 @@ TEST_F(OneTensor, EncodingWithoutCodecIsNamed) {
   for (const char* encoding : {"i64", "f64", "iq2_xxs"}) {
     const Checkpoint stored = checkpoint(encoding, {2, 4}, {std::vector<std::byte>(64)});
     try {
-      WeightSource(stored).read("t");
+      CheckpointWeights(stored).read("t");
       ADD_FAILURE() << encoding;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kInput);
@@ -86,7 +83,7 @@ TEST_F(OneTensor, EncodingWithoutCodecIsNamed) {
 
 TEST_F(OneTensor, RowsOutsideAreRefused) {
   const Checkpoint stored = checkpoint("f32", {2, 4}, {std::vector<std::byte>(32)});
-  const WeightSource source(stored);
+  const CheckpointWeights source(stored);
   Matrix out(2, 4), narrow(2, 3);
   EXPECT_NO_THROW(source.read_rows("t", 0, out.view()));
   EXPECT_THROW(source.read_rows("t", 1, out.view()), Error);
@@ -96,14 +93,14 @@ TEST_F(OneTensor, RowsOutsideAreRefused) {
 
 TEST_F(OneTensor, VectorIsOneRow) {
   const Checkpoint stored = checkpoint("f32", {8}, {std::vector<std::byte>(32)});
-  EXPECT_EQ(WeightSource(stored).layout("t").rows, 1u);
-  EXPECT_EQ(WeightSource(stored).read("t").cols(), 8u);
+  EXPECT_EQ(CheckpointWeights(stored).layout("t").rows, 1u);
+  EXPECT_EQ(CheckpointWeights(stored).read("t").cols(), 8u);
 }
 
 std::filesystem::path tiny_model(const char* name) { return std::filesystem::path(QUERN_TESTDATA) / "runtime" / name; }
 
 // Rows first .. first + count - 1 are those of the whole, for ranges that begin, end and cross parts anywhere.
-void expect_any_range(const WeightSource& source, const Weight& weight, const Matrix& whole) {
+void expect_any_range(const CheckpointWeights& source, const Weight& weight, const Matrix& whole) {
   const std::size_t rows = whole.rows(), step = rows / 7 + 1;
   for (std::size_t first = 0; first <= rows; first += step)
     for (std::size_t count : {std::size_t{0}, std::size_t{1}, step, rows - first}) {
@@ -120,7 +117,7 @@ void expect_any_range(const WeightSource& source, const Weight& weight, const Ma
 TEST(WeightOfParts, IsItsTensorsOneAfterAnother) {
   const Checkpoint checkpoint = open_checkpoint(tiny_model("tiny-mixtral"));
   const ModelSpec spec = describe_model(checkpoint);
-  const WeightSource source(checkpoint);
+  const CheckpointWeights source(checkpoint);
   std::size_t seen = 0;
   for (const Weight& weight : spec.weights) {
     if (weight.parts.empty()) continue;
@@ -144,7 +141,7 @@ TEST(WeightOfParts, IsTheTensorOfTheStackedSpelling) {
   const Checkpoint apart = open_checkpoint(tiny_model("tiny-mixtral")),
                    stacked = open_checkpoint(tiny_model("tiny-mixtral-stacked"));
   const ModelSpec of_apart = describe_model(apart), of_stacked = describe_model(stacked);
-  const WeightSource from_apart(apart), from_stacked(stacked);
+  const CheckpointWeights from_apart(apart), from_stacked(stacked);
   const auto find = [](const ModelSpec& spec, const char* role) -> const Weight& {
     return *std::ranges::find(spec.weights, std::string(role), &Weight::role);
   };
@@ -164,7 +161,7 @@ TEST(WeightOfParts, IsTheTensorOfTheStackedSpelling) {
 TEST(TransposedWeight, HasTheColumnsOfItsTensorAsRows) {
   const Checkpoint checkpoint = open_checkpoint(tiny_model("tiny-gpt2"));
   const ModelSpec spec = describe_model(checkpoint);
-  const WeightSource source(checkpoint);
+  const CheckpointWeights source(checkpoint);
   std::size_t seen = 0;
   for (const Weight& weight : spec.weights) {
     if (weight.storage != Weight::Storage::kTransposed) continue;
@@ -179,19 +176,42 @@ TEST(TransposedWeight, HasTheColumnsOfItsTensorAsRows) {
   EXPECT_EQ(seen, 12u);  // four of each of three layers
 }
 
-TEST(TransposedWeight, IsReplacedByItsLogicalMatrix) {
-  const Checkpoint checkpoint = open_checkpoint(tiny_model("tiny-gpt2"));
-  const ModelSpec spec = describe_model(checkpoint);
-  WeightSource source(checkpoint);
-  for (const Weight& weight : spec.weights) {
-    if (weight.role != "attn.qkv") continue;
-    const Matrix before = source.read(weight);
-    PackedTensor packed(*find_codec("f32"), weight.layout());
-    for (std::size_t i = 0; i < before.rows(); ++i) encode_row(packed.codec(), before.row(i), {}, packed.row(i));
-    source.replace(weight.tensor, std::move(packed));
-    EXPECT_TRUE(std::ranges::equal(source.read(weight).flat(), before.flat()));
-    source.restore(weight.tensor);
+// The stored rows of a weight are the tensor's own, and those that any source makes of its logical rows.
+TEST(StoredRows, AreThoseOfTheTensorHoweverTheyAreMade) {
+  for (const char* name : {"tiny-gpt2", "tiny-mamba", "tiny-mixtral"}) {
+    const Checkpoint checkpoint = open_checkpoint(tiny_model(name));
+    const CheckpointWeights source(checkpoint);
+    for (const Weight& weight : describe_model(checkpoint).weights) {
+      const StoredForm form = source.stored(weight);
+      const RowLayout layout = row_layout(form.shape);
+      Matrix own(layout.rows, layout.cols), made(layout.rows, layout.cols);
+      source.read_stored_rows(weight, 0, own.view());
+      source.Weights::read_stored_rows(weight, 0, made.view());
+      EXPECT_TRUE(std::ranges::equal(own.flat(), made.flat())) << weight.tensor;
+      if (weight.parts.empty()) {
+        EXPECT_TRUE(std::ranges::equal(own.flat(), source.read(weight.tensor).flat())) << weight.tensor;
+        EXPECT_EQ(form.shape, checkpoint.at(weight.tensor).shape);
+        EXPECT_EQ(form.bytes, checkpoint.at(weight.tensor).bytes());
+      }
+      Matrix last(1, layout.cols);
+      source.Weights::read_stored_rows(weight, layout.rows - 1, last.view());
+      EXPECT_TRUE(std::ranges::equal(last.flat(), own.flat().last(layout.cols))) << weight.tensor;
+    }
   }
+}
+
+// A vector of a model that nothing recognises is one logical row, whatever axes its tensor has.
+TEST_F(OneTensor, AnUnknownTensorIsOneRowAndKeepsItsShape) {
+  const Matrix values = numbered(6, 4);
+  const auto bytes = std::as_bytes(values.flat());
+  const Checkpoint stored = checkpoint("f32", {2, 3, 4}, {{bytes.begin(), bytes.end()}});
+  const CheckpointWeights source(stored);
+  Weight weight{.role = "vector", .tensor = "t"};
+  weight.axes = {{"elements", 24}};
+  EXPECT_EQ(row_layout(source.stored(weight).shape).rows, 6u);
+  Matrix made(2, 4);
+  source.Weights::read_stored_rows(weight, 3, made.view());
+  EXPECT_TRUE(std::ranges::equal(made.flat(), values.flat().subspan(12, 8)));
 }
 
 }  // namespace

@@ -1,0 +1,36 @@
+// Tensors as they lie in files, taken byte for byte and never as numbers: those that an earlier trial or an interrupted
+// run wrote, and those of the source that are no weights.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "encode/weight_rows.h"
+#include "quern/checkpoint.h"
+
+namespace quern {
+
+class TensorFiles {
+ public:
+  // REQUIRES: the files stay as they are, and the checkpoint outlives this.
+  explicit TensorFiles(const Checkpoint& files) : files_(std::shared_ptr<const Checkpoint>(), &files) {}
+  // Opens what is there. Errors: open_checkpoint.
+  explicit TensorFiles(const std::filesystem::path& path);
+
+  // What a copy is written as. Error(kInput) when there is none of that name.
+  TensorSpec spec(const std::string& tensor) const;
+  // Its bytes become those of tensor `index` of the writer.
+  void copy(const std::string& tensor, std::size_t index, CheckpointWriter& writer) const;
+  // The hash as of joined_hash. Empty when there is no such tensor, or its planes are not those of the codec and the
+  // rows of the tasks.
+  std::string hash(const std::string& tensor, const Codec& codec, std::uint64_t cols, const std::vector<RowTask>& tasks,
+                   ThreadPool& pool) const;
+
+ private:
+  std::shared_ptr<const Checkpoint> files_;
+};
+
+}  // namespace quern

@@ -1,0 +1,63 @@
+// What is replaced is read from memory, all else from the base.
+#include "model/replaced_weights.h"
+
+#include "base/checksum.h"
+#include "quern/error.h"
+
+namespace quern {
+
+void ReplacedWeights::replace(const std::string& name, PackedTensor packed) { replaced_[name] = std::move(packed); }
+
+const PackedTensor* ReplacedWeights::find(const Weight& weight) const {
+  const auto found = replaced_.find(weight.tensor);
+  if (found == replaced_.end()) return nullptr;
+  const RowLayout given = found->second.layout(), logical = weight.layout();
+  ensure(given.rows == logical.rows && given.cols == logical.cols, "tensor {} [{}, {}] replaced by [{}, {}]",
+         weight.tensor, logical.rows, logical.cols, given.rows, given.cols);
+  return &found->second;
+}
+
+std::string ReplacedWeights::identity() const {
+  std::string text = base_.identity();
+  for (const auto& [name, packed] : replaced_) {
+    text += fmt::format("{}{} replaced by {}", text.empty() ? "" : ", ", name, packed.codec().name);
+    for (std::size_t p = 0; p < packed.codec().planes.size(); ++p)
+      text += fmt::format(" {:016x}", checksum_of(packed.plane(p)));
+  }
+  return text;
+}
+
+void ReplacedWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
+  const PackedTensor* packed = find(weight);
+  if (!packed) return base_.read_rows(weight, first, out);
+  const RowLayout layout = packed->layout();
+  ensure(out.cols == layout.cols && first <= layout.rows && out.rows <= layout.rows - first,
+         "weight {} [{}, {}]: rows {} to {} of {} columns were asked for", weight.tensor, layout.rows, layout.cols,
+         first, first + out.rows, out.cols);
+  for (std::size_t i = 0; i < out.rows; ++i) decode_row(packed->codec(), packed->row(first + i), out.row(i));
+}
+
+StoredForm ReplacedWeights::stored(const Weight& weight) const {
+  const PackedTensor* packed = find(weight);
+  if (!packed) return base_.stored(weight);
+  return {base_.stored(weight).shape, packed->codec().name, packed->bytes()};
+}
+
+void ReplacedWeights::read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
+  if (find(weight)) return Weights::read_stored_rows(weight, first, out);
+  base_.read_stored_rows(weight, first, out);
+}
+
+std::vector<PackedRun> ReplacedWeights::packed_runs(const Weight& weight) const {
+  const PackedTensor* packed = find(weight);
+  if (!packed) return base_.packed_runs(weight);
+  return {{&packed->codec(), packed->layout().rows}};
+}
+
+std::vector<PackedTensor> ReplacedWeights::read_packed(const Weight& weight) const {
+  const PackedTensor* packed = find(weight);
+  if (!packed) return base_.read_packed(weight);
+  return {*packed};
+}
+
+}  // namespace quern

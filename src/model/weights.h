@@ -1,0 +1,57 @@
+// Where the numbers of a model come from: rows of its logical matrices, on demand. A checkpoint is one source
+// (checkpoint_weights.h); an overlay, weights replaced, scaled, permuted or cut, is another over any base.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "codec/packed_tensor.h"
+#include "quern/model_spec.h"
+#include "quern/tensor.h"
+
+namespace quern {
+
+// How a weight is stored.
+struct StoredForm {
+  Shape shape;           // of its tensor; of a weight made of several tensors, the extents of its axes
+  std::string encoding;  // of its tensor, of the first of several: what precision it has. Need not have a codec
+  std::uint64_t bytes = 0;
+};
+
+// Neighbouring rows in the bytes of one codec.
+struct PackedRun {
+  const Codec* codec = nullptr;
+  std::uint64_t rows = 0;
+};
+
+// Every function is safe from several threads. REQUIRES: a weight is one of the description that the source belongs to.
+class Weights {
+ public:
+  virtual ~Weights() = default;
+
+  // Of the files that they come from, for messages.
+  virtual std::string name() const = 0;
+  // What makes the numbers others than those in the files, the same text for the same numbers; empty: nothing does.
+  virtual std::string identity() const = 0;
+
+  // Decodes rows first .. first + out.rows - 1 of the logical matrix, whatever way it is stored. Error(kInput) when the
+  // stored encoding has no codec; the message names the tensor. NaN and infinity pass through. A weight that is stored
+  // transposed is read whole each time: take it by read().
+  virtual void read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const = 0;
+  Matrix read(const Weight& weight) const;
+
+  virtual StoredForm stored(const Weight& weight) const = 0;
+  // The same numbers as read_rows, as rows of stored(weight).shape.
+  virtual void read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const;
+
+  // The runs that the logical rows are kept in, one after another; empty: they are nowhere in a codec's bytes.
+  virtual std::vector<PackedRun> packed_runs(const Weight& weight) const;
+  // The bytes of these runs, in memory.
+  virtual std::vector<PackedTensor> read_packed(const Weight& weight) const;
+};
+
+// The codec of the stored encoding. Error(kInput) that names the tensor when it has none.
+const Codec& stored_codec(const Weights& weights, const Weight& weight);
+
+}  // namespace quern

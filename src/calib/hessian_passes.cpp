@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "calib/hessian_sums.h"
+#include "model/op_traits.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -14,9 +15,9 @@ namespace {
 
 // The weights whose inputs the walk reports for an op.
 std::vector<std::size_t> heard_weights(const Op& op) {
-  if (std::holds_alternative<LinearOp>(op.kind)) return {op.weights.at(0)};
-  if (std::holds_alternative<ExpertsOp>(op.kind)) return op.weights;
-  return {};
+  const Heard heard = heard_of(op);
+  if (heard == Heard::kRouted) return op.weights;
+  return heard == Heard::kInput ? std::vector<std::size_t>{op.weights.at(0)} : std::vector<std::size_t>();
 }
 
 }  // namespace
@@ -28,9 +29,9 @@ std::vector<InputGroup> input_groups(const ModelSpec& spec, const Block& block) 
     for (const std::size_t index : heard_weights(op)) {
       const Weight& weight = spec.weights[index];
       if (weight.group.empty() || !seen.insert(weight.group).second) continue;
-      InputGroup group{weight.group, weight.axes.back().extent, weight.experts()};
-      if (const auto* experts = std::get_if<ExpertsOp>(&op.kind)) group.used = experts->used;
-      groups.push_back(std::move(group));
+      const Share read = weights_read(op);
+      groups.push_back(
+          {weight.group, weight.axes.back().extent, weight.experts(), read.of * weight.experts() / read.in});
     }
   return groups;
 }

@@ -262,13 +262,13 @@ double share_of_scaled_matrix(float factor) {
   const OpenModel model(scratch.path());
   const Format& gguf = find_format("gguf");
   const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.checkpoint, "", ""});
+  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
   ThreadPool pool(2);
   Observer observer;
-  const Statistics none;
+  const Inputs none;
   const Windows windows = random_windows(1, 32);
   const EvaluationSetup setup;
-  const EncodeInput input{model.checkpoint, model.spec, names, none, pool, observer};
+  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
   const std::vector<StepGroup> groups = design_survey(model.spec, names, {1, 32, 8}).groups;
   std::map<std::string, double> shares;
   for (const StepOptions& options : survey({input, base, gguf, groups, windows, setup}))

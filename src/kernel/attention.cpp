@@ -8,6 +8,7 @@
 
 #include "kernel/lane_math.h"
 #include "kernel/one_thread.h"
+#include "kernel/onednn_level.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -111,6 +112,7 @@ void causal_attention(const AttentionShape& shape, MatrixView q, MatrixView k, M
          v.rows);
   if (q.rows == 1) return attend_one(shape, q.row(0), k, v, out.row(0));
   use_one_openmp_thread();
+  hold_onednn_to_level();
   std::vector<float> scores(std::min(kQueries, q.rows) * k.rows);
   for (std::size_t first = 0; first < q.rows; first += kQueries)
     attend_tile(shape, tile_at(first, q.rows, k.rows - q.rows, shape.window), q, k, v, scores, out);

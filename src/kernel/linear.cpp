@@ -6,7 +6,6 @@
 // product.
 #include "kernel/linear.h"
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "base/cpu.h"
 #include "base/scalars.h"
 #include "kernel/one_thread.h"
+#include "kernel/onednn_level.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -74,21 +74,6 @@ Product describe_inner_product(const Extents& extents, dnnl::memory::dim m, cons
                                   {dims, type, Tag::any}, {{m, dims[0]}, Type::f32, Tag::nc}),
       engine);
 }
-
-// By IsaLevel.
-constexpr std::array kOneDnnLevels = {dnnl::cpu_isa::avx2, dnnl::cpu_isa::avx512_core, dnnl::cpu_isa::avx512_core_bf16,
-                                      dnnl::cpu_isa::all};
-
-// oneDNN takes a limit only before its first primitive. Without one of ours its own, ONEDNN_MAX_CPU_ISA, is left alone.
-bool hold_to_level(IsaLevel level) {
-  if (level == IsaLevel::kAmx) return true;
-  if (dnnl::set_max_cpu_isa(kOneDnnLevels[static_cast<std::size_t>(level)]) != dnnl::status::success)
-    fail(ErrorCode::kResource, "this oneDNN ({}) cannot be held to the instructions that QUERN_MAX_ISA allows",
-         library_version());
-  return true;
-}
-
-void hold_onednn_to_level() { [[maybe_unused]] static const bool held = hold_to_level(highest_isa()); }
 
 template <typename Body>
 decltype(auto) refused_by_onednn(const Extents& extents, Body&& body) {

@@ -9,6 +9,9 @@
 namespace quern {
 namespace {
 
+// Nats, of two sums in another order: 5.3e-6 with AVX2 alone, below 2e-6 with AVX-512.
+constexpr double kRounding = 1e-5;
+
 class ExpectedHeads : public ::testing::TestWithParam<Precision> {};
 
 TEST_P(ExpectedHeads, EqualComparisonsOfLogits) {
@@ -22,7 +25,7 @@ TEST_P(ExpectedHeads, EqualComparisonsOfLogits) {
   const WalkContext original = model.walk(pool, precision);
   const ActivationStore rows = final_hidden(original, windows, UINT64_MAX / 4, observer);
   const ExpectedHead head(original, rows, original, windows, UINT64_MAX / 4);
-  EXPECT_NEAR(head.mean_kld(original, rows), 0, 2e-6);
+  EXPECT_NEAR(head.mean_kld(original, rows), 0, kRounding);
   for (const char* codec : {"q8_0", "q4_0", "int4_g128"}) {
     ReplacedWeights changed(model.weights);
     for (const Weight& weight : model.spec.weights)
@@ -32,8 +35,8 @@ TEST_P(ExpectedHeads, EqualComparisonsOfLogits) {
     const WalkContext candidate{model.spec, changed, pool, precision};
     const ActivationStore other = final_hidden(candidate, windows, UINT64_MAX / 4, observer);
     const double kld = mean_kld(compare(original, rows, candidate, other, windows));
-    EXPECT_GT(kld, 1e-6);
-    EXPECT_NEAR(head.mean_kld(candidate, other), kld, 2e-6 + 1e-4 * kld) << codec;
+    EXPECT_GT(kld, 1e-4);
+    EXPECT_NEAR(head.mean_kld(candidate, other), kld, kRounding + 1e-4 * kld) << codec;
   }
 }
 

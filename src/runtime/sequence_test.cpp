@@ -167,7 +167,8 @@ TEST_P(Sequences, WhatDoesNotFitFeedsNothing) {
   expect_contains(message_of([&] { sequence.feed(std::span(ids).last(3)); }),
                   "3 tokens behind 8 do not fit the context of 10");
   EXPECT_EQ(sequence.position(), 8u);
-  const std::vector<float> expected = copy(other.feed(std::span(ids).first(10)));
+  other.feed(std::span(ids).first(8));
+  const std::vector<float> expected = copy(other.feed(std::span(ids).subspan(8, 2)));
   EXPECT_EQ(copy(sequence.feed(std::span(ids).subspan(8, 2))), expected);
 }
 

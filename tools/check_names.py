@@ -1,4 +1,5 @@
-"""Only the tables know names: no codec is compared by name outside its folder, no architecture outside src/model."""
+"""Only the tables know names: no codec is compared by name outside its folder, no architecture outside src/model. And
+what reads weights reads `Weights`: the rooms that do name no checkpoint."""
 
 import re
 import sys
@@ -23,6 +24,14 @@ EXCEPTIONS = {
     "src/text/pre_tokenizers.h": ("kGpt2Split",),
     "src/text/tokenizer_json.cpp": ("kGpt2Split",),
 }
+
+# The rooms that read weights do so through `Weights` (src/model/weights.h), whatever they come from.
+WEIGHT_READERS = re.compile(r"src/(?:runtime|calib|measure|optim|plan|encode|survey)/")
+CHECKPOINT = re.compile(r"\b(?:Checkpoint(?:Weights)?|open_checkpoint)\b|(?:\.|->)checkpoint\b|\bcheckpoint_weights\.h\b")
+
+# Files in these rooms that are about files: where a checkpoint becomes weights, tensors that are copied byte for byte,
+# and the container of an importance matrix.
+CHECKPOINT_FILES = re.compile(r"src/(?:runtime/open_model|encode/tensor_files|calib/statistics)\.(?:h|cpp)$")
 
 
 def is_checked(path):
@@ -55,12 +64,20 @@ def check_architectures(path, text):
     return problems
 
 
+def check_weight_readers(path, text):
+    if not is_checked(path) or path.endswith("_fixture.h") or not WEIGHT_READERS.match(path) or CHECKPOINT_FILES.match(path):
+        return []
+    return [f'{path}:{line}: "{match[0]}": weights are read through Weights (src/model/weights.h), not from a checkpoint'
+            for line, code in enumerate(cpp_source.without_comments(text).split("\n"), 1)
+            for match in CHECKPOINT.finditer(cpp_source.without_comments_and_strings(code) if '#include' not in code else code)]
+
+
 def main(root):
     sources = {p: cpp_source.read(root, p) for p in cpp_source.files(root, ["src", "include"], (".h", ".cpp"))}
     names = codec_names(sources)
     problems = [] if names else ["src/codec: no codec descriptor was found, so nothing could be checked"]
     for path, text in sources.items():
-        problems += check_codecs(path, text, names) + check_architectures(path, text)
+        problems += check_codecs(path, text, names) + check_architectures(path, text) + check_weight_readers(path, text)
     return cpp_source.report("names", problems)
 
 

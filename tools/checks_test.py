@@ -65,6 +65,19 @@ class Names(unittest.TestCase):
         self.assertEqual(check_names.check_architectures("src/runtime/a.cpp", '// as in llama\n"runs in llama.cpp" "models/llama-7m"'), [])
         self.assertEqual(check_names.check_architectures("src/model/a.cpp", '"llama"'), [])
 
+    def test_weights_from_a_checkpoint(self):
+        for path in ("src/runtime/a.h", "src/calib/a.cpp", "src/encode/a.cpp", "src/survey/a.cpp", "src/plan/a.h", "src/measure/a.cpp"):
+            self.assertIn(f"{path}:2", check_names.check_weight_readers(path, "\nvoid f(const Checkpoint& source);")[0])
+        for code in ("CheckpointWeights weights(files);", "open_checkpoint(path)", "model.checkpoint.at(name)", "model->checkpoint",
+                     '#include "model/checkpoint_weights.h"'):
+            self.assertEqual(len(check_names.check_weight_readers("src/survey/a.cpp", code)), 1, code)
+        for code in ("CheckpointHead head;", "CheckpointWriter& writer", '"the checkpoint is damaged"', "// of the Checkpoint",
+                     '#include "quern/checkpoint.h"'):
+            self.assertEqual(check_names.check_weight_readers("src/survey/a.cpp", code), [], code)
+        for path in ("src/runtime/open_model.h", "src/encode/tensor_files.cpp", "src/calib/statistics.cpp", "src/runtime/a_test.cpp",
+                     "src/runtime/a_fixture.h", "src/model/a.cpp", "src/package/a.cpp", "src/apps/a.cpp"):
+            self.assertEqual(check_names.check_weight_readers(path, "const Checkpoint& c"), [], path)
+
 
 class Style(unittest.TestCase):
     def test_long_functions(self):

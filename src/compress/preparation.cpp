@@ -100,6 +100,8 @@ const std::vector<HashedFile>& Preparation::hash_source() {
   return source_files = hashed_files(source.checkpoint, hashes);
 }
 
+std::string Preparation::source_hash() const { return combined_hash(source_files, source.weights.identity()); }
+
 Plan Preparation::plan(const Optimizer* by) {
   if (given) hash_source();
   const std::string hash = source_files.empty() ? "" : source_hash();

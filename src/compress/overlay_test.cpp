@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "apps/eval_files.h"
+#include "compress/preparation.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/weight_rows.h"
 #include "model/checkpoint_weights.h"

@@ -15,6 +15,18 @@ constexpr std::size_t kTile = HessianFactor::kTile;
 constexpr std::size_t kRun = 32;        // columns of a panel whose errors are passed on one by one
 constexpr std::size_t kRowPanel = 128;  // columns of a panel where the whole row is one block
 
+// Times that side information is fitted to what the columns of a block were really rounded from, which the errors of
+// its own columns change, and tried: a row keeps what loses least.
+constexpr int kRefits = 1;
+
+// A block of every row, or a panel of rows that are one block, rounded in one way.
+struct Attempt {
+  std::vector<std::byte> sides;     // of each row
+  std::vector<std::int32_t> codes;  // of each row
+  Columns wanted, errors;           // what the columns were rounded from, and weights less decoded values
+  std::vector<double> loss;         // of each row: pivots times squared rounding errors
+};
+
 // The rows of one call.
 class Feedback {
  public:
@@ -25,34 +37,30 @@ class Feedback {
         importance_(importance),
         block_(codec.block == 0 ? rows.cols : codec.block),
         panel_(codec.block == 0 ? std::min(kRowPanel, rows.cols) : codec.block),
-        sides_(rows.rows * (rows.cols / block_) * codec.side_bytes) {}
+        blocks_(rows.cols / block_),
+        sides_(rows.rows * blocks_ * codec.side_bytes) {}
 
   void encode(PackedTensor& out, FeedbackFit fit) {
-    if (fit == FeedbackFit::kOnce) {
+    if (fit == FeedbackFit::kOnce || codec_.block == 0) {
       fit_all();
-      settle_all();
-      round_all(Sides::kKeep, &out);
-    } else if (codec_.settle) {  // what is stored of a side depends on later blocks: the first pass finds them, the
-                                 // second rounds
-      round_all(Sides::kFit, nullptr);
-      settle_all();
-      round_all(Sides::kKeep, &out);
     } else {
-      round_all(Sides::kFit, &out);
+      round_all(Sides::kFit, codec_.settle ? nullptr : &out);
+      if (!codec_.settle) return;
     }
+    // What is stored of a side may depend on later blocks: only now is it known what is rounded under.
+    settle_all();
+    round_all(Sides::kKeep, &out);
   }
 
  private:
   enum class Sides { kFit, kKeep };
 
-  std::byte* side(std::size_t row, std::size_t block) {
-    return &sides_[(row * (rows_.cols / block_) + block) * codec_.side_bytes];
-  }
+  std::byte* side(std::size_t row, std::size_t block) { return &sides_[(row * blocks_ + block) * codec_.side_bytes]; }
 
   void fit_all() {
     for (std::size_t r = 0; r < rows_.rows; ++r)
-      for (std::size_t block = 0; block < rows_.cols / block_; ++block)
-        fit(r, block, rows_.row(r).subspan(block * block_, block_));
+      for (std::size_t block = 0; block < blocks_; ++block)
+        fit(block, rows_.row(r).subspan(block * block_, block_), side(r, block));
   }
 
   void settle_all() {
@@ -62,65 +70,124 @@ class Feedback {
       codec_.settle(std::span(sides_).subspan(at, std::min(run, sides_.size() - at)));
   }
 
-  void fit(std::size_t row, std::size_t block, std::span<const float> weights) {
-    codec_.fit(weights, importance_.empty() ? importance_ : importance_.subspan(block * block_, block_),
-               side(row, block));
+  void fit(std::size_t block, std::span<const float> weights, std::byte* side) const {
+    codec_.fit(weights, importance_.empty() ? importance_ : importance_.subspan(block * block_, block_), side);
   }
 
   void round_all(Sides sides, PackedTensor* out) {
     work_ = columns_of(rows_);
-    codes_.assign(rows_.rows * block_, 0);
-    if (codec_.block == 0 && sides == Sides::kFit) fit_all();
+    std::vector<std::int32_t> codes(rows_.rows * block_);
     for (std::size_t first = 0; first < rows_.cols; first += panel_) {
-      const std::size_t count = std::min(panel_, rows_.cols - first);
-      Columns wanted = corrected(first, count);
-      if (codec_.block != 0 && sides == Sides::kFit) fit_block(first / block_, wanted);
-      for (std::size_t at = 0; at < count; at += kRun) round_run(first, at, std::min(kRun, count - at), wanted);
-      if (out && (first + count) % block_ == 0) pack(first / block_, *out);
+      const std::size_t block = first / block_, count = std::min(panel_, rows_.cols - first);
+      const Attempt rounded =
+          sides == Sides::kFit ? best_of(first, count) : attempt(first, corrected(first, count), sides_of(block));
+      put(first, count, rounded);
+      for (std::size_t r = 0; r < rows_.rows; ++r) {
+        std::copy_n(&rounded.sides[r * codec_.side_bytes], codec_.side_bytes, side(r, block));
+        std::copy_n(&rounded.codes[r * count], count, &codes[r * block_ + first - block * block_]);
+      }
+      if (out && (first + count) % block_ == 0) pack(block, codes, *out);
     }
+  }
+
+  Attempt best_of(std::size_t first, std::size_t count) {
+    const Columns start = corrected(first, count);
+    Attempt best = attempt(first, start, fitted(first / block_, start));
+    for (int i = 0; i < kRefits; ++i) {
+      const Attempt again = attempt(first, start, fitted(first / block_, best.wanted));
+      for (std::size_t r = 0; r < rows_.rows; ++r)
+        if (again.loss[r] < best.loss[r]) take_row(again, r, count, best);
+    }
+    return best;
+  }
+
+  void take_row(const Attempt& from, std::size_t r, std::size_t count, Attempt& to) const {
+    std::copy_n(&from.sides[r * codec_.side_bytes], codec_.side_bytes, &to.sides[r * codec_.side_bytes]);
+    std::copy_n(&from.codes[r * count], count, &to.codes[r * count]);
+    for (std::size_t k = 0; k < count; ++k) {
+      to.wanted.column(k)[r] = from.wanted.column(k)[r];
+      to.errors.column(k)[r] = from.errors.column(k)[r];
+    }
+    to.loss[r] = from.loss[r];
   }
 
   // The weights of a panel, with what makes up for the errors of all columns before it.
   Columns corrected(std::size_t first, std::size_t count) const {
-    Columns wanted((count + kTile - 1) / kTile * kTile, rows_.rows);
-    for (std::size_t k = 0; k < count; ++k) std::copy_n(work_.column(first + k), work_.stride(), wanted.column(k));
+    Columns wanted = columns_at(first, count);
     add_product(factor_, work_, {0, first}, first, count, wanted, 0);
     return wanted;
   }
 
-  void fit_block(std::size_t block, const Columns& wanted) {
+  Columns columns_at(std::size_t first, std::size_t count) const {
+    Columns some((count + kTile - 1) / kTile * kTile, rows_.rows);
+    for (std::size_t k = 0; k < count; ++k) std::copy_n(work_.column(first + k), work_.stride(), some.column(k));
+    return some;
+  }
+
+  std::vector<std::byte> fitted(std::size_t block, const Columns& wanted) const {
+    std::vector<std::byte> sides(rows_.rows * codec_.side_bytes);
     std::vector<float> weights(block_);
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       for (std::size_t k = 0; k < block_; ++k) weights[k] = wanted.column(k)[r];
-      fit(r, block, weights);
+      fit(block, weights, &sides[r * codec_.side_bytes]);
     }
+    return sides;
   }
 
-  // Columns `at` and behind it of the panel that begins with column `first`.
-  void round_run(std::size_t first, std::size_t at, std::size_t count, Columns& wanted) {
-    add_product(factor_, work_, {first, first + at}, first + at, count, wanted, at);
-    for (std::size_t k = at; k < at + count; ++k) {
-      add_product(factor_, work_, {first + at, first + k}, first + k, 1, wanted, k);
-      round_column(first + k, wanted.column(k));
-    }
+  std::vector<std::byte> sides_of(std::size_t block) {
+    std::vector<std::byte> sides(rows_.rows * codec_.side_bytes);
+    for (std::size_t r = 0; r < rows_.rows; ++r)
+      std::copy_n(side(r, block), codec_.side_bytes, &sides[r * codec_.side_bytes]);
+    return sides;
   }
 
-  void round_column(std::size_t column, const float* wanted) {
-    const std::size_t block = column / block_, place = column % block_;
-    float value = 0;
+  // Rounds the columns of a panel one after the other. Leaves the weights in their place.
+  Attempt attempt(std::size_t first, const Columns& start, std::vector<std::byte> sides) {
+    const std::size_t count = std::min(panel_, rows_.cols - first);
+    const Columns weights = columns_at(first, count);
+    Attempt a{std::move(sides),
+              std::vector<std::int32_t>(rows_.rows * count),
+              start,
+              {0, 0},
+              std::vector<double>(rows_.rows)};
+    for (std::size_t at = 0; at < count; at += kRun) {
+      const std::size_t end = std::min(at + kRun, count);
+      add_product(factor_, work_, {first, first + at}, first + at, end - at, a.wanted, at);
+      for (std::size_t k = at; k < end; ++k) {
+        add_product(factor_, work_, {first + at, first + k}, first + k, 1, a.wanted, k);
+        round_column(first, k, count, a);
+      }
+    }
+    a.errors = columns_at(first, count);
+    for (std::size_t k = 0; k < count; ++k) std::copy_n(weights.column(k), work_.stride(), work_.column(first + k));
+    return a;
+  }
+
+  void round_column(std::size_t first, std::size_t k, std::size_t count, Attempt& a) {
+    const auto place = static_cast<std::uint32_t>((first + k) % block_);
+    const float* wanted = a.wanted.column(k);
+    float* errors = work_.column(first + k);
+    const double pivot = factor_.pivots()[first + k];
     for (std::size_t r = 0; r < rows_.rows; ++r) {
-      codec_.round(side(r, block), static_cast<std::uint32_t>(place), {wanted + r, 1}, {&codes_[r * block_ + place], 1},
-                   {&value, 1});
-      work_.column(column)[r] -= value;
+      float value = 0;
+      codec_.round(&a.sides[r * codec_.side_bytes], place, {wanted + r, 1}, {&a.codes[r * count + k], 1}, {&value, 1});
+      const double error = static_cast<double>(wanted[r]) - static_cast<double>(value);
+      a.loss[r] += pivot * error * error;
+      errors[r] -= value;
     }
   }
 
-  void pack(std::size_t block, PackedTensor& out) {
+  void put(std::size_t first, std::size_t count, const Attempt& rounded) {
+    for (std::size_t k = 0; k < count; ++k)
+      std::copy_n(rounded.errors.column(k), work_.stride(), work_.column(first + k));
+  }
+
+  void pack(std::size_t block, const std::vector<std::int32_t>& codes, PackedTensor& out) {
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       PlanePointers planes = out.row(r);
       for (std::size_t p = 0; p < codec_.planes.size(); ++p)
         planes[p] += block * (codec_.planes[p].bytes_per_block + block_ * codec_.planes[p].bytes_per_weight);
-      codec_.pack(side(r, block), {&codes_[r * block_], block_}, planes);
+      codec_.pack(side(r, block), {&codes[r * block_], block_}, planes);
     }
   }
 
@@ -128,9 +195,8 @@ class Feedback {
   const Codec& codec_;
   MatrixView rows_;
   std::span<const float> importance_;
-  std::size_t block_, panel_;
+  std::size_t block_, panel_, blocks_;
   std::vector<std::byte> sides_;
-  std::vector<std::int32_t> codes_;
   Columns work_{0, 0};  // errors of the columns that were rounded, weights of the others
 };
 

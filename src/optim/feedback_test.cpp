@@ -45,7 +45,7 @@ struct Known {
     std::vector<double> moments;
     const std::vector<double> h = full(upper, columns);
     for (std::size_t c = 0; c < columns; ++c) moments.push_back(h[c * columns + c]);
-    inputs = input_context(moments, factorise(upper, columns, columns));
+    inputs = input_context(moments, factorise(upper, columns, 1000 * columns));
   }
 };
 

@@ -13,7 +13,8 @@ extern "C" void dpotrf_(const char* uplo, const int* n, double* a, const int* ld
 namespace quern {
 namespace {
 
-constexpr double kDampings[] = {kUsualDamping, 0.1, 1.0};
+constexpr double kLeastDamping = 0.03, kMostDamping = 1, kDampingPerColumn = 5;
+constexpr double kMore[] = {1, 10, 100};
 
 // The full matrix, row-major, from its upper triangle.
 std::vector<double> square(std::span<const float> upper, std::size_t n) {
@@ -45,6 +46,12 @@ std::string describe(std::size_t columns, std::uint64_t tokens) {
 
 }  // namespace
 
+double usual_damping(std::size_t columns, std::uint64_t tokens) {
+  const double share =
+      kDampingPerColumn * static_cast<double>(columns) / static_cast<double>(std::max<std::uint64_t>(1, tokens));
+  return std::clamp(share, kLeastDamping, kMostDamping);
+}
+
 // The triangle in float, the matrix in double and its factor in float.
 std::uint64_t factorisation_bytes(std::uint64_t columns) {
   return columns * columns * (sizeof(float) / 2 + sizeof(double) + sizeof(float));
@@ -62,7 +69,8 @@ Factorisation factorise(std::span<const float> upper, std::size_t n, std::uint64
   factor.dead_ = static_cast<std::size_t>(std::ranges::count_if(diagonal, [](float value) { return !(value > 0); }));
   if (factor.dead_ == n) return {std::nullopt, "its inputs were 0 on the whole calibration text"};
   const double mean = sum / static_cast<double>(n - factor.dead_);
-  for (const double damping : kDampings) {
+  for (const double more : kMore) {
+    const double damping = more * usual_damping(n, tokens);
     std::vector<double> damped = square(upper, n);
     factor.added_.assign(n, damping * mean);
     for (std::size_t j = 0; j < n; ++j) {

@@ -37,7 +37,7 @@ TEST(HessianFactor, IsTheMatrixAgain) {
     const Factorisation made = factorise(upper, n, 4 * n + 8);
     ASSERT_TRUE(made.factor) << made.why_not;
     EXPECT_EQ(made.factor->columns(), n);
-    EXPECT_EQ(made.factor->damping(), kUsualDamping);
+    EXPECT_EQ(made.factor->damping(), usual_damping(n, 4 * n + 8));
     EXPECT_LT(residue(*made.factor, upper), 1e-6) << n;
     for (std::size_t j = 0; j < n; ++j) {
       EXPECT_EQ(upper_of(*made.factor, j, j), 1.0);
@@ -67,10 +67,16 @@ TEST(HessianFactor, LeavesDeadColumnsAlone) {
 
 TEST(HessianFactor, TakesMoreDampingWhereItMust) {
   // Two columns that are one, but for rounding that makes the matrix indefinite.
-  const std::vector<float> upper{1.0f, 1.02f, 1.0f};
-  const Factorisation made = factorise(upper, 2, 100);
+  const std::vector<float> upper{1.0f, 1.1f, 1.0f};
+  const Factorisation made = factorise(upper, 2, 1000);
   ASSERT_TRUE(made.factor) << made.why_not;
-  EXPECT_GT(made.factor->damping(), kUsualDamping);
+  EXPECT_GT(made.factor->damping(), usual_damping(2, 1000));
+}
+
+TEST(HessianFactor, IsDampedMoreOfFewTokens) {
+  EXPECT_EQ(usual_damping(256, 100'000), 0.03);
+  EXPECT_NEAR(usual_damping(256, 4096), 0.3125, 1e-12);
+  EXPECT_EQ(usual_damping(256, 0), 1);
 }
 
 TEST(HessianFactor, SaysWhyThereIsNone) {
@@ -78,7 +84,7 @@ TEST(HessianFactor, SaysWhyThereIsNone) {
   EXPECT_EQ(factorise(std::vector<float>{0, 0, 0}, 2, 9).why_not, "its inputs were 0 on the whole calibration text");
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(factorise(std::vector<float>{1, nan, 1}, 2, 9).why_not, "the second moments of its inputs are not finite");
-  const Factorisation indefinite = factorise(std::vector<float>{1, 5, 1}, 2, 9);
+  const Factorisation indefinite = factorise(std::vector<float>{1, 500, 1}, 2, 9);
   EXPECT_FALSE(indefinite.factor);
   EXPECT_NE(indefinite.why_not.find("not positive definite"), std::string::npos);
 }

@@ -8,6 +8,8 @@
 namespace quern {
 namespace {
 
+constexpr double kNoticeableDamping = 0.1;  // of the mean diagonal
+
 std::uint64_t bytes_of(const InputContext& context) {
   const std::uint64_t columns = context.moments.size();
   return context.hessian ? columns * (columns + HessianFactor::kTile) * sizeof(float) : columns * sizeof(float);
@@ -39,7 +41,7 @@ std::shared_ptr<const InputContext> Inputs::noted(const std::string& group, std:
   if (!context.hessian)
     notes_[{group, expert}] =
         fmt::format("no error feedback in the matrices that read {}: {}", where, context.why_no_hessian);
-  else if (context.hessian->damping() > kUsualDamping)
+  else if (context.hessian->damping() > kNoticeableDamping)
     notes_[{group, expert}] =
         fmt::format("the Hessian of {} took a damping of {:.0f}% of its mean", where, 100 * context.hessian->damping());
   return std::make_shared<const InputContext>(std::move(context));

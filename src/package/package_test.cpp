@@ -96,7 +96,7 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   Plan plan = make_plan({scheme, gguf, source.spec, names, source.weights, "", ""});
   Journal journal(scratch.path() / "journal");
   StepRecords records(journal, "");
-  const auto write = [&](const char* folder, StepRecords* known, const Checkpoint* earlier) {
+  const auto write = [&](const char* folder, StepRecords* known, const TensorFiles* earlier) {
     fs::create_directory(scratch.path() / folder);
     return encode(input, plan, package_head(plan, names, source, scheme), scratch.path() / folder, known, earlier);
   };
@@ -107,7 +107,8 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   plan.steps[5].bytes = 2 * element_count(source.checkpoint.at(plan.steps[5].tensor).shape);
   const std::size_t recorded = journal.count(StepRecords::kPrefix);
   EXPECT_EQ(recorded, plan.steps.size());
-  const std::vector<EncodeError> copied = write("copied", &records, &first), fresh = write("fresh", nullptr, nullptr);
+  const TensorFiles files(first);
+  const std::vector<EncodeError> copied = write("copied", &records, &files), fresh = write("fresh", nullptr, nullptr);
   EXPECT_EQ(journal.count(StepRecords::kPrefix), recorded + 1);
   const auto weights = [&](const char* folder) {
     return open_checkpoint(scratch.path() / folder).files().front().path;

@@ -1,10 +1,11 @@
 // A model whose weights are no checkpoint's: an overlay that changes every number's place or exponent and leaves the
 // model's function as it is goes through statistics, survey, encoding and evaluation as the checkpoint's own do.
 #include <algorithm>
-#include <bit>
+#include <cmath>
 #include <numeric>
 
 #include "apps/eval_files.h"
+#include "compress/preparation.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/weight_rows.h"
 #include "model/checkpoint_weights.h"

@@ -17,8 +17,8 @@ namespace quern {
 struct EncodeInput {
   const Weights& source;
   const ModelSpec& spec;
-  const ExportMap& names;        // as the plan's steps: one entry a step, in the same order
-  const Inputs& inputs;          // of the matrices, as far as they are known
+  const ExportMap& names;  // as the plan's steps: one entry a step, in the same order
+  const Inputs& inputs;    // of the matrices, as far as they are known
   ThreadPool& pool;
   Observer& observer;
   const TensorFiles* copied = nullptr;  // holds names.copied; null: there are none

@@ -22,8 +22,8 @@ class ExportedRows {
   RowLayout layout() const noexcept { return layout_; }
   // Rows first .. first + count - 1. Safe from several threads.
   Matrix rows(std::size_t first, std::size_t count) const;
-  // What is known of the inputs of rows of one expert; nothing where a column does not hold the weights of one input of the
-  // product.
+  // What is known of the inputs of rows of one expert; nothing where a column does not hold the weights of one input of
+  // the product.
   std::shared_ptr<const InputContext> inputs(const Inputs& of_model, std::size_t expert) const;
   // The expert that a row belongs to; 0 for all but mixtures.
   std::size_t expert_of(std::size_t row) const;

@@ -40,16 +40,15 @@ Json tensors_to_json(const Report& report) {
   Json::Array tensors;
   const Plan& plan = report.ladder.back().plan;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    Json& tensor =
-        tensors.emplace_back(Json::object({{"tensor", plan.steps[i].tensor},
-                                           {"codec", plan.steps[i].codec},
-                                           {"bytes", plan.steps[i].bytes},
-                                           {"relative_error", report.errors[i].relative_plain()},
-                                           {"relative_weighted_error", report.errors[i].relative_weighted()},
-                                           {"relative_output_error", report.errors[i].output_energy > 0
-                                                                         ? Json(report.errors[i].relative_loss())
-                                                                         : Json()},
-                                           {"optimizer", plan.steps[i].optimizer}}));
+    Json& tensor = tensors.emplace_back(
+        Json::object({{"tensor", plan.steps[i].tensor},
+                      {"codec", plan.steps[i].codec},
+                      {"bytes", plan.steps[i].bytes},
+                      {"relative_error", report.errors[i].relative_plain()},
+                      {"relative_weighted_error", report.errors[i].relative_weighted()},
+                      {"relative_output_error",
+                       report.errors[i].output_energy > 0 ? Json(report.errors[i].relative_loss()) : Json()},
+                      {"optimizer", plan.steps[i].optimizer}}));
     add_facts(report.tensors[i], tensor);
   }
   return tensors;

@@ -175,8 +175,7 @@ std::vector<Rate> rates_of(const SurveyInput& in, const std::vector<Candidate>& 
       double errors = 0;  // what this matrix alone would have to lose to cost as much
       for (const auto& [weight, error] : changed) errors += error.loss() * (energy / error.energy());
       if (!(errors > 0)) errors = std::numeric_limits<double>::max();  // nothing was measured
-      rates.push_back({&candidate,
-                       std::max(0.0, measured[g].kld) / errors * candidate.errors[*candidate.probe].loss(),
+      rates.push_back({&candidate, std::max(0.0, measured[g].kld) / errors * candidate.errors[*candidate.probe].loss(),
                        std::max(kLeastHarm, measured[g].kld) / errors});
     }
   }

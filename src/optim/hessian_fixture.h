@@ -9,17 +9,19 @@
 
 namespace quern {
 
+inline constexpr std::size_t kDirections = 24;
+
 // [tokens, columns]: a few directions carry most of the energy, and column `dead`, if any, is 0.
 inline Matrix correlated_inputs(std::size_t tokens, std::size_t columns, std::uint64_t seed,
                                 std::size_t dead = SIZE_MAX) {
   Random random(seed);
-  Matrix mixing(columns, columns), inputs(tokens, columns);
+  Matrix mixing(kDirections, columns), inputs(tokens, columns);
   for (float& v : mixing.flat()) v = static_cast<float>(random.normal());
   for (std::size_t t = 0; t < tokens; ++t) {
-    for (std::size_t k = 0; k < columns; ++k) {
-      const double strength = random.normal() / std::pow(static_cast<double>(k) + 1, 0.6);
-      for (std::size_t c = 0; c < columns; ++c)
-        inputs.row(t)[c] += static_cast<float>(strength * static_cast<double>(mixing.row(k)[c]));
+    for (float& v : inputs.row(t)) v = static_cast<float>(0.3 * random.normal());
+    for (std::size_t k = 0; k < kDirections; ++k) {
+      const auto strength = static_cast<float>(random.normal() / std::sqrt(static_cast<double>(k) + 1));
+      for (std::size_t c = 0; c < columns; ++c) inputs.row(t)[c] += strength * mixing.row(k)[c];
     }
     if (dead < columns) inputs.row(t)[dead] = 0;
   }

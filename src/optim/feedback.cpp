@@ -55,7 +55,9 @@ class Feedback {
  private:
   enum class Sides { kFit, kKeep };
 
-  std::byte* side(std::size_t row, std::size_t block) { return &sides_[(row * blocks_ + block) * codec_.side_bytes]; }
+  std::byte* side(std::size_t row, std::size_t block) {
+    return sides_.data() + (row * blocks_ + block) * codec_.side_bytes;
+  }
 
   void fit_all() {
     for (std::size_t r = 0; r < rows_.rows; ++r)
@@ -83,7 +85,7 @@ class Feedback {
           sides == Sides::kFit ? best_of(first, count) : attempt(first, corrected(first, count), sides_of(block));
       put(first, count, rounded);
       for (std::size_t r = 0; r < rows_.rows; ++r) {
-        std::copy_n(&rounded.sides[r * codec_.side_bytes], codec_.side_bytes, side(r, block));
+        std::copy_n(rounded.sides.data() + r * codec_.side_bytes, codec_.side_bytes, side(r, block));
         std::copy_n(&rounded.codes[r * count], count, &codes[r * block_ + first - block * block_]);
       }
       if (out && (first + count) % block_ == 0) pack(block, codes, *out);
@@ -102,7 +104,7 @@ class Feedback {
   }
 
   void take_row(const Attempt& from, std::size_t r, std::size_t count, Attempt& to) const {
-    std::copy_n(&from.sides[r * codec_.side_bytes], codec_.side_bytes, &to.sides[r * codec_.side_bytes]);
+    std::copy_n(from.sides.data() + r * codec_.side_bytes, codec_.side_bytes, to.sides.data() + r * codec_.side_bytes);
     std::copy_n(&from.codes[r * count], count, &to.codes[r * count]);
     for (std::size_t k = 0; k < count; ++k) {
       to.wanted.column(k)[r] = from.wanted.column(k)[r];
@@ -129,7 +131,7 @@ class Feedback {
     std::vector<float> weights(block_);
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       for (std::size_t k = 0; k < block_; ++k) weights[k] = wanted.column(k)[r];
-      fit(block, weights, &sides[r * codec_.side_bytes]);
+      fit(block, weights, sides.data() + r * codec_.side_bytes);
     }
     return sides;
   }
@@ -137,7 +139,7 @@ class Feedback {
   std::vector<std::byte> sides_of(std::size_t block) {
     std::vector<std::byte> sides(rows_.rows * codec_.side_bytes);
     for (std::size_t r = 0; r < rows_.rows; ++r)
-      std::copy_n(side(r, block), codec_.side_bytes, &sides[r * codec_.side_bytes]);
+      std::copy_n(side(r, block), codec_.side_bytes, sides.data() + r * codec_.side_bytes);
     return sides;
   }
 
@@ -170,7 +172,8 @@ class Feedback {
     const double pivot = factor_.pivots()[first + k];
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       float value = 0;
-      codec_.round(&a.sides[r * codec_.side_bytes], place, {wanted + r, 1}, {&a.codes[r * count + k], 1}, {&value, 1});
+      codec_.round(a.sides.data() + r * codec_.side_bytes, place, {wanted + r, 1}, {&a.codes[r * count + k], 1},
+                   {&value, 1});
       const double error = static_cast<double>(wanted[r]) - static_cast<double>(value);
       a.loss[r] += pivot * error * error;
       errors[r] -= value;

@@ -106,23 +106,46 @@ TEST_F(SizeSearchOfLlama7m, AnyMoreThanTheOriginalNeedsIsLeftOver) {
       std::ranges::all_of(options, [&](const StepOptions& o) { return sized.plan.steps[o.step].codec == "bf16"; }));
 }
 
+class NotedNotes : public Observer {
+ public:
+  std::vector<std::string> notes;
+  void note(std::string_view text) override { notes.emplace_back(text); }
+};
+
+// A model in GGUF whose matrices are surveyed without statistics.
+struct Surveyed {
+  const OpenModel model;
+  const Format& gguf = find_format("gguf");
+  const ExportMap names;
+  const Plan base;
+  const Windows windows;
+  ThreadPool pool;
+  NotedNotes observer;
+  const Inputs none;
+  const EvaluationSetup setup;
+  const EncodeInput input;
+
+  explicit Surveyed(const fs::path& path, std::size_t count = 1, std::size_t length = 32)
+      : model(path),
+        names(export_map(model, gguf)),
+        base(make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""})),
+        windows(random_windows(count, length)),
+        pool(2),
+        input{model.weights, model.spec, names, none, pool, observer} {}
+
+  std::vector<StepGroup> each_alone() const { return alone(model, names, windows); }
+  std::vector<StepGroup> in_bands() const { return design_survey(model.spec, names, {1, 32, 8}).groups; }
+  SurveyInput of(const std::vector<StepGroup>& groups) const { return {input, base, gguf, groups, windows, setup}; }
+};
+
 // Shares that are measured alone and add up: the sum for one plan against that plan measured whole.
 TEST(Survey, SharesAddUpToTheDivergenceOfTheWhole) {
-  const OpenModel model(tiny("tiny-llama-bias"));
-  const Format& gguf = find_format("gguf");
-  const ExportMap names = map_to_gguf(model.spec, model.checkpoint);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
-  ThreadPool pool(2);
-  Observer observer;
-  const Inputs none;
-  const Windows windows = random_windows(3, 48);
-  const EvaluationSetup setup;
-  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
-  const std::vector<StepGroup> groups = alone(model, names, windows);
-  const std::vector<StepOptions> options = survey({input, base, gguf, groups, windows, setup});
+  Surveyed surveyed(tiny("tiny-llama-bias"), 3, 48);
+  const std::vector<StepGroup> groups = surveyed.each_alone();
+  const std::vector<StepOptions> options = survey(surveyed.of(groups));
   ASSERT_FALSE(options.empty());
 
-  ReplacedWeights changed(model.weights);
+  ReplacedWeights changed(surveyed.model.weights);
   double predicted = 0;
   for (const StepOptions& of_step : options) {
     const auto five_bits =
@@ -132,23 +155,18 @@ TEST(Survey, SharesAddUpToTheDivergenceOfTheWhole) {
     const auto probed = std::ranges::find(of_step.options, of_step.probe, &StepOption::codec);
     ASSERT_NE(probed, of_step.options.end());
     EXPECT_NEAR(probed->kld, of_step.probe_kld, 1e-12);
-    const Weight& weight = model.spec.weights[names.weights[of_step.step].weight];
-    changed.replace(weight.tensor,
-                    encode_in_memory(model.weights, weight, *five_bits->codec, find_optimizer("rtn"), none, pool));
+    const Weight& weight = surveyed.model.spec.weights[surveyed.names.weights[of_step.step].weight];
+    changed.replace(weight.tensor, encode_in_memory(surveyed.model.weights, weight, *five_bits->codec,
+                                                    find_optimizer("rtn"), surveyed.none, surveyed.pool));
     predicted += five_bits->kld;
   }
-  const WalkContext original = model.walk(pool, Precision::kF32), candidate{model.spec, changed, pool, Precision::kF32};
-  const ActivationStore p = final_hidden(original, windows, setup.memory_limit, observer),
-                        q = final_hidden(candidate, windows, setup.memory_limit, observer);
-  const double measured = summarise(compare(original, p, candidate, q, windows)).mean_kld.value;
+  const WalkContext original = surveyed.model.walk(surveyed.pool, Precision::kF32),
+                    candidate{surveyed.model.spec, changed, surveyed.pool, Precision::kF32};
+  const ActivationStore p = final_hidden(original, surveyed.windows, surveyed.setup.memory_limit, surveyed.observer),
+                        q = final_hidden(candidate, surveyed.windows, surveyed.setup.memory_limit, surveyed.observer);
+  const double measured = summarise(compare(original, p, candidate, q, surveyed.windows)).mean_kld.value;
   EXPECT_LT(std::abs(std::log(predicted / measured)), std::log(1.5)) << predicted << " and " << measured;
 }
-
-class NotedNotes : public Observer {
- public:
-  std::vector<std::string> notes;
-  void note(std::string_view text) override { notes.emplace_back(text); }
-};
 
 TEST(Survey, LeavesOutNumberFormatsForWhichAValueIsTooLarge) {
   const char* tensor = "model.layers.0.mlp.down_proj.weight";
@@ -158,25 +176,16 @@ TEST(Survey, LeavesOutNumberFormatsForWhichAValueIsTooLarge) {
   down = floats_tensor(down.shape, std::vector<float>(element_count(down.shape), 0.01f));
   set_float(raw, tensor, 5, 1e6f);  // binary16 ends at 65504
   write_raw(raw, scratch.path());
-  const OpenModel model(scratch.path());
-  const Format& gguf = find_format("gguf");
-  const ExportMap names = map_to_gguf(model.spec, model.checkpoint);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
-  ThreadPool pool(2);
-  NotedNotes observer;
-  const Inputs none;
-  const Windows windows = random_windows(1, 32);
-  const EvaluationSetup setup;
-  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
-  const std::vector<StepGroup> groups = alone(model, names, windows);
-  for (const StepOptions& options : survey({input, base, gguf, groups, windows, setup})) {
-    if (base.steps[options.step].tensor != tensor) continue;
+  Surveyed surveyed(scratch.path());
+  const std::vector<StepGroup> groups = surveyed.each_alone();
+  for (const StepOptions& options : survey(surveyed.of(groups))) {
+    if (surveyed.base.steps[options.step].tensor != tensor) continue;
     for (const StepOption& option : options.options) EXPECT_STRNE(option.codec->name, "f16");
     EXPECT_STREQ(options.options.front().codec->name, "bf16");
     EXPECT_STREQ(options.options.back().codec->name, "f32");
   }
-  ASSERT_EQ(observer.notes.size(), 1u);
-  expect_parts(observer.notes[0], {tensor, "cannot be stored as f16", "values too large"});
+  ASSERT_EQ(surveyed.observer.notes.size(), 1u);
+  expect_parts(surveyed.observer.notes[0], {tensor, "cannot be stored as f16", "values too large"});
 }
 
 // llama-7m with one tensor in float, changed.
@@ -197,47 +206,29 @@ TEST(Survey, TriesCodecsOnPartsOfALargeMatrixAndOnItsLargestValue) {
   const std::string tensor = "model.embed_tokens.weight";
   const ScratchFolder scratch;
   write_raw(with_floats(tensor, [](std::vector<float>& values) { values.back() = 1e6f; }), scratch.path());
-  const OpenModel model(scratch.path());
-  const Format& gguf = find_format("gguf");
-  const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
-  ThreadPool pool(2);
-  NotedNotes observer;
-  const Inputs none;
-  const Windows windows = random_windows(1, 32);
-  const EvaluationSetup setup;
-  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
-  const std::vector<StepGroup> groups = alone(model, names, windows);
-  SurveyInput in{input, base, gguf, groups, windows, setup};
+  Surveyed surveyed(scratch.path());
+  const std::vector<StepGroup> groups = surveyed.each_alone();
+  SurveyInput in = surveyed.of(groups);
   const auto of_embedding = [&] {
     for (StepOptions& options : survey(in))
-      if (base.steps[options.step].tensor == tensor) return options;
+      if (surveyed.base.steps[options.step].tensor == tensor) return options;
     return StepOptions{};
   };
   const StepOptions whole = of_embedding();
-  in.weights_tried = model.checkpoint.at(tensor).shape[0] * model.checkpoint.at(tensor).shape[1] / 3;
+  in.weights_tried = surveyed.model.checkpoint.at(tensor).shape[0] * surveyed.model.checkpoint.at(tensor).shape[1] / 3;
   const StepOptions part = of_embedding();
-  ASSERT_EQ(observer.notes.size(), 2u);
-  EXPECT_EQ(observer.notes[0], observer.notes[1]);
-  expect_parts(observer.notes[0], {tensor, "cannot be stored as f16"});
+  ASSERT_EQ(surveyed.observer.notes.size(), 2u);
+  EXPECT_EQ(surveyed.observer.notes[0], surveyed.observer.notes[1]);
+  expect_parts(surveyed.observer.notes[0], {tensor, "cannot be stored as f16"});
   EXPECT_EQ(part.probe_kld, whole.probe_kld) << "measured whole";
   ASSERT_FALSE(part.options.empty());
   for (const StepOption& option : part.options) EXPECT_STRNE(option.codec->name, "f16");
 }
 
 TEST(Survey, FindsTheSharesOfALargeMatrixFromItsParts) {
-  const OpenModel model(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
-  const Format& gguf = find_format("gguf");
-  const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
-  ThreadPool pool(2);
-  Observer observer;
-  const Inputs none;
-  const Windows windows = random_windows(1, 32);
-  const EvaluationSetup setup;
-  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
-  const std::vector<StepGroup> groups = design_survey(model.spec, names, {1, 32, 8}).groups;
-  SurveyInput in{input, base, gguf, groups, windows, setup};
+  Surveyed surveyed(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
+  const std::vector<StepGroup> groups = surveyed.in_bands();
+  SurveyInput in = surveyed.of(groups);
   const std::vector<StepOptions> whole = survey(in);
   in.weights_tried = 1 << 19;  // of the embedding's million
   const std::vector<StepOptions> part = survey(in);
@@ -246,7 +237,7 @@ TEST(Survey, FindsTheSharesOfALargeMatrixFromItsParts) {
     ASSERT_EQ(part[i].options.size(), whole[i].options.size());
     for (std::size_t o = 0; o < part[i].options.size(); ++o)
       EXPECT_NEAR(part[i].options[o].kld, whole[i].options[o].kld, 0.1 * whole[i].options[o].kld)
-          << base.steps[part[i].step].tensor << " " << part[i].options[o].codec->name;
+          << surveyed.base.steps[part[i].step].tensor << " " << part[i].options[o].codec->name;
   }
 }
 
@@ -259,20 +250,11 @@ double share_of_scaled_matrix(float factor) {
     for (float& value : values) value *= factor;
   };
   write_raw(with_floats(scaled, scale), scratch.path());
-  const OpenModel model(scratch.path());
-  const Format& gguf = find_format("gguf");
-  const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""});
-  ThreadPool pool(2);
-  Observer observer;
-  const Inputs none;
-  const Windows windows = random_windows(1, 32);
-  const EvaluationSetup setup;
-  const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
-  const std::vector<StepGroup> groups = design_survey(model.spec, names, {1, 32, 8}).groups;
+  Surveyed surveyed(scratch.path());
+  const std::vector<StepGroup> groups = surveyed.in_bands();
   std::map<std::string, double> shares;
-  for (const StepOptions& options : survey({input, base, gguf, groups, windows, setup}))
-    shares[base.steps[options.step].tensor] = options.probe_kld;
+  for (const StepOptions& options : survey(surveyed.of(groups)))
+    shares[surveyed.base.steps[options.step].tensor] = options.probe_kld;
   return shares.at(scaled) / shares.at(other);
 }
 

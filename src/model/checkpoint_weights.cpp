@@ -89,10 +89,7 @@ void load_rows(const Checkpoint& checkpoint, const WeightPart& part, std::size_t
 }  // namespace
 
 void CheckpointWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
-  const RowLayout logical = weight.layout();
-  ensure(out.cols == logical.cols && first <= logical.rows && out.rows <= logical.rows - first,
-         "weight {} [{}, {}]: rows {} to {} of {} columns were asked for", weight.tensor, logical.rows, logical.cols,
-         first, first + out.rows, out.cols);
+  check_rows(weight, first, out);
   if (weight.storage == Weight::Storage::kTransposed) {
     read_transposed(*this, weight, first, out);
   } else if (weight.parts.empty()) {

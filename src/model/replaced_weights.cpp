@@ -30,10 +30,7 @@ std::string ReplacedWeights::identity() const {
 void ReplacedWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
   const PackedTensor* packed = find(weight);
   if (!packed) return base_.read_rows(weight, first, out);
-  const RowLayout layout = packed->layout();
-  ensure(out.cols == layout.cols && first <= layout.rows && out.rows <= layout.rows - first,
-         "weight {} [{}, {}]: rows {} to {} of {} columns were asked for", weight.tensor, layout.rows, layout.cols,
-         first, first + out.rows, out.cols);
+  check_rows(weight, first, out);
   for (std::size_t i = 0; i < out.rows; ++i) decode_row(packed->codec(), packed->row(first + i), out.row(i));
 }
 

@@ -25,6 +25,13 @@ void Weights::read_stored_rows(const Weight& weight, std::size_t first, MutableM
       out.row(i)[k] = turns ? whole.row(k)[first + i] : whole.flat()[(first + i) * out.cols + k];
 }
 
+void check_rows(const Weight& weight, std::size_t first, MutableMatrixView out) {
+  const RowLayout logical = weight.layout();
+  ensure(out.cols == logical.cols && first <= logical.rows && out.rows <= logical.rows - first,
+         "weight {} [{}, {}]: rows {} to {} of {} columns were asked for", weight.tensor, logical.rows, logical.cols,
+         first, first + out.rows, out.cols);
+}
+
 std::vector<PackedRun> Weights::packed_runs(const Weight&) const { return {}; }
 
 std::vector<PackedTensor> Weights::read_packed(const Weight&) const { return {}; }

@@ -51,6 +51,9 @@ class Weights {
   virtual std::vector<PackedTensor> read_packed(const Weight& weight) const;
 };
 
+// Error(kInternal) unless `out` has the columns of the logical matrix, and rows from `first` on that it has.
+void check_rows(const Weight& weight, std::size_t first, MutableMatrixView out);
+
 // The codec of the stored encoding. Error(kInput) that names the tensor when it has none.
 const Codec& stored_codec(const Weights& weights, const Weight& weight);
 

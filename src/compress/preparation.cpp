@@ -150,9 +150,6 @@ HessianIdentity Preparation::hessians_of() {
 }
 
 Statistics Preparation::collect_with_hessians(const fs::path& folder) {
-  std::error_code ec;
-  fs::create_directory(folder, ec);
-  if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
   HessianWriter store(folder, hessians_of());
   // A comparison keeps twice the hidden states that a calibration does.
   collect_hessians(walk(), *texts.calibration,
@@ -162,16 +159,13 @@ Statistics Preparation::collect_with_hessians(const fs::path& folder) {
 
 std::string Preparation::collect(const fs::path& file) {
   const ExportMap gguf_names = statistics_names(source);
-  Statistics collected;
-  if (!options.statistics.empty()) {
-    collected = read_statistics(options.statistics, source.spec, gguf_names);
-  } else if (wants_hessians()) {
-    collected = collect_with_hessians(file.parent_path() / kHessianFolder);
-    collected.text_name = options.calibration_text.filename().string();
-  } else {
-    collected = collect_statistics(walk(), *texts.calibration, setup.memory_limit, observer);
-    collected.text_name = options.calibration_text.filename().string();
-  }
+  if (!options.statistics.empty())
+    return write_statistics(file, read_statistics(options.statistics, source.spec, gguf_names), source.spec,
+                            gguf_names);
+  Statistics collected = wants_hessians()
+                             ? collect_with_hessians(file.parent_path() / kHessianFolder)
+                             : collect_statistics(walk(), *texts.calibration, setup.memory_limit, observer);
+  collected.text_name = options.calibration_text.filename().string();
   return write_statistics(file, collected, source.spec, gguf_names);
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "base/scalars.h"
@@ -21,6 +22,13 @@ namespace quern {
 inline constexpr std::size_t kLanes = 8;
 using Lanes = float __attribute__((vector_size(32)));
 using IntLanes = std::int32_t __attribute__((vector_size(32)));
+
+inline Lanes load_lanes(const float* from) {
+  Lanes lanes;
+  std::memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+inline void store_lanes(float* to, Lanes lanes) { std::memcpy(to, &lanes, sizeof lanes); }
 
 inline Lanes all_lanes(float value) { return Lanes{value, value, value, value, value, value, value, value}; }
 inline Lanes lane_min(Lanes a, Lanes b) { return a < b ? a : b; }  // b where either is a NaN

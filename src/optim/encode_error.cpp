@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -57,22 +56,16 @@ constexpr std::size_t kRun = 128;
 // Of a run; sums between them are far from where floats end (squares of differences that vanish are 1e-18 of them).
 constexpr float kLeastEnergy = 1e-20f, kMostEnergy = 1e30f;
 
-Lanes lanes_at(const float* from) {
-  Lanes lanes;
-  std::memcpy(&lanes, from, sizeof lanes);
-  return lanes;
-}
-
 // `importance` may be null: every column counts alike.
 EncodeError run_error(const float* row, const float* decoded, const float* importance) {
   Lanes weighted{}, weighted_energy{}, plain{}, plain_energy{};
   for (std::size_t c = 0; c < kRun; c += kLanes) {
-    const Lanes value = lanes_at(row + c), difference = value - lanes_at(decoded + c);
+    const Lanes value = load_lanes(row + c), difference = value - load_lanes(decoded + c);
     const Lanes error = difference * difference, energy = value * value;
     plain += error;
     plain_energy += energy;
     if (!importance) continue;
-    const Lanes weight = lanes_at(importance + c);
+    const Lanes weight = load_lanes(importance + c);
     weighted = fused(weight, error, weighted);
     weighted_energy = fused(weight, energy, weighted_energy);
   }

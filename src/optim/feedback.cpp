@@ -81,8 +81,8 @@ class Feedback {
     std::vector<std::int32_t> codes(rows_.rows * block_);
     for (std::size_t first = 0; first < rows_.cols; first += panel_) {
       const std::size_t block = first / block_, count = std::min(panel_, rows_.cols - first);
-      const Attempt rounded =
-          sides == Sides::kFit ? best_of(first, count) : attempt(first, corrected(first, count), sides_of(block));
+      const Attempt rounded = sides == Sides::kFit ? best_of(first, count)
+                                                   : attempt(first, count, corrected(first, count), sides_of(block));
       put(first, count, rounded);
       for (std::size_t r = 0; r < rows_.rows; ++r) {
         std::copy_n(rounded.sides.data() + r * codec_.side_bytes, codec_.side_bytes, side(r, block));
@@ -94,9 +94,9 @@ class Feedback {
 
   Attempt best_of(std::size_t first, std::size_t count) {
     const Columns start = corrected(first, count);
-    Attempt best = attempt(first, start, fitted(first / block_, start));
+    Attempt best = attempt(first, count, start, fitted(first / block_, start));
     for (int i = 0; i < kRefits; ++i) {
-      const Attempt again = attempt(first, start, fitted(first / block_, best.wanted));
+      const Attempt again = attempt(first, count, start, fitted(first / block_, best.wanted));
       for (std::size_t r = 0; r < rows_.rows; ++r)
         if (again.loss[r] < best.loss[r]) take_row(again, r, count, best);
     }
@@ -144,8 +144,7 @@ class Feedback {
   }
 
   // Rounds the columns of a panel one after the other. Leaves the weights in their place.
-  Attempt attempt(std::size_t first, const Columns& start, std::vector<std::byte> sides) {
-    const std::size_t count = std::min(panel_, rows_.cols - first);
+  Attempt attempt(std::size_t first, std::size_t count, const Columns& start, std::vector<std::byte> sides) {
     const Columns weights = columns_at(first, count);
     Attempt a{std::move(sides),
               std::vector<std::int32_t>(rows_.rows * count),

@@ -34,8 +34,7 @@ struct Layer {
     const HessianStore store(scratch.path(), identity);
     const Hessian hessian = *store.read(weight->group);
     weights = model.weights.read(*weight);
-    inputs = input_context(store.read_moments(weight->group)->mean_square,
-                           factorise(hessian.upper, hessian.columns, hessian.tokens));
+    inputs = input_context(store.read_moments(weight->group)->mean_square, factorise(hessian));
   }
 
   double error_of(const Codec& codec, FeedbackFit fit) const {

@@ -45,7 +45,7 @@ struct Known {
     std::vector<double> moments;
     const std::vector<double> h = full(upper, columns);
     for (std::size_t c = 0; c < columns; ++c) moments.push_back(h[c * columns + c]);
-    inputs = input_context(moments, factorise(upper, columns, 1000 * columns));
+    inputs = input_context(moments, factorise({columns, 1000 * columns, upper}));
   }
 };
 
@@ -176,7 +176,7 @@ TEST(HessianError, IsTheTrace) {
 
 TEST(HessianError, DoesNotSeeDeadColumns) {
   const std::vector<float> upper = hessian_of(correlated_inputs(100, 8, 10, 3));
-  const Factorisation made = factorise(upper, 8, 100);
+  const Factorisation made = factorise({8, 100, upper});
   Matrix w(1, 8), q(1, 8);
   w.row(0)[3] = 5;
   EXPECT_NEAR(hessian_error(*made.factor, w.view(), q.view()), 0, 1e-6 * 25 * made.factor->added()[3]);

@@ -16,12 +16,15 @@ namespace {
 constexpr double kLeastDamping = 0.03, kMostDamping = 1, kDampingPerColumn = 5;
 constexpr double kMore[] = {1, 10, 100};
 
-// The full matrix, row-major, from its upper triangle.
-std::vector<double> square(std::span<const float> upper, std::size_t n) {
+// The full matrix, row-major, in double: full_matrix() would be held beside it.
+std::vector<double> square(const Hessian& hessian) {
+  const std::size_t n = hessian.columns;
   std::vector<double> full(n * n);
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = i; j < n; ++j) full[i * n + j] = full[j * n + i] = static_cast<double>(upper[at++]);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::span<const float> row = hessian.row(i);
+    for (std::size_t k = 0; k < row.size(); ++k)
+      full[i * n + i + k] = full[(i + k) * n + i] = static_cast<double>(row[k]);
+  }
   return full;
 }
 
@@ -38,12 +41,6 @@ std::optional<std::vector<double>> upper_factor(std::vector<double> a, std::size
   return a;
 }
 
-std::string describe(std::size_t columns, std::uint64_t tokens) {
-  return fmt::format(
-      "the second moments of its {} inputs over {} tokens are not positive definite, whatever is added to them",
-      columns, tokens);
-}
-
 }  // namespace
 
 double usual_damping(std::size_t columns, std::uint64_t tokens) {
@@ -57,21 +54,23 @@ std::uint64_t factorisation_bytes(std::uint64_t columns) {
   return columns * columns * (sizeof(float) / 2 + sizeof(double) + sizeof(float));
 }
 
-Factorisation factorise(std::span<const float> upper, std::size_t n, std::uint64_t tokens) {
-  ensure(upper.size() == n * (n + 1) / 2, "{} values of a triangle of {} columns", upper.size(), n);
-  if (tokens == 0) return {std::nullopt, "no token of the calibration text reached it"};
-  if (!std::ranges::all_of(upper, [](float value) { return std::isfinite(value); }))
+Factorisation factorise(const Hessian& hessian) {
+  const std::size_t n = hessian.columns;
+  ensure(hessian.upper.size() == Hessian::elements(n), "{} values of a triangle of {} columns", hessian.upper.size(),
+         n);
+  if (hessian.tokens == 0) return {std::nullopt, "no token of the calibration text reached it"};
+  if (!std::ranges::all_of(hessian.upper, [](float value) { return std::isfinite(value); }))
     return {std::nullopt, "the second moments of its inputs are not finite"};
   HessianFactor factor;
   std::vector<float> diagonal;
-  for (std::size_t j = 0, at = 0; j < n; at += n - j++) diagonal.push_back(upper[at]);
+  for (std::size_t j = 0; j < n; ++j) diagonal.push_back(hessian.at(j, j));
   const double sum = std::accumulate(diagonal.begin(), diagonal.end(), 0.0);
   factor.dead_ = static_cast<std::size_t>(std::ranges::count_if(diagonal, [](float value) { return !(value > 0); }));
   if (factor.dead_ == n) return {std::nullopt, "its inputs were 0 on the whole calibration text"};
   const double mean = sum / static_cast<double>(n - factor.dead_);
   for (const double more : kMore) {
-    const double damping = more * usual_damping(n, tokens);
-    std::vector<double> damped = square(upper, n);
+    const double damping = more * usual_damping(n, hessian.tokens);
+    std::vector<double> damped = square(hessian);
     factor.added_.assign(n, damping * mean);
     for (std::size_t j = 0; j < n; ++j) {
       if (!(diagonal[j] > 0)) factor.added_[j] = mean;
@@ -91,7 +90,10 @@ Factorisation factorise(std::span<const float> upper, std::size_t n, std::uint64
     }
     return {std::move(factor), {}};
   }
-  return {std::nullopt, describe(n, tokens)};
+  return {std::nullopt,
+          fmt::format(
+              "the second moments of its {} inputs over {} tokens are not positive definite, whatever is added to them",
+              n, hessian.tokens)};
 }
 
 }  // namespace quern

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "calib/hessian.h"
+
 namespace quern {
 
 // H + diag(added) = U diag(pivots) U^T with U upper triangular and ones on its diagonal (LDL^T from the last column to
@@ -29,7 +31,7 @@ class HessianFactor {
   std::size_t dead_columns() const noexcept { return dead_; }
 
  private:
-  friend struct Factorisation factorise(std::span<const float> upper, std::size_t columns, std::uint64_t tokens);
+  friend struct Factorisation factorise(const Hessian& hessian);
   std::vector<float> upper_;  // tiles of kTile columns, one after the other
   std::vector<double> pivots_, added_;
   double damping_ = 0;
@@ -50,8 +52,8 @@ struct Factorisation {
   std::string why_not;  // where there is none, as a sentence for people
 };
 
-// `upper`: the upper triangle of E[x x^T] over `tokens`, row by row. Where it is not positive definite with the least
-// damping, more is tried. No factor where no token was seen, a value is not finite, or no damping helps.
-Factorisation factorise(std::span<const float> upper, std::size_t columns, std::uint64_t tokens);
+// Where the matrix is not positive definite with the least damping, more is tried. No factor where no token was seen, a
+// value is not finite, or no damping helps.
+Factorisation factorise(const Hessian& hessian);
 
 }  // namespace quern

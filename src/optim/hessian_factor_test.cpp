@@ -34,7 +34,7 @@ double residue(const HessianFactor& factor, const std::vector<float>& upper) {
 TEST(HessianFactor, IsTheMatrixAgain) {
   for (const std::size_t n : {1, 3, 4, 17, 64}) {
     const std::vector<float> upper = hessian_of(correlated_inputs(4 * n + 8, n, 3));
-    const Factorisation made = factorise(upper, n, 4 * n + 8);
+    const Factorisation made = factorise({n, 4 * n + 8, upper});
     ASSERT_TRUE(made.factor) << made.why_not;
     EXPECT_EQ(made.factor->columns(), n);
     EXPECT_EQ(made.factor->damping(), usual_damping(n, 4 * n + 8));
@@ -49,7 +49,7 @@ TEST(HessianFactor, IsTheMatrixAgain) {
 TEST(HessianFactor, StandsFewTokensAndOne) {
   for (const std::size_t tokens : {1, 5}) {
     const std::vector<float> upper = hessian_of(correlated_inputs(tokens, 32, 4));
-    const Factorisation made = factorise(upper, 32, tokens);
+    const Factorisation made = factorise({32, tokens, upper});
     ASSERT_TRUE(made.factor) << made.why_not;
     EXPECT_LT(residue(*made.factor, upper), 1e-5);
   }
@@ -57,7 +57,7 @@ TEST(HessianFactor, StandsFewTokensAndOne) {
 
 TEST(HessianFactor, LeavesDeadColumnsAlone) {
   const std::vector<float> upper = hessian_of(correlated_inputs(200, 16, 5, 7));
-  const Factorisation made = factorise(upper, 16, 200);
+  const Factorisation made = factorise({16, 200, upper});
   ASSERT_TRUE(made.factor) << made.why_not;
   EXPECT_EQ(made.factor->dead_columns(), 1u);
   EXPECT_GT(made.factor->pivots()[7], 0);
@@ -68,7 +68,7 @@ TEST(HessianFactor, LeavesDeadColumnsAlone) {
 TEST(HessianFactor, TakesMoreDampingWhereItMust) {
   // Two columns that are one, but for rounding that makes the matrix indefinite.
   const std::vector<float> upper{1.0f, 1.1f, 1.0f};
-  const Factorisation made = factorise(upper, 2, 1000);
+  const Factorisation made = factorise({2, 1000, upper});
   ASSERT_TRUE(made.factor) << made.why_not;
   EXPECT_GT(made.factor->damping(), usual_damping(2, 1000));
 }
@@ -80,11 +80,12 @@ TEST(HessianFactor, IsDampedMoreOfFewTokens) {
 }
 
 TEST(HessianFactor, SaysWhyThereIsNone) {
-  EXPECT_EQ(factorise(std::vector<float>{1, 0, 1}, 2, 0).why_not, "no token of the calibration text reached it");
-  EXPECT_EQ(factorise(std::vector<float>{0, 0, 0}, 2, 9).why_not, "its inputs were 0 on the whole calibration text");
+  EXPECT_EQ(factorise({2, 0, std::vector<float>{1, 0, 1}}).why_not, "no token of the calibration text reached it");
+  EXPECT_EQ(factorise({2, 9, std::vector<float>{0, 0, 0}}).why_not, "its inputs were 0 on the whole calibration text");
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_EQ(factorise(std::vector<float>{1, nan, 1}, 2, 9).why_not, "the second moments of its inputs are not finite");
-  const Factorisation indefinite = factorise(std::vector<float>{1, 500, 1}, 2, 9);
+  EXPECT_EQ(factorise({2, 9, std::vector<float>{1, nan, 1}}).why_not,
+            "the second moments of its inputs are not finite");
+  const Factorisation indefinite = factorise({2, 9, std::vector<float>{1, 500, 1}});
   EXPECT_FALSE(indefinite.factor);
   EXPECT_NE(indefinite.why_not.find("not positive definite"), std::string::npos);
 }

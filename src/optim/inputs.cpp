@@ -32,7 +32,7 @@ std::shared_ptr<const InputContext> Inputs::prepare(const Weight& weight, std::s
     return noted(weight.group, expert,
                  input_context(moments, {std::nullopt, fmt::format("its factors take {} MB, and {} MB are allowed",
                                                                    needed >> 20, memory_ >> 20)}));
-  return noted(weight.group, expert, input_context(moments, factorise(hessian.upper, hessian.columns, hessian.tokens)));
+  return noted(weight.group, expert, input_context(moments, factorise(hessian)));
 }
 
 std::shared_ptr<const InputContext> Inputs::noted(const std::string& group, std::size_t expert,

@@ -27,7 +27,6 @@ class Inputs {
   // Of the matrix, or of one of its experts. An expert that saw few tokens takes what is known of all experts of its
   // layer. Safe from several threads: one prepares, the others wait. Error(kInput) when the store was changed.
   std::shared_ptr<const InputContext> of(const Weight& weight, std::size_t expert = 0) const;
-  bool has_hessians() const noexcept { return hessians_; }
   // What people should know of the groups that were asked for so far, in the order of their names: a Hessian that
   // cannot be used, so that matrices are rounded by second moments, or one that took more damping than usual.
   std::vector<std::string> notes() const;

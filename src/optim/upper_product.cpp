@@ -1,37 +1,28 @@
 // Four columns of U at a time, over up to 24 rows, whose sums stay in registers.
 #include "optim/upper_product.h"
 
-#include <cstring>
-
 namespace quern {
 namespace {
 
 constexpr std::size_t kTile = HessianFactor::kTile;
 constexpr std::size_t kVectors = 3;  // of rows: 12 sums, 3 values and a factor are the registers that AVX2 has
 
-Lanes load(const float* from) {
-  Lanes lanes;
-  std::memcpy(&lanes, from, sizeof lanes);
-  return lanes;
-}
-void store(float* to, Lanes lanes) { std::memcpy(to, &lanes, sizeof lanes); }
-
 // sums[j][v] += errors[i][v] u[i][j] for all i.
 template <std::size_t vectors>
 void tile_product(const float* u, const float* errors, std::size_t count, std::size_t stride, float* out) {
   Lanes sums[kTile][vectors];
   for (std::size_t j = 0; j < kTile; ++j)
-    for (std::size_t v = 0; v < vectors; ++v) sums[j][v] = load(out + j * stride + v * kLanes);
+    for (std::size_t v = 0; v < vectors; ++v) sums[j][v] = load_lanes(out + j * stride + v * kLanes);
   for (std::size_t i = 0; i < count; ++i, u += kTile, errors += stride) {
     Lanes row[vectors];
-    for (std::size_t v = 0; v < vectors; ++v) row[v] = load(errors + v * kLanes);
+    for (std::size_t v = 0; v < vectors; ++v) row[v] = load_lanes(errors + v * kLanes);
     for (std::size_t j = 0; j < kTile; ++j) {
       const Lanes factor = all_lanes(u[j]);
       for (std::size_t v = 0; v < vectors; ++v) sums[j][v] = fused(row[v], factor, sums[j][v]);
     }
   }
   for (std::size_t j = 0; j < kTile; ++j)
-    for (std::size_t v = 0; v < vectors; ++v) store(out + j * stride + v * kLanes, sums[j][v]);
+    for (std::size_t v = 0; v < vectors; ++v) store_lanes(out + j * stride + v * kLanes, sums[j][v]);
 }
 
 }  // namespace
@@ -50,10 +41,10 @@ void add_column(const HessianFactor& factor, const Columns& errors, ColumnRange 
                 float* out) {
   const float* u = factor.tile(inputs.first, column / kTile * kTile) + column % kTile;
   for (std::size_t r = 0; r < errors.stride(); r += kLanes) {
-    Lanes sum = load(out + r);
+    Lanes sum = load_lanes(out + r);
     for (std::size_t i = inputs.first; i < inputs.last; ++i)
-      sum = fused(load(errors.column(i) + r), all_lanes(u[(i - inputs.first) * kTile]), sum);
-    store(out + r, sum);
+      sum = fused(load_lanes(errors.column(i) + r), all_lanes(u[(i - inputs.first) * kTile]), sum);
+    store_lanes(out + r, sum);
   }
 }
 

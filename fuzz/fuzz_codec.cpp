@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/fail.h"
 #include "codec/packed_tensor.h"
-#include "quern/error.h"
 
 using namespace quern;
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/fail.h"
 #include "codec/exponent_split.h"
-#include "quern/error.h"
 
 using namespace quern;
 

@@ -10,17 +10,11 @@ LAYERS = [["base"], ["tensor", "text"], ["format", "codec"], ["kernel", "model"]
           ["optim"], ["plan"], ["encode"], ["survey", "report"], ["package"], ["compress"], ["forecast", "apps"], ["cli"]]
 
 # The layer that implements each public header.
-PUBLIC = {
-    "error.h": "base", "json.h": "base", "observer.h": "base", "version.h": "base",
-    "tensor.h": "tensor",
-    "tokenizer.h": "text",
-    "metadata.h": "format", "checkpoint.h": "format",
-    "codec.h": "codec",
-    "model_spec.h": "model",
-}
+PUBLIC = {"error.h": "base", "observer.h": "base", "version.h": "base"}
 
 RANK = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
+SYSTEM_HEADER = re.compile(r"^[ \t]*#[ \t]*include[ \t]*<([^>]+)>", re.M)
 
 
 def layer_of_file(path):
@@ -43,12 +37,22 @@ def includes_of(text):
     return [(text.count("\n", 0, m.start()) + 1, m[1]) for m in INCLUDE.finditer(cpp_source.without_comments(text))]
 
 
+def check_public(path, text):
+    """A public header needs nothing but its like and the standard library."""
+    code = cpp_source.without_comments(text)
+    foreign = [name for _, name in includes_of(text) if not name.startswith("quern/")]
+    foreign += [name for name in SYSTEM_HEADER.findall(code) if "/" in name or "." in name]
+    return [f'{path}: a public header must not include "{name}"' for name in foreign]
+
+
 def check_file(path, text):
     layer = layer_of_file(path)
     if layer not in RANK:
         what = "a public header without a layer" if path.startswith("include/") else f"unknown layer {layer}"
         return [f"{path}: {what}; give it one in tools/check_layers.py"]
     problems = []
+    if path.startswith("include/"):
+        problems += check_public(path, text)
     for line, name in includes_of(text):
         if name.startswith("tests/") and is_test(path):
             continue

@@ -19,7 +19,4 @@ class Observer {
   virtual bool interrupted() const { return false; }
 };
 
-// Throws Error(kInterrupted) when the observer asks for it.
-void check_interrupted(const Observer& observer);
-
 }  // namespace quern

@@ -7,10 +7,10 @@
 #include <optional>
 
 #include "base/cpu.h"
+#include "base/fail.h"
 #include "kernel/memory_bandwidth.h"
 #include "kernel/packed_product.h"
 #include "model/tied_copy.h"
-#include "quern/error.h"
 #include "runtime/open_model.h"
 #include "runtime/sequence.h"
 #include "runtime/sequence_memory.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "quern/json.h"
+#include "base/json.h"
 #include "quern/observer.h"
 #include "runtime/machine_options.h"
 

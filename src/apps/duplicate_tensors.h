@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 
 namespace quern {
 

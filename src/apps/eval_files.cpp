@@ -3,12 +3,12 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "format/load_tokenizer.h"
 #include "measure/evaluate.h"
 #include "measure/evaluation_setup.h"
 #include "model/tied_copy.h"
 #include "package/package.h"
-#include "quern/error.h"
 #include "text/texts.h"
 
 namespace quern {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/fail.h"
 #include "format/end_tokens.h"
 #include "format/load_tokenizer.h"
 #include "model/tied_copy.h"
-#include "quern/error.h"
 #include "runtime/open_model.h"
 #include "runtime/sequence.h"
 #include "runtime/sequence_memory.h"

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "apps/duplicate_tensors.h"
-#include "quern/checkpoint.h"
-#include "quern/model_spec.h"
+#include "format/checkpoint.h"
+#include "model/model_spec.h"
 #include "runtime/memory_estimate.h"
 
 namespace quern {

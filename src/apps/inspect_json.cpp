@@ -1,5 +1,6 @@
 // An inspection as JSON.
 #include "apps/inspect.h"
+#include "model/spec_json.h"
 
 namespace quern {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "apps/inspect.h"
 #include "base/counted.h"
+#include "base/fail.h"
 #include "base/printable.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

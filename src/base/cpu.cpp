@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdlib>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>

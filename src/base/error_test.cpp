@@ -1,12 +1,11 @@
 // Codes, values and places in the one exception.
-#include "quern/error.h"
-
 #include <gtest/gtest.h>
 
 #include <stdexcept>
 
 #include "base/bytes.h"
-#include "quern/observer.h"
+#include "base/fail.h"
+#include "base/interruption.h"
 
 namespace quern {
 namespace {

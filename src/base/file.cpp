@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace fs = std::filesystem;

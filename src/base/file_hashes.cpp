@@ -6,9 +6,9 @@
 #include <mutex>
 #include <optional>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

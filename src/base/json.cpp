@@ -1,12 +1,12 @@
 // Json over nlohmann's SAX parser: duplicate keys and deep nesting are refused while reading.
-#include "quern/json.h"
+#include "base/json.h"
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

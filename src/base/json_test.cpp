@@ -1,12 +1,12 @@
 // What the JSON reader accepts and refuses, and that writing repeats what was read.
-#include "quern/json.h"
+#include "base/json.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

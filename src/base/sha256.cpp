@@ -8,8 +8,8 @@
 #include <array>
 #include <vector>
 
+#include "base/fail.h"
 #include "base/file.h"
-#include "quern/error.h"
 
 namespace quern {
 

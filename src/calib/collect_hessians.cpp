@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <map>
 
+#include "base/fail.h"
 #include "base/names.h"
 #include "calib/column_sums.h"
 #include "calib/hessian_store.h"
 #include "calib/hessian_sums.h"
-#include "quern/error.h"
 #include "runtime/block_program.h"
 #include "runtime/head.h"
 

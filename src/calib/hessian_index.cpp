@@ -3,9 +3,9 @@
 
 #include <set>
 
+#include "base/fail.h"
+#include "base/json.h"
 #include "base/sha256.h"
-#include "quern/error.h"
-#include "quern/json.h"
 
 namespace quern {
 namespace {

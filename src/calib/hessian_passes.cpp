@@ -6,9 +6,9 @@
 #include <set>
 
 #include "base/bytes.h"
+#include "base/fail.h"
 #include "calib/hessian_sums.h"
 #include "model/op_traits.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

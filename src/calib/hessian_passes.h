@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

@@ -5,9 +5,9 @@
 #include <array>
 #include <cmath>
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "kernel/elementwise.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

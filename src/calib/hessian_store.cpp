@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "calib/hessian_writer.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -6,7 +6,7 @@
 #include <array>
 #include <optional>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

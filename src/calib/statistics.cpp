@@ -10,9 +10,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/fail.h"
 #include "base/sha256.h"
-#include "quern/checkpoint.h"
-#include "quern/error.h"
+#include "format/checkpoint.h"
 
 namespace quern {
 namespace {

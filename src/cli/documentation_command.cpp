@@ -4,12 +4,12 @@
 #include <filesystem>
 #include <memory>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "base/names.h"
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "cli/man_page.h"
-#include "quern/error.h"
 
 namespace quern::cli {
 namespace {

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/json.h"
 #include "cli/commands.h"
+#include "codec/codec.h"
+#include "format/checkpoint.h"
+#include "model/model_spec.h"
 #include "plan/scheme.h"
-#include "quern/checkpoint.h"
-#include "quern/codec.h"
-#include "quern/json.h"
-#include "quern/model_spec.h"
 
 namespace quern::cli {
 namespace {

@@ -1,9 +1,9 @@
 // Options as CLI11 takes them.
 #include "cli/model_options.h"
 
+#include "base/fail.h"
 #include "base/names.h"
 #include "cli/command_text.h"
-#include "quern/error.h"
 
 namespace quern::cli {
 namespace {

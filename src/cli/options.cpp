@@ -7,7 +7,7 @@
 #include <cmath>
 #include <map>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern::cli {
 namespace {

@@ -7,10 +7,10 @@
 #include "apps/generate.h"
 #include "base/counted.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "quern/error.h"
-#include "quern/json.h"
 
 namespace quern::cli {
 namespace {

@@ -4,11 +4,11 @@
 #include <memory>
 
 #include "base/counted.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "package/verify.h"
 #include "quern/error.h"
-#include "quern/json.h"
 
 namespace quern::cli {
 namespace {

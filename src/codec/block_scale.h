@@ -11,8 +11,8 @@
 
 #include "base/bytes.h"
 #include "base/scalars.h"
+#include "codec/codec.h"
 #include "codec/grid_search.h"
-#include "quern/codec.h"
 
 namespace quern {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "quern/codec.h"
+#include "codec/codec.h"
 
 namespace quern {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "quern/codec.h"
+#include "codec/codec.h"
 
 namespace quern {
 namespace {

@@ -2,7 +2,7 @@
 // one row there.
 #pragma once
 
-#include "quern/codec.h"
+#include "codec/codec.h"
 
 namespace quern {
 

@@ -1,6 +1,6 @@
 // What every row of the table must keep: sizes, agreement of round, pack and decode, sane errors, and safety on any
 // floats.
-#include "quern/codec.h"
+#include "codec/codec.h"
 
 #include <gtest/gtest.h>
 

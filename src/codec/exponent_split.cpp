@@ -14,7 +14,7 @@
 #include <memory>
 #include <numeric>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -9,9 +9,9 @@
 #include <functional>
 #include <string>
 
+#include "base/fail.h"
 #include "base/random.h"
 #include "base/scalars.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -2,7 +2,7 @@
 #include "codec/packed_tensor.h"
 
 #include "base/bytes.h"
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/large_pages.h"
-#include "quern/codec.h"
-#include "quern/tensor.h"
+#include "codec/codec.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

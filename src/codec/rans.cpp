@@ -14,7 +14,7 @@
 #include <cstring>
 #include <memory>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

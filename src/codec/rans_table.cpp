@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/fail.h"
 #include "codec/rans.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "base/cpu.h"
+#include "base/fail.h"
 #include "compress/compression.h"
 #include "compress/interaction.h"
 #include "compress/optimizer_choice.h"
@@ -15,7 +16,6 @@
 #include "format/load_tokenizer.h"
 #include "model/tied_copy.h"
 #include "package/package.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -1,7 +1,7 @@
 // Scheme and container, or why the options do not go together.
 #include "compress/compress_choice.h"
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "compress/run_identity.h"
 #include "encode/step_records.h"
-#include "quern/error.h"
 #include "report/report.h"
 
 namespace quern {

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "format/load_tokenizer.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

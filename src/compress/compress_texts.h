@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "compress/compress_options.h"
-#include "quern/checkpoint.h"
-#include "quern/model_spec.h"
+#include "format/checkpoint.h"
+#include "model/model_spec.h"
 #include "report/report.h"
 #include "text/texts.h"
 

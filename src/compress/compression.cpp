@@ -1,8 +1,8 @@
 // The output is taken before time goes into reading texts and hashing the model.
 #include "compress/compression.h"
 
+#include "base/fail.h"
 #include "compress/run_identity.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "calib/collect.h"
 #include "calib/collect_hessians.h"
 #include "compress/compress_choice.h"
 #include "package/package.h"
 #include "plan/check_plan.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

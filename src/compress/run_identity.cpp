@@ -1,9 +1,9 @@
 // Identity as an object whose keys are what a person would have to change.
 #include "compress/run_identity.h"
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include "quern/error.h"
 #include "quern/version.h"
 
 namespace quern {

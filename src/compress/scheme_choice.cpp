@@ -1,9 +1,9 @@
 // A scheme, or its substitute for sources that its container does not suit.
 #include "compress/scheme_choice.h"
 
+#include "base/fail.h"
 #include "package/package.h"
 #include "plan/choice.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "base/json.h"
 #include "format/scratch_folder_fixture.h"
-#include "quern/json.h"
 
 namespace quern {
 

@@ -1,9 +1,9 @@
 // One rung of the ladder after the other.
 #include "compress/trials.h"
 
+#include "base/fail.h"
 #include "compress/sizing.h"
 #include "package/package.h"
-#include "quern/error.h"
 #include "survey/sensitivity.h"
 
 namespace quern {

@@ -5,10 +5,10 @@
 #include <atomic>
 #include <cmath>
 
+#include "base/fail.h"
 #include "encode/weight_rows.h"
 #include "kernel/elementwise.h"
 #include "model/op_traits.h"
-#include "quern/error.h"
 #include "runtime/decode_weight.h"
 
 namespace quern {

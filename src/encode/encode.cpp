@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/fail.h"
 #include "encode/check_weights.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "quern/error.h"
-#include "quern/json.h"
 
 namespace quern {
 

@@ -2,8 +2,8 @@
 #include "encode/step_records.h"
 
 #include "base/checksum.h"
+#include "base/fail.h"
 #include "base/sha256.h"
-#include "quern/error.h"
 
 namespace quern {
 

@@ -9,7 +9,7 @@
 
 #include "base/thread_pool.h"
 #include "encode/weight_rows.h"
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 
 namespace quern {
 

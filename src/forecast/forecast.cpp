@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/fail.h"
 #include "compress/interaction.h"
 #include "compress/optimizer_choice.h"
 #include "compress/sizing.h"
@@ -12,7 +13,6 @@
 #include "model/op_walk.h"
 #include "model/tied_copy.h"
 #include "package/package.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -16,10 +16,10 @@
 #include <string>
 
 #include "base/dynamic8.h"
+#include "base/fail.h"
 #include "base/nf4_levels.h"
 #include "format/nested_scales.h"
 #include "format/quantized_modules.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

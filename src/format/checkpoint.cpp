@@ -1,12 +1,12 @@
 // The opened checkpoint: a sorted tensor table and one handle a weight file.
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "base/fail.h"
 #include "base/file.h"
-#include "quern/error.h"
 
 namespace quern {
 

@@ -1,5 +1,5 @@
 // The tables and the opened checkpoint, whatever its format.
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 
 #include <fstream>
 

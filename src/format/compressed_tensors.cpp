@@ -13,9 +13,9 @@
 #include <map>
 #include <string>
 
+#include "base/fail.h"
 #include "format/quantized_modules.h"
 #include "format/zero_points.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

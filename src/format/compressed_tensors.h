@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/file.h"
+#include "format/checkpoint.h"
 #include "format/quantized_types.h"
 #include "format/stored_layout.h"
-#include "quern/checkpoint.h"
 
 namespace quern {
 

@@ -1,9 +1,9 @@
 // The quantization_config of compressed-tensors, read and written.
 #include <algorithm>
 
+#include "base/fail.h"
 #include "format/compressed_tensors.h"
 #include "format/quantized_modules.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -1,8 +1,8 @@
 // Every place where a container says how a text ends.
 #include "format/end_tokens.h"
 
+#include "base/fail.h"
 #include "base/file.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

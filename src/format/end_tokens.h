@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <set>
 
-#include "quern/checkpoint.h"
-#include "quern/tokenizer.h"
+#include "format/checkpoint.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/fail.h"
 #include "base/names.h"
+#include "format/checkpoint.h"
 #include "format/gguf.h"
 #include "format/safetensors.h"
-#include "quern/checkpoint.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/fail.h"
 #include "base/file.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace fs = std::filesystem;

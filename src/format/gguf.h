@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "quern/checkpoint.h"
-#include "quern/metadata.h"
+#include "format/checkpoint.h"
+#include "format/metadata.h"
 
 namespace quern {
 

@@ -15,7 +15,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -4,10 +4,10 @@
 #include <optional>
 #include <string>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "format/gguf.h"
 #include "format/gguf_header.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace fs = std::filesystem;

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/fail.h"
 #include "format/gguf.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

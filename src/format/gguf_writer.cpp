@@ -4,9 +4,9 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "base/fail.h"
 #include "format/gguf.h"
 #include "format/positional_writer.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -5,8 +5,8 @@
 #include <set>
 #include <string>
 
+#include "base/fail.h"
 #include "base/file.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace fs = std::filesystem;

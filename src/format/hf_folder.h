@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 
 namespace quern {
 

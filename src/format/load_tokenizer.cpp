@@ -3,9 +3,9 @@
 
 #include <string>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "format/vocabulary_gguf.h"
-#include "quern/error.h"
 #include "text/added_tokens.h"
 #include "text/sentencepiece_proto.h"
 #include "text/tokenizer_json.h"

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "quern/checkpoint.h"
-#include "quern/tokenizer.h"
+#include "format/checkpoint.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

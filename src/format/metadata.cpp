@@ -1,11 +1,11 @@
 // Typed look-ups in the pair list: the kind a caller wants, or an error that names the key.
-#include "quern/metadata.h"
+#include "format/metadata.h"
 
 #include <algorithm>
 #include <limits>
 #include <type_traits>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

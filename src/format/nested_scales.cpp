@@ -5,8 +5,8 @@
 
 #include "base/bytes.h"
 #include "base/dynamic8.h"
+#include "base/fail.h"
 #include "base/file.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

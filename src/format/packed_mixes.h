@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 
 namespace quern {
 

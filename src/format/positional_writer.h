@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 
 namespace quern {
 

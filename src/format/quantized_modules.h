@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "quern/json.h"
+#include "base/json.h"
 
 namespace quern {
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
@@ -12,7 +13,6 @@
 #include "format/packed_mixes.h"
 #include "format/quantized_modules.h"
 #include "format/safetensors_header.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace fs = std::filesystem;

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <tuple>
 
-#include "quern/error.h"
-#include "quern/json.h"
+#include "base/fail.h"
+#include "base/json.h"
 
 namespace quern {
 namespace {

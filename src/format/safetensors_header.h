@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/file.h"
-#include "quern/metadata.h"
-#include "quern/tensor.h"
+#include "format/metadata.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

@@ -1,6 +1,7 @@
 // Writing safetensors: headers, shards, index and config.json at once, then tensor bytes in any order.
 #include <algorithm>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
@@ -8,7 +9,6 @@
 #include "format/safetensors.h"
 #include "format/safetensors_header.h"
 #include "format/stored_layout.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace fs = std::filesystem;

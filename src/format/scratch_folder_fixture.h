@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "base/file.h"
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 #include "quern/error.h"
 
 namespace quern {

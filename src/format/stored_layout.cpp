@@ -5,7 +5,7 @@
 #include <map>
 #include <utility>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -7,8 +7,8 @@
 #include <mutex>
 #include <vector>
 
+#include "format/checkpoint.h"
 #include "format/safetensors_header.h"
-#include "quern/checkpoint.h"
 
 namespace quern {
 

@@ -8,7 +8,7 @@
 #include <limits>
 #include <string>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "text/piece_table.h"
 #include "text/pre_tokenizers.h"
 

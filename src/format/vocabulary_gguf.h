@@ -1,8 +1,8 @@
 // A vocabulary as the tokenizer.ggml.* pairs of GGUF metadata.
 #pragma once
 
-#include "quern/metadata.h"
-#include "quern/tokenizer.h"
+#include "format/metadata.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

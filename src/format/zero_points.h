@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "quern/checkpoint.h"
+#include "format/checkpoint.h"
 
 namespace quern {
 

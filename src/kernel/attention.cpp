@@ -6,10 +6,10 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <vector>
 
+#include "base/fail.h"
 #include "kernel/lane_math.h"
 #include "kernel/one_thread.h"
 #include "kernel/onednn_level.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

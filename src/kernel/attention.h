@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

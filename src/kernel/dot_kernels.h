@@ -5,9 +5,9 @@
 #include <span>
 
 #include "codec/code_layout.h"
+#include "codec/codec.h"
 #include "kernel/dot_operand.h"
-#include "quern/codec.h"
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

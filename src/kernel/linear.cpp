@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "base/fail.h"
 #include "base/scalars.h"
 #include "kernel/one_thread.h"
 #include "kernel/onednn_level.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

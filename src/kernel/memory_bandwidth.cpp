@@ -10,7 +10,7 @@
 #include <new>
 #include <vector>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -5,7 +5,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "base/cpu.h"
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/fail.h"
 #include "kernel/dot_kernels.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -9,9 +9,9 @@
 
 #include <cstddef>
 
+#include "codec/codec.h"
 #include "kernel/dot_operand.h"
-#include "quern/codec.h"
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

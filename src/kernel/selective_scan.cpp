@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "base/fail.h"
 #include "kernel/lane_math.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/fail.h"
 #include "base/random.h"
 #include "kernel/lane_math.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

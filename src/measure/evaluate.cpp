@@ -1,7 +1,7 @@
 // The walk through the blocks, then both heads in lockstep.
 #include "measure/evaluate.h"
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "runtime/head.h"
 
 namespace quern {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "measure/evaluate.h"
-#include "quern/error.h"
 #include "runtime/walk_memory.h"
 
 namespace quern {

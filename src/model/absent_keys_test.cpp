@@ -5,6 +5,7 @@
 #include <set>
 
 #include "model/llama_fixture.h"
+#include "model/spec_json.h"
 
 namespace quern {
 namespace {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/fail.h"
 #include "base/names.h"
 #include "model/unknown_model.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

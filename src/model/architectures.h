@@ -2,7 +2,7 @@
 // one row there.
 #pragma once
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

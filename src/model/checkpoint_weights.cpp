@@ -5,7 +5,7 @@
 #include <array>
 #include <vector>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

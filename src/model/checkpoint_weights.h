@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "format/checkpoint.h"
 #include "model/weights.h"
-#include "quern/checkpoint.h"
 
 namespace quern {
 

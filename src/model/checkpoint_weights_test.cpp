@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "base/bytes.h"
-#include "quern/codec.h"
+#include "codec/codec.h"
 #include "quern/error.h"
 
 namespace quern {

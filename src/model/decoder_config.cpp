@@ -3,9 +3,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/fail.h"
 #include "model/decoder.h"
 #include "model/infer_extents.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

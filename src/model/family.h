@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

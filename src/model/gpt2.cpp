@@ -1,10 +1,10 @@
 // GPT-2: learned positions, layer norms with biases, one fused and transposed matrix for queries, keys and values.
 #include <cmath>
 
+#include "base/fail.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
 #include "model/infer_extents.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

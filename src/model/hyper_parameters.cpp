@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

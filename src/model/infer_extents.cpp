@@ -6,7 +6,7 @@
 #include <optional>
 #include <set>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

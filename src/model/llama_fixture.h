@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/file.h"
+#include "model/model_spec.h"
 #include "quern/error.h"
-#include "quern/model_spec.h"
 
 namespace quern {
 

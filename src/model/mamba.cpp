@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/fail.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
 #include "model/infer_extents.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

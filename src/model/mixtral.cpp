@@ -1,7 +1,7 @@
 // Mixtral: a Llama whose MLP is a mixture of experts.
+#include "base/fail.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

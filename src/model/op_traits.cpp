@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <variant>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

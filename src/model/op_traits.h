@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "quern/json.h"
-#include "quern/model_spec.h"
+#include "base/json.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 

@@ -1,7 +1,7 @@
 // Qwen3: a Llama whose queries and keys are normalised a head at a time before they rotate.
+#include "base/fail.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -2,7 +2,7 @@
 #include "model/replaced_weights.h"
 
 #include "base/checksum.h"
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 

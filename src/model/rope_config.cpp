@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -5,8 +5,8 @@
 #include <unordered_set>
 
 #include "base/counted.h"
+#include "base/fail.h"
 #include "model/op_walk.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -1,7 +1,7 @@
 // Names from prefixes and rows.
 #include "model/tensor_table.h"
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "model/checkpoint_weights.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

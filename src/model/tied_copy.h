@@ -1,7 +1,7 @@
 // The copy of the embedding that a checkpoint with a tied head may hold beside it.
 #pragma once
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

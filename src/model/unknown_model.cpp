@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

@@ -1,7 +1,7 @@
 // What every source of weights can do by its logical rows alone.
 #include "model/weights.h"
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 

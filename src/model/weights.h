@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "codec/packed_tensor.h"
-#include "quern/model_spec.h"
-#include "quern/tensor.h"
+#include "model/model_spec.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

@@ -3,7 +3,7 @@
 
 #include "codec/packed_tensor.h"
 #include "optim/input_context.h"
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

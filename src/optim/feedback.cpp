@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/fail.h"
 #include "optim/upper_product.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

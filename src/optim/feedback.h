@@ -5,7 +5,7 @@
 
 #include "codec/packed_tensor.h"
 #include "optim/hessian_factor.h"
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 // LAPACK, column-major: the Cholesky factor of a symmetric positive definite matrix, in place.
 extern "C" void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

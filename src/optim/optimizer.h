@@ -7,7 +7,7 @@
 #include "codec/packed_tensor.h"
 #include "optim/encode_error.h"
 #include "optim/input_context.h"
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

@@ -2,9 +2,9 @@
 #include <array>
 #include <vector>
 
+#include "base/fail.h"
 #include "base/names.h"
 #include "optim/optimizer.h"
-#include "quern/error.h"
 
 namespace quern {
 

@@ -4,7 +4,7 @@
 #include "base/large_pages.h"
 #include "codec/lanes.h"
 #include "optim/hessian_factor.h"
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

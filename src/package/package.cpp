@@ -5,12 +5,12 @@
 #include <iterator>
 #include <set>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "encode/encode.h"
 #include "format/load_tokenizer.h"
 #include "format/vocabulary_gguf.h"
-#include "quern/error.h"
 #include "report/html_report.h"
 
 namespace quern {

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "encode/weight_rows.h"
 #include "kernel/elementwise.h"
 #include "model/checkpoint_weights.h"
 #include "package/package.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "quern/checkpoint.h"
-#include "quern/codec.h"
+#include "codec/codec.h"
+#include "format/checkpoint.h"
 
 namespace quern {
 

@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "base/names.h"
 #include "optim/optimizer.h"
 #include "plan/choice.h"
 #include "plan/coupling.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

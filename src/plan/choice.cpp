@@ -1,9 +1,9 @@
 // The scheme's word, then the first of its substitutes that fits, then the container's next larger codec.
 #include "plan/choice.h"
 
+#include "base/fail.h"
+#include "codec/codec.h"
 #include "plan/better_codec.h"
-#include "quern/codec.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "codec/codec.h"
+#include "format/checkpoint.h"
 #include "plan/scheme.h"
-#include "quern/checkpoint.h"
-#include "quern/codec.h"
 
 namespace quern {
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <map>
 
+#include "base/fail.h"
 #include "plan/choice.h"
 #include "plan/weight_site.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

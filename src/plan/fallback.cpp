@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/fail.h"
 #include "plan/better_codec.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "model/checkpoint_weights.h"
+#include "model/model_spec.h"
 #include "quern/error.h"
-#include "quern/model_spec.h"
 
 namespace quern {
 namespace {

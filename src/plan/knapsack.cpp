@@ -11,7 +11,7 @@
 #include <numeric>
 #include <tuple>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

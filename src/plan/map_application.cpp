@@ -2,10 +2,10 @@
 #include "plan/map_application.h"
 
 #include "base/counted.h"
+#include "base/fail.h"
 #include "base/names.h"
+#include "codec/codec.h"
 #include "plan/weight_site.h"
-#include "quern/codec.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

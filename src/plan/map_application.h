@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "model/model_spec.h"
 #include "plan/precision_map.h"
-#include "quern/model_spec.h"
 
 namespace quern {
 

@@ -1,10 +1,10 @@
 // Making plans.
 #include "plan/plan.h"
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "optim/optimizer.h"
 #include "plan/choice.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
+#include "codec/codec.h"
+#include "format/checkpoint.h"
 #include "model/weights.h"
 #include "plan/map_application.h"
 #include "plan/scheme.h"
-#include "quern/checkpoint.h"
-#include "quern/codec.h"
-#include "quern/json.h"
 
 namespace quern {
 

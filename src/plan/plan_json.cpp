@@ -1,8 +1,8 @@
 // Plans written down and read back. Members that came later are left out where they say nothing, so that the hash of an
 // older plan stays what it was.
+#include "base/fail.h"
 #include "plan/plan.h"
 #include "plan/precision_table.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

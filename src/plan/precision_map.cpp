@@ -6,12 +6,12 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/names.h"
+#include "codec/codec.h"
 #include "optim/optimizer.h"
-#include "quern/codec.h"
-#include "quern/error.h"
-#include "quern/json.h"
 
 namespace quern {
 namespace {

@@ -1,7 +1,7 @@
 // The list of schemes, and how a scheme chooses. A name that llama-quantize uses means the same choice of types here.
+#include "base/fail.h"
 #include "base/names.h"
 #include "plan/scheme.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

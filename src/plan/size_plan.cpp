@@ -5,10 +5,10 @@
 #include <limits>
 #include <tuple>
 
+#include "base/fail.h"
 #include "plan/better_codec.h"
 #include "plan/choice.h"
 #include "plan/knapsack.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

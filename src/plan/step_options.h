@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "quern/codec.h"
+#include "codec/codec.h"
 
 namespace quern {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

@@ -1,13 +1,13 @@
 // Writing and reading manifest.json.
 #include "report/manifest.h"
 
+#include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "kernel/linear.h"
 #include "measure/divergence.h"
-#include "quern/error.h"
-#include "quern/tokenizer.h"
 #include "quern/version.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 namespace {

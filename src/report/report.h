@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "measure/divergence.h"
 #include "plan/fallback.h"
 #include "plan/size_search.h"
-#include "quern/json.h"
 #include "report/manifest.h"
 #include "report/tensor_facts.h"
 

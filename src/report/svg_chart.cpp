@@ -5,7 +5,7 @@
 #include <cmath>
 #include <iterator>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "report/html_text.h"
 
 namespace quern {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "model/op_traits.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

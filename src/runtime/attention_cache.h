@@ -1,7 +1,7 @@
 // Keys and values of one sequence. A sliding window lets go of what no later token sees.
 #pragma once
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 #include "runtime/prepared_op.h"
 
 namespace quern {

@@ -6,9 +6,9 @@
 #include <mutex>
 #include <set>
 
+#include "base/fail.h"
 #include "kernel/elementwise.h"
 #include "model/op_traits.h"
-#include "quern/error.h"
 #include "runtime/prepare_op.h"
 
 namespace quern {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/fail.h"
 #include "kernel/elementwise.h"
-#include "quern/error.h"
 #include "runtime/block_program.h"
 
 namespace quern {

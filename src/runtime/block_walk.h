@@ -2,7 +2,7 @@
 // follows.
 #pragma once
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 #include "quern/observer.h"
 #include "runtime/activation_store.h"
 #include "runtime/walk_context.h"

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "base/random.h"
-#include "quern/codec.h"
+#include "codec/codec.h"
 #include "quern/error.h"
 #include "runtime/golden_model_fixture.h"
 

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

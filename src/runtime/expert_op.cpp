@@ -8,8 +8,8 @@
 #include <memory>
 #include <numeric>
 
+#include "base/fail.h"
 #include "kernel/elementwise.h"
-#include "quern/error.h"
 #include "runtime/decode_weight.h"
 #include "runtime/packed_linear.h"
 

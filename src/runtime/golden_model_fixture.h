@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/random.h"
+#include "codec/codec.h"
 #include "model/checkpoint_weights.h"
+#include "model/model_spec.h"
 #include "model/replaced_weights.h"
-#include "quern/codec.h"
-#include "quern/json.h"
-#include "quern/model_spec.h"
 #include "runtime/head.h"
 
 namespace quern {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "kernel/elementwise.h"
-#include "quern/error.h"
 #include "runtime/block_program.h"
 #include "runtime/decode_weight.h"
 

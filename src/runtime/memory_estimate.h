@@ -1,8 +1,8 @@
 // How much memory a model takes while it runs, from the ops of its description.
 #pragma once
 
+#include "model/model_spec.h"
 #include "model/weights.h"
-#include "quern/model_spec.h"
 
 namespace quern {
 

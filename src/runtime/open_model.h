@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "format/checkpoint.h"
+#include "model/model_spec.h"
 #include "model/weights.h"
-#include "quern/checkpoint.h"
-#include "quern/model_spec.h"
 #include "runtime/block_walk.h"
 
 namespace quern {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/fail.h"
 #include "kernel/attention.h"
 #include "kernel/causal_conv.h"
 #include "kernel/elementwise.h"
@@ -14,7 +15,6 @@
 #include "kernel/rope.h"
 #include "kernel/selective_scan.h"
 #include "model/op_traits.h"
-#include "quern/error.h"
 #include "runtime/attention_cache.h"
 #include "runtime/decode_weight.h"
 #include "runtime/expert_op.h"

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "kernel/elementwise.h"
 #include "model/op_walk.h"
-#include "quern/error.h"
 #include "runtime/block_program.h"
 #include "runtime/packed_linear.h"
 

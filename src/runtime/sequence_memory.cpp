@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "runtime/packed_linear.h"
 #include "runtime/sequence.h"
 

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <limits>
 
+#include "base/fail.h"
 #include "base/random.h"
 #include "format/edited_copy_fixture.h"
-#include "quern/error.h"
 #include "runtime/golden_model_fixture.h"
 
 namespace quern {

@@ -6,8 +6,8 @@
 
 #include "base/thread_pool.h"
 #include "kernel/linear.h"
+#include "model/model_spec.h"
 #include "model/weights.h"
-#include "quern/model_spec.h"
 
 namespace quern {
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "quern/model_spec.h"
+#include "model/model_spec.h"
 
 namespace quern {
 

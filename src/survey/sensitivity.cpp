@@ -5,9 +5,9 @@
 #include <map>
 #include <set>
 
+#include "base/fail.h"
 #include "measure/expected_head.h"
 #include "model/replaced_weights.h"
-#include "quern/error.h"
 #include "runtime/head.h"
 
 namespace quern {

@@ -7,7 +7,7 @@
 #include <map>
 #include <optional>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "survey/sensitivity.h"
 
 namespace quern {

@@ -7,9 +7,9 @@
 #include <span>
 #include <utility>
 
+#include "base/fail.h"
 #include "model/op_walk.h"
 #include "plan/choice.h"
-#include "quern/error.h"
 
 namespace quern {
 namespace {

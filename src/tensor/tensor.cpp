@@ -1,8 +1,8 @@
 // Shape arithmetic.
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 #include "base/bytes.h"
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 

@@ -1,5 +1,5 @@
 // Shape arithmetic and the two matrix views.
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 #include <gtest/gtest.h>
 

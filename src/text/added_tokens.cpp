@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "text/byte_bpe.h"
 
 namespace quern {

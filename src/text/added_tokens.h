@@ -1,8 +1,8 @@
 // The pieces that a Hugging Face folder adds to a vocabulary beside its main file.
 #pragma once
 
-#include "quern/json.h"
-#include "quern/tokenizer.h"
+#include "base/json.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

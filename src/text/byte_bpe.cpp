@@ -5,7 +5,7 @@
 
 #include <queue>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "text/byte_alphabet.h"
 
 namespace quern {

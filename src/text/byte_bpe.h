@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "quern/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "quern/error.h"
-#include "quern/json.h"
 #include "tests/shared_folder.h"
 #include "text/byte_alphabet.h"
 #include "text/pre_tokenizers.h"

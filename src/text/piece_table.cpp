@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

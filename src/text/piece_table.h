@@ -7,9 +7,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "quern/json.h"
-#include "quern/tokenizer.h"
+#include "base/json.h"
 #include "text/byte_bpe.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "quern/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

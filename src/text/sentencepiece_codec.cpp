@@ -4,7 +4,7 @@
 
 #include <charconv>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "text/sentencepiece_proto.h"
 #include "text/text_codec.h"
 #include "text/vocabulary_check.h"

@@ -18,7 +18,7 @@
 #include <optional>
 #include <string_view>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "quern/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

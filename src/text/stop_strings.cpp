@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "text/utf8.h"
 
 namespace quern {

@@ -1,7 +1,14 @@
 // What stands behind a Tokenizer: one implementation a family of vocabularies.
 #pragma once
 
-#include "quern/tokenizer.h"
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/vocabulary.h"
 
 namespace quern {
 

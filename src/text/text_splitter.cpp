@@ -11,7 +11,7 @@
 #include <optional>
 #include <span>
 
-#include "quern/error.h"
+#include "base/fail.h"
 
 namespace quern {
 namespace {

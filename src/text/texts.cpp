@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "base/counted.h"
+#include "base/fail.h"
 #include "base/file.h"
-#include "quern/error.h"
 #include "text/utf8.h"
 
 namespace quern {

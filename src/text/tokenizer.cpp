@@ -1,7 +1,7 @@
 // Tokenizer: checks what goes in, and hands over to the family of the vocabulary.
-#include "quern/tokenizer.h"
+#include "text/tokenizer.h"
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "text/text_codec.h"
 #include "text/utf8.h"
 

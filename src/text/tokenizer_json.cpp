@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "quern/error.h"
+#include "base/fail.h"
 #include "text/piece_table.h"
 
 namespace quern {

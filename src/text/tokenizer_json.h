@@ -3,8 +3,8 @@
 
 #include <string_view>
 
-#include "quern/tokenizer.h"
 #include "text/pre_tokenizers.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

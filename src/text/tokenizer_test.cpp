@@ -1,13 +1,13 @@
 // Ids against those of the Python package sentencepiece (testdata/text/golden_ids.json, tools/make_text_fixtures.py).
-#include "quern/tokenizer.h"
+#include "text/tokenizer.h"
 
 #include <gtest/gtest.h>
 
 #include <functional>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "quern/error.h"
-#include "quern/json.h"
 #include "tests/shared_folder.h"
 #include "text/sentencepiece_proto.h"
 

@@ -10,7 +10,7 @@
 #include <unordered_set>
 
 #include "base/bytes.h"
-#include "quern/error.h"
+#include "base/fail.h"
 #include "text/utf8.h"
 
 namespace quern {

@@ -2,7 +2,7 @@
 // print otherwise.
 #pragma once
 
-#include "quern/tokenizer.h"
+#include "text/tokenizer.h"
 
 namespace quern {
 

@@ -1,5 +1,5 @@
 // The one non-virtual part of Observer.
-#include "quern/observer.h"
+#include "base/interruption.h"
 
 #include "quern/error.h"
 

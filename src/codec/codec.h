@@ -12,7 +12,7 @@
 #include <span>
 #include <string_view>
 
-#include "quern/tensor.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

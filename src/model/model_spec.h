@@ -11,9 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include "quern/checkpoint.h"
-#include "quern/json.h"
-#include "quern/tensor.h"
+#include "format/checkpoint.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 
@@ -221,9 +220,6 @@ inline constexpr const char* kUnknownArchitecture = "unknown";
 std::vector<std::string> unmatched_tensors(const Checkpoint& checkpoint);
 
 ExportMap map_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint);
-
-// For people and for reports.
-Json to_json(const ModelSpec& spec);
 
 // A line for each value that neither the configuration nor a tensor gives, for a person who decides whether it is
 // right: "norm epsilon 1e-06 is assumed: the family's usual value".

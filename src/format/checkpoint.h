@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "quern/json.h"
-#include "quern/metadata.h"
-#include "quern/tensor.h"
+#include "base/json.h"
+#include "format/metadata.h"
+#include "tensor/tensor.h"
 
 namespace quern {
 

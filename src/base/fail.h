@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "base/fail.h"
+#include "quern/error.h"
 
 namespace quern {
 

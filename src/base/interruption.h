@@ -1,7 +1,7 @@
 // Work between two steps of an Observer.
 #pragma once
 
-#include "base/interruption.h"
+#include "quern/observer.h"
 
 namespace quern {
 

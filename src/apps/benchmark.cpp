@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "kernel/memory_bandwidth.h"
 #include "kernel/packed_product.h"
 #include "model/tied_copy.h"

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "format/end_tokens.h"
 #include "format/load_tokenizer.h"
 #include "model/tied_copy.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "base/interruption.h"
 #include "calib/column_sums.h"
 #include "runtime/head.h"
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "base/names.h"
 #include "calib/column_sums.h"
 #include "calib/hessian_store.h"

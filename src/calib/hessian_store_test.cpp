@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "calib/hessian_writer.h"
 #include "format/scratch_folder_fixture.h"

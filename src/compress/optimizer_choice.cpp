@@ -1,6 +1,7 @@
 // Both ways are encoded and measured: error feedback wins nearly always, and where it does not nobody should get it.
 #include "compress/optimizer_choice.h"
 
+#include "base/fail.h"
 #include "compress/interaction.h"
 
 namespace quern {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/fail.h"
 #include "base/random.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/encode.h"

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "encode/weight_rows.h"
 #include "kernel/elementwise.h"
 #include "model/op_traits.h"

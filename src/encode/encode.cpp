@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "encode/check_weights.h"
 
 namespace quern {

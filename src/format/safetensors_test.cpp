@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/fail.h"
 #include "format/scratch_folder_fixture.h"
 #include "tests/shared_folder.h"
 

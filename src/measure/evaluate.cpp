@@ -2,6 +2,7 @@
 #include "measure/evaluate.h"
 
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "runtime/head.h"
 
 namespace quern {

@@ -1,6 +1,7 @@
 // A family of two tensors a layer, laid down from checkpoints that fit and checkpoints that do not.
 #include "model/spec_builder.h"
 
+#include "base/fail.h"
 #include "model/llama_fixture.h"
 
 namespace quern {

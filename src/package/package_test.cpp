@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/fail.h"
 #include "base/sha256.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/encode.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "base/sha256.h"
 #include "encode/weight_rows.h"
 #include "kernel/elementwise.h"

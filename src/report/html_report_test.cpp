@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "base/fail.h"
 #include "compress/tiny_package_fixture.h"
 #include "report/html_text.h"
 

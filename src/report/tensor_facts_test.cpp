@@ -1,6 +1,7 @@
 // Each fact arrives at the tensor that it is of.
 #include "report/tensor_facts.h"
 
+#include "base/fail.h"
 #include "compress/tiny_package_fixture.h"
 
 namespace quern {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "measure/expected_head.h"
 #include "model/replaced_weights.h"
 #include "runtime/head.h"

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/fail.h"
+#include "base/interruption.h"
 #include "survey/sensitivity.h"
 
 namespace quern {

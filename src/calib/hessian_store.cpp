@@ -38,10 +38,21 @@ HessianIdentity hessian_identity(std::string model, const Windows& windows, Prec
           std::move(text_name)};
 }
 
-HessianStore::HessianStore(std::filesystem::path folder, const HessianIdentity& expected) : folder_(std::move(folder)) {
+HessianStore::HessianStore(std::filesystem::path folder, const HessianIdentity& expected)
+    : HessianStore(std::move(folder), expected, Text::kExpected) {}
+
+HessianStore::HessianStore(std::filesystem::path folder, const std::string& model)
+    : HessianStore(std::move(folder),
+                   HessianIdentity{.model = model, .windows_sha256 = {}, .precision = {}, .text_name = {}},
+                   Text::kAny) {}
+
+HessianStore::HessianStore(std::filesystem::path folder, const HessianIdentity& expected, Text text)
+    : folder_(std::move(folder)) {
   with_context("while opening the statistics store " + folder_.string(), [&] {
     index_ = parse_hessian_index(read_text(folder_ / kIndexName));
-    if (const std::string differs = difference(index_.identity, expected); !differs.empty())
+    HessianIdentity wanted = text == Text::kExpected ? expected : index_.identity;
+    wanted.model = expected.model;
+    if (const std::string differs = difference(index_.identity, wanted); !differs.empty())
       fail(ErrorCode::kInput, "a statistics store of another model or text: {}", differs);
     if (!index_.finished) fail(ErrorCode::kInput, "its collection was not finished");
     check_whole(index_);

@@ -21,6 +21,8 @@ class HessianStore {
   // Error(kInput): there is none, it was not finished, is of another model or text (the message names what differs),
   // its index was changed, or a file is missing or of another size. What the files hold is checked when it is read.
   HessianStore(std::filesystem::path folder, const HessianIdentity& expected);
+  // The same of any text: `model` as in its identity.
+  HessianStore(std::filesystem::path folder, const std::string& model);
 
   const HessianIdentity& identity() const noexcept { return index_.identity; }
   // Names the whole content, for plans.
@@ -39,6 +41,8 @@ class HessianStore {
   const std::map<ShardKey, ShardRecord>& shards() const noexcept { return index_.shards; }
 
  private:
+  enum class Text { kExpected, kAny };
+  HessianStore(std::filesystem::path folder, const HessianIdentity& expected, Text text);
   ShardFile open(const ShardRecord& record) const;
 
   std::filesystem::path folder_;

@@ -22,10 +22,10 @@ struct Options {
 };
 
 // The whole result of a dry run, or the beginning of a run for people.
-void show_preview(const Options& o, Preparation& preparation, TerminalObserver& observer) {
+void show_preview(const Options& o, const Opened& opened, const CompressTexts& texts, TerminalObserver& observer) {
   const SharedOptions& shared = o.model.shared;
   if (!o.dry_run && (shared.json || shared.quiet)) return;
-  const CompressPreview plan = preview(preparation);
+  const CompressPreview plan = preview(opened, texts);
   if (plan.time && !o.resume) observer.expect(plan.time->total());  // a resumed run has done some of it
   if (o.dry_run && shared.json) {
     fmt::print("{}\n", dump_json(to_json(plan), 1));
@@ -42,10 +42,11 @@ int run(Options o) {
   options.existing = o.force ? OutputFolder::Existing::kReplace : OutputFolder::Existing::kRefuse;
   if (o.resume) options.start = CompressOptions::Start::kResume;
   std::optional<TerminalObserver> observer(shared.verbosity());
-  Preparation preparation(options, *observer);
-  show_preview(o, preparation, *observer);
+  const Opened opened(options, *observer);
+  const CompressTexts texts = read_texts(opened);
+  show_preview(o, opened, texts, *observer);
   if (o.dry_run) return 0;
-  const Report report = compress(preparation);
+  const Report report = compress(opened, texts);
   observer.reset();
   const auto where = report.accepted ? options.output : rejected_path(options.output);
   fmt::print("{}", shared.json ? dump_json(to_json(report), 1) + "\n" : summary(report));

@@ -82,6 +82,10 @@ void add_texts(CLI::App& app, ModelOptions& o) {
         ->group(kMoreTexts);
   };
   add_file("--imatrix", c.statistics, "Importance matrix (GGUF, llama.cpp's or ours) in place of --calib");
+  app.add_option("--statistics", c.statistics, "What quern plan --save-statistics kept, in place of --calib")
+      ->type_name("FOLDER")
+      ->group(kMoreTexts)
+      ->excludes(app.get_option("--imatrix"));
   add_file("--gate-text", c.gate_text, "Text that decides (default: a fifth of --calib)");
   add_count("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)");
   add_count("--gate-windows", c.gate_windows, "Windows of the text that decides, at most (0: all)");

@@ -14,7 +14,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  std::filesystem::path output, statistics_copy;
+  std::filesystem::path output, statistics_copy, statistics_folder;
   bool tensors = false;
 };
 
@@ -32,10 +32,11 @@ int run(Options o) {
   std::optional<NewFile> plan_file, statistics_file;
   if (!o.output.empty()) plan_file.emplace(o.output);
   if (!o.statistics_copy.empty()) statistics_file.emplace(o.statistics_copy);
+  if (!o.statistics_folder.empty()) OutputFolder::check_target(o.statistics_folder, OutputFolder::Existing::kRefuse);
   const Forecast f = [&] {
     TerminalObserver observer(o.model.shared.verbosity());
-    Preparation preparation(options, observer);
-    return forecast(preparation, statistics_file ? &*statistics_file : nullptr);
+    const Opened opened(options, observer);
+    return forecast(opened, {statistics_file ? &*statistics_file : nullptr, o.statistics_folder});
   }();
   if (plan_file) plan_file->publish(dump_json(to_json(f), 1) + "\n");
   show(o, f);
@@ -54,6 +55,9 @@ Subcommand add_plan(CLI::App& program) {
   app->add_option("-o,--output", o->output, "Write the plan as JSON, for compress --plan")->type_name("FILE");
   app->add_option("--save-imatrix", o->statistics_copy, "Keep the statistics, for compress --plan --imatrix")
       ->type_name("FILE");
+  app->add_option("--save-statistics", o->statistics_folder,
+                  "Keep all statistics in a new folder, for compress --plan --statistics")
+      ->type_name("FOLDER");
   app->add_flag("--tensors", o->tensors, "List every tensor with its number format and the reason");
   add_max_memory(*app, o->model.shared, kHalfOfMemory);
   add_texts(*app, o->model);

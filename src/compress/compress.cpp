@@ -3,17 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 
 #include "base/cpu.h"
 #include "base/fail.h"
-#include "compress/compression.h"
-#include "compress/interaction.h"
-#include "compress/optimizer_choice.h"
-#include "compress/sizing.h"
-#include "compress/trials.h"
+#include "compress/encoded.h"
 #include "encode/check_weights.h"
-#include "format/load_tokenizer.h"
 #include "model/tied_copy.h"
 #include "package/package.h"
 
@@ -22,166 +16,160 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Sizing sizing_of(Compression& c) { return {c.prep, c.out.path() / "candidate", &c.journal}; }
-
-// `plan` with number formats for the size that was asked for, if one was.
-Plan fitted(Compression& c, const Plan& plan) {
-  if (!c.options.size) return plan;
-  const Sizing sizing = sizing_of(c);
-  std::vector<StepOptions> options = surveyed(sizing, plan);
-  SizeSearch search = size_search(c.prep, plan, options, most_bytes(c.prep));
-  const SizedPlan sized = search_in_company(sizing, search, options);
-  search.options = options;
-  c.size = size_choice(search, sized);
-  add_survey_facts(options, sized.shares, c.facts);
-  return sized.plan;
-}
-
 bool same_text(const fs::path& a, const fs::path& b) {
   std::error_code ec;
   return !a.empty() && !b.empty() && fs::equivalent(a, b, ec);
 }
 
-std::string unknown_notes(const Compression& c) {
-  const auto packed = std::ranges::count(c.prep.source.spec.weights, "matrix", &Weight::role);
+std::string unknown_note(const OpenModel& source) {
+  const auto packed = std::ranges::count(source.spec.weights, "matrix", &Weight::role);
   return fmt::format(
       "no architecture recognises the model ({}): {} matrices were packed by the look of their names and shapes, {} "
       "other tensors are as they were; not checked: whether the roles are right, whether a runtime loads the packed "
       "tensors, and any quality of the model as a whole. Checked: every value is finite, and the error of each tensor",
-      c.prep.source.spec.evidence.front().source, packed,
-      c.prep.source.checkpoint.tensors().size() - static_cast<std::size_t>(packed));
+      source.spec.evidence.front().source, packed,
+      source.checkpoint.tensors().size() - static_cast<std::size_t>(packed));
 }
 
-std::vector<std::string> thin_notes(const Statistics& statistics) {
+// All that a report is drawn from.
+struct Outcome {
+  const Opened& opened;
+  const CompressTexts& texts;
+  const Calibrated& calibrated;
+  const Planned& planned;
+  const Encoded& encoded;
+  const CompressJournal& journal;
+
+  bool report_text_was_seen() const {
+    const CompressOptions& o = opened.options;
+    return same_text(o.report_text, o.calibration_text) || same_text(o.report_text, o.gate_text);
+  }
+};
+
+void add(std::vector<std::string>& notes, const std::vector<std::string>& more) {
+  notes.insert(notes.end(), more.begin(), more.end());
+}
+
+std::vector<std::string> notes_of(const Outcome& of) {
+  const Opened& opened = of.opened;
+  const Plan& plan = of.encoded.ladder.back().plan;
   std::vector<std::string> notes;
-  for (const ThinExpert& thin : thin_experts(statistics))
-    notes.push_back(
-        fmt::format("expert {} of {} saw {} tokens of the calibration text, fewer than {}: it takes the "
-                    "statistics of all experts of its layer",
-                    thin.expert, thin.group, thin.tokens, kFewestTokens));
+  if (!opened.source.can_run()) notes.push_back(unknown_note(opened.source));
+  add(notes, plan.notes);
+  for (const ReportedTensor& tensor : of.encoded.tensors)
+    if (std::string note = loss_note(tensor.step, tensor.error); !note.empty()) notes.push_back(std::move(note));
+  if (const std::string overlay = opened.source.weights.identity(); !overlay.empty())
+    notes.push_back("the weights are not as the checkpoint has them: " + overlay);
+  add(notes, opened.names.notes);
+  add(notes, assumed_values(opened.source.spec));
+  add(notes, opened.loading_notes(plan));
+  if (!opened.options.statistics.empty())
+    notes.push_back("statistics were read from " + opened.options.statistics.string());
+  if (of.journal.continues())
+    notes.push_back("an interrupted run was continued; the time is that of the last part alone");
+  if (!opened.choice.note.empty()) notes.push_back(opened.choice.note);
+  if (of.report_text_was_seen())
+    notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
+  // Where a text was read there is nothing to say.
+  if (const std::string& problem = opened.tokenizer.problem(); !problem.empty())
+    notes.push_back("the tokenizer goes along as it is, and cannot be used: " + problem);
+  if (of.calibrated.sha256().empty()) notes.push_back("no calibration text: every weight counts alike");
+  add(notes, calibration_notes(of.opened, of.texts, of.calibrated));
+  add(notes, of.calibrated.inputs().notes());
   return notes;
 }
 
-// What keeps a runtime from reading texts with the package; empty: nothing, as where a text was read already.
-std::string tokenizer_note(const Compression& c) {
-  if (c.prep.texts.calibration || c.prep.texts.gate || c.prep.texts.report) return {};
-  try {
-    load_tokenizer(c.prep.source.checkpoint);
-    return {};
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInput) throw;
-    return fmt::format("the tokenizer goes along as it is, and cannot be used: {}", error.what());
-  }
-}
-
-Report describe(Compression& c, const Trials& trials) {
+Report describe(const Outcome& of) {
+  const OpenModel& source = of.opened.source;
+  const auto use = [](const std::optional<CutText>& text) { return text ? std::optional(text->use) : std::nullopt; };
   Report r;
-  r.model_name = c.prep.source.name();
-  r.architecture = c.prep.source.spec.architecture;
-  r.command = c.options.command;
-  r.parameters = c.prep.source.parameters();
-  r.source_bytes = c.prep.source.file_bytes();
+  r.model_name = source.name();
+  r.architecture = source.spec.architecture;
+  r.command = of.opened.options.command;
+  r.parameters = source.parameters();
+  r.source_bytes = source.file_bytes();
   r.instruction_set = instruction_set();
-  r.precision = to_string(c.prep.setup.precision);
-  r.calibration = c.prep.texts.calibration_use;
-  r.gate_text = c.prep.texts.gate_use;
-  r.report_text = c.prep.texts.report_use;
-  r.bound = c.options.bound;
-  r.accepted = trials.accepted;
-  r.ladder = trials.ladder;
-  r.errors = trials.errors;
-  r.tensors = c.facts;
-  r.size = c.size;
-  r.can_run = c.prep.source.can_run();
-  const Plan& plan = trials.ladder.back().plan;
-  r.notes = plan.notes;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i)
-    if (std::string note = loss_note(plan.steps[i], trials.errors[i]); !note.empty())
-      r.notes.push_back(std::move(note));
-  if (!r.can_run) r.notes.insert(r.notes.begin(), unknown_notes(c));
-  if (const std::string overlay = c.prep.source.weights.identity(); !overlay.empty())
-    r.notes.push_back("the weights are not as the checkpoint has them: " + overlay);
-  r.notes.insert(r.notes.end(), c.prep.names.notes.begin(), c.prep.names.notes.end());
-  std::ranges::copy(assumed_values(c.prep.source.spec), std::back_inserter(r.notes));
-  std::ranges::copy(c.prep.loading_notes(plan), std::back_inserter(r.notes));
-  if (!c.options.statistics.empty()) r.notes.push_back("statistics were read from " + c.options.statistics.string());
-  if (c.journal.continues())
-    r.notes.push_back("an interrupted run was continued; the time is that of the last part alone");
-  if (!c.prep.choice.note.empty()) r.notes.push_back(c.prep.choice.note);
-  r.report_text_was_seen = same_text(c.options.report_text, c.options.calibration_text) ||
-                           same_text(c.options.report_text, c.options.gate_text);
-  if (r.report_text_was_seen)
-    r.notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
-  if (const std::string note = tokenizer_note(c); !note.empty()) r.notes.push_back(note);
-  if (c.prep.statistics_sha256.empty()) r.notes.push_back("no calibration text: every weight counts alike");
-  for (const std::string& note : thin_notes(c.prep.statistics)) r.notes.push_back(note);
-  std::ranges::copy(c.prep.inputs->notes(), std::back_inserter(r.notes));
+  r.precision = to_string(of.opened.setup.precision);
+  r.calibration = use(of.texts.calibration);
+  r.gate_text = use(of.texts.gate);
+  r.report_text = use(of.texts.report);
+  r.bound = of.opened.options.bound;
+  r.accepted = of.encoded.accepted;
+  r.ladder = of.encoded.ladder;
+  r.tensors = of.encoded.tensors;
+  r.size = of.planned.size;
+  r.can_run = source.can_run();
+  r.report_text_was_seen = of.report_text_was_seen();
+  r.notes = notes_of(of);
   return r;
 }
 
-void note_start(const Compression& c) {
-  const std::string folder = c.out.path().string();
-  if (c.journal.continues()) {
-    c.observer.note(fmt::format("going on where the run in {} ended; {} encoded tensors are on record", folder,
-                                c.journal.tensors()));
-  } else if (c.options.start == CompressOptions::Start::kResume) {
-    c.observer.note(fmt::format("there is nothing to resume in {}; starting from the beginning", folder));
-  } else if (c.out.had_unfinished()) {
-    c.observer.note(
+void note_start(const Opened& opened, const Workspace& work) {
+  const std::string folder = work.out.path().string();
+  if (work.journal.continues()) {
+    opened.observer.note(fmt::format("going on where the run in {} ended; {} encoded tensors are on record", folder,
+                                     work.journal.tensors()));
+  } else if (opened.options.start == CompressOptions::Start::kResume) {
+    opened.observer.note(fmt::format("there is nothing to resume in {}; starting from the beginning", folder));
+  } else if (work.out.had_unfinished()) {
+    opened.observer.note(
         fmt::format("what an interrupted run had left in {} was removed; --resume goes on from it", folder));
   }
 }
 
+// Whether anything is computed with the weights before they are encoded.
+bool runs_first(const Opened& opened, const CompressTexts& texts) { return texts.calibration || opened.options.size; }
+
 // A NaN or an infinity is found at the latest when it is to be encoded.
-void check(Compression& c) {
-  const OpenModel& source = c.prep.source;
-  if (c.prep.runs_first() && c.journal.weights_are_checked()) return;
+void check(const Opened& opened, const CompressTexts& texts, CompressJournal& journal) {
+  const OpenModel& source = opened.source;
+  const bool first = runs_first(opened, texts);
+  if (first && journal.weights_are_checked()) return;
   check_tied_copy(source.checkpoint, source.spec);
-  if (!c.prep.runs_first())
-    return check_weights_before_encoding(source.weights, source.spec, c.prep.names, c.prep.pool, c.observer);
-  check_weights(source.weights, source.spec, c.prep.pool, c.observer);
-  c.journal.add_weights_checked();
+  if (!first)
+    return check_weights_before_encoding(source.weights, source.spec, opened.names, opened.pool(), opened.observer);
+  check_weights(source.weights, source.spec, opened.pool(), opened.observer);
+  journal.add_weights_checked();
 }
 
-void calibrate(Compression& c) {
-  if (!c.prep.calibrates()) return;
-  const fs::path file = c.out.path() / kStatisticsName;
-  if (!c.journal.has_statistics(file)) c.journal.add_statistics(c.prep.collect(file));
-  c.prep.use_statistics(file);
+void note_plan(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated, const Plan& plan) {
+  std::vector<std::string> notes = plan.notes;
+  add(notes, opened.loading_notes(plan));
+  add(notes, opened.names.notes);
+  add(notes, calibration_notes(opened, texts, calibrated));
+  add(notes, assumed_values(opened.source.spec));
+  for (const std::string& note : notes) opened.observer.note(note);
 }
 
-void note_plan(const Compression& c, const Plan& plan) {
-  for (const std::string& note : plan.notes) c.observer.note(note);
-  for (const std::string& note : c.prep.loading_notes(plan)) c.observer.note(note);
-  for (const std::string& note : c.prep.names.notes) c.observer.note(note);
-  for (const std::string& note : thin_notes(c.prep.statistics)) c.observer.note(note);
-  for (const std::string& note : assumed_values(c.prep.source.spec)) c.observer.note(note);
+// Candidates are written where a text says what they lose.
+Planned planned_by(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated,
+                   const WorkFiles& work) {
+  std::optional<Candidates> candidates;
+  if (texts.survey) candidates.emplace(opened, texts, calibrated, work);
+  Plan base = base_plan(opened, calibrated, candidates ? &*candidates : nullptr);
+  if (!opened.options.size) return plan_as_surveyed({std::move(base), {}});
+  const Surveyed surveyed = survey_steps(opened, texts, std::move(base), work, *candidates);
+  return choose_for_size(opened, texts, surveyed, *candidates);
 }
 
-Report run(Compression& c) {
-  Preparation& prep = c.prep;
-  if (!prep.choice.note.empty()) c.observer.note(prep.choice.note);
-  prep.plan();  // refuses what cannot be planned before a weight is read
-  if (prep.options.size || prep.options.bound.is_set()) survey_design(prep);
-  check(c);
-  calibrate(c);
-  const OptimizerChoice optimizer = choose_optimizer(sizing_of(c));
-  prep.optimizer = optimizer.optimizer;
-  Plan base = prep.plan();
-  if (!optimizer.note.empty()) base.notes.push_back(optimizer.note);
-  const Plan plan = fitted(c, base);
-  note_plan(c, plan);
-  Trials trials = climb(c, plan);
-  prep.hashes.finish(prep.pool);
-  c.know_source();
-  trials.ladder.back().plan.source_sha256 = prep.source_hash();
-  Report report = describe(c, trials);
-  if (prep.texts.report)
-    report.quality =
-        Reference(c, *prep.texts.report, "report text").quality_of(OpenModel(c.out.path() / trials.folder));
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - prep.started).count();
-  assemble_package(c.out.path(), c.out.path() / trials.folder, prep.source, prep.source_files, prep.hashes, report);
-  c.out.publish(trials.folder, trials.accepted ? fs::path() : rejected_path(c.options.output));
+Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
+  if (!opened.choice.note.empty()) opened.observer.note(opened.choice.note);
+  opened.plan("", opened.optimizer);  // refuses what cannot be planned before a weight is read
+  check(opened, texts, work.journal);
+  const WorkFiles files = work.files();
+  const Calibrated calibrated(opened, texts, files);
+  const Planned planned = planned_by(opened, texts, calibrated, files);
+  note_plan(opened, texts, calibrated, planned.plan());
+  const Encoded encoded = encode_within_bound({opened, texts, calibrated, planned}, files);
+  work.know_source();
+  Report report = describe({opened, texts, calibrated, planned, encoded, work.journal});
+  report.source_sha256 = work.hashes.combined();
+  const fs::path folder = work.out.path() / encoded.folder;
+  if (texts.report)
+    report.quality = Reference(opened, texts.report->windows, "report text").quality_of(OpenModel(folder));
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - opened.started).count();
+  assemble_package(work.out.path(), folder, opened.source, work.hashes.finish(), work.hashes.running(), report);
+  work.out.publish(encoded.folder, encoded.accepted ? fs::path() : rejected_path(opened.options.output));
   return report;
 }
 
@@ -204,15 +192,15 @@ Report resumable(OutputFolder& out, Body body) {
 
 }  // namespace
 
-Report compress(Preparation& preparation) {
-  Compression c(preparation);
-  note_start(c);
-  return resumable(c.out, [&] { return run(c); });
+Report compress(const Opened& opened, const CompressTexts& texts) {
+  Workspace work(opened, texts);
+  note_start(opened, work);
+  return resumable(work.out, [&] { return run(opened, texts, work); });
 }
 
 Report compress(const CompressOptions& options, Observer& observer) {
-  Preparation preparation(options, observer);
-  return compress(preparation);
+  const Opened opened(options, observer);
+  return compress(opened, read_texts(opened));
 }
 
 }  // namespace quern

@@ -1,13 +1,11 @@
 // The main job, right through: a checkpoint becomes a measured package.
 #pragma once
 
-#include "compress/compress_options.h"
+#include "compress/compress_texts.h"
 #include "quern/observer.h"
 #include "report/report.h"
 
 namespace quern {
-
-struct Preparation;
 
 // Publishes `output`, or `output`.rejected when the bound could not be met (Report::accepted is false then). A run that
 // is interrupted, or that runs out of memory or disk, leaves what it finished in `output`.partial; resumed, it ends
@@ -15,7 +13,7 @@ struct Preparation;
 // of those options that decide the bytes.
 Report compress(const CompressOptions& options, Observer& observer);
 
-// The same from a model that was opened before, for whoever looked at it first. REQUIRES: options.output is given.
-Report compress(Preparation& preparation);
+// The same from phases that were done before, for whoever looked at them first. REQUIRES: options.output is given.
+Report compress(const Opened& opened, const CompressTexts& texts);
 
 }  // namespace quern

@@ -1,7 +1,10 @@
 // Scheme and container, or why the options do not go together.
 #include "compress/compress_choice.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
+#include "package/package.h"
 
 namespace quern {
 namespace {
@@ -47,6 +50,39 @@ void check_option_pairs(const CompressOptions& options) {
   if (!options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
                 "a plan has chosen the number formats that --precision-map would set; give one of the two");
+}
+
+std::filesystem::path given_moments(const CompressOptions& options) {
+  std::error_code ec;
+  const bool is_folder = std::filesystem::is_directory(options.statistics, ec);
+  return is_folder ? options.statistics / kStatisticsName : options.statistics;
+}
+
+std::filesystem::path given_hessians(const CompressOptions& options) {
+  std::error_code ec;
+  const std::filesystem::path folder = options.statistics / kHessiansName;
+  return !options.statistics.empty() && std::filesystem::is_directory(folder, ec) ? folder : std::filesystem::path();
+}
+
+const Optimizer* optimizer_for(const CompressOptions& options) {
+  if (options.optimizer == kMeasuredOptimizer) return nullptr;
+  const Optimizer& named = find_optimizer(options.optimizer);
+  if (named.needs > Optimizer::Needs::kNothing && options.calibration_text.empty() && options.statistics.empty())
+    fail(ErrorCode::kUsage,
+         "the optimizer {} goes by the inputs of matrices on a text, and there is none: give --calib", named.name);
+  if (named.needs > Optimizer::Needs::kMoments && !options.statistics.empty() && given_hessians(options).empty())
+    fail(
+        ErrorCode::kUsage,
+        "the optimizer {} needs products of inputs, and an importance matrix has their squares alone: give --calib, or "
+        "--statistics with what quern plan --save-statistics kept, in place of --imatrix",
+        named.name);
+  return &named;
+}
+
+bool needs_hessians(const Plan& plan) {
+  return std::ranges::any_of(plan.steps, [](const PlanStep& step) {
+    return find_optimizer(step.optimizer).needs == Optimizer::Needs::kHessian;
+  });
 }
 
 SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source) {

@@ -3,12 +3,23 @@
 
 #include "compress/compress_options.h"
 #include "compress/scheme_choice.h"
+#include "optim/optimizer.h"
 #include "plan/plan.h"
 
 namespace quern {
 
 // Error(kUsage) when a plan is given and something that it decides, or passes of a survey that there will not be.
 void check_option_pairs(const CompressOptions& options);
+
+// The importance matrix, and the folder of Hessians, of the statistics that were given; empty: there is none.
+std::filesystem::path given_moments(const CompressOptions& options);
+std::filesystem::path given_hessians(const CompressOptions& options);
+
+// The one that was named; null: whichever measures better. Error(kUsage) where it needs what there will not be.
+const Optimizer* optimizer_for(const CompressOptions& options);
+
+// Whether codes of the plan are chosen by what only Hessians tell.
+bool needs_hessians(const Plan& plan);
 
 // Of the plan that was given (null: none), or what the options ask for. Error(kInput) where a text is to be run through
 // a model that nothing recognises.

@@ -111,7 +111,7 @@ PlanHarm harm_from_json(const Json& json, std::size_t steps) {
 
 // Plans that differ in nothing but the number formats of their tensors.
 bool is_like(const Plan& plan, const Plan& like) {
-  return plan.scheme == like.scheme && plan.format == like.format && plan.source_sha256 == like.source_sha256 &&
+  return plan.scheme == like.scheme && plan.format == like.format && plan.tensors_sha256 == like.tensors_sha256 &&
          plan.statistics_sha256 == like.statistics_sha256 &&
          std::ranges::equal(plan.steps, like.steps, [](const PlanStep& a, const PlanStep& b) {
            return a.tensor == b.tensor && a.output == b.output && a.optimizer == b.optimizer &&

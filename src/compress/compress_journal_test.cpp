@@ -15,7 +15,7 @@ Json identity() {
 }
 
 Plan small_plan() {
-  Plan plan{.scheme = "q4_0", .format = "gguf", .source_sha256 = "s", .statistics_sha256 = "t"};
+  Plan plan{.scheme = "q4_0", .format = "gguf", .tensors_sha256 = "s", .statistics_sha256 = "t"};
   for (const char* name : {"x", "y"})
     plan.steps.push_back({.tensor = name, .output = name, .codec = "q4_0", .optimizer = "rtn", .bytes = 18});
   return plan;

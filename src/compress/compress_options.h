@@ -12,20 +12,21 @@
 
 namespace quern {
 
-// In place of the name of an optimizer: the one whose files diverge less on the gate text.
+// In place of the name of an optimizer: of those that what is known of the inputs allows, the one whose files diverge
+// less on the gate text; without one, that which makes the most of what is known.
 inline constexpr const char* kMeasuredOptimizer = "auto";
 
 struct CompressOptions {
   std::filesystem::path input, output;
   std::string scheme = "simple";
-  std::string format;                   // empty: the scheme's
-  std::filesystem::path precision_map;  // rules for single tensors; empty: the scheme decides everything
-  std::string optimizer;       // of matrices whose inputs are known; empty: the scheme's; or kMeasuredOptimizer
-  std::filesystem::path plan;  // followed as it is, in place of `scheme` and `format`; empty: none
-  std::filesystem::path calibration_text;  // empty: no statistics, plain round-to-nearest
-  std::filesystem::path statistics;        // an importance matrix to use in place of calibration
-  std::filesystem::path gate_text;         // empty: every fifth document of the calibration text
-  std::filesystem::path report_text;       // empty: quality is not reported
+  std::string format;                          // empty: the scheme's
+  std::filesystem::path precision_map;         // rules for single tensors; empty: the scheme decides everything
+  std::string optimizer = kMeasuredOptimizer;  // of matrices whose inputs are known
+  std::filesystem::path plan;                  // followed as it is, in place of `scheme` and `format`; empty: none
+  std::filesystem::path calibration_text;      // empty: no statistics, plain round-to-nearest
+  std::filesystem::path statistics;   // in place of calibration: an importance matrix, or a folder of statistics
+  std::filesystem::path gate_text;    // empty: every fifth document of the calibration text
+  std::filesystem::path report_text;  // empty: quality is not reported
   std::size_t calibration_windows = 200, gate_windows = 40, report_windows = 0;  // at most; 0: all
   QualityBound bound;
   std::optional<SizeGoal> size;              // number formats are chosen for it, matrix by matrix

@@ -5,16 +5,17 @@
 
 #include "base/fail.h"
 #include "base/sha256.h"
-#include "format/load_tokenizer.h"
 
 namespace quern {
 namespace {
 
-constexpr std::size_t kUsualWindow = 512;
-
-TextUse use_of(const std::filesystem::path& path, const std::string& note, const std::string& text,
-               const Windows& windows) {
-  return {path.string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count(), windows.length};
+CutText cut(const std::filesystem::path& path, const std::string& note, const std::string& text, std::size_t limit,
+            const Opened& opened) {
+  Windows windows = with_context("while cutting windows from " + path.string(), [&] {
+    return make_windows(opened.tokenizer.get(), text, text_window(opened.source.spec), limit);
+  });
+  TextUse use{path.string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count(), windows.length};
+  return {std::move(windows), std::move(use)};
 }
 
 bool needs_gate(const CompressOptions& options, GateText gate) {
@@ -30,17 +31,34 @@ bool chooses_optimizer(const CompressOptions& options) {
 constexpr std::size_t kChoiceWindows = 12;
 
 // Whether a text has a window.
-bool is_enough(const std::string& text, const Tokenizer& tokenizer, std::size_t window) {
-  return tokenizer.encode(text).size() >= window;
+bool is_enough(const std::string& text, const Opened& opened) {
+  return opened.tokenizer.get().encode(text).size() >= text_window(opened.source.spec);
 }
 
-}  // namespace
-
-std::size_t text_window(const ModelSpec& spec) {
-  const auto context = spec.extents.find("context");
-  return context == spec.extents.end() ? kUsualWindow : std::min<std::size_t>(kUsualWindow, context->second);
+// Calibration text, and what of the file decides where no text of its own does.
+void cut_calibration(const Opened& opened, GateText gate, CompressTexts& texts) {
+  const CompressOptions& options = opened.options;
+  const std::filesystem::path& path = options.calibration_text;
+  const std::string text = load_text(path);
+  const TextSplit split = with_context("while splitting " + path.string(), [&] { return split_text(text); });
+  if (options.statistics.empty())
+    texts.calibration = cut(path, " (four documents of five)", split.calibration, options.calibration_windows, opened);
+  if (!options.gate_text.empty()) return;
+  if (needs_gate(options, gate))
+    texts.gate = cut(path, " (every fifth document)", split.gate, options.gate_windows, opened);
+  else if (chooses_optimizer(options) && is_enough(split.gate, opened))
+    texts.gate = cut(path, " (every fifth document)", split.gate, kChoiceWindows, opened);
 }
 
+// How matrices are measured on the gate text.
+SurveyText survey_text(const Opened& opened, const Windows& gate) {
+  SurveyDesign design =
+      design_survey(opened.source.spec, opened.names, {gate.count(), gate.length, opened.options.survey_passes});
+  Windows windows = spread(gate, design.windows);
+  return {std::move(design), std::move(windows)};
+}
+
+// Error(kUsage) when a bound or a size is asked for and no text can decide it, or a text is given that decides nothing.
 void check_text_options(const CompressOptions& options, GateText gate) {
   if (options.size && options.calibration_text.empty() && options.gate_text.empty())
     throw Error(
@@ -57,39 +75,28 @@ void check_text_options(const CompressOptions& options, GateText gate) {
                 "--target-size");
 }
 
-CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window,
-                                  GateText gate) {
+}  // namespace
+
+Windows spread(const Windows& from, std::size_t count) {
+  if (from.count() <= count) return from;
+  Windows some{.length = from.length, .ids = {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto window = from.window(i * from.count() / count);
+    some.ids.insert(some.ids.end(), window.begin(), window.end());
+  }
+  return some;
+}
+
+CompressTexts read_texts(const Opened& opened, GateText gate) {
+  const CompressOptions& options = opened.options;
   check_text_options(options, gate);
   CompressTexts texts;
-  const auto load = [&](const std::filesystem::path& path, const std::string& note, const std::string& text,
-                        std::size_t limit, const Tokenizer& tokenizer, std::optional<Windows>& windows,
-                        std::optional<TextUse>& use) {
-    windows = with_context("while cutting windows from " + path.string(),
-                           [&] { return make_windows(tokenizer, text, window, limit); });
-    use = use_of(path, note, text, *windows);
-  };
-  if (options.calibration_text.empty() && options.gate_text.empty() && options.report_text.empty()) return texts;
-  const Tokenizer tokenizer = load_tokenizer(source);
-  if (!options.calibration_text.empty()) {
-    const std::string text = load_text(options.calibration_text);
-    const TextSplit split =
-        with_context("while splitting " + options.calibration_text.string(), [&] { return split_text(text); });
-    if (options.statistics.empty())
-      load(options.calibration_text, " (four documents of five)", split.calibration, options.calibration_windows,
-           tokenizer, texts.calibration, texts.calibration_use);
-    if (options.gate_text.empty() && needs_gate(options, gate))
-      load(options.calibration_text, " (every fifth document)", split.gate, options.gate_windows, tokenizer, texts.gate,
-           texts.gate_use);
-    else if (options.gate_text.empty() && chooses_optimizer(options) && is_enough(split.gate, tokenizer, window))
-      load(options.calibration_text, " (every fifth document)", split.gate, kChoiceWindows, tokenizer, texts.gate,
-           texts.gate_use);
-  }
+  if (!options.calibration_text.empty()) cut_calibration(opened, gate, texts);
   if (!options.gate_text.empty())
-    load(options.gate_text, "", load_text(options.gate_text), options.gate_windows, tokenizer, texts.gate,
-         texts.gate_use);
+    texts.gate = cut(options.gate_text, "", load_text(options.gate_text), options.gate_windows, opened);
   if (!options.report_text.empty())
-    load(options.report_text, "", load_text(options.report_text), options.report_windows, tokenizer, texts.report,
-         texts.report_use);
+    texts.report = cut(options.report_text, "", load_text(options.report_text), options.report_windows, opened);
+  if (texts.gate) texts.survey = survey_text(opened, texts.gate->windows);
   return texts;
 }
 

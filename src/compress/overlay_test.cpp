@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "apps/eval_files.h"
-#include "compress/preparation.h"
+#include "compress/compress.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/weight_rows.h"
 #include "model/checkpoint_weights.h"
@@ -145,8 +145,8 @@ TEST(Overlay, IsWhatAPackageHolds) {
   const ScratchFolder scratch;
   Observer observer;
   const CompressOptions options = options_for(scratch.path() / "out", "bf16");
-  Preparation preparation(options, observer, overlaid());
-  const Report report = compress(preparation);
+  const Opened opened(options, observer, overlaid());
+  const Report report = compress(opened, read_texts(opened));
   for (const char* role : {"attn.q", "mlp.gate", "mlp.down", "norm", "embed"})
     EXPECT_EQ(distance(overlaid(), options.output, role).difference, 0) << role;
   EXPECT_GT(distance(OpenModel(kModel), options.output, "mlp.down").difference, 0);
@@ -159,9 +159,8 @@ TEST(Overlay, IsWhatAPackageHolds) {
   ASSERT_EQ(verified.problems.size(), 1u);
   expect_parts(verified.problems[0], {"were changed before this package was made", "seed 7"});
   const CompressOptions plain = options_for(scratch.path() / "plain", "bf16");
-  Preparation of_checkpoint(plain, observer);
-  of_checkpoint.hash_source();
-  EXPECT_NE(of_checkpoint.source_hash(), read_manifest(options.output).plan.source_sha256);
+  const Opened of_checkpoint(plain, observer);
+  EXPECT_NE(of_checkpoint.plan("", nullptr).tensors_sha256, read_manifest(options.output).plan.tensors_sha256);
 }
 
 // Statistics, survey, search, encoding and both evaluations.
@@ -174,8 +173,8 @@ TEST(Overlay, IsSurveyedAndCompressedToASize) {
   options.gate_windows = options.report_windows = 3;
   options.size = {SizeGoal::Unit::kBitsPerWeight, 6.5};
   Observer observer;
-  Preparation preparation(options, observer, overlaid());
-  const Report report = compress(preparation);
+  const Opened opened(options, observer, overlaid());
+  const Report report = compress(opened, read_texts(opened));
   EXPECT_LE(8.0 * static_cast<double>(report.output_bytes), 6.5 * static_cast<double>(report.parameters));
   ASSERT_TRUE(report.quality);
   EXPECT_LT(report.quality->mean_kld.value, 0.01);
@@ -202,14 +201,15 @@ TEST(Overlay, ARunIsContinuedByTheSameWeightsOnly) {
   const ScratchFolder scratch;
   CompressOptions options = options_for(scratch.path() / "out", "q4_0");
   Interrupting interrupting;
-  Preparation first(options, interrupting, overlaid());
-  message_of(ErrorCode::kInterrupted, [&] { compress(first); });
+  const auto compressed = [](const Opened& opened) { return compress(opened, read_texts(opened)); };
+  const Opened first(options, interrupting, overlaid());
+  message_of(ErrorCode::kInterrupted, [&] { compressed(first); });
   options.start = CompressOptions::Start::kResume;
   Observer observer;
-  Preparation plain(options, observer);
-  expect_parts(message_of(ErrorCode::kUsage, [&] { compress(plain); }), {"another overlay of the weights", "seed 7"});
-  Preparation same(options, observer, overlaid());
-  EXPECT_NO_THROW(compress(same));
+  const Opened plain(options, observer);
+  expect_parts(message_of(ErrorCode::kUsage, [&] { compressed(plain); }), {"another overlay of the weights", "seed 7"});
+  const Opened same(options, observer, overlaid());
+  EXPECT_NO_THROW(compressed(same));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "calib/hessian_writer.h"
+#include "compress/compress_choice.h"
 #include "quern/version.h"
 
 namespace quern {
@@ -15,9 +17,16 @@ constexpr const char* kProgram = "program";
 
 Json hash_of(const fs::path& file) { return file.empty() ? Json() : Json(sha256_of_file(file)); }
 
-Json text_to_json(const std::optional<TextUse>& use) {
-  if (!use) return Json();
-  return Json::object({{"sha256", use->sha256}, {"windows", use->windows}, {"window_length", use->window_length}});
+// The index of Hessians names them all.
+Json statistics_to_json(const CompressOptions& options) {
+  const fs::path hessians = given_hessians(options);
+  return hash_of(hessians.empty() ? given_moments(options) : hessians / kIndexName);
+}
+
+Json text_to_json(const std::optional<CutText>& text) {
+  if (!text) return Json();
+  const TextUse& use = text->use;
+  return Json::object({{"sha256", use.sha256}, {"windows", use.windows}, {"window_length", use.window_length}});
 }
 
 Json overlay_to_json(const Weights& weights) {
@@ -68,7 +77,7 @@ Json stamps_by_name(const Checkpoint& checkpoint) {
 }
 
 Json to_json(const RunIdentity& run) {
-  Json calibration = text_to_json(run.texts.calibration_use);
+  Json calibration = text_to_json(run.texts.calibration);
   if (!calibration.is_null()) calibration.set("name", run.options.calibration_text.filename().string());
   const CompressOptions& o = run.options;
   return Json::object({{kProgram, kVersion},
@@ -81,8 +90,8 @@ Json to_json(const RunIdentity& run) {
                        {"--plan", hash_of(o.plan)},
                        {"--calib or --calib-windows", std::move(calibration)},
                        {"--optimizer", o.optimizer},
-                       {"--imatrix", hash_of(o.statistics)},
-                       {"--gate-text or --gate-windows", text_to_json(run.texts.gate_use)},
+                       {"--imatrix", statistics_to_json(o)},
+                       {"--gate-text or --gate-windows", text_to_json(run.texts.gate)},
                        {"--max-ppl-increase", json_or_null(o.bound.max_perplexity_increase)},
                        {"--max-kld", json_or_null(o.bound.max_kld)},
                        {"--max-trials", o.bound.is_set() ? Json(o.max_trials) : Json()},

@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/encode.h"
-#include "package/package.h"
+#include "package/whole_head_fixture.h"
 #include "plan/size_search.h"
 #include "tests/shared_folder.h"
 
@@ -55,14 +55,14 @@ struct SizedModel {
   const Format& format;
   const Scheme& scheme;
   ExportMap names = export_map(model, format);
-  Plan base = make_plan({scheme, format, model.spec, names, model.weights, "", ""});
+  Plan base = make_plan({scheme, format, model.spec, names, model.weights, ""});
   std::vector<StepOptions> options = made_up_shares(model, names, format, base);
   SizeRules rules{&format, couplings(format, model.spec, names)};
 
   std::uint64_t bytes_of(const Plan& plan) const {
-    return package_bytes(package_head(plan, names, model, scheme), find_format(plan.format), model.checkpoint);
+    return package_bytes(whole_head(plan, names, model, scheme), find_format(plan.format), model.checkpoint);
   }
-  CheckpointHead head_of(const Plan& plan) const { return package_head(plan, names, model, scheme); }
+  CheckpointHead head_of(const Plan& plan) const { return whole_head(plan, names, model, scheme); }
   std::uint64_t least_bytes() const {
     return bytes_of(fit_plan(base, options, least_tensor_bytes(base, options, rules), rules)->plan);
   }
@@ -129,11 +129,13 @@ void expect_package_has(const SizedModel& sized, const SizedPlan& plan) {
   const Inputs none;
   Report report;
   report.ladder.push_back({plan.plan, std::nullopt, 0});
-  report.errors = encode({sized.model.weights, sized.model.spec, sized.names, none, pool, observer}, plan.plan,
-                         sized.head_of(plan.plan), folder);
+  const std::vector<EncodeError> errors =
+      encode({sized.model.weights, sized.model.spec, sized.names, none, pool, observer}, plan.plan,
+             sized.head_of(plan.plan), folder);
   report.parameters = sized.model.parameters();
   report.source_bytes = sized.model.file_bytes();
-  report.tensors = tensor_facts(sized.model.spec, sized.names);
+  const std::vector<TensorFacts> facts = tensor_facts(sized.model.spec, sized.names);
+  for (std::size_t i = 0; i < errors.size(); ++i) report.tensors.push_back({plan.plan.steps[i], errors[i], facts[i]});
   const auto hashed = hash_files(sized.model.checkpoint, pool);
   assemble_package(work.path(), folder, sized.model, hashed, {}, report);
   EXPECT_EQ(report.output_bytes, plan.file_bytes);

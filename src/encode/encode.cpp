@@ -44,30 +44,31 @@ struct Steps {
   const EncodeInput& in;
   const Plan& plan;
   CheckpointWriter& writer;
-  StepRecords* records = nullptr;        // or null
-  const TensorFiles* there = nullptr;    // the files that are written, where an earlier run had begun them; or null
-  const TensorFiles* earlier = nullptr;  // or null
+  StepRecords* records = nullptr;      // or null
+  const TensorFiles* there = nullptr;  // the files that are written, where an earlier run had begun them; or null
+  std::span<const TensorFiles> earlier = {};
 
-  bool holds(const TensorFiles* files, std::size_t i, const StepRecord& record) const {
-    if (!files) return false;
+  bool holds(const TensorFiles& files, std::size_t i, const StepRecord& record) const {
     const ExportedWeight& exported = in.names.weights[i];
     const Weight& weight = in.spec.weights[exported.weight];
     const std::uint64_t cols = row_layout(exported.output_shape(weight)).cols;
     const PlanStep& step = plan.steps[i];
-    return files->hash(step.output, *find_codec(step.codec), cols, row_tasks(weight, exported), in.pool) == record.hash;
+    return files.hash(step.output, *find_codec(step.codec), cols, row_tasks(weight, exported), in.pool) == record.hash;
   }
 
   EncodeError write(std::size_t i) const {
     const PlanStep& step = plan.steps[i];
     const std::optional<StepRecord> known = records ? records->find(step) : std::nullopt;
-    if (known && holds(there, i, *known)) {
+    if (known && there && holds(*there, i, *known)) {
       writer.keep(i);
       return known->error;
     }
-    if (known && holds(earlier, i, *known)) {
-      earlier->copy(step.output, i, writer);
-      return known->error;
-    }
+    if (known)
+      for (const TensorFiles& files : earlier)
+        if (holds(files, i, *known)) {
+          files.copy(step.output, i, writer);
+          return known->error;
+        }
     const StepRecord record = encode_step(in, step, in.names.weights[i], i, writer);
     if (records) records->add(step, record);
     return record.error;
@@ -112,7 +113,8 @@ std::string loss_note(const PlanStep& step, const EncodeError& error) {
 }
 
 std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head,
-                                const std::filesystem::path& folder, StepRecords* records, const TensorFiles* earlier) {
+                                const std::filesystem::path& folder, StepRecords* records,
+                                std::span<const TensorFiles> earlier) {
   in.observer.stage("encode", plan.steps.size());
   const bool begun = !std::filesystem::is_empty(folder);
   const auto writer = find_format(plan.format).create(folder, head);

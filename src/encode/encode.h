@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <vector>
 
 #include "base/file_hashes.h"
@@ -28,10 +29,10 @@ struct EncodeInput {
 // Writes the weights of `plan` as `head` describes them into `folder`. Returns the error of each step.
 // One step of the observer a tensor. With `records`, each step is recorded when it is done, and a step on record is not
 // encoded again where its bytes have the recorded hash: in `folder` already, as an interrupted run left it, or in
-// `earlier`, files of an earlier trial.
+// one of `earlier`, files of earlier trials.
 std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head,
                                 const std::filesystem::path& folder, StepRecords* records = nullptr,
-                                const TensorFiles* earlier = nullptr);
+                                std::span<const TensorFiles> earlier = {});
 
 // The tensor table of the plan's files: its steps, then the extra tensors of `names` and those that it copies from
 // `copied`.

@@ -20,10 +20,15 @@ std::size_t expert_of_row(const Weight& weight, const ExportedWeight& exported, 
 
 }  // namespace
 
-std::size_t rows_per_task(std::uint64_t cols) {
+std::size_t rows_encoded_together(std::uint64_t cols) {
   std::uint64_t together = 1;  // powers of two
   for (const Codec* codec : codecs())
     if (codec->divides(cols)) together = std::max(together, codec->rows_together(cols));
+  return together;
+}
+
+std::size_t rows_per_task(std::uint64_t cols) {
+  const std::uint64_t together = rows_encoded_together(cols);
   const std::uint64_t rows = std::max<std::uint64_t>(1, kWeightsPerTask / std::max<std::uint64_t>(1, cols));
   return (rows + together - 1) / together * together;
 }

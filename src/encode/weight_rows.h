@@ -48,6 +48,9 @@ struct RowTask {
 std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported);
 std::vector<RowTask> row_tasks(const ExportedRows& rows);
 
+// Every task of rows this wide begins at a multiple of so many and has a multiple of them, but for the last.
+std::size_t rows_encoded_together(std::uint64_t cols);
+
 // Rows a task takes at once when nothing else cuts them.
 std::size_t rows_per_task(std::uint64_t cols);
 

@@ -6,33 +6,22 @@
 #include <iterator>
 
 #include "base/fail.h"
-#include "compress/interaction.h"
-#include "compress/optimizer_choice.h"
-#include "compress/sizing.h"
+#include "compress/compress_choice.h"
+#include "compress/planned.h"
 #include "encode/check_weights.h"
 #include "model/op_walk.h"
 #include "model/tied_copy.h"
-#include "package/package.h"
 
 namespace quern {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::size_t kAlternatives = 7;
 constexpr double kUnnoticeable = 5e-4;  // nats: files with less do not come into question
 
-void calibrate(Preparation& prep, const fs::path& scratch, NewFile* copy) {
-  const fs::path file = scratch / kStatisticsName;
-  prep.collect(file);
-  prep.use_statistics(file);
-  if (copy) copy->publish(read_text(file));
-}
-
-double perplexity_of_original(Preparation& prep, const Windows& windows) {
-  prep.observer.stage("original on the gate text", prep.source.spec.blocks.size() - 1);
-  const ActivationStore rows = final_hidden(prep.walk(), windows, prep.setup.memory_limit, prep.observer);
-  return summarise(score(prep.walk(), rows, windows)).original_perplexity.value;
+double perplexity_of_original(const Opened& opened, const Windows& windows) {
+  opened.observer.stage("original on the gate text", opened.source.spec.blocks.size() - 1);
+  const ActivationStore rows = final_hidden(opened.walk(), windows, opened.setup.memory_limit, opened.observer);
+  return summarise(score(opened.walk(), rows, windows)).original_perplexity.value;
 }
 
 // The shares of a plan that was not chosen from the options.
@@ -51,10 +40,10 @@ SizedPlan with_shares(const Plan& plan, std::span<const StepOptions> options) {
 // What a plan is expected to lose: its shares, or where those do not add up what its files lose on the same windows.
 // Where tokens are routed the smallest error can send one to another expert: such jumps do not shrink with the error,
 // and no share tells of them.
-double expected_kld(const Sizing& sizing, const SizedPlan& sized) {
+double expected_kld(const Opened& opened, Candidates& candidates, const SizedPlan& sized) {
   if (sized.whole) return *sized.whole;
-  const bool adds_up = sized.kld <= kSharesAddUp && !routes_rows(sizing.prep.source.spec);
-  return adds_up || sized.kld == 0 ? sized.kld : measured_whole(sizing, sized.plan);
+  const bool adds_up = sized.kld <= kSharesAddUp && !routes_rows(opened.source.spec);
+  return adds_up || sized.kld == 0 ? sized.kld : candidates.measured_whole(sized.plan);
 }
 
 // Sizes from the smallest files to those that no one can tell from the original, each so many times as large as the one
@@ -73,50 +62,80 @@ std::vector<std::uint64_t> other_sizes(const SizeSearch& search, const SizedPlan
   return sizes;
 }
 
-// The best plans of other sizes beside `chosen`. `alone`: options as they were measured one by one, where errors add
-// up; those of `search` where they do not.
-std::vector<Alternative> alternatives(const Sizing& sizing, const SizeSearch& search,
-                                      std::span<const StepOptions> alone, const SizedPlan& chosen,
-                                      double original_perplexity) {
-  SizeSearch fine = search, coarse = search;
-  fine.options = alone;
-  std::vector<Alternative> all{{chosen.file_bytes, predict(expected_kld(sizing, chosen), original_perplexity)}};
+// What a plan is chosen from, and measured with.
+struct Survey {
+  const Opened& opened;
+  const CompressTexts& texts;
+  const Surveyed& surveyed;  // options as they were measured one by one, where errors add up
+  const Planned& planned;    // options as it was chosen from them: for plans whose errors do not
+  Candidates& candidates;
+};
+
+// The best plans of other sizes beside the one that was planned.
+std::vector<Alternative> alternatives(const Survey& of, double original_perplexity) {
+  SizeSearch fine = size_search(of.opened, of.surveyed.base, of.surveyed.options, 0), coarse = fine;
+  coarse.options = of.planned.options;
+  const SizedPlan& chosen = of.planned.chosen;
+  const auto predicted = [&](const SizedPlan& sized) {
+    return predict(expected_kld(of.opened, of.candidates, sized), original_perplexity);
+  };
+  std::vector<Alternative> all{{chosen.file_bytes, predicted(chosen)}};
   for (const std::uint64_t size : other_sizes(fine, chosen)) {
     fine.most = coarse.most = size;
     SizedPlan sized = search_size(fine);
     if (sized.kld > kSharesAddUp) sized = search_size(coarse);
-    const auto same = std::ranges::find(all, sized.file_bytes, &Alternative::bytes);
-    if (same == all.end()) all.push_back({sized.file_bytes, predict(expected_kld(sizing, sized), original_perplexity)});
+    if (std::ranges::find(all, sized.file_bytes, &Alternative::bytes) == all.end())
+      all.push_back({sized.file_bytes, predicted(sized)});
   }
   std::ranges::sort(all, {}, &Alternative::bytes);
   return all;
 }
 
-// Measures, chooses if a size was asked for, and predicts. Changes the plan of `f`.
-void add_quality(Preparation& prep, const fs::path& scratch, Forecast& f) {
-  const Plan base = f.plan;
-  const Sizing sizing{prep, scratch / "candidate"};
-  f.options = surveyed(sizing, base);
-  std::vector<StepOptions> options = f.options;
-  SizedPlan chosen;
-  SizeSearch search = size_search(prep, base, options, 0);
-  if (prep.options.size) {
-    search.most = most_bytes(prep);
-    chosen = search_in_company(sizing, search, options);
-  } else {
-    chosen = with_shares(base, options);
-    chosen.file_bytes = search.file_bytes(base);
-  }
-  f.survey = chosen.whole ? SurveyWalks::kTogether : SurveyWalks::kAlone;
-  chosen.whole = expected_kld(sizing, chosen);
-  search.options = options;
-  f.plan = chosen.plan;
-  add_survey_facts(options, chosen.shares, f.tensors);
-  QualityForecast quality{.text = *prep.texts.gate_use, .alternatives = {}};
-  quality.original_perplexity = perplexity_of_original(prep, *prep.texts.gate);
-  quality.quality = predict(*chosen.whole, quality.original_perplexity);
-  quality.alternatives = alternatives(sizing, search, f.options, chosen, quality.original_perplexity);
+// Chosen for a size where one is asked for, else with what its number formats lose.
+Planned plan_with_shares(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
+                         Candidates& candidates) {
+  if (opened.options.size) return choose_for_size(opened, texts, surveyed, candidates);
+  Planned planned{with_shares(surveyed.base, surveyed.options), surveyed.options, std::nullopt};
+  planned.chosen.file_bytes = opened.bytes_of(surveyed.base);
+  return planned;
+}
+
+// Measures, chooses if a size was asked for, and predicts.
+void add_quality(const Opened& opened, const CompressTexts& texts, const WorkFiles& work, Candidates& candidates,
+                 Plan base, Forecast& f) {
+  const Surveyed surveyed = survey_steps(opened, texts, std::move(base), work, candidates);
+  Planned planned = plan_with_shares(opened, texts, surveyed, candidates);
+  f.survey = planned.chosen.whole ? SurveyWalks::kTogether : SurveyWalks::kAlone;
+  planned.chosen.whole = expected_kld(opened, candidates, planned.chosen);
+  f.plan = planned.plan();
+  f.options = surveyed.options;
+  add_survey_facts(planned.options, planned.chosen.shares, f.tensors);
+  QualityForecast quality{.text = texts.gate->use, .alternatives = {}};
+  quality.original_perplexity = perplexity_of_original(opened, texts.gate->windows);
+  quality.quality = predict(*planned.chosen.whole, quality.original_perplexity);
+  quality.alternatives = alternatives({opened, texts, surveyed, planned, candidates}, quality.original_perplexity);
   f.quality = std::move(quality);
+}
+
+// The phases of compress as far as the plan, in the scratch folder, and what its files would lose.
+void add_plan(const Opened& opened, const CompressTexts& texts, const KeptStatistics& kept, Forecast& f) {
+  if (!opened.calibrates() && !texts.survey) {
+    f.plan = opened.plan("", opened.optimizer);
+    return;
+  }
+  const TemporaryFolder scratch("quern-plan");
+  Journal records(scratch.path() / "records");
+  SourceHashes hashes(opened);
+  const WorkFiles work{scratch.path(), records, nullptr, hashes};
+  const Calibrated calibrated(opened, texts, work);
+  if (kept.moments) kept.moments->publish(read_text(statistics_file(work)));
+  if (!kept.folder.empty()) copy_statistics(work, kept.folder);
+  if (!texts.survey) {
+    f.plan = base_plan(opened, calibrated, nullptr);
+    return;
+  }
+  Candidates candidates(opened, texts, calibrated, work);
+  add_quality(opened, texts, work, candidates, base_plan(opened, calibrated, &candidates), f);
 }
 
 Json to_json(const Range& range) {
@@ -144,38 +163,33 @@ Json to_json(const QualityForecast& quality) {
 
 }  // namespace
 
-Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
-  if (statistics_copy && !prep.calibrates())
+Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
+  if ((kept.moments || !kept.folder.empty()) && !opened.calibrates())
     throw Error(ErrorCode::kUsage, "there are no statistics to keep: give --calib or --imatrix");
-  prep.read_texts(GateText::kWhereGiven);
-  prep.hash_source();
-  prep.plan();  // refuses what cannot be planned before a weight is read
-  if (prep.texts.gate) survey_design(prep);
-  check_tied_copy(prep.source.checkpoint, prep.source.spec);
-  check_weights(prep.source.weights, prep.source.spec, prep.pool, prep.observer);
-  std::optional<TemporaryFolder> scratch;
-  if (prep.calibrates() || prep.texts.gate) scratch.emplace("quern-plan");
-  if (prep.calibrates()) calibrate(prep, scratch->path(), statistics_copy);
-  OptimizerChoice optimizer;
-  if (scratch) optimizer = choose_optimizer({prep, scratch->path() / "candidate"});
-  prep.optimizer = optimizer.optimizer;
-  Forecast f{.plan = prep.plan(),
-             .architecture = prep.source.spec.architecture,
-             .source_format = prep.source.checkpoint.format()};
-  if (!optimizer.note.empty()) f.plan.notes.push_back(optimizer.note);
-  f.parameters = prep.source.parameters();
-  f.source_bytes = prep.source.file_bytes();
-  f.tensors = tensor_facts(prep.source.spec, prep.names);
-  if (prep.texts.gate) add_quality(prep, scratch->path(), f);
-  f.model_bytes = prep.bytes_of(f.plan);
-  f.memory_to_compress = allowed_memory(prep.options.machine);
-  if (prep.source.can_run()) {
-    f.memory = estimate_memory(prep.source.weights, prep.source.spec, 0);
+  const CompressTexts texts = read_texts(opened, GateText::kWhereGiven);
+  const OpenModel& source = opened.source;
+  opened.plan("", opened.optimizer);  // refuses what cannot be planned before a weight is read
+  check_tied_copy(source.checkpoint, source.spec);
+  check_weights(source.weights, source.spec, opened.pool(), opened.observer);
+  Forecast f{.plan = {}, .architecture = source.spec.architecture, .source_format = source.checkpoint.format()};
+  f.parameters = source.parameters();
+  f.source_bytes = source.file_bytes();
+  f.tensors = tensor_facts(source.spec, opened.names);
+  add_plan(opened, texts, kept, f);
+  f.model_bytes = opened.bytes_of(f.plan);
+  f.memory_to_compress = allowed_memory(opened.options.machine);
+  if (source.can_run()) {
+    f.memory = estimate_memory(source.weights, source.spec, 0);
     f.memory->stored = f.plan.tensor_bytes();
   }
-  f.time = expected_time(prep, f.plan, f.survey);
-  f.notes = prep.notes_of(f.plan);
-  std::ranges::copy(prep.loading_notes(f.plan), std::back_inserter(f.notes));
+  f.time = expected_time(opened, texts, f.plan, f.survey);
+  f.notes = opened.notes_of(f.plan);
+  std::ranges::copy(opened.loading_notes(f.plan), std::back_inserter(f.notes));
+  if (kept.moments && kept.folder.empty() && needs_hessians(f.plan))
+    f.notes.push_back(
+        "the plan chooses codes by error feedback, for which the importance matrix that was kept is not enough: to "
+        "follow it give the same --calib, or keep --save-statistics; --optimizer weighted makes a plan that needs no "
+        "more");
   return f;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "compress/preparation.h"
+#include "compress/opened.h"
 #include "forecast/time_forecast.h"
 #include "plan/prediction.h"
 #include "report/tensor_facts.h"
@@ -42,11 +42,17 @@ struct Forecast {
   std::vector<std::string> notes;
 };
 
+// Where statistics are kept.
+struct KeptStatistics {
+  NewFile* moments = nullptr;    // takes the importance matrix; null: nobody keeps it
+  std::filesystem::path folder;  // takes all, in a new folder; empty: nobody keeps them
+};
+
 // Collects statistics and measures matrices as compress would, so that the plan is the one that compress would make.
-// With a text (calibration or gate) quality is predicted. `statistics_copy`: takes the statistics' file; null: nobody
-// keeps them; Error(kUsage) when there are none to keep. Writes nothing else but scratch files in the system's folder
-// for them: the model's files in one or a few plans where those have to be measured whole.
-Forecast forecast(Preparation& preparation, NewFile* statistics_copy);
+// With a text (calibration or gate) quality is predicted. Error(kUsage) when there are no statistics to keep. Writes
+// nothing else but scratch files in the system's folder for them: the model's files in one or a few plans where those
+// have to be measured whole.
+Forecast forecast(const Opened& opened, const KeptStatistics& kept);
 
 // The plan as `compress --plan` reads it, and the member "forecast".
 Json to_json(const Forecast& forecast);

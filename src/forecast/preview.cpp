@@ -4,27 +4,13 @@
 #include <algorithm>
 #include <iterator>
 
-#include "compress/sizing.h"
+#include "compress/planned.h"
 
 namespace quern {
-namespace {
-
-namespace fs = std::filesystem;
-
-void check_files(const CompressOptions& options) {
-  OutputFolder::check_target(options.output, options.existing);
-  if (!options.statistics.empty()) File{options.statistics};
-}
-
-}  // namespace
-
-CompressPreview preview(Preparation& prep) {
-  const CompressOptions& options = prep.options;
-  check_files(options);
-  prep.read_texts();
-  const Plan plan = prep.plan();
-  if (options.size || options.bound.is_set()) survey_design(prep);  // refuses what it would refuse
-  const OpenModel& source = prep.source;
+CompressPreview preview(const Opened& opened, const CompressTexts& texts) {
+  const CompressOptions& options = opened.options;
+  const Plan plan = opened.plan("", opened.optimizer);
+  const OpenModel& source = opened.source;
   CompressPreview p{.architecture = source.spec.architecture,
                     .source_format = source.checkpoint.format(),
                     .parameters = source.parameters(),
@@ -33,15 +19,15 @@ CompressPreview preview(Preparation& prep) {
                     .format = plan.format,
                     .tensor_bytes = plan.tensor_bytes(),
                     .memory = allowed_memory(options.machine),
-                    .threads = prep.pool.threads(),
-                    .precision = prep.setup.precision,
-                    .notes = prep.notes_of(plan)};
-  p.time = expected_time(prep, plan, likely_walks(prep));
+                    .threads = opened.pool().threads(),
+                    .precision = opened.setup.precision,
+                    .notes = opened.notes_of(plan)};
+  p.time = expected_time(opened, texts, plan, likely_walks(opened));
   if (options.size) {
-    p.most_bytes = most_bytes(prep);
+    p.most_bytes = most_bytes(opened);
   } else {
-    std::ranges::copy(prep.loading_notes(plan), std::back_inserter(p.notes));
-    p.model_bytes = prep.bytes_of(plan);
+    std::ranges::copy(opened.loading_notes(plan), std::back_inserter(p.notes));
+    p.model_bytes = opened.bytes_of(plan);
   }
   return p;
 }

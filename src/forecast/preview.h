@@ -25,7 +25,7 @@ struct CompressPreview {
 
 // Throws what compress would throw of the output, the texts and the plan. Reads a layer's weights to time it. Writes
 // nothing.
-CompressPreview preview(Preparation& preparation);
+CompressPreview preview(const Opened& opened, const CompressTexts& texts);
 
 Json to_json(const CompressPreview& preview);
 

@@ -6,7 +6,8 @@
 #include <iterator>
 
 #include "base/sha256.h"
-#include "compress/sizing.h"
+#include "compress/calibrated.h"
+#include "compress/planned.h"
 #include "plan/size_plan.h"
 #include "quern/error.h"
 #include "runtime/head.h"
@@ -15,6 +16,8 @@
 namespace quern {
 namespace {
 
+constexpr std::uint64_t kWidestFactorised = 4096;         // columns: half a second
+constexpr double kHessianCost = 1.8;                      // of collecting them, over second moments alone
 constexpr int kRepeats = 2;                               // the first of them meets cold memory
 constexpr std::size_t kHashBytes = std::size_t{4} << 20;  // enough for a steady rate
 
@@ -32,54 +35,82 @@ double seconds_of(Body body) {
 }
 
 // Codecs that the plan or its survey encodes with.
-std::vector<const Codec*> codecs_needed(const Preparation& prep, const Plan& plan, const Weight& largest,
+std::vector<const Codec*> codecs_needed(const Opened& opened, const Plan& plan, const Weight& largest,
                                         std::uint64_t cols) {
   std::vector<const Codec*> needed;
   for (const PlanStep& step : plan.steps) needed.push_back(find_codec(step.codec));
-  if (prep.options.size)
-    if (const Codec* source = find_codec(prep.source.weights.stored(largest).encoding))
-      std::ranges::copy(codecs_to_try(prep.format, cols, *source), std::back_inserter(needed));
+  if (opened.options.size)
+    if (const Codec* source = find_codec(opened.source.weights.stored(largest).encoding))
+      std::ranges::copy(codecs_to_try(opened.format, cols, *source), std::back_inserter(needed));
   std::ranges::sort(needed);
   const auto again = std::ranges::unique(needed);
   needed.erase(again.begin(), again.end());
   return needed;
 }
 
-// A few rows of the largest matrix, encoded as each codec.
-void time_encoding(Preparation& prep, const Plan& plan, WorkRates& rates) {
-  const auto largest = std::ranges::max_element(plan.steps, {}, &PlanStep::parameters);
-  const ExportedWeight& exported = prep.names.weights[static_cast<std::size_t>(largest - plan.steps.begin())];
-  const Weight& weight = prep.source.spec.weights[exported.weight];
-  const ExportedRows rows(prep.source.weights, weight, exported);
+// What codes are most likely to be chosen by.
+Optimizer::Needs known_of(const Opened& opened, const CompressTexts& texts) {
+  if (wants_hessians(opened, texts)) return Optimizer::Needs::kHessian;
+  return opened.calibrates() ? Optimizer::Needs::kMoments : Optimizer::Needs::kNothing;
+}
+
+// Columns that count alike: what they are does not change the time that encoding takes.
+InputContext alike(std::uint64_t cols, Optimizer::Needs known) {
+  const std::vector<double> moments(known == Optimizer::Needs::kNothing ? 0 : cols, 1.0);
+  if (known != Optimizer::Needs::kHessian) return input_context(moments);
+  Hessian hessian{cols, 100 * cols, std::vector<float>(Hessian::elements(cols))};
+  for (std::size_t i = 0; i < cols; ++i) hessian.upper[Hessian::row_begin(i, cols)] = 1;
+  return input_context(moments, factorise(hessian));
+}
+
+// The largest matrix, of those that are not too wide to factorise a Hessian for where one is needed.
+std::size_t timed_step(const Opened& opened, const Plan& plan, Optimizer::Needs known) {
+  std::size_t largest = 0;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const ExportedWeight& exported = opened.names.weights[i];
+    const std::uint64_t cols = row_layout(exported.output_shape(opened.source.spec.weights[exported.weight])).cols;
+    const bool is_too_wide = known == Optimizer::Needs::kHessian && cols > kWidestFactorised;
+    if (!is_too_wide && plan.steps[i].parameters > plan.steps[largest].parameters) largest = i;
+  }
+  return largest;
+}
+
+// A few rows of a large matrix, encoded as each codec.
+void time_encoding(const Opened& opened, const CompressTexts& texts, const Plan& plan, WorkRates& rates) {
+  const Optimizer::Needs known = known_of(opened, texts);
+  const std::size_t timed = timed_step(opened, plan, known);
+  const ExportedWeight& exported = opened.names.weights[timed];
+  const Weight& weight = opened.source.spec.weights[exported.weight];
+  const ExportedRows rows(opened.source.weights, weight, exported);
   std::vector<RowTask> tasks = row_tasks(rows);
-  tasks.resize(std::min<std::size_t>(tasks.size(), prep.pool.threads()));
+  tasks.resize(std::min<std::size_t>(tasks.size(), opened.pool().threads()));
   std::uint64_t weights = 0;
   for (const RowTask& task : tasks) weights += task.count * rows.layout().cols;
-  rates.read = seconds_of([&] {
-                 prep.pool.run(tasks.size(), [&](std::size_t i) { rows.rows(tasks[i].first, tasks[i].count); });
-               }) /
-               static_cast<double>(weights);
-  const InputContext alike = input_context(std::vector<double>(prep.calibrates() ? rows.layout().cols : 0, 1.0));
-  for (const Codec* codec : codecs_needed(prep, plan, weight, rows.layout().cols)) {
+  const auto seconds_a_weight = [&](auto body) {
+    return seconds_of([&] { opened.pool().run(tasks.size(), [&](std::size_t i) { body(tasks[i]); }); }) /
+           static_cast<double>(weights);
+  };
+  rates.read = seconds_a_weight([&](const RowTask& task) { rows.rows(task.first, task.count); });
+  const bool is_factorised = known != Optimizer::Needs::kHessian || rows.layout().cols <= kWidestFactorised;
+  const InputContext inputs = alike(rows.layout().cols, is_factorised ? known : Optimizer::Needs::kMoments);
+  PlanStep step = plan.steps[timed];
+  step.optimizer = best_optimizer(known).name;
+  for (const Codec* codec : codecs_needed(opened, plan, weight, rows.layout().cols)) {
     if (!codec->divides(rows.layout().cols)) continue;
-    PlanStep step = *largest;
     step.codec = codec->name;
-    rates.encode[codec->name] = seconds_of([&] {
-                                  prep.pool.run(tasks.size(), [&](std::size_t i) {
-                                    packed_sums(encode_rows(rows, step, alike, tasks[i]).packed);
-                                  });
-                                }) /
-                                static_cast<double>(weights);
+    rates.encode[codec->name] =
+        seconds_a_weight([&](const RowTask& task) { packed_sums(encode_rows(rows, step, inputs, task).packed); });
   }
 }
 
 // So many windows of any text, the same ones again where it has fewer; none without a text.
-Windows some_windows(const Preparation& prep, std::size_t count) {
-  for (const std::optional<Windows>* text : {&prep.texts.calibration, &prep.texts.gate, &prep.texts.report}) {
-    if (!*text || (*text)->count() == 0) continue;
-    Windows some{.length = (*text)->length, .ids = {}};
+Windows some_windows(const CompressTexts& texts, std::size_t count) {
+  for (const std::optional<CutText>* text : {&texts.calibration, &texts.gate, &texts.report}) {
+    if (!*text || (*text)->windows.count() == 0) continue;
+    const Windows& all = (*text)->windows;
+    Windows some{.length = all.length, .ids = {}};
     for (std::size_t i = 0; i < count; ++i)
-      std::ranges::copy((*text)->window(i % (*text)->count()), std::back_inserter(some.ids));
+      std::ranges::copy(all.window(i % all.count()), std::back_inserter(some.ids));
     return some;
   }
   return {};
@@ -95,22 +126,22 @@ RoundTimes split(double one, double two) {
   return {std::max(0.0, one - round), round};
 }
 
-void time_passes(Preparation& prep, WorkRates& rates) {
-  const std::size_t threads = prep.pool.threads();
-  const Windows one = some_windows(prep, threads), two = some_windows(prep, 2 * threads);
-  if (!prep.source.can_run() || two.count() == 0) return;
-  const ModelSpec& spec = prep.source.spec;
+void time_passes(const Opened& opened, const CompressTexts& texts, WorkRates& rates) {
+  const std::size_t threads = opened.pool().threads();
+  const Windows one = some_windows(texts, threads), two = some_windows(texts, 2 * threads);
+  if (!opened.source.can_run() || two.count() == 0) return;
+  const ModelSpec& spec = opened.source.spec;
   const std::size_t block = std::max<std::size_t>(1, (spec.blocks.size() - 1) / 2);
-  const WalkContext walk = prep.walk();
+  const WalkContext walk = opened.walk();
   const auto through_layer = [&](const Windows& windows) {
-    ActivationStore hidden = embed_windows(walk, windows, prep.setup.memory_limit);
+    ActivationStore hidden = embed_windows(walk, windows, opened.setup.memory_limit);
     return seconds_of([&] {
       if (block + 1 < spec.blocks.size()) run_block(walk, block, hidden);
     });
   };
   const auto through_head = [&](const Windows& windows) {
     const ActivationStore rows =
-        scored_rows(embed_windows(walk, windows, prep.setup.memory_limit), prep.setup.memory_limit);
+        scored_rows(embed_windows(walk, windows, opened.setup.memory_limit), opened.setup.memory_limit);
     return seconds_of([&] { compare(walk, rows, walk, rows, windows); });
   };
   const auto weights =
@@ -129,17 +160,18 @@ constexpr double kCoarseBits = 4.5, kTogether = 57.0 / 34;
 
 // Arithmetic over one model.
 struct Work {
-  const Preparation& prep;
+  const Opened& opened;
+  const CompressTexts& texts;
   const Plan& plan;
   const WorkRates& rates;
 
   double rounds(std::size_t windows) const {
-    const std::size_t threads = prep.pool.threads();
+    const std::size_t threads = opened.pool().threads();
     return static_cast<double>((windows + threads - 1) / threads);
   }
   // From block `from` to the head.
   double pass(std::size_t windows, std::size_t from = 0) const {
-    return static_cast<double>(weights_from(prep.source.spec, from)) *
+    return static_cast<double>(weights_from(opened.source.spec, from)) *
            (rates.layer + rounds(windows) * rates.layer_round);
   }
   double heads(std::size_t windows) const { return rates.head + rounds(windows) * rates.head_round; }
@@ -149,26 +181,33 @@ struct Work {
   }
 
   double survey(SurveyWalks walks) const {
-    const SurveyDesign design = survey_design(prep);
+    const SurveyDesign& design = texts.survey->design;
     const double head = heads(design.windows) / 2;  // of one model
+    const std::uint64_t tried = wants_hessians(opened, texts) ? kWeightsTriedByFeedback : kWeightsTried;
     double seconds = pass(design.windows) + 2 * head, tries = 0;
     for (const StepGroup& group : design.groups)
       seconds +=
-          head + pass(design.windows, first_block_of(prep.source.spec, prep.names.weights[group.front()].weight));
+          head + pass(design.windows, first_block_of(opened.source.spec, opened.names.weights[group.front()].weight));
     for (const StepGroup& group : design.groups)
       for (const std::size_t step : group)
         for (const auto& [codec, rate] : rates.encode)
-          tries += rate * static_cast<double>(std::min(plan.steps[step].parameters, kWeightsTried));
+          tries += rate * static_cast<double>(std::min(plan.steps[step].parameters, tried));
     if (walks == SurveyWalks::kAlone) return seconds + tries;
     if (design.is_banded) return seconds + tries + encode_alone() + 2 * pass(design.windows) + 3 * head;
     return (seconds + tries) * kTogether;
   }
 
+  // Two ways of choosing codes, measured on the windows of a survey: one more encoding than the files take.
+  double choice() const {
+    const std::size_t windows = texts.survey->design.windows;
+    return encode_alone() + 3 * pass(windows) + 2 * heads(windows);
+  }
+
   // Of the model's files, each by one thread.
   double hash_source() const {
     std::uint64_t largest = 0;
-    for (const SourceFile& file : prep.source.checkpoint.files()) largest = std::max(largest, file.bytes);
-    return rates.hash * static_cast<double>(std::max(largest, prep.source.file_bytes() / prep.pool.threads()));
+    for (const SourceFile& file : opened.source.checkpoint.files()) largest = std::max(largest, file.bytes);
+    return rates.hash * static_cast<double>(std::max(largest, opened.source.file_bytes() / opened.pool().threads()));
   }
   double check() const {
     std::uint64_t weights = 0;
@@ -185,31 +224,32 @@ struct Work {
   // Threads take turns at hashing; no file is done before one thread could hash it.
   double encode_beside_hashing(double source) const {
     const double hashing = rates.hash * source + hash_output();
-    const double together = encode_alone() + hashing / static_cast<double>(prep.pool.threads());
+    const double together = encode_alone() + hashing / static_cast<double>(opened.pool().threads());
     return std::max({together, source > 0 ? hash_source() : 0.0, hash_output()});
   }
 };
 
 }  // namespace
 
-WorkRates measure_rates(Preparation& prep, const Plan& plan) {
+WorkRates measure_rates(const Opened& opened, const CompressTexts& texts, const Plan& plan) {
   WorkRates rates;
   const std::vector<std::byte> bytes(kHashBytes);
   rates.hash = seconds_of([&] { sha256_of(bytes); }) / static_cast<double>(kHashBytes);
-  time_encoding(prep, plan, rates);
-  time_passes(prep, rates);
+  time_encoding(opened, texts, plan, rates);
+  time_passes(opened, texts, rates);
   return rates;
 }
 
-SurveyWalks likely_walks(const Preparation& prep) {
-  if (!prep.options.size) return SurveyWalks::kAlone;
-  const double bits = 8 * static_cast<double>(most_bytes(prep)) / static_cast<double>(prep.source.parameters());
+SurveyWalks likely_walks(const Opened& opened) {
+  if (!opened.options.size) return SurveyWalks::kAlone;
+  const double bits = 8 * static_cast<double>(most_bytes(opened)) / static_cast<double>(opened.source.parameters());
   return bits < kCoarseBits ? SurveyWalks::kTogether : SurveyWalks::kAlone;
 }
 
-std::optional<TimeForecast> expected_time(Preparation& prep, const Plan& plan, SurveyWalks walks) {
+std::optional<TimeForecast> expected_time(const Opened& opened, const CompressTexts& texts, const Plan& plan,
+                                          SurveyWalks walks) {
   try {
-    return forecast_time(prep, plan, measure_rates(prep, plan), walks);
+    return forecast_time(opened, texts, plan, measure_rates(opened, texts, plan), walks);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInput) throw;
     return std::nullopt;
@@ -225,19 +265,25 @@ Json to_json(const TimeForecast& time) {
                        {"total", time.total()}});
 }
 
-TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const WorkRates& rates, SurveyWalks walks) {
-  const Work work{prep, plan, rates};
+TimeForecast forecast_time(const Opened& opened, const CompressTexts& texts, const Plan& plan, const WorkRates& rates,
+                           SurveyWalks walks) {
+  const Work work{opened, texts, plan, rates};
+  const bool has_bound = opened.options.bound.is_set(), feeds_back = wants_hessians(opened, texts),
+             hashes_first = feeds_back;  // which names the store of Hessians
   TimeForecast times;
-  times.read = (prep.runs_first() ? work.check() : 0) + (prep.hashes_first() ? work.hash_source() : 0);
-  if (prep.texts.calibration) times.calibrate = work.pass(prep.texts.calibration->count());
-  if (prep.options.size && prep.texts.gate) times.survey = work.survey(walks);
-  times.encode =
-      prep.options.bound.is_set()
-          ? work.encode_alone() + work.hash_output()
-          : work.encode_beside_hashing(prep.hashes_first() ? 0 : static_cast<double>(prep.source.file_bytes()));
-  for (const std::optional<Windows>* text :
-       {&prep.texts.report, prep.options.bound.is_set() ? &prep.texts.gate : nullptr})
-    if (text && *text) times.measure += 2 * work.pass((*text)->count()) + work.heads((*text)->count());
+  times.read = (texts.calibration || opened.options.size ? work.check() : 0) + (hashes_first ? work.hash_source() : 0);
+  if (texts.calibration)
+    times.calibrate = work.pass(texts.calibration->windows.count()) * (feeds_back ? kHessianCost : 1);
+  if (opened.options.size && texts.survey) times.survey = work.survey(walks);
+  if (feeds_back && texts.survey && opened.options.optimizer == kMeasuredOptimizer) times.survey += work.choice();
+  const double beside = hashes_first ? 0 : static_cast<double>(opened.source.file_bytes());
+  times.encode = has_bound ? work.encode_alone() + work.hash_output() + (hashes_first ? 0 : work.hash_source())
+                           : work.encode_beside_hashing(beside);
+  for (const std::optional<CutText>* text : {&texts.report, has_bound ? &texts.gate : nullptr})
+    if (text && *text) {
+      const std::size_t windows = (*text)->windows.count();
+      times.measure += 2 * work.pass(windows) + work.heads(windows);
+    }
   return times;
 }
 

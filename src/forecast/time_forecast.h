@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "compress/preparation.h"
+#include "compress/compress_texts.h"
 
 namespace quern {
 
@@ -23,7 +23,7 @@ struct WorkRates {
 // Times a few rows for each codec that `plan` or a survey of it needs, and one layer and the head on two rounds of
 // windows. Without texts, or for a model that cannot run, no passes. Takes well under a second for small models, about
 // as long as reading a layer and the head for large ones.
-WorkRates measure_rates(Preparation& prep, const Plan& plan);
+WorkRates measure_rates(const Opened& opened, const CompressTexts& texts, const Plan& plan);
 
 // Seconds of each phase.
 struct TimeForecast {
@@ -42,14 +42,14 @@ Json to_json(const TimeForecast& time);
 // Whether a size was, or will be, chosen from matrices measured one by one, or together as well.
 enum class SurveyWalks { kAlone, kTogether };
 // What is to be thought before the survey.
-SurveyWalks likely_walks(const Preparation& prep);
+SurveyWalks likely_walks(const Opened& opened);
 
-// REQUIRES: the texts were read.
-TimeForecast forecast_time(const Preparation& prep, const Plan& plan, const WorkRates& rates,
+TimeForecast forecast_time(const Opened& opened, const CompressTexts& texts, const Plan& plan, const WorkRates& rates,
                            SurveyWalks walks = SurveyWalks::kAlone);
 
 // The same by rates that are measured now. Absent where the model's values do not let its steps run, which the run
 // itself will explain.
-std::optional<TimeForecast> expected_time(Preparation& prep, const Plan& plan, SurveyWalks walks);
+std::optional<TimeForecast> expected_time(const Opened& opened, const CompressTexts& texts, const Plan& plan,
+                                          SurveyWalks walks);
 
 }  // namespace quern

@@ -179,4 +179,18 @@ std::optional<std::string> chat_template(const Checkpoint& checkpoint) {
   return text->as_string();
 }
 
+SourceTokenizer::SourceTokenizer(const Checkpoint& files) {
+  try {
+    tokenizer_ = load_tokenizer(files);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput) throw;
+    problem_ = error.what();
+  }
+}
+
+const Tokenizer& SourceTokenizer::get() const {
+  if (!tokenizer_) throw Error(ErrorCode::kInput, problem_);
+  return *tokenizer_;
+}
+
 }  // namespace quern

@@ -19,4 +19,19 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint);
 // tokenizer.chat_template. Absent: nullopt, also where a configuration holds several.
 std::optional<std::string> chat_template(const Checkpoint& checkpoint);
 
+// The tokenizer of a model's files, or why it cannot be used.
+class SourceTokenizer {
+ public:
+  explicit SourceTokenizer(const Checkpoint& files);
+
+  // Error(kInput): it cannot be used.
+  const Tokenizer& get() const;
+  // Empty: it can.
+  const std::string& problem() const noexcept { return problem_; }
+
+ private:
+  std::optional<Tokenizer> tokenizer_;
+  std::string problem_;
+};
+
 }  // namespace quern

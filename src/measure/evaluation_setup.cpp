@@ -10,6 +10,8 @@
 namespace quern {
 namespace {
 
+constexpr std::size_t kUsualWindow = 512;
+
 std::uint64_t largest_weight(const ModelSpec& spec) {
   std::uint64_t most = 0;
   for (const Weight& weight : spec.weights) most = std::max(most, weight.elements());
@@ -17,6 +19,11 @@ std::uint64_t largest_weight(const ModelSpec& spec) {
 }
 
 }  // namespace
+
+std::size_t text_window(const ModelSpec& spec) {
+  const auto context = spec.extents.find("context");
+  return context == spec.extents.end() ? kUsualWindow : std::min<std::size_t>(kUsualWindow, context->second);
+}
 
 std::uint64_t reserved_bytes(const ModelSpec& spec, unsigned threads, std::size_t window_length) {
   // A weight measured alone is held packed, at most a byte and a bit a weight. Logits: two tiles of half a window.

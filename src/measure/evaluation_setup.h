@@ -15,6 +15,10 @@ struct EvaluationSetup {
   std::uint64_t memory_limit = std::uint64_t{1} << 30;  // bytes of hidden states kept in memory
 };
 
+// Tokens of a window: 512, as llama-perplexity and llama-imatrix use by default, or the model's context where that is
+// shorter.
+std::size_t text_window(const ModelSpec& spec);
+
 // Bytes needed beside the hidden states: a block, the largest weight packed, and each thread's window or logits.
 std::uint64_t reserved_bytes(const ModelSpec& spec, unsigned threads, std::size_t window_length);
 

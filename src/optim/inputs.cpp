@@ -1,6 +1,8 @@
 // Factors are made once a group and kept while the matrices that share it are encoded.
 #include "optim/inputs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/fail.h"
@@ -9,6 +11,7 @@ namespace quern {
 namespace {
 
 constexpr double kNoticeableDamping = 0.1;  // of the mean diagonal
+constexpr std::size_t kNamedInputs = 3;     // of those that a note is about
 
 std::uint64_t bytes_of(const InputContext& context) {
   const std::uint64_t columns = context.moments.size();
@@ -39,11 +42,10 @@ std::shared_ptr<const InputContext> Inputs::noted(const std::string& group, std:
                                                   InputContext context) const {
   const std::string where = expert == 0 ? group : fmt::format("{}, expert {}", group, expert);
   if (!context.hessian)
-    notes_[{group, expert}] =
-        fmt::format("no error feedback in the matrices that read {}: {}", where, context.why_no_hessian);
+    notes_[{group, expert}] = {where, fmt::format("no error feedback, since {}", context.why_no_hessian)};
   else if (context.hessian->damping() > kNoticeableDamping)
-    notes_[{group, expert}] =
-        fmt::format("the Hessian of {} took a damping of {:.0f}% of its mean", where, 100 * context.hessian->damping());
+    notes_[{group, expert}] = {
+        where, fmt::format("a damping of {:.0f}% of the Hessian's mean", 100 * context.hessian->damping())};
   return std::make_shared<const InputContext>(std::move(context));
 }
 
@@ -66,8 +68,16 @@ std::shared_ptr<const InputContext> Inputs::of(const Weight& weight, std::size_t
 
 std::vector<std::string> Inputs::notes() const {
   const std::lock_guard lock(mutex_);
+  std::map<std::string, std::vector<std::string>> readers;  // of each remark, whose inputs it is about
+  for (const auto& [key, note] : notes_) readers[note.remark].push_back(note.where);
   std::vector<std::string> all;
-  for (const auto& [key, note] : notes_) all.push_back(note);
+  for (const auto& [remark, inputs] : readers) {
+    const std::size_t named = std::min(kNamedInputs, inputs.size());
+    std::string names =
+        fmt::format("{}", fmt::join(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(named), ", "));
+    if (named < inputs.size()) names += fmt::format(" and {} more", inputs.size() - named);
+    all.push_back(fmt::format("matrices that read {}: {}", names, remark));
+  }
   return all;
 }
 

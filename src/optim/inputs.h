@@ -27,12 +27,15 @@ class Inputs {
   // Of the matrix, or of one of its experts. An expert that saw few tokens takes what is known of all experts of its
   // layer. Safe from several threads: one prepares, the others wait. Error(kInput) when the store was changed.
   std::shared_ptr<const InputContext> of(const Weight& weight, std::size_t expert = 0) const;
-  // What people should know of the groups that were asked for so far, in the order of their names: a Hessian that
-  // cannot be used, so that matrices are rounded by second moments, or one that took more damping than usual.
+  // What people should know of the groups that were asked for so far, a line for all that it is alike for: a Hessian
+  // that cannot be used, so that matrices are rounded by second moments, or one that took more damping than usual.
   std::vector<std::string> notes() const;
 
  private:
   using Key = std::pair<std::string, std::size_t>;
+  struct Note {
+    std::string where, remark;
+  };
   struct Entry {
     Key key;
     std::shared_ptr<const InputContext> context;
@@ -46,7 +49,7 @@ class Inputs {
   std::uint64_t memory_ = 0;
   mutable std::mutex mutex_;
   mutable std::list<Entry> recent_;  // the last one asked for first
-  mutable std::map<Key, std::string> notes_;
+  mutable std::map<Key, Note> notes_;
 };
 
 }  // namespace quern

@@ -8,8 +8,6 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include "encode/encode.h"
-#include "format/load_tokenizer.h"
 #include "format/vocabulary_gguf.h"
 #include "report/html_report.h"
 
@@ -143,8 +141,8 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
 
 // A GGUF file has as many pieces as the embedding has rows: runtimes take the number of tokens from the list. Rows
 // beyond the tokenizer (padding for the hardware, ids that were never used) get pieces that no text becomes.
-Vocabulary padded_vocabulary(const OpenModel& source) {
-  Vocabulary vocabulary = load_tokenizer(source.checkpoint).vocabulary();
+Vocabulary padded_vocabulary(const OpenModel& source, const Tokenizer& tokenizer) {
+  Vocabulary vocabulary = tokenizer.vocabulary();
   const std::uint64_t rows = source.spec.extent("vocab"), pieces = vocabulary.pieces.size();
   if (pieces > rows)
     fail(ErrorCode::kInput,
@@ -155,18 +153,18 @@ Vocabulary padded_vocabulary(const OpenModel& source) {
   return vocabulary;
 }
 
-CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme) {
+CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
+                            const SourceTokenizer& tokenizer) {
   CheckpointHead head;
-  head.tensors = tensor_table(plan, names, source.spec, TensorFiles(source.checkpoint));
-  if (!is_single_file(plan.format)) {
+  if (!is_single_file(format.name)) {
     head.config = source.checkpoint.config();
     return head;
   }
-  head.stem = source.name() + "-" + plan.scheme;
+  head.stem = source.name() + "-" + scheme.name;
   head.metadata = names.metadata;
   head.metadata.set("general.file_type", scheme.gguf_file_type);
   head.metadata.set("general.quantization_version", kQuantizationVersion);
-  add_vocabulary(head.metadata, padded_vocabulary(source));
+  add_vocabulary(head.metadata, padded_vocabulary(source, tokenizer.get()));
   if (const auto text = chat_template(source.checkpoint)) head.metadata.set("tokenizer.chat_template", *text);
   return head;
 }
@@ -201,8 +199,14 @@ void assemble_package(const fs::path& work, const fs::path& folder, const OpenMo
                       const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report) {
   const Plan& plan = report.ladder.back().plan;
   const Checkpoint& files = source.checkpoint;
-  Manifest manifest{files.path().string(), files.format(),           source_files, {}, plan,
-                    report.errors,         source.weights.identity()};
+  Manifest manifest{.source_path = files.path().string(),
+                    .source_format = files.format(),
+                    .source_files = source_files,
+                    .output_files = {},
+                    .plan = plan,
+                    .errors = {},
+                    .overlay = source.weights.identity()};
+  for (const ReportedTensor& tensor : report.tensors) manifest.errors.push_back(tensor.error);
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);
   for (const SourceFile& file : files_that_go_along(files, plan.format))

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "format/load_tokenizer.h"
 #include "plan/plan.h"
 #include "report/manifest.h"
 #include "report/report.h"
@@ -13,6 +14,7 @@
 namespace quern {
 
 inline constexpr const char* kStatisticsName = "statistics.gguf";
+inline constexpr const char* kHessiansName = "hessians";  // a folder beside it, of work and of kept statistics
 inline constexpr const char* kReportName = "report.json";
 inline constexpr const char* kCardName = "README.md";
 inline constexpr const char* kHtmlName = "report.html";
@@ -24,8 +26,10 @@ bool can_export(const OpenModel& source, const Format& format);
 // Names and order of the weights in a container. Error(kInfeasible) when the source cannot be written to it.
 ExportMap export_map(const OpenModel& source, const Format& format);
 
-// Header of the plan's files: tensors, hyper-parameters, vocabulary.
-CheckpointHead package_head(const Plan& plan, const ExportMap& names, const OpenModel& source, const Scheme& scheme);
+// Header of the files of any plan by this scheme, but for their tensors: hyper-parameters, vocabulary. Error(kInput)
+// where the container holds a tokenizer and the source has none that can be used.
+CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
+                            const SourceTokenizer& tokenizer);
 
 // Bytes of the files that a runtime needs in a package with this head, exactly: weights and configuration as they are
 // written, and the files of the source that go along.

@@ -9,6 +9,7 @@
 #include "compress/tiny_package_fixture.h"
 #include "encode/encode.h"
 #include "measure/evaluation_setup.h"
+#include "package/whole_head_fixture.h"
 #include "runtime/walk_memory.h"
 
 namespace quern {
@@ -94,22 +95,22 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   const Inputs none;
   const EncodeInput input{source.weights, source.spec, names, none, pool, observer};
   const Scheme& scheme = find_scheme("q8_0");
-  Plan plan = make_plan({scheme, gguf, source.spec, names, source.weights, "", ""});
+  Plan plan = make_plan({scheme, gguf, source.spec, names, source.weights, ""});
   Journal journal(scratch.path() / "journal");
   StepRecords records(journal, "");
-  const auto write = [&](const char* folder, StepRecords* known, const TensorFiles* earlier) {
+  const auto write = [&](const char* folder, StepRecords* known, std::span<const TensorFiles> earlier = {}) {
     fs::create_directory(scratch.path() / folder);
-    return encode(input, plan, package_head(plan, names, source, scheme), scratch.path() / folder, known, earlier);
+    return encode(input, plan, whole_head(plan, names, source, scheme), scratch.path() / folder, known, earlier);
   };
-  write("first", &records, nullptr);
+  write("first", &records);
   const Checkpoint first = open_checkpoint(scratch.path() / "first");
   for (const PlanStep& step : plan.steps) EXPECT_EQ(first.at(step.output).bytes(), step.bytes) << step.output;
   plan.steps[5].codec = "bf16";
   plan.steps[5].bytes = 2 * element_count(source.checkpoint.at(plan.steps[5].tensor).shape);
   const std::size_t recorded = journal.count(StepRecords::kPrefix);
   EXPECT_EQ(recorded, plan.steps.size());
-  const TensorFiles files(first);
-  const std::vector<EncodeError> copied = write("copied", &records, &files), fresh = write("fresh", nullptr, nullptr);
+  const TensorFiles files[] = {TensorFiles(first)};
+  const std::vector<EncodeError> copied = write("copied", &records, files), fresh = write("fresh", nullptr);
   EXPECT_EQ(journal.count(StepRecords::kPrefix), recorded + 1);
   const auto weights = [&](const char* folder) {
     return open_checkpoint(scratch.path() / folder).files().front().path;
@@ -123,7 +124,7 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   const TensorPart part = open_checkpoint(scratch.path() / "damaged").at(plan.steps[7].output).parts[0];
   OutputFile(weights("damaged"), OutputFile::Content::kKeep).write_at(part.offset, std::vector<std::byte>(9));
   const std::string before = read_text(scratch.path() / "journal");
-  const std::vector<EncodeError> kept = write("damaged", &records, nullptr);
+  const std::vector<EncodeError> kept = write("damaged", &records);
   EXPECT_EQ(sha256_of_file(weights("damaged")), sha256_of_file(weights("fresh")));
   for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(kept[i].weighted, fresh[i].weighted);
   const std::string added = read_text(scratch.path() / "journal").substr(before.size());
@@ -135,8 +136,8 @@ TEST(PackageHead, OfGgufCarriesShapeVocabularyAndFileType) {
   const OpenModel source(llama_7m());
   const Format& gguf = find_format("gguf");
   const ExportMap names = export_map(source, gguf);
-  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, source.spec, names, source.weights, "", ""});
-  const CheckpointHead head = package_head(plan, names, source, find_scheme("q4_k_m"));
+  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, source.spec, names, source.weights, ""});
+  const CheckpointHead head = whole_head(plan, names, source, find_scheme("q4_k_m"));
   EXPECT_EQ(head.stem, "llama-7m-q4_k_m");
   EXPECT_EQ(head.metadata.integer("general.file_type"), 15);
   EXPECT_EQ(head.metadata.integer("general.quantization_version"), 2);

@@ -116,7 +116,7 @@ std::string why_other_source(const OpenModel& original, const Manifest& manifest
   if (!manifest.overlay.empty())
     return fmt::format("the weights of {} were changed before this package was made from them ({}), and are in no file",
                        path, manifest.overlay);
-  if (combined_hash(hash_files(original.checkpoint, pool)) == manifest.plan.source_sha256) return {};
+  if (combined_hash(hash_files(original.checkpoint, pool)) == combined_hash(manifest.source_files)) return {};
   return fmt::format("{} is not the checkpoint that this package was made from (its files have other hashes)", path);
 }
 

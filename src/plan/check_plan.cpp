@@ -87,11 +87,12 @@ Plan read_plan(const fs::path& path) {
 }
 
 Plan checked_plan(const Plan& given, const PlanInput& in, const fs::path& path) {
-  if (given.source_sha256 != in.source_sha256)
+  const std::string table = source_table_hash(in.spec, in.source);
+  if (!given.tensors_sha256.empty() && given.tensors_sha256 != table)
     fail(ErrorCode::kInput,
-         "the plan {} was made for another checkpoint: its source_sha256 is {}, that of {} is {}; make one for this "
+         "the plan {} was made for another checkpoint: its tensors_sha256 is {}, that of {} is {}; make one for this "
          "model with quern plan",
-         path.string(), given.source_sha256, in.source.name(), in.source_sha256);
+         path.string(), given.tensors_sha256, in.source.name(), table);
   if (given.steps.size() != in.names.weights.size())
     fail(ErrorCode::kInput, "the plan {} has {} steps, and {} is written as {} tensors; make one with quern plan",
          path.string(), given.steps.size(), in.source.name(), in.names.weights.size());
@@ -122,8 +123,8 @@ void check_plan_statistics(const Plan& given, const std::string& statistics_sha2
          path.string());
   if (statistics_sha256.empty())
     fail(ErrorCode::kInput,
-         "the plan {} was made with statistics: give the --imatrix that quern plan --save-imatrix wrote, or the same "
-         "--calib",
+         "the plan {} was made with statistics: give the --imatrix that quern plan --save-imatrix wrote, the "
+         "--statistics that --save-statistics kept, or the same --calib",
          path.string());
   fail(ErrorCode::kInput,
        "the plan {} was made with other statistics: their sha256 is {}, that of those given is {}; give the --imatrix "

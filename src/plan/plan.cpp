@@ -1,6 +1,8 @@
 // Making plans.
 #include "plan/plan.h"
 
+#include <fmt/format.h>
+
 #include "base/fail.h"
 #include "base/sha256.h"
 #include "optim/optimizer.h"
@@ -49,10 +51,20 @@ PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplic
 
 }  // namespace
 
+std::string source_table_hash(const ModelSpec& spec, const Weights& source) {
+  std::string lines = source.identity() + "\n";
+  for (const Weight& weight : spec.weights) {
+    const StoredForm stored = source.stored(weight);
+    lines += fmt::format("{} {} {}\n", weight.tensor, stored.encoding, fmt::join(stored.shape, "x"));
+    for (const WeightPart& part : weight.parts) lines += fmt::format("{} {}\n", part.tensor, part.rows);
+  }
+  return sha256_of(std::as_bytes(std::span(lines)));
+}
+
 Plan make_plan(const PlanInput& in) {
   Plan plan{.scheme = in.scheme.name,
             .format = in.format.name,
-            .source_sha256 = in.source_sha256,
+            .tensors_sha256 = source_table_hash(in.spec, in.source),
             .statistics_sha256 = in.statistics_sha256};
   std::optional<MapApplication> map;
   if (in.precision_map) map.emplace(*in.precision_map);

@@ -29,7 +29,8 @@ struct PlanStep {
 
 struct Plan {
   std::string scheme, format;
-  std::string source_sha256;                     // of the names and hashes of the source's files
+  std::string tensors_sha256;                    // of what it is made from: source_table_hash
+  std::string source_sha256;                     // of the source's files, in plans of version 0.1.0; else empty
   std::string statistics_sha256;                 // empty: made without statistics
   std::vector<PlanStep> steps;                   // in file order; one for every weight of the model
   std::vector<std::string> notes;                // what a person should know: a codec that did not fit a shape
@@ -48,6 +49,10 @@ Json to_json(const Plan& plan);
 // Error(kInput) that names the member when something is missing or of another kind.
 Plan plan_from_json(const Json& json);
 
+// Of the names, number formats and shapes of the tensors that the weights are stored as, and of what changes them
+// (Weights::identity): a plan for one model suits every other with the same.
+std::string source_table_hash(const ModelSpec& spec, const Weights& source);
+
 struct Optimizer;
 
 struct PlanInput {
@@ -56,7 +61,7 @@ struct PlanInput {
   const ModelSpec& spec;
   const ExportMap& names;
   const Weights& source;
-  std::string source_sha256, statistics_sha256;
+  std::string statistics_sha256;
   const PrecisionMap* precision_map = nullptr;  // null: the scheme decides everything
   const Optimizer* optimizer = nullptr;         // of matrices whose inputs are known; null: by their second moments
   bool has_statistics() const { return !statistics_sha256.empty(); }

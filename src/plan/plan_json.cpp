@@ -69,7 +69,8 @@ Json to_json(const Plan& plan) {
   Json json = Json::object({{"version", 1},
                             {"scheme", plan.scheme},
                             {"format", plan.format},
-                            {"source_sha256", plan.source_sha256},
+                            plan.source_sha256.empty() ? Json::Member{"tensors_sha256", plan.tensors_sha256}
+                                                       : Json::Member{"source_sha256", plan.source_sha256},
                             {"statistics_sha256", plan.statistics_sha256},
                             {"steps", std::move(steps)},
                             {"notes", std::move(notes)}});
@@ -87,8 +88,11 @@ Plan plan_from_json(const Json& json) {
          json.at("version").as_int64());
   Plan plan{.scheme = json.at("scheme").as_string(),
             .format = json.at("format").as_string(),
-            .source_sha256 = json.at("source_sha256").as_string(),
             .statistics_sha256 = json.at("statistics_sha256").as_string()};
+  if (const Json* source = json.find("source_sha256"))
+    plan.source_sha256 = source->as_string();
+  else
+    plan.tensors_sha256 = json.at("tensors_sha256").as_string();
   for (const Json& step : json.at("steps").as_array())
     plan.steps.push_back(
         with_context(fmt::format("in step {}", plan.steps.size()), [&] { return step_from_json(step); }));

@@ -29,7 +29,7 @@ struct Planned {
         gguf_names(map_to_gguf(spec, checkpoint)) {}
 
   Plan plan(const char* scheme, const char* format, const std::string& statistics = {}) const {
-    return make_plan({find_scheme(scheme), find_format(format), spec, gguf_names, weights, "source", statistics});
+    return make_plan({find_scheme(scheme), find_format(format), spec, gguf_names, weights, statistics});
   }
 };
 
@@ -62,6 +62,29 @@ TEST(Plan, HashDoesNotChangeWithTheProgram) {
   // {"version":1,"scheme":"q8_0","format":"gguf","source_sha256":"ab","statistics_sha256":"","steps":[{"tensor":"a",
   // "output":"b","codec":"q8_0","optimizer":"rtn","bytes":34,"reason":"why"}],"notes":[]} in one line
   EXPECT_EQ(plan.sha256(), "085fd0bf13ecc370a2013b7cb2f2f069e59cdc879f444dadb6ab81ce2c78244b");
+}
+
+// Names, number formats and shapes of the source's tensors, whatever numbers are in them.
+TEST(Plan, NamesTheTensorsThatItIsMadeFrom) {
+  const Planned a(tiny("tiny-llama-bias")), b(tiny("tiny-mistral"));
+  const std::string of_a = a.plan("q8_0", "gguf").tensors_sha256;
+  EXPECT_EQ(of_a.size(), 64u);
+  EXPECT_EQ(of_a, a.plan("simple", "safetensors").tensors_sha256);
+  EXPECT_NE(of_a, b.plan("q8_0", "gguf").tensors_sha256);
+  ModelSpec other = a.spec;
+  std::swap(other.weights.front(), other.weights.back());
+  EXPECT_NE(of_a, source_table_hash(other, a.weights));
+}
+
+TEST(Plan, OfVersion010StillReadsBack) {
+  Json json = to_json(Planned(tiny("tiny-llama-bias")).plan("q8_0", "gguf"));
+  Json::Object members;
+  for (const Json::Member& member : json.as_object())
+    members.push_back(member.first == "tensors_sha256" ? Json::Member{"source_sha256", "ab"} : member);
+  const Plan plan = plan_from_json(Json(members));
+  EXPECT_EQ(plan.source_sha256, "ab");
+  EXPECT_EQ(plan.tensors_sha256, "");
+  EXPECT_EQ(dump_json(to_json(plan)), dump_json(Json(members)));
 }
 
 TEST(Plan, JsonThatIsNotAPlanIsRefused) {

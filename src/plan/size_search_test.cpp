@@ -9,7 +9,7 @@
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
 #include "model/replaced_weights.h"
-#include "package/package.h"
+#include "package/whole_head_fixture.h"
 #include "survey/survey.h"
 
 namespace quern {
@@ -44,10 +44,10 @@ class SizeSearchOfLlama7m : public testing::Test {
   const Format& gguf = find_format("gguf");
   const Scheme& scheme = find_scheme("q4_k_m");
   const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({scheme, gguf, model.spec, names, model.weights, "", ""});
+  const Plan base = make_plan({scheme, gguf, model.spec, names, model.weights, ""});
   const std::vector<StepOptions> options = by_bits(model, names, gguf, base);
 
-  std::uint64_t file_bytes(const Plan& plan) const { return gguf.file_bytes(package_head(plan, names, model, scheme)); }
+  std::uint64_t file_bytes(const Plan& plan) const { return gguf.file_bytes(whole_head(plan, names, model, scheme)); }
   SizedPlan search(std::uint64_t most) const {
     return search_size({base, options, most, [this](const Plan& plan) { return file_bytes(plan); }});
   }
@@ -124,18 +124,20 @@ struct Surveyed {
   const Inputs none;
   const EvaluationSetup setup;
   const EncodeInput input;
+  SurveyOriginal original;
 
   explicit Surveyed(const fs::path& path, std::size_t count = 1, std::size_t length = 32)
       : model(path),
         names(export_map(model, gguf)),
-        base(make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, "", ""})),
+        base(make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, ""})),
         windows(random_windows(count, length)),
         pool(2),
-        input{model.weights, model.spec, names, none, pool, observer} {}
+        input{model.weights, model.spec, names, none, pool, observer},
+        original(input, windows, setup) {}
 
   std::vector<StepGroup> each_alone() const { return alone(model, names, windows); }
   std::vector<StepGroup> in_bands() const { return design_survey(model.spec, names, {1, 32, 8}).groups; }
-  SurveyInput of(const std::vector<StepGroup>& groups) const { return {input, base, gguf, groups, windows, setup}; }
+  SurveyInput of(const std::vector<StepGroup>& groups) { return {original, base, gguf, groups}; }
 };
 
 // Shares that are measured alone and add up: the sum for one plan against that plan measured whole.
@@ -276,18 +278,19 @@ TEST(Survey, DoesNotMeasureAMatrixWithTheFormatThatItIsStoredIn) {
   const Format& gguf = find_format("gguf");
   const Scheme& scheme = find_scheme("q3_k_m");
   const ExportMap names = export_map(original, gguf);
-  const Plan plan = make_plan({scheme, gguf, original.spec, names, original.weights, "", ""});
+  const Plan plan = make_plan({scheme, gguf, original.spec, names, original.weights, ""});
   encode({original.weights, original.spec, names, none, pool, observer}, plan,
-         package_head(plan, names, original, scheme), scratch.path());
+         whole_head(plan, names, original, scheme), scratch.path());
   const OpenModel stored(scratch.path());
   const ExportMap again = export_map(stored, gguf);
-  const Plan base = make_plan({scheme, gguf, stored.spec, again, stored.weights, "", ""});
+  const Plan base = make_plan({scheme, gguf, stored.spec, again, stored.weights, ""});
   const EncodeInput input{stored.weights, stored.spec, again, none, pool, observer};
   const Windows windows = random_windows(2, 32);
   const EvaluationSetup setup;
+  SurveyOriginal surveyed(input, windows, setup);
   std::size_t measured = 0;
   const std::vector<StepGroup> groups = alone(stored, names, windows);
-  for (const StepOptions& options : survey({input, base, gguf, groups, windows, setup})) {
+  for (const StepOptions& options : survey({surveyed, base, gguf, groups})) {
     const std::string own = stored.checkpoint.at(base.steps[options.step].tensor).encoding;
     if (own != "q3_k") continue;
     ++measured;

@@ -65,21 +65,20 @@ std::string size_figure(const Report& r) {
 
 std::string scatter_figure(const Report& r, const TensorGrid& grid) {
   Chart chart{.label = "Relative squared error of every matrix against its bytes"};
-  const std::vector<PlanStep>& steps = r.ladder.back().plan.steps;
   double x_low = INFINITY, x_high = 0, y_low = INFINITY, y_high = 0;
   std::size_t exact = 0;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    if (r.tensors[i].kind == TensorFacts::Kind::kKept || !steps[i].bytes) continue;
-    const ChartPoint at{static_cast<double>(steps[i].bytes), r.errors[i].relative_plain()};
+  for (const auto& [step, error, facts] : r.tensors) {
+    if (facts.kind == TensorFacts::Kind::kKept || !step.bytes) continue;
+    const ChartPoint at{static_cast<double>(step.bytes), error.relative_plain()};
     exact += at.y <= 0;
     if (at.y <= 0) continue;
     x_low = std::min(x_low, at.x);
     x_high = std::max(x_high, at.x);
     y_low = std::min(y_low, at.y);
     y_high = std::max(y_high, at.y);
-    chart.marks.push_back({at, grid.style_of(r.tensors[i].role),
-                           fmt::format("{}\n{}, {} bytes\nrelative squared error {}", steps[i].tensor, steps[i].codec,
-                                       grouped(steps[i].bytes), three_digits(at.y))});
+    chart.marks.push_back({at, grid.style_of(facts.role),
+                           fmt::format("{}\n{}, {} bytes\nrelative squared error {}", step.tensor, step.codec,
+                                       grouped(step.bytes), three_digits(at.y))});
   }
   if (chart.marks.empty()) return {};
   chart.x = log_axis("bytes of the tensor", x_low, x_high, size_label);

@@ -42,7 +42,7 @@ std::string provenance(const Report& r, const TensorGrid&) {
   add("program", fmt::format("quern {}", kVersion));
   add("command", escaped(r.command));
   add("arithmetic", fmt::format("{}, {}", escaped(r.precision), escaped(r.instruction_set)));
-  add("source", "sha256 " + escaped(plan.source_sha256));
+  add("source", "sha256 " + escaped(r.source_sha256));
   add("calibration text", text_use(r.calibration));
   add("gate text", text_use(r.gate_text));
   add("report text", text_use(r.report_text));

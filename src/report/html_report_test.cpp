@@ -28,9 +28,9 @@ Report model_of(std::size_t blocks) {
   r.output_bytes = 1'234'567;
   r.ladder.push_back({.plan = {.scheme = "q4_k_m", .format = "gguf"}});
   const auto add = [&](std::string name, std::string role, std::int32_t layer, TensorFacts::Kind kind) {
-    r.ladder[0].plan.steps.push_back({.tensor = std::move(name), .codec = "q4_k", .bytes = 4608, .parameters = 8192});
-    r.errors.push_back({1, 100, 2, 200});
-    r.tensors.push_back({.role = std::move(role), .layer = layer, .kind = kind});
+    PlanStep step{.tensor = std::move(name), .codec = "q4_k", .bytes = 4608, .parameters = 8192};
+    r.ladder[0].plan.steps.push_back(step);
+    r.tensors.push_back({std::move(step), {1, 100, 2, 200}, {.role = std::move(role), .layer = layer, .kind = kind}});
     r.parameters += 8192;
   };
   add("embed", "embed", -1, TensorFacts::Kind::kMatrix);
@@ -56,8 +56,8 @@ TEST(HtmlReport, HoldsTheFiguresAndLeavesOutWhatWasNotMeasured) {
 
   r.quality = some_quality();
   r.notes = {"a remark"};
-  r.tensors[1].kld = 0.0456;
-  r.tensors[1].measured_codec = "q3_k";
+  r.tensors[1].facts.kld = 0.0456;
+  r.tensors[1].facts.measured_codec = "q3_k";
   r.bound.max_kld = 0.01;
   r.accepted = false;
   r.ladder.insert(r.ladder.begin(), r.ladder.front());
@@ -92,11 +92,12 @@ TEST(HtmlReport, EscapesEveryTextThatComesFromFiles) {
   r.model_name = r.architecture = r.command = r.instruction_set = r.precision = kHostile;
   r.notes = {kHostile};
   r.report_text = r.calibration = TextUse{kHostile, kHostile, 1, 1};
-  r.ladder[0].plan.scheme = r.ladder[0].plan.source_sha256 = r.ladder[0].plan.statistics_sha256 = kHostile;
+  r.source_sha256 = r.ladder[0].plan.scheme = r.ladder[0].plan.statistics_sha256 = kHostile;
   for (std::size_t i = 0; i < r.tensors.size(); ++i) {
-    r.tensors[i].role = r.tensors[i].measured_codec = kHostile;
-    r.tensors[i].kld = 0.1;
-    r.ladder[0].plan.steps[i].tensor = r.ladder[0].plan.steps[i].codec = kHostile;
+    r.tensors[i].facts.role = r.tensors[i].facts.measured_codec = kHostile;
+    r.tensors[i].facts.kld = 0.1;
+    r.tensors[i].step.tensor = r.tensors[i].step.codec = r.ladder[0].plan.steps[i].tensor =
+        r.ladder[0].plan.steps[i].codec = kHostile;
   }
   const std::string html = html_report(r);
   EXPECT_FALSE(has(html, "<img"));
@@ -113,7 +114,7 @@ TEST(HtmlReport, FoldsEqualBlocksOfDeepModels) {
 TEST(HtmlReport, OfAModelThatNothingRecognisesHasNoMaps) {
   Report r = model_of(3);
   r.can_run = false;
-  for (TensorFacts& facts : r.tensors) facts.layer = -1;
+  for (ReportedTensor& tensor : r.tensors) tensor.facts.layer = -1;
   const std::string html = html_report(r);
   EXPECT_FALSE(has_section(html, "precision"));
   EXPECT_TRUE(has_section(html, "depth"));

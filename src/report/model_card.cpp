@@ -89,7 +89,7 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
   text +=
       fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);
   text += fmt::format("- source: {} ({} parameters, sha256 {})\n", manifest.source_path, grouped(r.parameters),
-                      plan.source_sha256);
+                      r.source_sha256);
   text += text_line("calibration text", r.calibration) + text_line("gate text", r.gate_text) +
           text_line("report text", r.report_text);
   text += fmt::format("- plan {}, statistics {}\n", plan.sha256(),

@@ -36,20 +36,18 @@ Json ladder_to_json(const std::vector<Trial>& ladder) {
   return trials;
 }
 
-Json tensors_to_json(const Report& report) {
+Json tensors_to_json(const std::vector<ReportedTensor>& reported) {
   Json::Array tensors;
-  const Plan& plan = report.ladder.back().plan;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+  for (const auto& [step, error, facts] : reported) {
     Json& tensor = tensors.emplace_back(
-        Json::object({{"tensor", plan.steps[i].tensor},
-                      {"codec", plan.steps[i].codec},
-                      {"bytes", plan.steps[i].bytes},
-                      {"relative_error", report.errors[i].relative_plain()},
-                      {"relative_weighted_error", report.errors[i].relative_weighted()},
-                      {"relative_output_error",
-                       report.errors[i].output_energy > 0 ? Json(report.errors[i].relative_loss()) : Json()},
-                      {"optimizer", plan.steps[i].optimizer}}));
-    add_facts(report.tensors[i], tensor);
+        Json::object({{"tensor", step.tensor},
+                      {"codec", step.codec},
+                      {"bytes", step.bytes},
+                      {"relative_error", error.relative_plain()},
+                      {"relative_weighted_error", error.relative_weighted()},
+                      {"relative_output_error", error.output_energy > 0 ? Json(error.relative_loss()) : Json()},
+                      {"optimizer", step.optimizer}}));
+    add_facts(facts, tensor);
   }
   return tensors;
 }
@@ -100,7 +98,7 @@ Json to_json(const Report& r) {
        {"bound", Json::object({{"max_perplexity_increase", json_or_null(r.bound.max_perplexity_increase)},
                                {"max_kld", json_or_null(r.bound.max_kld)}})},
        {"quality", r.quality ? to_json(*r.quality) : Json()},
-       {"tensors", tensors_to_json(r)},
+       {"tensors", tensors_to_json(r.tensors)},
        {"size", size_to_json(r.size)},
        {"ladder", ladder_to_json(r.ladder)},
        {"notes", Json::Array(r.notes.begin(), r.notes.end())},

@@ -27,8 +27,16 @@ struct Trial {
   std::uint64_t encoded_tensors = 0;  // the others were copied from the trial before
 };
 
+// A tensor that was written, with what was measured of it.
+struct ReportedTensor {
+  PlanStep step;
+  EncodeError error;
+  TensorFacts facts;
+};
+
 struct Report {
   std::string model_name, architecture, command;
+  std::string source_sha256;  // combined_hash of the source's files
   std::uint64_t parameters = 0;
   std::uint64_t source_bytes = 0;  // files as they came: weights, configuration, tokenizer
   std::uint64_t output_bytes = 0;  // files that a runtime needs, everything counted
@@ -37,12 +45,11 @@ struct Report {
   bool report_text_was_seen = false;  // it is the calibration or gate text too
   QualityBound bound;
   bool accepted = true;
-  bool can_run = true;               // false: no architecture recognises the model
-  std::vector<Trial> ladder;         // in the order tried; the last one is what was written
-  std::vector<EncodeError> errors;   // of the last trial
-  std::vector<TensorFacts> tensors;  // of each step
-  std::optional<SizeChoice> size;    // absent when no size was asked for
-  std::optional<Quality> quality;    // on the report text
+  bool can_run = true;                  // false: no architecture recognises the model
+  std::vector<Trial> ladder;            // in the order tried; the last one is what was written
+  std::vector<ReportedTensor> tensors;  // of the last trial, in file order
+  std::optional<SizeChoice> size;       // absent when no size was asked for
+  std::optional<Quality> quality;       // on the report text
   std::vector<std::string> notes;
   double seconds = 0;
 

@@ -76,24 +76,21 @@ std::string ladder_table(const Report& report) {
 }
 
 std::string tensor_table(const Report& report) {
-  if (report.ladder.empty()) return {};
-  const std::vector<PlanStep>& steps = report.ladder.back().plan.steps;
+  if (report.tensors.empty()) return {};
+  const std::span<const ReportedTensor> all = report.tensors;
   std::string rows;
-  for (std::size_t i = 0; i < std::min(steps.size(), kListedTensors); ++i) {
-    const PlanStep& step = steps[i];
-    const TensorFacts& facts = report.tensors[i];
+  for (const auto& [step, error, facts] : all.first(std::min(all.size(), kListedTensors))) {
     const double bits =
         step.parameters ? 8.0 * static_cast<double>(step.bytes) / static_cast<double>(step.parameters) : 0;
     rows += row({escaped(step.tensor), escaped(facts.role), escaped(step.codec), bits > 0 ? hundredths(bits) : "",
-                 grouped(step.bytes), three_digits(report.errors[i].relative_plain()),
+                 grouped(step.bytes), three_digits(error.relative_plain()),
                  facts.kld ? fmt::format("{} <small>{}</small>", nats(facts.kld), escaped(facts.measured_codec)) : "",
                  nats(facts.predicted_kld)});
   }
-  if (steps.size() > kListedTensors)
-    rows +=
-        row({fmt::format("and {} more, in report.json", steps.size() - kListedTensors), "", "", "", "", "", "", ""});
+  if (all.size() > kListedTensors)
+    rows += row({fmt::format("and {} more, in report.json", all.size() - kListedTensors), "", "", "", "", "", "", ""});
   return fmt::format(
-      "<details><summary>{} tensors, in the order of the file</summary>\n{}</details>\n", grouped(steps.size()),
+      "<details><summary>{} tensors, in the order of the file</summary>\n{}</details>\n", grouped(all.size()),
       table("figures list",
             {"tensor", "role", "format", "bits", "bytes", "relative error", "alone, nats", "predicted, nats"}, rows));
 }

@@ -51,15 +51,12 @@ std::size_t TensorGrid::style_of(const std::string& role) const {
 
 TensorGrid tensor_grid(const Report& report) {
   TensorGrid grid;
-  if (report.ladder.empty()) return grid;
-  const std::vector<PlanStep>& steps = report.ladder.back().plan.steps;
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const TensorFacts& facts = report.tensors[i];
+  for (const auto& [step, error, facts] : report.tensors) {
     if (facts.kind == TensorFacts::Kind::kKept) {
       grid.kept_tensors += 1;
-      grid.kept_parameters += steps[i].parameters;
-    } else if (steps[i].parameters) {
-      add(steps[i], facts, cell_for(facts, grid));
+      grid.kept_parameters += step.parameters;
+    } else if (step.parameters) {
+      add(step, facts, cell_for(facts, grid));
     }
   }
   for (std::vector<GridCell>& block : grid.blocks) block.resize(grid.columns.size());

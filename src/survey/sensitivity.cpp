@@ -10,61 +10,12 @@
 #include "measure/expected_head.h"
 #include "model/replaced_weights.h"
 #include "runtime/head.h"
+#include "survey/fronts.h"
 
 namespace quern {
 namespace {
 
 constexpr const char* kNearest = "rtn";
-
-ActivationStore empty_like(const ActivationStore& store, std::uint64_t memory_limit) {
-  return ActivationStore(store.windows(), store.length(), store.width(), memory_limit);
-}
-
-ActivationStore copy_of(const ActivationStore& from, std::uint64_t memory_limit) {
-  ActivationStore to = empty_like(from, memory_limit);
-  Matrix window(from.length(), from.width());
-  for (std::size_t w = 0; w < from.windows(); ++w) {
-    from.load(w, window.view());
-    to.save(w, window.view());
-  }
-  return to;
-}
-
-// The original's states: fronts[b] is what enters block b (b >= 1); the last entry is the scored rows.
-std::vector<ActivationStore> fronts_of(const WalkContext& context, const Windows& windows, std::uint64_t each) {
-  const std::size_t blocks = context.spec.blocks.size();
-  std::vector<ActivationStore> fronts;
-  fronts.push_back(ActivationStore(0, windows.length, 1, each));
-  fronts.push_back(embed_windows(context, windows, each));
-  for (std::size_t b = 1; b + 1 < blocks; ++b) {
-    fronts.push_back(empty_like(fronts[b], each));
-    run_block(context, b, fronts[b], fronts[b + 1]);
-  }
-  ActivationStore normed = copy_of(fronts[blocks - 1], each);
-  run_head_norm(context, normed);
-  fronts.push_back(scored_rows(normed, each));
-  return fronts;
-}
-
-// What leaves block `block` (the embedding: 0) when it starts from the original's states in front of it; the head's
-// block has not run yet.
-ActivationStore behind_block(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts,
-                             const Windows& windows, std::uint64_t memory_limit) {
-  if (block == 0) return embed_windows(context, windows, memory_limit);
-  if (block + 1 == context.spec.blocks.size()) return copy_of(fronts[block], memory_limit);
-  ActivationStore hidden = empty_like(fronts[block], memory_limit);
-  run_block(context, block, fronts[block], hidden);
-  return hidden;
-}
-
-// Scored rows of a model that differs from the original first in block `block`.
-ActivationStore walk_from(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts,
-                          const Windows& windows, std::uint64_t memory_limit) {
-  ActivationStore hidden = behind_block(context, block, fronts, windows, memory_limit);
-  for (std::size_t b = block + 1; b + 1 < context.spec.blocks.size(); ++b) run_block(context, b, hidden);
-  run_head_norm(context, hidden);
-  return scored_rows(hidden, memory_limit);
-}
 
 // From an original to candidates that share most of their weights with `base`.
 class Divergence {
@@ -195,12 +146,12 @@ std::uint64_t float_bytes(const EncodeInput& in, const StepGroup& group) {
 
 }  // namespace
 
-std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, const std::vector<StepGroup>& groups,
-                                     const Windows& windows, const EvaluationSetup& setup) {
-  const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 4);  // the fronts, the head's, the walk
-  const WalkContext original{in.spec, in.source, in.pool, setup.precision};
-  const std::vector<ActivationStore> fronts = fronts_of(original, windows, each);
-  const Divergence divergence(original, fronts.back(), original, windows, each);
+std::vector<GroupKld> measure_groups(SurveyOriginal& of, const Plan& plan, const std::vector<StepGroup>& groups) {
+  const EncodeInput& in = of.input;
+  const std::uint64_t each = of.store_bytes();
+  const WalkContext original = of.walk();
+  const std::vector<ActivationStore> fronts = of.fronts();
+  const Divergence divergence(original, of.rows(), original, of.windows, each);
   const bool alone = std::ranges::all_of(groups, [&](const StepGroup& g) { return is_of_one_weight(in, g); });
   in.observer.stage(alone ? "measure tensors one by one" : "measure bands of layers", groups.size());
   std::vector<GroupKld> measured;
@@ -210,57 +161,59 @@ std::vector<GroupKld> measure_groups(const EncodeInput& in, const Plan& plan, co
     GroupKld& of_group = measured.emplace_back();
     const std::map<std::size_t, StepGroup> lossy = lossy_weights(in, plan, group);
     std::set<std::size_t> weights;
-    for (const std::size_t w : fitting(in.spec, plan, lossy, 2 * setup.memory_limit)) {
+    for (const std::size_t w : fitting(in.spec, plan, lossy, 2 * of.setup.memory_limit)) {
       const StepGroup& steps = lossy.at(w);
       changed.replace(in.spec.weights[w].tensor, lossy_weight(in, in.spec.weights[w], plan.steps[steps.front()]));
       std::ranges::copy(steps, std::back_inserter(of_group.steps));
       weights.insert(w);
     }
-    const WalkContext candidate{in.spec, changed, in.pool, setup.precision};
+    const WalkContext candidate{in.spec, changed, in.pool, of.setup.precision};
     if (!weights.empty()) of_group.kld = divergence.behind(candidate, weights, fronts, each);
     in.observer.advance(plan.steps[group.front()].tensor);
   }
   return measured;
 }
 
-std::vector<StepHarm> measure_harms(const EncodeInput& in, const Plan& plan, const std::vector<StepGroup>& groups,
-                                    const Windows& windows, const EvaluationSetup& setup) {
-  const std::vector<GroupKld> measured = measure_groups(in, plan, groups, windows, setup);
+std::vector<StepHarm> measure_harms(SurveyOriginal& of, const Plan& plan, const std::vector<StepGroup>& groups) {
+  const std::vector<GroupKld> measured = measure_groups(of, plan, groups);
   std::vector<StepHarm> harms;
   for (std::size_t g = 0; g < groups.size(); ++g) {
     std::uint64_t together = 0;
     for (const std::size_t i : measured[g].steps) together += plan.steps[i].parameters;
     for (const std::size_t i : groups[g])
-      if (is_lossy(in, plan, i))
+      if (is_lossy(of.input, plan, i))
         harms.push_back(
             {i, measured[g].kld * static_cast<double>(plan.steps[i].parameters) / static_cast<double>(together)});
   }
   return harms;
 }
 
-PlanHarm measure_gains(const EncodeInput& in, const Plan& plan, const OpenModel& candidate,
-                       const std::vector<StepGroup>& groups, const Windows& windows, const EvaluationSetup& setup) {
-  const std::uint64_t each = setup.memory_limit / (in.spec.blocks.size() + 5);  // as above, and the original's rows
-  const WalkContext original{in.spec, in.source, in.pool, setup.precision};
-  const WalkContext whole = candidate.walk(in.pool, setup.precision);
-  in.observer.stage("original on the gate text", in.spec.blocks.size() - 1);
-  const ActivationStore reference = final_hidden(original, windows, each, in.observer);
-  if (groups.empty()) {
-    in.observer.stage("candidate on the gate text", in.spec.blocks.size() - 1);
-    const ActivationStore rows = final_hidden(whole, windows, each, in.observer);
-    return {mean_kld(compare(original, reference, whole, rows, windows)), {}};
-  }
-  const std::vector<ActivationStore> fronts = fronts_of(whole, windows, each);
-  const Divergence divergence(original, reference, whole, windows, each);
+double measure_whole(SurveyOriginal& of, const OpenModel& candidate) {
+  const EncodeInput& in = of.input;
+  const WalkContext original = of.walk(), whole = candidate.walk(in.pool, of.setup.precision);
+  const ActivationStore& reference = of.rows();
+  in.observer.stage("candidate on the gate text", in.spec.blocks.size() - 1);
+  const ActivationStore rows = final_hidden(whole, of.windows, of.store_bytes(), in.observer);
+  return mean_kld(compare(original, reference, whole, rows, of.windows));
+}
+
+PlanHarm measure_gains(SurveyOriginal& of, const Plan& plan, const OpenModel& candidate,
+                       const std::vector<StepGroup>& groups) {
+  const EncodeInput& in = of.input;
+  const std::uint64_t each = of.store_bytes();
+  const WalkContext original = of.walk(), whole = candidate.walk(in.pool, of.setup.precision);
+  const ActivationStore& reference = of.rows();
+  const std::vector<ActivationStore> fronts = fronts_of(whole, of.windows, each);
+  const Divergence divergence(original, reference, whole, of.windows, each);
   PlanHarm harm{divergence.of(whole, fronts.back()), {}};
   in.observer.stage("measure tensors together", groups.size());
   for (const StepGroup& group : groups) {
     check_interrupted(in.observer);
-    if (float_bytes(in, group) <= 2 * setup.memory_limit) {
+    if (float_bytes(in, group) <= 2 * of.setup.memory_limit) {
       ReplacedWeights changed(candidate.weights);
       std::set<std::size_t> weights;
       for (const std::size_t i : group) weights.insert(make_exact(in, plan, i, candidate.spec, changed));
-      const WalkContext walk{candidate.spec, changed, in.pool, setup.precision};
+      const WalkContext walk{candidate.spec, changed, in.pool, of.setup.precision};
       harm.gains.push_back({group, harm.kld - divergence.behind(walk, weights, fronts, each)});
     }
     in.observer.advance(plan.steps[group.front()].output);

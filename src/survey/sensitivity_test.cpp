@@ -6,7 +6,7 @@
 
 #include "compress/tiny_package_fixture.h"
 #include "model/replaced_weights.h"
-#include "package/package.h"
+#include "package/whole_head_fixture.h"
 #include "runtime/head.h"
 
 namespace quern {
@@ -29,12 +29,13 @@ struct Fixture {
   explicit Fixture(const std::filesystem::path& path) : model(path) {}
   WalkContext context() { return model.walk(pool, Precision::kF32); }
   Plan plan(const char* scheme) const {
-    return make_plan({find_scheme(scheme), gguf, model.spec, names, model.weights, "", ""});
+    return make_plan({find_scheme(scheme), gguf, model.spec, names, model.weights, ""});
   }
   std::vector<StepHarm> harms(const Plan& plan, std::uint64_t memory_limit) {
-    return measure_harms({model.weights, model.spec, names, none, pool, observer}, plan,
-                         design_survey(model.spec, names, {windows.count(), windows.length}).groups, windows,
-                         {Precision::kF32, memory_limit});
+    const EncodeInput input{model.weights, model.spec, names, none, pool, observer};
+    const EvaluationSetup setup{Precision::kF32, memory_limit};
+    SurveyOriginal original(input, windows, setup);
+    return measure_harms(original, plan, design_survey(model.spec, names, {windows.count(), windows.length}).groups);
   }
 
   // Without any prefix kept: both models walk from the ids to the logits.
@@ -109,11 +110,12 @@ TEST(Groups, AreMeasuredByAsManyMatricesAsFitTheMemory) {
   const std::uint64_t two = 2 * plan.steps[ups[0]].bytes;
   const EncodeInput input{f.model.weights, f.model.spec, f.names, f.none, f.pool, f.observer};
   const EvaluationSetup setup{Precision::kF32, two / 2};
-  const std::vector<GroupKld> measured = measure_groups(input, plan, {ups, {ups[0], ups[1]}}, f.windows, setup);
+  SurveyOriginal original(input, f.windows, setup);
+  const std::vector<GroupKld> measured = measure_groups(original, plan, {ups, {ups[0], ups[1]}});
   ASSERT_EQ(measured.size(), 2u);
   EXPECT_EQ(measured[0].steps, (StepGroup{ups[0], ups[1]}));
   EXPECT_EQ(measured[0].kld, measured[1].kld);
-  const std::vector<StepHarm> harms = measure_harms(input, plan, {ups}, f.windows, setup);
+  const std::vector<StepHarm> harms = measure_harms(original, plan, {ups});
   ASSERT_EQ(harms.size(), 3u);
   for (const StepHarm& harm : harms) EXPECT_DOUBLE_EQ(harm.kld, measured[0].kld / 2);
 }
@@ -131,14 +133,17 @@ TEST(Gains, EqualWholeEvaluationsWithoutTheErrorsOfAGroup) {
   const Plan plan = f.plan("q2_k");
   const ScratchFolder scratch;
   const EncodeInput input{f.model.weights, f.model.spec, f.names, f.none, f.pool, f.observer};
-  encode(input, plan, package_head(plan, f.names, f.model, find_scheme("q2_k")), scratch.path());
+  encode(input, plan, whole_head(plan, f.names, f.model, find_scheme("q2_k")), scratch.path());
   StepGroup matrices;
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     if (f.is_matrix(i)) matrices.push_back(i);
   const std::vector<StepGroup> groups = {{matrices.front()}, {matrices[8], matrices[9]}, {matrices.back()}, matrices};
   const OpenModel candidate(scratch.path());
-  const PlanHarm harm = measure_gains(input, plan, candidate, groups, f.windows, {Precision::kF32, UINT64_MAX / 4});
+  const EvaluationSetup setup{Precision::kF32, UINT64_MAX / 4}, tight{Precision::kF32, 0};
+  SurveyOriginal original(input, f.windows, setup), in_no_memory(input, f.windows, tight);
+  const PlanHarm harm = measure_gains(original, plan, candidate, groups);
   const double whole = f.kld_without(plan, {});
+  EXPECT_NEAR(measure_whole(original, candidate), whole, 1e-4 * whole);
   EXPECT_GT(whole, 0.01);
   EXPECT_NEAR(harm.kld, whole, 1e-4 * whole);
   ASSERT_EQ(harm.gains.size(), groups.size());
@@ -147,8 +152,7 @@ TEST(Gains, EqualWholeEvaluationsWithoutTheErrorsOfAGroup) {
     EXPECT_NEAR(harm.gains[g].kld, whole - f.kld_without(plan, groups[g]), 1e-4 * whole) << g;
   }
   EXPECT_NEAR(harm.gains.back().kld, whole, 1e-4 * whole) << "nothing is lost without the errors of all";
-  EXPECT_TRUE(measure_gains(input, plan, candidate, groups, f.windows, {Precision::kF32, 0}).gains.empty())
-      << "no memory for any in float";
+  EXPECT_TRUE(measure_gains(in_no_memory, plan, candidate, groups).gains.empty()) << "no memory for any in float";
 }
 
 TEST(Compare, EqualsTheLogitsOfWholeWindows) {

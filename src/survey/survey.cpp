@@ -16,6 +16,7 @@ namespace {
 
 constexpr double kProbeBits = 3.5;  // coarse enough to stand out of the noise, fine enough for errors to add up
 constexpr double kMostLoss = 0.2;   // of the weighted energy
+constexpr std::uint64_t kSamplePlaces = 16;  // runs of rows that a sample is made of, at least
 // Nats, far below what can be measured: of two formats of a matrix that seems to mind nothing, the exacter one is
 // better.
 constexpr double kLeastHarm = 1e-9;
@@ -34,7 +35,7 @@ const Codec& stored_codec(const SurveyInput& in, const PlanStep& step, const Ste
   const Codec* codec = find_codec(source.encoding);
   if (!codec)
     fail(ErrorCode::kInput, "{}: tensor {} is stored in a number format that cannot be decoded to weights",
-         in.encode.source.name(), step.tensor);
+         in.encode().source.name(), step.tensor);
   return *codec;
 }
 
@@ -52,8 +53,8 @@ std::optional<std::size_t> probe_of(const Candidate& candidate) {
 std::vector<Candidate> candidates_of(const SurveyInput& in, const std::vector<StepSource>& sources) {
   std::vector<Candidate> all;
   for (std::size_t i = 0; i < in.plan.steps.size(); ++i) {
-    const ExportedWeight& output = in.encode.names.weights[i];
-    const Weight& weight = in.encode.spec.weights[output.weight];
+    const ExportedWeight& output = in.encode().names.weights[i];
+    const Weight& weight = in.encode().spec.weights[output.weight];
     if (keeps_precision(weight)) continue;
     const Codec& stored = stored_codec(in, in.plan.steps[i], sources[i]);
     Candidate candidate{i, sources[i].layout, &stored, codecs_to_try(in.format, weight, output, stored), {}, {}};
@@ -74,19 +75,34 @@ struct Sample {
 
 RowTask loudest_of(const SurveyInput& in, const ExportedRows& rows, const std::vector<RowTask>& tasks) {
   std::vector<float> largest(tasks.size());
-  in.encode.pool.run(tasks.size(), [&](std::size_t i) {
+  in.encode().pool.run(tasks.size(), [&](std::size_t i) {
     const Matrix some = rows.rows(tasks[i].first, tasks[i].count);
     for (const float value : some.flat()) largest[i] = std::max(largest[i], std::abs(value));
   });
   return tasks[static_cast<std::size_t>(std::ranges::max_element(largest) - largest.begin())];
 }
 
-Sample sample_of(const SurveyInput& in, const ExportedRows& rows) {
-  const std::vector<RowTask> all = row_tasks(rows);
+// Each in as many parts as it takes to find `tried` weights in several places.
+std::vector<RowTask> divided(const std::vector<RowTask>& tasks, std::uint64_t tried, const RowLayout& layout) {
+  const std::size_t together = rows_encoded_together(layout.cols);
+  const std::size_t wanted = std::max<std::size_t>(1, tried / kSamplePlaces / std::max<std::uint64_t>(1, layout.cols));
+  const std::size_t grain = (wanted + together - 1) / together * together;
+  std::vector<RowTask> parts;
+  for (const RowTask& task : tasks)
+    for (std::size_t first = 0; first < task.count; first += grain)
+      parts.push_back({task.first + first, std::min(grain, task.count - first), task.expert});
+  return parts;
+}
+
+Sample sample_of(const SurveyInput& in, const ExportedRows& rows, const Optimizer& optimizer) {
+  std::vector<RowTask> all = row_tasks(rows);
   const std::uint64_t weights = rows.layout().rows * rows.layout().cols;
-  if (weights <= in.weights_tried) return {all, std::nullopt, 1};
+  const bool feeds_back = optimizer.needs == Optimizer::Needs::kHessian;
+  const std::uint64_t most = feeds_back ? in.weights_tried_by_feedback : in.weights_tried;
+  if (weights <= most) return {all, std::nullopt, 1};
   Sample sample{{}, loudest_of(in, rows, all), 0};
-  const std::size_t count = std::max<std::size_t>(1, all.size() * in.weights_tried / weights);
+  all = divided(all, most, rows.layout());
+  const std::size_t count = std::max<std::size_t>(1, all.size() * most / weights);
   std::size_t tried = 0;
   for (std::size_t i = 0; i < count; ++i) tried += sample.tasks.emplace_back(all[i * all.size() / count]).count;
   sample.of_all = static_cast<double>(rows.layout().rows) / static_cast<double>(tried);
@@ -95,19 +111,19 @@ Sample sample_of(const SurveyInput& in, const ExportedRows& rows) {
 
 // Of each codec on the matrix; not finite where a value exceeds its range.
 std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candidate) {
-  const ExportedWeight& exported = in.encode.names.weights[candidate.step];
-  const Weight& weight = in.encode.spec.weights[exported.weight];
-  const ExportedRows rows(in.encode.source, weight, exported);
-  const Sample sample = sample_of(in, rows);
+  const ExportedWeight& exported = in.encode().names.weights[candidate.step];
+  const Weight& weight = in.encode().spec.weights[exported.weight];
+  const ExportedRows rows(in.encode().source, weight, exported);
+  const Sample sample = sample_of(in, rows, find_optimizer(in.plan.steps[candidate.step].optimizer));
   std::vector<RowTask> tasks = sample.tasks;
   if (sample.loudest) tasks.push_back(*sample.loudest);
   const std::size_t count = candidate.codecs.size();
   std::vector<EncodeError> errors(tasks.size() * count);
-  in.encode.pool.run(tasks.size() * count, [&](std::size_t i) {
+  in.encode().pool.run(tasks.size() * count, [&](std::size_t i) {
     PlanStep step = in.plan.steps[candidate.step];
     step.codec = candidate.codecs[i % count]->name;
     const RowTask& task = tasks[i / count];
-    errors[i] = encode_rows(rows, step, *rows.inputs(in.encode.inputs, task.expert), task).error;
+    errors[i] = encode_rows(rows, step, *rows.inputs(in.encode().inputs, task.expert), task).error;
   });
   std::vector<EncodeError> sums(count);
   for (std::size_t i = 0; i < errors.size(); ++i) {
@@ -127,8 +143,9 @@ void try_codecs(const SurveyInput& in, Candidate& candidate) {
       codecs.push_back(candidate.codecs[c]);
       candidate.errors.push_back(errors[c]);
     } else {
-      in.encode.observer.note(fmt::format("{} cannot be stored as {}: it holds values too large for that number format",
-                                          in.plan.steps[candidate.step].tensor, candidate.codecs[c]->name));
+      in.encode().observer.note(
+          fmt::format("{} cannot be stored as {}: it holds values too large for that number format",
+                      in.plan.steps[candidate.step].tensor, candidate.codecs[c]->name));
     }
   }
   candidate.codecs = std::move(codecs);
@@ -156,7 +173,7 @@ std::map<std::size_t, EncodeError> probe_errors(const SurveyInput& in, const std
   std::map<std::size_t, EncodeError> of_weights;
   for (const Candidate& candidate : candidates)
     if (candidate.probe && std::ranges::count(steps, candidate.step) > 0)
-      of_weights[in.encode.names.weights[candidate.step].weight] += candidate.errors[*candidate.probe];
+      of_weights[in.encode().names.weights[candidate.step].weight] += candidate.errors[*candidate.probe];
   return of_weights;
 }
 
@@ -172,7 +189,7 @@ std::vector<Rate> rates_of(const SurveyInput& in, const std::vector<Candidate>& 
     const std::map<std::size_t, EncodeError> changed = probe_errors(in, candidates, measured[g].steps);
     for (const Candidate& candidate : candidates) {
       if (!candidate.probe || std::ranges::count(in.groups[g], candidate.step) == 0) continue;
-      const double energy = all.at(in.encode.names.weights[candidate.step].weight).energy();
+      const double energy = all.at(in.encode().names.weights[candidate.step].weight).energy();
       double errors = 0;  // what this matrix alone would have to lose to cost as much
       for (const auto& [weight, error] : changed) errors += error.loss() * (energy / error.energy());
       if (!(errors > 0)) errors = std::numeric_limits<double>::max();  // nothing was measured
@@ -205,18 +222,17 @@ StepOptions options_of(const Candidate& candidate, const std::vector<Rate>& rate
 }  // namespace
 
 std::vector<StepOptions> survey(const SurveyInput& in) {
-  const std::vector<StepSource> sources = step_sources(in.encode.spec, in.encode.names, in.encode.source);
+  const std::vector<StepSource> sources = step_sources(in.encode().spec, in.encode().names, in.encode().source);
   std::vector<Candidate> candidates = candidates_of(in, sources);
-  in.encode.observer.stage("try number formats", candidates.size());
+  in.encode().observer.stage("try number formats", candidates.size());
   for (Candidate& candidate : candidates) {
-    check_interrupted(in.encode.observer);
+    check_interrupted(in.encode().observer);
     try_codecs(in, candidate);
-    in.encode.observer.advance(
+    in.encode().observer.advance(
         fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, candidate.codecs.size()));
   }
   const std::vector<Rate> rates =
-      rates_of(in, candidates,
-               measure_groups(in.encode, probe_plan(in.plan, sources, candidates), in.groups, in.windows, in.setup));
+      rates_of(in, candidates, measure_groups(in.original, probe_plan(in.plan, sources, candidates), in.groups));
   std::vector<StepOptions> all;
   for (const Candidate& candidate : candidates)
     if (StepOptions options = options_of(candidate, rates); !options.options.empty()) all.push_back(std::move(options));

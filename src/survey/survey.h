@@ -1,25 +1,24 @@
 // What every number format would cost: how much each matrix matters, times the error of each codec on it.
 #pragma once
 
-#include "encode/encode.h"
-#include "measure/evaluate.h"
-#include "measure/evaluation_setup.h"
 #include "plan/size_plan.h"
+#include "survey/fronts.h"
 #include "survey/survey_design.h"
 
 namespace quern {
 
-// Weights of a matrix on which codecs are tried, at most: rows taken evenly from larger ones.
-inline constexpr std::uint64_t kWeightsTried = std::uint64_t{1} << 22;
+// Weights of a matrix on which codecs are tried, at most: rows taken evenly from larger ones. Error feedback takes 20
+// times as long as rounding, and all codecs are tried on the same rows.
+inline constexpr std::uint64_t kWeightsTried = std::uint64_t{1} << 22, kWeightsTriedByFeedback = std::uint64_t{1} << 17;
 
 struct SurveyInput {
-  const EncodeInput& encode;
+  SurveyOriginal& original;
   const Plan& plan;  // whose matrices are to choose; its optimizers are kept
   const Format& format;
   const std::vector<StepGroup>& groups;  // each measured as one, see design_survey
-  const Windows& windows;                // on which divergence is measured
-  const EvaluationSetup& setup;
-  std::uint64_t weights_tried = kWeightsTried;
+  std::uint64_t weights_tried = kWeightsTried, weights_tried_by_feedback = kWeightsTriedByFeedback;
+
+  const EncodeInput& encode() const noexcept { return original.input; }
 };
 
 // Options for every matrix of the plan that it does not keep in precision. Each group is quantized to about 3.5 bits,

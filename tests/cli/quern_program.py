@@ -15,8 +15,9 @@ MODEL = ROOT / "models/llama-7m"
 CALIBRATION_TEXT, REPORT_TEXT = ROOT / "texts/calib.txt", ROOT / "texts/eval.txt"
 SHARED = ROOT.parent / "shared"
 
-# Few windows: these tests are about what the program does, not about how good the result is.
-CALIBRATED = ["--calib", CALIBRATION_TEXT, "--calib-windows", "8"]
+# Few windows, and the quick way of choosing codes: these tests are about what the program does, not about how good the
+# result is.
+CALIBRATED = ["--calib", CALIBRATION_TEXT, "--calib-windows", "8", "--optimizer", "weighted"]
 REPORTED = ["--report-text", REPORT_TEXT, "--report-windows", "4"]
 # For tests that hold figures against bounds: bfloat16 products round differently on each kind of processor.
 FLOAT = ["--compute", "f32"]

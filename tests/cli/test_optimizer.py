@@ -19,7 +19,8 @@ class Optimizer(ProgramTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.packages = {name: compress(cls.class_folder / name, *SMALL, "--optimizer", name) for name in ("weighted", "ldlq", "auto")}
+        cls.packages = {name: compress(cls.class_folder / name, *SMALL, "--optimizer", name) for name in ("weighted", "ldlq")}
+        cls.packages["default"] = compress(cls.class_folder / "default", *SMALL)
         cls.reports = {name: read_json(package / "report.json") for name, package in cls.packages.items()}
 
     def kld(self, name):
@@ -33,15 +34,31 @@ class Optimizer(ProgramTest):
             self.assertGreater(tensor["relative_output_error"], 0)
             self.assertLess(tensor["relative_output_error"], 0.2, tensor["tensor"])
 
-    def test_auto_is_what_measures_better(self):
-        self.assertEqual(weights(self.packages["auto"]), weights(self.packages["ldlq"]))
-        note = next(note for note in self.reports["auto"]["notes"] if "codes are chosen by" in note)
+    def test_by_default_it_is_what_measures_better(self):
+        self.assertEqual(weights(self.packages["default"]), weights(self.packages["ldlq"]))
+        note = next(note for note in self.reports["default"]["notes"] if "codes are chosen by" in note)
         self.assertIn("nats on the gate text with ldlq", note)
 
     def test_the_same_bytes_for_any_number_of_threads(self):
-        for threads in ("1", "4"):
-            package = compress(self.folder / threads, *SMALL, "--optimizer", "ldlq", "--threads", threads)
-            self.assertEqual(weights(package), weights(self.packages["ldlq"]))
+        package = compress(self.folder / "one", *SMALL, "--optimizer", "ldlq", "--threads", "1")
+        self.assertEqual(weights(package), weights(self.packages["ldlq"]))
+
+    def test_its_plan_is_followed_from_statistics_that_were_kept(self):
+        plan, kept, moments = self.folder / "plan.json", self.folder / "kept", self.folder / "moments.gguf"
+        done = self.succeed("plan", MODEL, "-o", plan, "--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "8", "--compute", "f32",
+                            "--gate-windows", "1", "--survey-passes", "8", "--optimizer", "ldlq", "--save-statistics", kept)
+        self.assertNotIn("error feedback", done.stderr)
+        out = self.folder / "out"
+        self.succeed("compress", MODEL, "-o", out, "--plan", plan, "--statistics", kept, "--compute", "f32")
+        direct = compress(self.folder / "direct", "--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "8", "--compute", "f32", "--optimizer", "ldlq")
+        self.assertEqual(weights(out), weights(direct))
+        self.refuse(["already exists"], "--calib", CALIBRATION_TEXT, "--optimizer", "ldlq", "--save-statistics", kept, command="plan")
+        # Of another model, and damaged.
+        index = kept / "hessians/index.json"
+        index.write_text(index.read_text().replace('"columns"', '"rows"', 1))
+        self.refuse([kept / "hessians"], "--plan", plan, "--statistics", kept, "--compute", "f32", code=INPUT)
+        index.unlink()
+        self.refuse([kept / "hessians"], "--plan", plan, "--statistics", kept, "--compute", "f32", code=INPUT)
 
     def test_a_size_is_chosen_with_it(self):
         out = self.folder / "out"
@@ -53,14 +70,13 @@ class Optimizer(ProgramTest):
     def test_what_cannot_be(self):
         self.refuse(["ldlq", "give --calib"], "--optimizer", "ldlq")
         self.refuse(["ldlq", "--imatrix"], "--optimizer", "ldlq", "--imatrix", self.packages["ldlq"] / "statistics.gguf")
-        self.refuse(["give --calib"], "--optimizer", "auto")
         self.refuse(["ldql", "did you mean ldlq"], *CALIBRATED, "--optimizer", "ldql")
-        self.refuse(["was made with other statistics"], "--plan", self.packages["ldlq"] / "manifest.json",
+        self.refuse(["error feedback", "--save-statistics"], "--plan", self.packages["ldlq"] / "manifest.json",
                     "--imatrix", self.packages["ldlq"] / "statistics.gguf", code=INPUT)
 
-    def refuse(self, words, *arguments, code=USAGE):
+    def refuse(self, words, *arguments, code=USAGE, command="compress"):
         out = self.folder / "refused"
-        self.fail_with(code, words, "compress", MODEL, "-o", out, *arguments)
+        self.fail_with(code, words, command, MODEL, "-o", out, *arguments)
         self.assert_gone(out)
 
     def test_its_plan_is_followed_to_the_same_bytes(self):

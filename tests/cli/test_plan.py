@@ -158,7 +158,7 @@ class Replay(ProgramTest):
 
     def test_another_checkpoint(self):
         tiny = tiny_llama.write(self.folder / "tiny")
-        self.refuse(INPUT, ["another checkpoint", self.plan["source_sha256"], "quern plan"], self.plan, *self.statistics, model=tiny)
+        self.refuse(INPUT, ["another checkpoint", self.plan["tensors_sha256"], "quern plan"], self.plan, *self.statistics, model=tiny)
 
     def test_other_statistics(self):
         words = [self.plan["statistics_sha256"], "other statistics"]

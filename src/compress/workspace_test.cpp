@@ -1,5 +1,5 @@
 // A model whose files change while it is compressed.
-#include "compress/compression.h"
+#include "compress/workspace.h"
 
 #include <fstream>
 
@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(Compression, RefusesAnInputThatChangedBeforeItsHashWasKnown) {
+TEST(Workspace, RefusesAnInputThatChangedBeforeItsHashWasKnown) {
   const ScratchFolder scratch;
   const fs::path model = scratch.path() / "model";
   fs::copy(tiny("tiny-llama-bias"), model, fs::copy_options::recursive);
@@ -19,12 +19,12 @@ TEST(Compression, RefusesAnInputThatChangedBeforeItsHashWasKnown) {
   options.output = scratch.path() / "out";
   Observer observer;
   {
-    Preparation preparation(options, observer);
-    Compression same(preparation);
+    const Opened opened(options, observer);
+    Workspace same(opened, read_texts(opened));
     EXPECT_NO_THROW(same.know_source());
   }
-  Preparation preparation(options, observer);
-  Compression changed(preparation);
+  const Opened opened(options, observer);
+  Workspace changed(opened, read_texts(opened));
   fs::path weights;
   for (const auto& file : fs::directory_iterator(model))
     if (file.path().extension() == ".safetensors") weights = file.path();

@@ -1,0 +1,92 @@
+// A folder a plan, named after its hash, so that an interrupted run finds it again.
+#include "compress/candidates.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/fail.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "candidate-";
+constexpr std::size_t kKept = 2;  // a decision is between the last two
+
+// As far as they are there and can be opened: not those of a run that ended while it made or removed them.
+std::vector<TensorFiles> files_in(const std::vector<fs::path>& folders) {
+  std::vector<TensorFiles> files;
+  for (const fs::path& folder : folders) {
+    std::error_code ec;
+    if (!fs::is_directory(folder, ec)) continue;
+    try {
+      files.emplace_back(folder);
+    } catch (const Error&) {
+    }
+  }
+  return files;
+}
+
+}  // namespace
+
+std::vector<fs::path> candidate_folders(const WorkFiles& work) {
+  std::vector<fs::path> folders;
+  for (const auto& entry : fs::directory_iterator(work.folder))
+    if (entry.path().filename().string().starts_with(kPrefix)) folders.push_back(entry.path());
+  std::ranges::sort(folders);
+  return folders;
+}
+
+EncodeInput encode_input(const Opened& opened, const Calibrated& calibrated) {
+  return {opened.source.weights, opened.source.spec, opened.names,  calibrated.inputs(),
+          opened.pool(),         opened.observer,    &opened.copied};
+}
+
+std::vector<EncodeError> encode_files(const Opened& opened, const Calibrated& calibrated, const WorkFiles& work,
+                                      const Plan& plan, const fs::path& folder, const std::vector<fs::path>& earlier,
+                                      FileHashes* running) {
+  std::error_code ec;
+  fs::create_directory(folder, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
+  StepRecords records(work.records, calibrated.sha256());
+  EncodeInput input = encode_input(opened, calibrated);
+  input.hashes = running;
+  return encode(input, plan, opened.head_of(plan), folder, &records, files_in(earlier));
+}
+
+Candidates::Candidates(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated,
+                       const WorkFiles& work)
+    : opened_(opened),
+      work_(work),
+      calibrated_(calibrated),
+      input_(encode_input(opened, calibrated)),
+      original_(input_, texts.survey->windows, opened.setup),
+      folders_(candidate_folders(work)) {}
+
+const fs::path& Candidates::written(const Plan& plan) {
+  fs::path folder = work_.folder / fmt::format("{}{:.16}", kPrefix, plan.sha256());
+  std::erase(folders_, folder);
+  encode_files(opened_, calibrated_, work_, plan, folder, folders_, nullptr);
+  folders_.push_back(std::move(folder));
+  while (folders_.size() > kKept) {
+    std::error_code ec;
+    fs::remove_all(folders_.front(), ec);
+    folders_.erase(folders_.begin());
+  }
+  return folders_.back();
+}
+
+double Candidates::measured_whole(const Plan& plan) { return measured_together(plan, {}).kld; }
+
+PlanHarm Candidates::measured_together(const Plan& plan, const std::vector<StepGroup>& groups) {
+  if (work_.journal)
+    if (auto known = work_.journal->together(plan)) return std::move(*known);
+  const OpenModel candidate(written(plan));
+  const PlanHarm harm = groups.empty() ? PlanHarm{measure_whole(original_, candidate), {}}
+                                       : measure_gains(original_, plan, candidate, groups);
+  if (work_.journal) work_.journal->add_together(plan, harm);
+  return harm;
+}
+
+}  // namespace quern

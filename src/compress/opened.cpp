@@ -1,0 +1,98 @@
+// Opening in an order that refuses what cannot work before it takes time or touches the output.
+#include "compress/opened.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/fail.h"
+#include "compress/compress_choice.h"
+#include "package/package.h"
+#include "plan/check_plan.h"
+
+namespace quern {
+namespace {
+
+const CompressOptions& checked(const CompressOptions& options) {
+  check_option_pairs(options);
+  if (!options.statistics.empty()) File{given_moments(options)};
+  if (options.output.empty()) return options;
+  check_output(options.output, options.input, options.existing);
+  OutputFolder::check_target(options.output, options.existing);
+  if (options.bound.is_set())
+    check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
+  return options;
+}
+
+ExportMap names_for_statistics(const OpenModel& source) {
+  if (source.can_run()) try {
+      return map_to_gguf(source.spec, source.checkpoint);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInfeasible) throw;
+    }
+  ExportMap names;
+  for (std::size_t i = 0; i < source.spec.weights.size(); ++i)
+    names.weights.push_back({.weight = i, .name = source.spec.weights[i].gguf});
+  return names;
+}
+
+}  // namespace
+
+Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenModel> model)
+    : pool_(std::make_unique<ThreadPool>(opt.machine.threads)),
+      options(checked(opt)),
+      observer(obs),
+      given(opt.plan.empty() ? std::nullopt : std::optional(read_plan(opt.plan))),
+      precision_map(opt.precision_map.empty() ? std::nullopt : std::optional(read_precision_map(opt.precision_map))),
+      source(model ? std::move(*model) : OpenModel(opt.input, Unrecognised::kList)),
+      tokenizer(source.checkpoint),
+      copied(source.checkpoint),
+      choice(scheme_for(opt, given ? &*given : nullptr, source)),
+      scheme(*choice.scheme),
+      format(format_for(opt, given ? &*given : nullptr, scheme)),
+      names(export_map(source, format)),
+      statistics_names(names_for_statistics(source)),
+      couplings(quern::couplings(format, source.spec, names)),
+      setup(evaluation_setup(opt.machine, source.spec, pool().threads(), text_window(source.spec))),
+      optimizer(optimizer_for(opt)),
+      head_(package_head(names, format, source, scheme, tokenizer)) {}
+
+Plan Opened::plan(const std::string& statistics_sha256, const Optimizer* by) const {
+  const PlanInput input{
+      scheme, format, source.spec, names, source.weights, statistics_sha256, precision_map ? &*precision_map : nullptr,
+      by};
+  if (!given) return make_plan(input);
+  if (!calibrates()) check_plan_statistics(*given, "", options.plan);
+  if (given->statistics_sha256.empty() && calibrates())
+    check_plan_statistics(*given, "not collected yet", options.plan);
+  Plan plan = checked_plan(*given, input, options.plan);
+  if (needs_hessians(plan) && options.calibration_text.empty() && given_hessians(options).empty())
+    fail(ErrorCode::kInput,
+         "the plan {} chooses codes by error feedback, for which an importance matrix is not enough: give the "
+         "--statistics that quern plan --save-statistics kept, or the same --calib",
+         options.plan.string());
+  return plan;
+}
+
+std::vector<std::string> Opened::notes_of(const Plan& plan) const {
+  std::vector<std::string> notes = plan.notes;
+  if (!choice.note.empty()) notes.insert(notes.begin(), choice.note);
+  std::ranges::copy(names.notes, std::back_inserter(notes));
+  std::ranges::copy(assumed_values(source.spec), std::back_inserter(notes));
+  return notes;
+}
+
+std::vector<std::string> Opened::loading_notes(const Plan& plan) const {
+  return source.can_run() ? quern::loading_notes(plan, format, couplings) : std::vector<std::string>();
+}
+
+CheckpointHead Opened::head_of(const Plan& plan) const {
+  CheckpointHead head = head_;
+  head.tensors = tensor_table(plan, names, source.spec, copied);
+  return head;
+}
+
+std::uint64_t Opened::bytes_of(const Plan& plan) const {
+  return package_bytes(head_of(plan), format, source.checkpoint);
+}
+
+}  // namespace quern

@@ -1,0 +1,67 @@
+// The first phase: a model opened, its scheme and container settled. No weight was read, and no text.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compress/compress_options.h"
+#include "compress/scheme_choice.h"
+#include "encode/encode.h"
+#include "format/load_tokenizer.h"
+#include "measure/evaluation_setup.h"
+#include "plan/coupling.h"
+
+namespace quern {
+
+class Opened {
+  const std::unique_ptr<ThreadPool> pool_;
+
+ public:
+  // Opens the model that the options name, unless it is opened already, with weights of its own perhaps. Refuses
+  // options that cannot work, and an output that cannot be written. REQUIRES: the observer outlives this.
+  Opened(const CompressOptions& options, Observer& observer, std::optional<OpenModel> model = std::nullopt);
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  const CompressOptions options;
+  Observer& observer;
+  const std::optional<Plan> given;                  // options.plan, as it was read
+  const std::optional<PrecisionMap> precision_map;  // options.precision_map
+  const OpenModel source;
+  const SourceTokenizer tokenizer;
+  const TensorFiles copied;  // names.copied are tensors of these
+  const SchemeChoice choice;
+  const Scheme& scheme;
+  const Format& format;
+  const ExportMap names;
+  const ExportMap statistics_names;       // llama.cpp's, or for a model that GGUF cannot hold its own in that style
+  const std::vector<Coupling> couplings;  // of the model in the format
+  const EvaluationSetup setup;
+  const Optimizer* const optimizer;  // the one that was named; null: the scheme's, or whichever measures better
+
+  ThreadPool& pool() const noexcept { return *pool_; }
+  WalkContext walk() const { return source.walk(pool(), setup.precision); }
+  // Whether there is something to collect statistics from.
+  bool calibrates() const { return !options.statistics.empty() || !options.calibration_text.empty(); }
+
+  // By the scheme, or the one that was given, which may have been edited. Refuses what cannot be planned.
+  // `statistics_sha256`: empty where there are none. `by`: of matrices whose inputs are known; null: the scheme's.
+  Plan plan(const std::string& statistics_sha256, const Optimizer* by) const;
+  // What a person should know of a plan before it is carried out.
+  std::vector<std::string> notes_of(const Plan& plan) const;
+  // What keeps programs from loading its files.
+  std::vector<std::string> loading_notes(const Plan& plan) const;
+
+  // Header of the files of a plan, and bytes of all of them that a runtime needs.
+  CheckpointHead head_of(const Plan& plan) const;
+  std::uint64_t bytes_of(const Plan& plan) const;
+
+ private:
+  const CheckpointHead head_;  // of any plan: only the tensors differ
+};
+
+}  // namespace quern

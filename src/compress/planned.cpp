@@ -1,0 +1,115 @@
+// A first choice is written and measured, once whole and once without the errors of each group; then one more choice.
+#include "compress/planned.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+#include "package/package.h"
+
+namespace quern {
+namespace {
+
+// Steps that lose something. Those whose weights multiply the same input are one group: fewer measurements, each
+// further from the noise.
+std::vector<StepGroup> groups_of(const Opened& opened, const Plan& plan, std::span<const StepOptions> options) {
+  std::vector<StepGroup> groups;
+  std::vector<std::string> names;
+  for (const StepOptions& of_step : options) {
+    const StepOption* option = option_of(of_step, plan);
+    if (!option || option->kld == 0) continue;
+    const std::string& name = opened.source.spec.weights[opened.names.weights[of_step.step].weight].group;
+    const auto at = name.empty() ? names.end() : std::ranges::find(names, name);
+    if (at != names.end()) {
+      groups[static_cast<std::size_t>(at - names.begin())].push_back(of_step.step);
+    } else {
+      names.push_back(name);
+      groups.push_back({of_step.step});
+    }
+  }
+  return groups;
+}
+
+// A choice, and the options that it was made from.
+struct Choice {
+  SizedPlan plan;
+  std::vector<StepOptions> options;
+};
+
+// Of bands of layers only the whole is measured: their shares are no finer than that.
+Choice measured_as_whole(Choice first, Candidates& candidates) {
+  const double predicted = first.plan.kld;
+  first.plan.whole = candidates.measured_whole(first.plan.plan);
+  first.plan.plan.notes.push_back(fmt::format(
+      "so coarse errors do not simply add up: measured as a whole on the gate text: {:.4f} nats (predicted {:.4f})",
+      *first.plan.whole, predicted));
+  return first;
+}
+
+Choice chosen_again(const Opened& opened, SizeSearch search, Choice first, Candidates& candidates) {
+  const double predicted = first.plan.kld;
+  const std::vector<StepGroup> groups = groups_of(opened, first.plan.plan, first.options);
+  const PlanHarm harm = candidates.measured_together(first.plan.plan, groups);
+  Choice second{{}, shares_measured_together(first.options, first.plan.plan, harm)};
+  search.options = second.options;
+  second.plan = search_size(search);
+  const double kld = candidates.measured_whole(second.plan.plan);
+  Choice& best = kld < harm.kld ? second : first;
+  best.plan.whole = std::min(kld, harm.kld);
+  best.plan.plan.notes.push_back(
+      fmt::format("so coarse errors do not simply add up: {} groups of matrices were measured together, and the number "
+                  "formats chosen again; measured together on the gate text: {:.4f} nats (the first choice: {:.4f}, "
+                  "predicted {:.4f})",
+                  groups.size(), *best.plan.whole, harm.kld, predicted));
+  return std::move(best);
+}
+
+}  // namespace
+
+std::vector<StepOptions> shares_measured_together(std::vector<StepOptions> options, const Plan& plan,
+                                                  const PlanHarm& measured) {
+  for (const GroupKld& group : measured.gains) {
+    const auto is_of_group = [&](const StepOptions& o) { return std::ranges::count(group.steps, o.step) > 0; };
+    double alone = 0;
+    for (const StepOptions& of_step : options)
+      if (const StepOption* option = is_of_group(of_step) ? option_of(of_step, plan) : nullptr) alone += option->kld;
+    if (!(alone > 0)) continue;
+    const double factor = (1 + std::max(0.0, group.kld) / alone) / 2;
+    for (StepOptions& of_step : options)
+      if (is_of_group(of_step))
+        for (StepOption& option : of_step.options) option.kld *= factor;
+  }
+  return options;
+}
+
+Planned plan_as_surveyed(Surveyed surveyed) {
+  SizedPlan chosen;
+  chosen.plan = std::move(surveyed.base);
+  return {std::move(chosen), std::move(surveyed.options), std::nullopt};
+}
+
+Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
+                        Candidates& candidates) {
+  SizeSearch search = size_search(opened, surveyed.base, surveyed.options, most_bytes(opened));
+  Choice choice{search_size(search), surveyed.options};
+  if (choice.plan.kld > kSharesAddUp)
+    choice = texts.survey->design.is_banded ? measured_as_whole(std::move(choice), candidates)
+                                            : chosen_again(opened, search, std::move(choice), candidates);
+  search.options = choice.options;
+  SizeChoice size = size_choice(search, choice.plan);
+  return {std::move(choice.plan), std::move(choice.options), std::move(size)};
+}
+
+SizeSearch size_search(const Opened& opened, const Plan& base, std::span<const StepOptions> options,
+                       std::uint64_t most) {
+  const auto file_bytes = [&opened, head = opened.head_of(base)](const Plan& plan) mutable {
+    head.tensors = tensor_table(plan, opened.names, opened.source.spec, opened.copied);
+    return package_bytes(head, opened.format, opened.source.checkpoint);
+  };
+  return {base, options, most, file_bytes, opened.source.file_bytes(), {&opened.format, opened.couplings}};
+}
+
+std::uint64_t most_bytes(const Opened& opened) {
+  return most_bytes(*opened.options.size, opened.source.parameters(), opened.source.file_bytes());
+}
+
+}  // namespace quern

@@ -1,0 +1,47 @@
+// The fifth phase: a number format for every step.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "compress/surveyed.h"
+#include "plan/size_search.h"
+
+namespace quern {
+
+// Below, nats, errors add up: choosing again changed the divergence of llama-30m by under 1%.
+inline constexpr double kSharesAddUp = 0.03;
+
+struct Planned {
+  SizedPlan chosen;                  // its shares: of each step; empty where nothing was surveyed
+  std::vector<StepOptions> options;  // with the shares that it was chosen from
+  std::optional<SizeChoice> size;    // absent: no size was asked for
+
+  const Plan& plan() const noexcept { return chosen.plan; }
+};
+
+// The base as it is.
+Planned plan_as_surveyed(Surveyed surveyed);
+
+// The best plan for the size that the options ask for. Where it is predicted to lose so much that errors do not add up,
+// it is measured whole, and the plan that is found with shares_measured_together as well; the better of the two is
+// chosen, with a note. Of a model that was surveyed in bands of layers the first is measured whole, and no other looked
+// for. REQUIRES: a size is asked for.
+Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
+                        Candidates& candidates);
+
+// Plans within `most` bytes that differ from `base` in their number formats. REQUIRES: the arguments outlive it.
+SizeSearch size_search(const Opened& opened, const Plan& base, std::span<const StepOptions> options,
+                       std::uint64_t most);
+
+// The bytes that options.size allows. REQUIRES: it is set.
+std::uint64_t most_bytes(const Opened& opened);
+
+// Errors of 2 and 3 bits do not simply add up: `options` scaled so that each group's share of `plan` is the mean of
+// what it adds alone (its options) and of what the whole plan loses less without its errors. Where errors act upon each
+// other in pairs, such shares sum to the divergence of the whole. What was not measured stays as it is.
+std::vector<StepOptions> shares_measured_together(std::vector<StepOptions> options, const Plan& plan,
+                                                  const PlanHarm& measured);
+
+}  // namespace quern

@@ -1,0 +1,41 @@
+// Both ways of choosing codes are encoded and measured: error feedback wins nearly always, and where it does not nobody
+// should get it.
+#include "compress/surveyed.h"
+
+#include "base/fail.h"
+#include "optim/optimizer.h"
+#include "survey/survey.h"
+
+namespace quern {
+
+Plan base_plan(const Opened& opened, const Calibrated& calibrated, Candidates* candidates) {
+  const auto plan_by = [&](const Optimizer* optimizer) { return opened.plan(calibrated.sha256(), optimizer); };
+  const bool is_open = opened.options.optimizer == kMeasuredOptimizer && !opened.given && calibrated.has_hessians();
+  if (!is_open) return plan_by(opened.optimizer);
+  const Optimizer &feedback = best_optimizer(Optimizer::Needs::kHessian),
+                  &rounding = best_optimizer(Optimizer::Needs::kMoments);
+  Plan with = plan_by(&feedback), without = plan_by(&rounding);
+  if (!candidates) return with;
+  const double kld_with = candidates->measured_whole(with), kld_without = candidates->measured_whole(without);
+  const bool feedback_is_better = kld_with <= kld_without;
+  Plan& better = feedback_is_better ? with : without;
+  better.notes.push_back(fmt::format(
+      "codes are chosen by {}: by the scheme alone, {:.5f} nats on the gate text with {}, {:.5f} with {}",
+      feedback_is_better ? feedback.name : rounding.name, kld_with, feedback.name, kld_without, rounding.name));
+  return std::move(better);
+}
+
+Surveyed survey_steps(const Opened& opened, const CompressTexts& texts, Plan base, const WorkFiles& work,
+                      Candidates& candidates) {
+  Surveyed surveyed{std::move(base), {}};
+  if (work.journal)
+    if (auto known = work.journal->survey(surveyed.base)) {
+      surveyed.options = std::move(*known);
+      return surveyed;
+    }
+  surveyed.options = survey({candidates.original(), surveyed.base, opened.format, texts.survey->design.groups});
+  if (work.journal) work.journal->add_survey(surveyed.base, surveyed.options);
+  return surveyed;
+}
+
+}  // namespace quern

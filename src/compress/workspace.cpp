@@ -1,0 +1,47 @@
+// The output is taken before time goes into hashing the model.
+#include "compress/workspace.h"
+
+#include "base/fail.h"
+#include "compress/run_identity.h"
+
+namespace quern {
+namespace {
+
+using Unfinished = OutputFolder::Unfinished;
+
+Unfinished unfinished_of(const CompressOptions& options) {
+  return options.start == CompressOptions::Start::kResume ? Unfinished::kKeep : Unfinished::kRemove;
+}
+
+}  // namespace
+
+SourceHashes::SourceHashes(const Opened& opened) : opened_(opened) { add_files(opened.source.checkpoint, hashes_); }
+
+const std::vector<HashedFile>& SourceHashes::finish() {
+  hashes_.finish(opened_.pool());
+  if (files_.empty()) files_ = hashed_files(opened_.source.checkpoint, hashes_);
+  return files_;
+}
+
+std::string SourceHashes::combined() { return combined_hash(finish(), opened_.source.weights.identity()); }
+
+Workspace::Workspace(const Opened& opened, const CompressTexts& texts)
+    : out(opened.options.output, opened.options.existing, unfinished_of(opened.options)),
+      journal(out.path(), to_json(RunIdentity{opened.options, opened.source, texts, opened.scheme, opened.format,
+                                              opened.setup.precision})),
+      hashes(opened),
+      opened_(opened) {
+  if (journal.knows_source()) know_source();
+}
+
+void Workspace::know_source() {
+  const Json now = hashes_by_name(hashes.finish());
+  if (!journal.knows_source())
+    if (const std::string file = changed_file(journal.stamps(), stamps_by_name(opened_.source.checkpoint));
+        !file.empty())
+      fail(ErrorCode::kInput,
+           "the input has changed while it was compressed: {} is another file now; run the command again", file);
+  journal.expect_source(now);
+}
+
+}  // namespace quern

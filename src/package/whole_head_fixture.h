@@ -1,0 +1,16 @@
+// For tests: the header of a plan's files, with their tensors.
+#pragma once
+
+#include "encode/encode.h"
+#include "package/package.h"
+
+namespace quern {
+
+inline CheckpointHead whole_head(const Plan& plan, const ExportMap& names, const OpenModel& model,
+                                 const Scheme& scheme) {
+  CheckpointHead head = package_head(names, find_format(plan.format), model, scheme, SourceTokenizer(model.checkpoint));
+  head.tensors = tensor_table(plan, names, model.spec, TensorFiles(model.checkpoint));
+  return head;
+}
+
+}  // namespace quern

@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "compress/sizing.h"
+#include "encode/tensor_encoding.h"
 #include "package/package.h"
 #include "survey/sensitivity.h"
 
@@ -51,6 +52,7 @@ void encode_trial(Compression& c, Trials& trials) {
   EncodeInput input = c.prep.encode_input();
   if (!c.options.bound.is_set()) input.hashes = &c.prep.hashes;  // with a bound these files may not be the last
   trials.errors = encode(input, plan, head, folder, &records, earlier ? &*earlier : nullptr);
+  trials.ladder.back().plan = with_stored_bytes(plan, folder);
   fs::remove_all(before, ec);
 }
 

@@ -123,6 +123,7 @@ Plan Preparation::plan(const Optimizer* by) {
 
 std::vector<std::string> Preparation::notes_of(const Plan& plan) const {
   std::vector<std::string> notes = plan.notes;
+  if (std::string note = estimate_note(plan); !note.empty()) notes.push_back(std::move(note));
   if (!choice.note.empty()) notes.insert(notes.begin(), choice.note);
   std::ranges::copy(names.notes, std::back_inserter(notes));
   std::ranges::copy(assumed_values(source.spec), std::back_inserter(notes));

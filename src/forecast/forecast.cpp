@@ -171,7 +171,7 @@ Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
   f.memory_to_compress = allowed_memory(prep.options.machine);
   if (prep.source.can_run()) {
     f.memory = estimate_memory(prep.source.weights, prep.source.spec, 0);
-    f.memory->stored = f.plan.tensor_bytes();
+    f.memory->stored = f.plan.loaded_bytes();
   }
   f.time = expected_time(prep, f.plan, f.survey);
   f.notes = prep.notes_of(f.plan);

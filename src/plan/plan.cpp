@@ -84,7 +84,8 @@ std::string estimate_note(const Plan& plan) {
   std::size_t tensors = 0;
   std::uint64_t bytes = 0;
   for (const PlanStep& step : plan.steps) {
-    if (!codec_named(step.codec).is_measured()) continue;
+    const Codec& codec = codec_named(step.codec);
+    if (!codec.is_measured() && !codec.train) continue;
     ++tensors;
     bytes += step.bytes;
   }

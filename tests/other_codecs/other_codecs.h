@@ -1,0 +1,13 @@
+// Two number formats that no file in the world has.
+#pragma once
+
+#include "codec/codec.h"
+
+namespace quern {
+
+// Rows of sizes that their codes decide: 8-bit codes, a scale of 32 weights, and up to 60 bytes of nothing.
+extern const Codec kRagged;
+// Codes of 4 bits that are chosen 24 at a time: their sum is even. Of a block of all columns; one scale.
+extern const Codec kEven24;
+
+}  // namespace quern

@@ -22,6 +22,7 @@ PackedTensor::PackedTensor(std::shared_ptr<const Codec> codec, RowLayout layout)
     ensure(size.has_value(), "{} rows of {} weights are too many bytes", layout.rows, layout.cols);
     planes_[p].resize(*size);
   }
+  if (codec_->is_measured()) planes_[0].reserve(codec_->stored_bytes(layout.rows, layout.cols));
   if (!codec_->tensor_side) return;
   const std::vector<std::byte> side = codec_->tensor_side->serialise();
   planes_[codec_->planes.size() - 1].assign(side.begin(), side.end());
@@ -54,6 +55,7 @@ void PackedTensor::append_row(std::span<const std::byte> row) {
 
 void PackedTensor::append_row(std::span<const std::byte> sides, std::span<const std::int32_t> codes) {
   std::vector<std::byte> bytes;
+  bytes.reserve(codec_->row_bytes(codes.size()) * 9 / 8);
   codec_->pack_row(*codec_, sides, codes, bytes);
   append_row(bytes);
 }

@@ -1,10 +1,12 @@
-// The tables of this program, and the two number formats that it has beside the library's.
+// The tables of this program, and the number formats that it has beside the library's.
 //
 // ragged   rows     a row: a byte n, then 34 bytes for each 32 weights (float16 scale, signed codes), then n bytes of n
 //          offsets  as every measured codec
 // even24   codes    codes 0..15 for -8..7, two a byte, the first in the low bits; those of each 24 weights sum to an
 //                   even number
 //          scales   4 bytes a row: the scale, binary32
+// tensor8  codes    a signed byte a weight
+//          scale    4 bytes of the whole tensor: the scale, binary32
 #include "tests/other_codecs/other_codecs.h"
 
 #include <algorithm>
@@ -122,6 +124,66 @@ void decode_even(const Codec&, ConstPlanePointers planes, std::span<float> out) 
   }
 }
 
+class TensorScale final : public TensorSide {
+ public:
+  explicit TensorScale(float scale) : scale_(scale) {}
+  std::vector<std::byte> serialise() const override {
+    std::vector<std::byte> bytes(sizeof scale_);
+    store(bytes.data(), scale_);
+    return bytes;
+  }
+  float value() const { return scale_; }
+
+ private:
+  float scale_;
+};
+
+class LargestOfTensor final : public TensorTraining {
+ public:
+  void observe(MatrixView rows) override {
+    for (std::size_t i = 0; i < rows.rows; ++i) largest_ = std::max(largest_, largest_of(rows.row(i)));
+  }
+  void merge(const TensorTraining& other) override {
+    largest_ = std::max(largest_, static_cast<const LargestOfTensor&>(other).largest_);
+  }
+  std::shared_ptr<const TensorSide> finish() const override { return std::make_shared<TensorScale>(largest_ / 127); }
+
+ private:
+  float largest_ = 0;
+};
+
+float scale_of(const Codec& codec) { return static_cast<const TensorScale&>(*codec.tensor_side).value(); }
+
+std::unique_ptr<TensorTraining> train_tensor(const Codec&) { return std::make_unique<LargestOfTensor>(); }
+
+std::shared_ptr<const TensorSide> load_tensor(const Codec&, std::span<const std::byte> bytes) {
+  if (bytes.size() != sizeof(float)) fail(ErrorCode::kInput, "{} bytes are no scale", bytes.size());
+  return std::make_shared<TensorScale>(load<float>(bytes.data()));
+}
+
+void fit_nothing(const Codec&, std::span<const float>, std::span<const float>, std::byte*) {}
+
+void round_tensor(const Codec& codec, const std::byte*, std::uint32_t, std::span<const float> weights,
+                  std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
+  const float scale = scale_of(codec);
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    const float position = scale > 0 && std::isfinite(weights[k]) ? weights[k] / scale : 0;
+    codes[k] = static_cast<std::int32_t>(std::nearbyint(std::clamp(position, -127.0f, 127.0f)));
+    if (!values.empty()) values[k] = scale * static_cast<float>(codes[k]);
+  }
+}
+
+void pack_tensor(const Codec&, const std::byte*, std::span<const std::int32_t> codes, PlanePointers planes) {
+  for (std::size_t k = 0; k < codes.size(); ++k) planes[0][k] = static_cast<std::byte>(codes[k]);
+}
+
+void decode_tensor(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
+  const float scale = scale_of(codec);
+  for (std::size_t k = 0; k < out.size(); ++k)
+    out[k] = scale * static_cast<float>(static_cast<std::int8_t>(planes[0][k]));
+}
+
+constexpr CodecPlane kTensorPlanes[] = {{"codes", 0, 8}, {.name = "scale", .holds = CodecPlane::Holds::kTensorSide}};
 constexpr CodecPlane kRaggedPlanes[] = {{.name = "rows", .holds = CodecPlane::Holds::kRows},
                                         {.name = "offsets", .holds = CodecPlane::Holds::kOffsets}};
 constexpr CodecPlane kEvenPlanes[] = {{"codes", 0, 4}, {"scales", 4, 0}};
@@ -153,17 +215,32 @@ constinit const Codec kEven24 = {.name = "even24",
                                  .decode = decode_even,
                                  .granule = kGranule};
 
+constinit const Codec kTensor8 = {.name = "tensor8",
+                                  .summary = "one scale of the whole tensor",
+                                  .bits_per_weight = 8,
+                                  .block = 0,
+                                  .planes = kTensorPlanes,
+                                  .side_bytes = 0,
+                                  .fit = fit_nothing,
+                                  .round = round_tensor,
+                                  .pack = pack_tensor,
+                                  .decode = decode_tensor,
+                                  .train = train_tensor,
+                                  .load_tensor_side = load_tensor};
+
 std::vector<const Codec*> list_codecs() {
   std::vector<const Codec*> all = built_in_codecs();
-  all.insert(all.end(), {&kRagged, &kEven24});
+  all.insert(all.end(), {&kRagged, &kEven24, &kTensor8});
   return all;
 }
 
 std::vector<PlaneEncoding> list_plane_encodings() {
-  static constexpr std::string_view kRaggedNames[] = {"rows", "offsets"}, kEvenNames[] = {"codes", "scales"};
+  static constexpr std::string_view kRaggedNames[] = {"rows", "offsets"}, kEvenNames[] = {"codes", "scales"},
+                                    kTensorNames[] = {"codes", "scale"};
   std::vector<PlaneEncoding> all = built_in_plane_encodings();
   all.push_back({"ragged", kRaggedNames, "offsets"});
   all.push_back({"even24", kEvenNames});
+  all.push_back({"tensor8", kTensorNames});
   return all;
 }
 

@@ -1,4 +1,4 @@
-// Two number formats that no file in the world has.
+// Number formats that no file in the world has.
 #pragma once
 
 #include "codec/codec.h"
@@ -9,5 +9,7 @@ namespace quern {
 extern const Codec kRagged;
 // Codes of 4 bits that are chosen 24 at a time: their sum is even. Of a block of all columns; one scale.
 extern const Codec kEven24;
+// 8-bit codes under one scale of the whole tensor, which it is trained to.
+extern const Codec kTensor8;
 
 }  // namespace quern

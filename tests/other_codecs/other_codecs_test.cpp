@@ -1,5 +1,5 @@
-// Number formats unlike those of the library go all the way: rows of different sizes, and weights that are chosen
-// together. Where code assumes otherwise, these fail.
+// Number formats unlike those of the library go all the way: rows of different sizes, weights that are chosen together,
+// side information of a whole tensor. Where code assumes otherwise, these fail.
 #include "tests/other_codecs/other_codecs.h"
 
 #include <gtest/gtest.h>
@@ -27,13 +27,14 @@ namespace fs = std::filesystem;
 const fs::path kModel = fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m",
                kTexts = fs::path(QUERN_SOURCE_DIR) / "texts";
 
-// Both formats at once: ragged where rows have 256 weights, even24 where they have 768.
+// All formats at once; even24 where rows have 768 weights.
 class OtherCodecs : public testing::Test {
  protected:
   const ScratchFolder scratch;
   const fs::path map = scratch.write("map.json",
                                      R"([{"match": "re:.*(gate|up|q)_proj.*", "codec": "ragged"},
-                                         {"match": "*down_proj*", "codec": "even24"}])");
+                                         {"match": "*down_proj*", "codec": "even24"},
+                                         {"match": "*o_proj*", "codec": "tensor8"}])");
 
   CompressOptions options(const char* output) const {
     CompressOptions options;
@@ -72,15 +73,17 @@ TEST_F(OtherCodecs, MakeAPackageThatHoldsVerifiesAndRuns) {
   const Report report = compress(options("out"), observer);
   const Plan& plan = report.ladder.back().plan;
   const Checkpoint written = open_checkpoint(scratch.path() / "out");
-  std::size_t ragged = 0, even = 0;
+  std::size_t ragged = 0, even = 0, tensor = 0;
   for (const PlanStep& step : plan.steps) {
     EXPECT_EQ(written.at(step.output).bytes(), step.bytes) << step.output;
     EXPECT_EQ(written.at(step.output).encoding, step.codec);
     ragged += step.codec == "ragged";
     even += step.codec == "even24";
+    tensor += step.codec == "tensor8";
   }
   EXPECT_EQ(ragged, 18u);
   EXPECT_EQ(even, 6u);
+  EXPECT_EQ(tensor, 6u);
   const VerifyResult verified = verify(scratch.path() / "out", kModel, 1, {.threads = 2}, observer);
   EXPECT_TRUE(verified.problems.empty()) << verified.problems[0];
   EXPECT_EQ(verified.compared, plan.steps.size());
@@ -98,7 +101,8 @@ TEST_F(OtherCodecs, ProductsOfPackedRowsAreThoseOfDecodedOnes) {
   const OpenModel model(scratch.path() / "out");
   ThreadPool pool(2);
   const WalkContext context{model.spec, model.weights, pool, Precision::kF32, WeightForm::kPacked};
-  for (const char* name : {"model.layers.3.mlp.up_proj.weight", "model.layers.3.mlp.down_proj.weight"}) {
+  for (const char* name : {"model.layers.3.mlp.up_proj.weight", "model.layers.3.mlp.down_proj.weight",
+                           "model.layers.3.self_attn.o_proj.weight"}) {
     const auto weight = std::ranges::find(model.spec.weights, name, &Weight::tensor);
     ASSERT_NE(weight, model.spec.weights.end());
     const PackedLinear linear(context, *weight);
@@ -152,7 +156,7 @@ TEST_F(OtherCodecs, AForecastSaysThatItsSizesAreEstimates) {
   Preparation preparation(options("out"), observer);
   const Forecast expected = forecast(preparation, nullptr);
   EXPECT_TRUE(std::ranges::any_of(expected.notes,
-                                  [](const std::string& note) { return note.find("18 of ") != std::string::npos; }));
+                                  [](const std::string& note) { return note.find("24 of ") != std::string::npos; }));
   const Report report = compress(options("out"), observer);
   const double ratio = static_cast<double>(expected.model_bytes) / static_cast<double>(report.output_bytes);
   EXPECT_NEAR(ratio, 1, 0.05);
@@ -178,9 +182,9 @@ TEST(Granules, FeedbackLosesLessThanRounding) {
   Random random(2);
   Matrix rows(kRows, kCols);
   for (float& value : rows.flat()) value = static_cast<float>(random.normal());
-  for (const Codec* codec : {&kEven24, &kRagged}) {
+  for (const Codec* codec : {&kEven24, &kRagged, &kTensor8}) {
     const PackedTensor rounded = encode_tensor(*codec, rows.view());
-    PackedTensor fed(*codec, {kRows, kCols});
+    PackedTensor fed(trained_on(*codec, rows.view()), {kRows, kCols});
     encode_with_feedback(*made.factor, rows.view(), {}, fed);
     const auto error_of = [&](const PackedTensor& packed) {
       Matrix decoded(kRows, kCols);

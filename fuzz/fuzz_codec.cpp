@@ -14,8 +14,20 @@ namespace {
 
 constexpr std::size_t kMostWeights = 1024;
 
+// The first half of the bytes as side information of a tensor, the second as a row.
+void unpack_bytes(const Codec& codec, std::span<const std::byte> bytes) try {
+  const auto side = bytes.first(bytes.size() / 2), row = bytes.subspan(bytes.size() / 2);
+  std::shared_ptr<const Codec> trained(std::shared_ptr<const Codec>(), &codec);
+  if (codec.train) trained = trained_codec(codec, codec.load_tensor_side(codec, side));
+  std::vector<float> out(std::min(bytes.size(), kMostWeights) / codec.granule * codec.granule);
+  codec.unpack_row(*trained, row, out);
+} catch (const Error& error) {
+  if (error.code() != ErrorCode::kInput) throw;
+}
+
 // The bytes as one row of as many weights as they suffice for.
 void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) {
+  if (codec.is_measured()) return unpack_bytes(codec, bytes);
   const std::size_t unit = codec.block == 0 ? 1 : codec.block;
   std::size_t cols = 0;
   while (cols + unit <= kMostWeights && codec.row_bytes(cols + unit) <= bytes.size()) cols += unit;
@@ -32,10 +44,9 @@ void encode_floats(const Codec& codec, std::span<const float> floats) {
   const auto weights = floats.first(cols);
   const std::vector<float> importance(weights.rbegin(), weights.rend());
   for (const std::span<const float> columns : {std::span<const float>(), std::span<const float>(importance)}) {
-    PackedTensor packed(codec, {1, cols});
-    encode_row(codec, weights, columns, packed.row(0));
+    const PackedTensor packed = encode_tensor(codec, {weights.data(), 1, cols, cols}, columns);
     std::vector<float> decoded(cols);
-    decode_row(codec, std::as_const(packed).row(0), decoded);
+    decode_row(packed.codec(), packed.row(0), decoded);
     const auto in_range = [](float value) { return std::abs(value) < 1e4f; };
     ensure(!std::ranges::all_of(weights, in_range) ||
                std::ranges::all_of(decoded, [](float value) { return std::isfinite(value); }),

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
+#include "format/plane_types.h"
 #include "format/safetensors_header.h"
 #include "memory_file.h"
 #include "quern/error.h"
@@ -18,6 +19,8 @@ constexpr std::string_view kMark = "\nconfig\n";
 
 // As the opener of the format chooses.
 void join_weights(const Json& config, const std::vector<File>& files, std::vector<TensorEntry>& tensors) {
+  join_plane_tensors(files, tensors);
+  if (declares_planes(config)) return;
   if (is_bitsandbytes(config)) {
     join_bitsandbytes_weights(config, files, tensors);
   } else {

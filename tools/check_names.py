@@ -7,7 +7,7 @@ import sys
 
 import cpp_source
 
-CODEC = re.compile(r'const(?:expr)?\s+Codec\s+k\w+\s*=?\s*(?:\{|\w+<\d+>\()\s*(?:\.name\s*=\s*)?"([^"]+)"')
+CODEC = re.compile(r'(?:const(?:expr)?\s+Codec\s+k\w+\s*=?\s*(?:\{|\w+<\w+>(?:::codec)?\()|\bint4\()\s*(?:\.name\s*=\s*)?"([^"]+)"')
 ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|gpt2", re.I)
 
 # Where a codec's name may stand: its own layer, what a format calls its types, the schemes.

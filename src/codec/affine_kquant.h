@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "codec/affine_centres.h"
+#include "codec/codec.h"
 #include "codec/kquant_codes.h"
 
 namespace quern {
@@ -45,11 +46,11 @@ void decode_affine(const AffineFormat& format, const AffineSide& side, const Kqu
 // Codec::fit and Codec::round of a format.
 template <const AffineFormat& kFormat>
 struct AffineRow {
-  static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+  static void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
     store(side, fit_affine<kFormat.sub_block>(kFormat, weights, importance));
   }
-  static void round(const std::byte* side, std::uint32_t first, std::span<const float> weights,
-                    std::span<std::int32_t> codes, std::span<float> values) {
+  static void round(const Codec&, const std::byte* side, std::uint32_t first, std::span<const float> weights,
+                    std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
     round_affine(kFormat, load<AffineSide>(side), first, weights, codes, values);
   }
 };

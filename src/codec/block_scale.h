@@ -60,7 +60,7 @@ inline ByteCodes nearest_codes(std::span<const float, kScaledBlock> weights, std
 template <const BlockStarts& kStarts, auto kWrite>
 struct ScaledBlocks {
   // Codec::fit. One block takes as long as eight.
-  static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+  static void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
     const BlockColumns x = searchable_weights(weights), w = searchable_importance(importance);
     store(side, fit_block_scales(kStarts, x, w)[0]);
   }

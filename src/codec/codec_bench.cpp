@@ -26,23 +26,24 @@ Sample make_sample() {
   return sample;
 }
 
-void encode_all(const Codec& codec, const Sample& sample, std::span<const float> importance, PackedTensor& packed) {
-  encode_rows(codec, {sample.weights.data(), kRows, kCols, kCols}, importance, packed.row(0));
-}
+MatrixView rows_of(const Sample& sample) { return {sample.weights.data(), kRows, kCols, kCols}; }
 
 void bench_encode(benchmark::State& state, const Codec& codec, const Sample& sample,
                   std::span<const float> importance) {
-  PackedTensor packed(codec, {kRows, kCols});
-  for (auto _ : state) encode_all(codec, sample, importance, packed);
+  const auto trained = trained_on(codec, rows_of(sample));
+  PackedTensor packed(trained, {kRows, kCols});
+  for (auto _ : state) {
+    if (codec.is_measured()) packed = PackedTensor(trained, {kRows, kCols});
+    encode_rows(rows_of(sample), importance, packed);
+  }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kRows * kCols));
 }
 
 void bench_decode(benchmark::State& state, const Codec& codec, const Sample& sample) {
-  PackedTensor packed(codec, {kRows, kCols});
-  encode_all(codec, sample, {}, packed);
+  const PackedTensor packed = encode_tensor(codec, rows_of(sample));
   std::vector<float> out(kCols);
   for (auto _ : state) {
-    for (std::size_t i = 0; i < kRows; ++i) decode_row(codec, std::as_const(packed).row(i), out);
+    for (std::size_t i = 0; i < kRows; ++i) decode_row(packed.codec(), packed.row(i), out);
     benchmark::DoNotOptimize(out.data());
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations() * kRows * kCols));

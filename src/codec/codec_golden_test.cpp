@@ -72,13 +72,13 @@ TEST(Nf4, DecodesAndRoundsAsBitsandbytes) {
   for (std::size_t b = 0; b * kNf4BlockBytes < blocks.size(); ++b) {
     const std::byte *codes = blocks.data() + b * kNf4BlockBytes, *scale = codes + 32;
     std::vector<float> decoded(kNf4Block), values(kNf4Block);
-    codec.decode({codes, scale}, decoded);
+    codec.decode(codec, {codes, scale}, decoded);
     expect_same(decoded, std::span(expected).subspan(b * kNf4Block, kNf4Block));
     std::vector<std::int32_t> rounded(kNf4Block);
-    codec.round(scale, 0, std::span(weights).subspan(b * kNf4Block, kNf4Block), rounded, values);
+    codec.round(codec, scale, 0, std::span(weights).subspan(b * kNf4Block, kNf4Block), {}, rounded, values);
     expect_same(values, decoded);
     std::byte packed[32], packed_scale[4];
-    codec.pack(scale, rounded, {packed, packed_scale});
+    codec.pack(codec, scale, rounded, {packed, packed_scale});
     EXPECT_TRUE(std::equal(std::begin(packed), std::end(packed), codes)) << b;
   }
 }

@@ -2,14 +2,17 @@
 // one row there.
 #pragma once
 
+#include <vector>
+
 #include "codec/codec.h"
 
 namespace quern {
 
-extern const Codec kF32, kF16, kBf16;  // float_codecs.cpp
+extern const Codec kF32, kF16, kBf16;                          // float_codecs.cpp
+extern const Codec kLosslessF32, kLosslessF16, kLosslessBf16;  // lossless.cpp
 extern const Codec kInt8Channel;
-extern const Codec kInt4G32, kInt4G64, kInt4G128, kInt4aG32, kInt4aG64, kInt4aG128;  // int4.cpp
-extern const Codec kNf4, kNf4Dq;                                                     // nf4.cpp
+extern const std::span<const Codec> kInt4;  // int4_g32 ... int4a_g128
+extern const Codec kNf4, kNf4Dq;            // nf4.cpp
 extern const Codec kQ8_0;
 extern const Codec kQ6K;
 extern const Codec kQ5K, kQ4K;    // q5_k_q4_k.cpp
@@ -22,5 +25,9 @@ extern const Codec kIq4Xs;
 extern const Codec kMxfp4;
 extern const Codec kTq2_0;
 extern const Codec kTq1_0;
+
+// Those above, and what codecs() has: they, unless the program says otherwise (codec_list.cpp). In any order.
+std::vector<const Codec*> built_in_codecs();
+std::vector<const Codec*> list_codecs();
 
 }  // namespace quern

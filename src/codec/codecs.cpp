@@ -1,26 +1,34 @@
 // The table of number formats, and whole rows of any of them.
 #include <algorithm>
+#include <functional>
 #include <vector>
 
+#include "base/bytes.h"
+#include "base/fail.h"
 #include "codec/codec_table.h"
 
 namespace quern {
 namespace {
 
-// Highest bits per weight first.
-const Codec* const kCodecs[] = {&kF32,     &kF16,      &kBf16,     &kQ8_0,     &kInt8Channel, &kQ6K,     &kQ5_1,
-                                &kQ5_0,    &kQ5K,      &kQ4_1,     &kInt4aG32, &kIq4Nl,       &kQ4_0,    &kQ4K,
-                                &kInt4G32, &kNf4,      &kInt4aG64, &kMxfp4,    &kIq4Xs,       &kInt4G64, &kInt4aG128,
-                                &kNf4Dq,   &kInt4G128, &kQ3K,      &kQ2K,      &kTq2_0,       &kTq1_0};
+// Of equal bits per weight the first comes first.
+const Codec* const kBeforeInt4[] = {&kF32,  &kLosslessF32, &kF16,  &kBf16, &kLosslessF16, &kLosslessBf16,
+                                    &kQ8_0, &kInt8Channel, &kQ6K,  &kQ5_1, &kQ5_0,        &kQ5K,
+                                    &kQ4_1, &kIq4Nl,       &kQ4_0, &kQ4K,  &kMxfp4,       &kIq4Xs};
+const Codec* const kAfterInt4[] = {&kNf4, &kNf4Dq, &kQ3K, &kQ2K, &kTq2_0, &kTq1_0};
 
 template <typename Pointer>
 void advance(const Codec& codec, std::size_t weights, std::array<Pointer, kMaxPlanes>& planes) {
-  for (std::size_t p = 0; p < codec.planes.size(); ++p) {
-    planes[p] += codec.planes[p].bytes_per_block + weights * codec.planes[p].bytes_per_weight;
-  }
+  for (std::size_t p = 0; p < codec.planes.size(); ++p) planes[p] += codec.planes[p].block_bytes(weights);
 }
 
-PlanePointers row_planes(const Codec& codec, std::size_t cols, PlanePointers planes, std::size_t row) {
+std::uint64_t offset_at(const std::byte* offsets, std::size_t row) {
+  return load<std::uint64_t>(offsets + row * sizeof(std::uint64_t));
+}
+
+template <typename Pointer>
+std::array<Pointer, kMaxPlanes> planes_of_row(const Codec& codec, std::uint64_t cols,
+                                              std::array<Pointer, kMaxPlanes> planes, std::size_t row) {
+  if (codec.is_measured()) planes[0] += offset_at(planes[1], row) - offset_at(planes[1], 0);
   for (std::size_t p = 0; p < codec.planes.size(); ++p) planes[p] += row * codec.plane_row_bytes(p, cols);
   return planes;
 }
@@ -29,52 +37,110 @@ std::span<const float> columns_of(std::span<const float> importance, std::size_t
   return importance.empty() ? importance : importance.subspan(first, count);
 }
 
-// Side information of all blocks, run by run in a form that can be stored.
-std::vector<std::byte> fit_blocks(const Codec& codec, MatrixView rows, std::span<const float> importance,
-                                  std::size_t block) {
-  std::vector<std::byte> sides(rows.rows * (rows.cols / block) * codec.side_bytes);
-  std::byte* side = sides.data();
-  for (std::size_t i = 0; i < rows.rows; ++i)
-    for (std::size_t first = 0; first < rows.cols; first += block, side += codec.side_bytes)
-      codec.fit(rows.row(i).subspan(first, block), columns_of(importance, first, block), side);
-  const std::size_t run = std::size_t{codec.settled_blocks} * codec.side_bytes;
-  for (std::size_t at = 0; codec.settle && at < sides.size(); at += run)
-    codec.settle(std::span(sides).subspan(at, std::min(run, sides.size() - at)));
-  return sides;
-}
-
 // Rows whose runs of blocks concern no others.
 void encode_together(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers first_row) {
   if (rows.cols == 0) return;
   const std::size_t block = codec.block == 0 ? rows.cols : codec.block;
-  const std::vector<std::byte> sides = fit_blocks(codec, rows, importance, block);
+  const std::vector<std::byte> sides = fit_blocks(codec, rows, importance);
   const std::byte* side = sides.data();
   std::vector<std::int32_t> codes(block);
   for (std::size_t i = 0; i < rows.rows; ++i) {
     PlanePointers planes = row_planes(codec, rows.cols, first_row, i);
     for (std::size_t first = 0; first < rows.cols; first += block, side += codec.side_bytes) {
-      codec.round(side, 0, rows.row(i).subspan(first, block), codes, {});
-      codec.pack(side, codes, planes);
+      codec.round(codec, side, 0, rows.row(i).subspan(first, block), columns_of(importance, first, block), codes, {});
+      codec.pack(codec, side, codes, planes);
       advance(codec, block, planes);
     }
   }
 }
 
+std::vector<const Codec*> in_order(const std::vector<const Codec*>& listed) {
+  std::vector<const Codec*> all;
+  for (const Codec* codec : listed)
+    all.insert(std::ranges::upper_bound(all, codec->bits_per_weight, std::greater(), &Codec::bits_per_weight), codec);
+  return all;
+}
+
 }  // namespace
 
-std::span<const Codec* const> codecs() { return kCodecs; }
+std::vector<const Codec*> built_in_codecs() {
+  std::vector<const Codec*> all(std::begin(kBeforeInt4), std::end(kBeforeInt4));
+  for (const Codec& codec : kInt4) all.push_back(&codec);
+  all.insert(all.end(), std::begin(kAfterInt4), std::end(kAfterInt4));
+  return all;
+}
+
+std::span<const Codec* const> codecs() {
+  static const std::vector<const Codec*> all = in_order(list_codecs());
+  return all;
+}
 
 const Codec* find_codec(std::string_view name) {
-  for (const Codec* codec : kCodecs) {
+  for (const Codec* codec : codecs()) {
     if (codec->name == name) return codec;
   }
   return nullptr;
 }
 
+const Codec& plain_codec(const Codec& codec) {
+  if (!codec.plain) return codec;
+  const Codec* plain = find_codec(codec.plain);
+  ensure(plain != nullptr, "no codec {}, whose values {} has", codec.plain, codec.name);
+  return *plain;
+}
+
+std::string_view plain_encoding(std::string_view encoding) {
+  const Codec* codec = find_codec(encoding);
+  return codec && codec->plain ? codec->plain : encoding;
+}
+
+std::shared_ptr<const Codec> trained_codec(const Codec& codec, std::shared_ptr<const TensorSide> side) {
+  struct Trained {
+    std::shared_ptr<const TensorSide> side;
+    Codec codec;
+  };
+  const auto trained = std::make_shared<Trained>(Trained{std::move(side), codec});
+  trained->codec.tensor_side = trained->side.get();
+  return {trained, &trained->codec};
+}
+
+std::shared_ptr<const Codec> trained_on(const Codec& codec, MatrixView rows) {
+  if (!codec.train) return {std::shared_ptr<const Codec>(), &codec};
+  const std::unique_ptr<TensorTraining> training = codec.train(codec);
+  training->observe(rows);
+  return trained_codec(codec, training->finish());
+}
+
+PlanePointers row_planes(const Codec& codec, std::uint64_t cols, PlanePointers planes, std::size_t row) {
+  return planes_of_row(codec, cols, planes, row);
+}
+
+ConstPlanePointers row_planes(const Codec& codec, std::uint64_t cols, ConstPlanePointers planes, std::size_t row) {
+  return planes_of_row(codec, cols, planes, row);
+}
+
+std::span<const std::byte> measured_row(ConstPlanePointers planes) {
+  return {planes[0], offset_at(planes[1], 1) - offset_at(planes[1], 0)};
+}
+
+std::vector<std::byte> fit_blocks(const Codec& codec, MatrixView rows, std::span<const float> importance) {
+  const std::size_t block = codec.block == 0 ? rows.cols : codec.block;
+  std::vector<std::byte> sides(rows.rows * codec.blocks_of(rows.cols) * codec.side_bytes);
+  std::byte* side = sides.data();
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    for (std::size_t first = 0; first < rows.cols; first += block, side += codec.side_bytes)
+      codec.fit(codec, rows.row(i).subspan(first, block), columns_of(importance, first, block), side);
+  const std::size_t run = std::size_t{codec.settled_blocks} * codec.side_bytes;
+  for (std::size_t at = 0; codec.settle && at < sides.size(); at += run)
+    codec.settle(codec, std::span(sides).subspan(at, std::min(run, sides.size() - at)));
+  return sides;
+}
+
 void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
+  if (codec.is_measured()) return codec.unpack_row(codec, measured_row(planes), out);
   const std::size_t block = codec.block == 0 ? out.size() : codec.block;
   for (std::size_t first = 0; first < out.size(); first += block) {
-    codec.decode(planes, out.subspan(first, block));
+    codec.decode(codec, planes, out.subspan(first, block));
     advance(codec, block, planes);
   }
 }
@@ -85,6 +151,7 @@ void encode_row(const Codec& codec, std::span<const float> weights, std::span<co
 }
 
 void encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
+  ensure(!codec.is_measured(), "rows of {} have no places of their own", codec.name);
   if (codec.encode) return codec.encode(codec, rows, importance, planes);
   const std::size_t together = codec.settle ? codec.rows_together(rows.cols) : 1;
   for (std::size_t i = 0; i < rows.rows; i += together) {

@@ -92,8 +92,12 @@ std::string hash_of_encoded_fixtures(const Codec& codec) {
     for (const auto half : read_all<std::uint16_t>(folder / fmt::format("{}.f16", source)))
       weights.push_back(f16_to_f32(half));
     for (const auto& importance : {std::span<const float>(), std::span<const float>(columns)}) {
-      PackedTensor out(codec, {weights.size() / columns.size(), columns.size()});
-      encode_all(codec, weights, columns.size(), importance, out);
+      const std::size_t cols = columns.size();
+      const RowLayout layout{weights.size() / cols, cols};
+      PackedTensor out = codec.is_measured()
+                             ? encode_tensor(codec, {weights.data(), layout.rows, cols, cols}, importance)
+                             : PackedTensor(codec, layout);
+      if (!codec.is_measured()) encode_all(codec, weights, cols, importance, out);
       for (std::size_t p = 0; p < codec.planes.size(); ++p) hash.update(out.plane(p));
     }
   }

@@ -24,11 +24,11 @@ struct Bf16 {
   static float decode(Word bits) { return bf16_to_f32(bits); }
 };
 
-void fit(std::span<const float>, std::span<const float>, std::byte*) {}
+void fit(const Codec&, std::span<const float>, std::span<const float>, std::byte*) {}
 
 template <typename Scalar>
-void round(const std::byte*, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-           std::span<float> values) {
+void round(const Codec&, const std::byte*, std::uint32_t, std::span<const float> weights, std::span<const float>,
+           std::span<std::int32_t> codes, std::span<float> values) {
   for (std::size_t k = 0; k < weights.size(); ++k) {
     const auto bits = Scalar::encode(weights[k]);
     codes[k] = static_cast<std::int32_t>(bits);
@@ -37,19 +37,19 @@ void round(const std::byte*, std::uint32_t, std::span<const float> weights, std:
 }
 
 template <typename Scalar>
-void pack(const std::byte*, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte*, std::span<const std::int32_t> codes, PlanePointers planes) {
   using Word = typename Scalar::Word;
   for (std::size_t k = 0; k < codes.size(); ++k) store(planes[0] + k * sizeof(Word), static_cast<Word>(codes[k]));
 }
 
 template <typename Scalar>
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   using Word = typename Scalar::Word;
   for (std::size_t k = 0; k < out.size(); ++k) out[k] = Scalar::decode(load<Word>(planes[0] + k * sizeof(Word)));
 }
 
-constexpr CodecPlane kFourBytes[] = {{"codes", 0, 4}};
-constexpr CodecPlane kTwoBytes[] = {{"codes", 0, 2}};
+constexpr CodecPlane kFourBytes[] = {{"codes", 0, 32}};
+constexpr CodecPlane kTwoBytes[] = {{"codes", 0, 16}};
 
 }  // namespace
 

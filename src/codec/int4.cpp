@@ -14,24 +14,23 @@ namespace {
 
 constexpr int kSymmetricZero = 8;
 constexpr std::uint64_t kRowsPerWord = 8;  // zero points of eight rows share a 32-bit word
+constexpr CodecPlane kPlanes[] = {{"codes", 0, 4}, {"scales", 2}, {"zeros", 1}};
 
 struct Side {
   std::uint16_t scale;  // bfloat16
   std::uint16_t zero;
 };
 
-void fit_symmetric(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
-  const Bf16Grid grid = fit_int4_symmetric(make_scaled_row(weights, importance));
-  store(side, Side{grid.scale, kSymmetricZero});
+bool stores_zeros(const Codec& codec) { return codec.planes.size() == std::size(kPlanes); }
+
+void fit(const Codec& codec, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+  const ScaledRow row = make_scaled_row(weights, importance);
+  const Bf16Grid grid = stores_zeros(codec) ? fit_int4_affine(row) : fit_int4_symmetric(row);
+  store(side, Side{grid.scale, static_cast<std::uint16_t>(stores_zeros(codec) ? grid.zero : kSymmetricZero)});
 }
 
-void fit_affine(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
-  const Bf16Grid grid = fit_int4_affine(make_scaled_row(weights, importance));
-  store(side, Side{grid.scale, static_cast<std::uint16_t>(grid.zero)});
-}
-
-void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-           std::span<float> values) {
+void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<const float>,
+           std::span<std::int32_t> codes, std::span<float> values) {
   const Side group = load<Side>(side);
   const float scale = bf16_to_f32(group.scale), inverse = scale != 0 ? 1.0f / scale : 0.0f;
   const auto zero = static_cast<float>(group.zero);
@@ -42,23 +41,17 @@ void round(const std::byte* side, std::uint32_t, std::span<const float> weights,
   }
 }
 
-void pack_codes(const std::byte* side, std::span<const std::int32_t> codes, const PlanePointers& planes) {
+void pack(const Codec& codec, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
+  const Side group = load<Side>(side);
   for (std::size_t k = 0; k < codes.size(); k += 2)
     planes[0][k / 2] = static_cast<std::byte>(codes[k] | codes[k + 1] << 4);
-  store(planes[1], load<Side>(side).scale);
+  store(planes[1], group.scale);
+  if (stores_zeros(codec)) planes[2][0] = static_cast<std::byte>(group.zero);
 }
 
-void pack_symmetric(const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
-  pack_codes(side, codes, planes);
-}
-
-void pack_affine(const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
-  pack_codes(side, codes, planes);
-  planes[2][0] = static_cast<std::byte>(load<Side>(side).zero);
-}
-
-void decode_codes(const ConstPlanePointers& planes, int zero, std::span<float> out) {
+void decode(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
   const float scale = bf16_to_f32(load<std::uint16_t>(planes[1]));
+  const int zero = stores_zeros(codec) ? std::to_integer<int>(planes[2][0]) : kSymmetricZero;
   for (std::size_t k = 0; k < out.size(); k += 2) {
     const int pair = std::to_integer<int>(planes[0][k / 2]);
     out[k] = scale * static_cast<float>((pair & 15) - zero);
@@ -66,45 +59,40 @@ void decode_codes(const ConstPlanePointers& planes, int zero, std::span<float> o
   }
 }
 
-void decode_symmetric(ConstPlanePointers planes, std::span<float> out) { decode_codes(planes, kSymmetricZero, out); }
-
-void decode_affine(ConstPlanePointers planes, std::span<float> out) {
-  decode_codes(planes, std::to_integer<int>(planes[2][0]), out);
-}
-
-template <std::uint32_t kGroup>
-constexpr CodecPlane kSymmetricPlanes[] = {{"codes", kGroup / 2, 0}, {"scales", 2, 0}};
-template <std::uint32_t kGroup>
-constexpr CodecPlane kAffinePlanes[] = {{"codes", kGroup / 2, 0}, {"scales", 2, 0}, {"zeros", 1, 0}};
-
 // Zero points fill whole words of eight rows.
-template <std::uint32_t kGroup>
-std::uint64_t affine_bytes(std::uint64_t rows, std::uint64_t cols) {
-  const std::uint64_t groups = cols / kGroup, words = (rows + kRowsPerWord - 1) / kRowsPerWord;
-  return rows * groups * (kGroup / 2 + 2) + words * groups * 4;
+std::uint64_t affine_bytes(const Codec& codec, std::uint64_t rows, std::uint64_t cols) {
+  const std::uint64_t words = (rows + kRowsPerWord - 1) / kRowsPerWord, group = codec.block;
+  return rows * (cols / group) * (group / 2 + 2) + words * (cols / group) * 4;
 }
 
-template <std::uint32_t kGroup>
-constexpr Codec symmetric(const char* name, const char* summary) {
-  return {name,          summary, 4.0 + 16.0 / kGroup, kGroup,          kSymmetricPlanes<kGroup>, sizeof(Side),
-          fit_symmetric, round,   pack_symmetric,      decode_symmetric};
-}
+enum class Zeros { kFixed, kStored };
 
-template <std::uint32_t kGroup>
-constexpr Codec affine(const char* name, const char* summary) {
-  Codec codec = {name,       summary, 4.0 + 20.0 / kGroup, kGroup,       kAffinePlanes<kGroup>, sizeof(Side),
-                 fit_affine, round,   pack_affine,         decode_affine};
-  codec.stored_bytes_of = affine_bytes<kGroup>;
+constexpr Codec int4(const char* name, const char* summary, std::uint32_t group, Zeros zeros) {
+  const bool stored = zeros == Zeros::kStored;
+  Codec codec = {.name = name,
+                 .summary = summary,
+                 .bits_per_weight = 4.0 + (stored ? 20.0 : 16.0) / group,
+                 .block = group,
+                 .planes = std::span(kPlanes).first(stored ? 3 : 2),
+                 .side_bytes = sizeof(Side),
+                 .fit = fit,
+                 .round = round,
+                 .pack = pack,
+                 .decode = decode};
+  if (stored) codec.stored_bytes_of = affine_bytes;
   return codec;
 }
 
+constexpr Codec kRows[] = {
+    int4("int4a_g32", "4-bit codes, one bfloat16 scale and zero point of 32 weights", 32, Zeros::kStored),
+    int4("int4_g32", "4-bit codes, one bfloat16 scale of 32 weights", 32, Zeros::kFixed),
+    int4("int4a_g64", "4-bit codes, one bfloat16 scale and zero point of 64 weights", 64, Zeros::kStored),
+    int4("int4_g64", "4-bit codes, one bfloat16 scale of 64 weights", 64, Zeros::kFixed),
+    int4("int4a_g128", "4-bit codes, one bfloat16 scale and zero point of 128 weights", 128, Zeros::kStored),
+    int4("int4_g128", "4-bit codes, one bfloat16 scale of 128 weights", 128, Zeros::kFixed)};
+
 }  // namespace
 
-const Codec kInt4G32 = symmetric<32>("int4_g32", "4-bit codes, one bfloat16 scale of 32 weights");
-const Codec kInt4G64 = symmetric<64>("int4_g64", "4-bit codes, one bfloat16 scale of 64 weights");
-const Codec kInt4G128 = symmetric<128>("int4_g128", "4-bit codes, one bfloat16 scale of 128 weights");
-const Codec kInt4aG32 = affine<32>("int4a_g32", "4-bit codes, one bfloat16 scale and zero point of 32 weights");
-const Codec kInt4aG64 = affine<64>("int4a_g64", "4-bit codes, one bfloat16 scale and zero point of 64 weights");
-const Codec kInt4aG128 = affine<128>("int4a_g128", "4-bit codes, one bfloat16 scale and zero point of 128 weights");
+constinit const std::span<const Codec> kInt4 = kRows;
 
 }  // namespace quern

@@ -12,11 +12,11 @@ namespace {
 
 constexpr int kZero = 128;
 constexpr CodeRange kRange = {-127.0f, 127.0f};
-constexpr CodecPlane kPlanes[] = {{"codes", 0, 1}, {"scales", 2, 0}};
+constexpr CodecPlane kPlanes[] = {{"codes", 0, 8}, {"scales", 2, 0}};
 
 // The scale of the largest weight first, so that nothing worse is ever kept; then coarse steps over a factor of four
 // below it (a few outliers may be cut), then every neighbour of the best.
-void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   const ScaledRow row = make_scaled_row(weights, importance);
   Bf16Grid best;
   const int whole = f32_to_bf16(row.largest / kRange.high);
@@ -32,8 +32,8 @@ void fit(std::span<const float> weights, std::span<const float> importance, std:
   store(side, best.scale);
 }
 
-void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-           std::span<float> values) {
+void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<const float>,
+           std::span<std::int32_t> codes, std::span<float> values) {
   const float scale = bf16_to_f32(load<std::uint16_t>(side)), inverse = scale != 0 ? 1.0f / scale : 0.0f;
   for (std::size_t k = 0; k < weights.size(); ++k) {
     const float code = nearest_code(weights[k] * inverse, kRange.low, kRange.high);
@@ -42,12 +42,12 @@ void round(const std::byte* side, std::uint32_t, std::span<const float> weights,
   }
 }
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   for (std::size_t k = 0; k < codes.size(); ++k) planes[0][k] = static_cast<std::byte>(codes[k]);
   store(planes[1], load<std::uint16_t>(side));
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   const float scale = bf16_to_f32(load<std::uint16_t>(planes[1]));
   for (std::size_t k = 0; k < out.size(); ++k) {
     out[k] = scale * static_cast<float>(std::to_integer<int>(planes[0][k]) - kZero);

@@ -16,7 +16,7 @@ constexpr CodecPlane kPlanes[] = {{"blocks", 2 + kSplitNibbles / 2, 0}};
 
 // Each of the best choices of codes gives a scale; as binary16 has it, it is judged, and once more after least squares
 // for the codes that it leads to. The first of equal errors wins.
-void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   std::array<float, kSplitNibbles> x, w;
   make_searchable(weights, importance, x, w);
   const CodeFits fits = find_code_fits(kIq4Codebook, x, w);
@@ -34,17 +34,17 @@ void fit(std::span<const float> weights, std::span<const float> importance, std:
   store(side, f32_to_f16(best));
 }
 
-void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-           std::span<float> values) {
+void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<const float>,
+           std::span<std::int32_t> codes, std::span<float> values) {
   round_codebook(kIq4Codebook, f16_to_f32(load<std::uint16_t>(side)), weights, codes, values);
 }
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   store(planes[0], load<std::uint16_t>(side));
   pack_split_nibbles(codes, planes[0] + 2);
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   decode_split_nibbles(planes[0] + 2, kIq4Codebook.values, f16_to_f32(load<std::uint16_t>(planes[0])), out);
 }
 

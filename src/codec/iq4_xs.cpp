@@ -19,12 +19,12 @@ constexpr int kZeroScale = 32;
 constexpr std::size_t kHighBits = 2, kLowBits = 4, kNibbles = 8;
 constexpr CodecPlane kPlanes[] = {{"blocks", kNibbles + kIq4SuperBlock / 2, 0}};
 
-void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   store(side, fit_iq4_xs(weights, importance));
 }
 
-void round(const std::byte* side, std::uint32_t first, std::span<const float> weights, std::span<std::int32_t> codes,
-           std::span<float> values) {
+void round(const Codec&, const std::byte* side, std::uint32_t first, std::span<const float> weights,
+           std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
   const auto scales = load<Iq4XsSide>(side);
   const float d = f16_to_f32(scales.d);
   for (std::size_t k = 0; k < weights.size();) {
@@ -36,7 +36,7 @@ void round(const std::byte* side, std::uint32_t first, std::span<const float> we
   }
 }
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   const auto scales = load<Iq4XsSide>(side);
   store(planes[0], scales.d);
   unsigned high = 0, low = 0;
@@ -50,7 +50,7 @@ void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array
   store(planes[0] + kLowBits, static_cast<std::uint32_t>(low));
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   const float d = f16_to_f32(load<std::uint16_t>(planes[0]));
   const unsigned high = load<std::uint16_t>(planes[0] + kHighBits);
   const auto low = load<std::uint32_t>(planes[0] + kLowBits);

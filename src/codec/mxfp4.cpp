@@ -63,7 +63,7 @@ int largest_power(std::span<const float> weights) {
 
 // Every power of two from one that wastes a bit down to one that cuts the largest weight to a 64th, and further while
 // the error is so large that small weights must be what matters.
-void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   constexpr int kBatches = 4;
   constexpr float kGood = 0.03f;
   constexpr Lanes kHalves = {1.0f, 0x1p-1f, 0x1p-2f, 0x1p-3f, 0x1p-4f, 0x1p-5f, 0x1p-6f, 0x1p-7f};
@@ -105,8 +105,8 @@ IntLanes codes_of(Lanes doubled) {
 // GGML_E8M0_TO_FP32_HALF of llama.cpp.
 float scale_of(std::uint8_t e) { return power_of_two(static_cast<int>(e) - kBias); }
 
-void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-           std::span<float> values) {
+void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<const float>,
+           std::span<std::int32_t> codes, std::span<float> values) {
   const auto e = load<std::uint8_t>(side);
   const float scale = scale_of(e), inverse = power_of_two(kBias - static_cast<int>(e));
   for (std::size_t first = 0; first < weights.size(); first += kLanes) {
@@ -123,12 +123,12 @@ void round(const std::byte* side, std::uint32_t, std::span<const float> weights,
   }
 }
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   store(planes[0], load<std::uint8_t>(side));
   pack_split_nibbles(codes, planes[0] + 1);
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   decode_split_nibbles(planes[0] + 1, kDoubled, scale_of(load<std::uint8_t>(planes[0])), out);
 }
 

@@ -77,7 +77,7 @@ float solve_scale(const ScaledRow& block, float scale) {
 
 // The largest magnitude first, which is bitsandbytes' choice, so that nothing worse is ever kept; then a ladder below
 // and a little above it, and least squares for the codes found.
-void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   const ScaledRow block = make_scaled_row(weights, importance);
   if (block.largest < kLeastScale) return store(side, 0.0f);
   const float whole = block.largest * block.unit;
@@ -91,8 +91,8 @@ void fit(std::span<const float> weights, std::span<const float> importance, std:
   store(side, std::max(best.scale / block.unit, kLeastScale));
 }
 
-void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-           std::span<float> values) {
+void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<const float>,
+           std::span<std::int32_t> codes, std::span<float> values) {
   const float absmax = load<float>(side), inverse = reciprocal_of(absmax);
   for (std::size_t k = 0; k < weights.size(); ++k) {
     const std::size_t code = code_of(weights[k] * inverse);
@@ -101,13 +101,13 @@ void round(const std::byte* side, std::uint32_t, std::span<const float> weights,
   }
 }
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   for (std::size_t k = 0; k < codes.size(); k += 2)
     planes[0][k / 2] = static_cast<std::byte>(codes[k] << 4 | codes[k + 1]);
   store(planes[1], load<float>(side));
 }
 
-void decode(ConstPlanePointers planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   const float absmax = load<float>(planes[1]);
   for (std::size_t k = 0; k < out.size(); k += 2) {
     const auto pair = std::to_integer<std::size_t>(planes[0][k / 2]);
@@ -117,7 +117,7 @@ void decode(ConstPlanePointers planes, std::span<float> out) {
 }
 
 // To the nearest scales that are a dynamic 8-bit number times the largest.
-void settle(std::span<std::byte> sides) {
+void settle(const Codec&, std::span<std::byte> sides) {
   float largest = 0;
   for (std::size_t at = 0; at < sides.size(); at += sizeof(float)) largest = std::max(largest, load<float>(&sides[at]));
   if (largest == 0) return;
@@ -127,7 +127,7 @@ void settle(std::span<std::byte> sides) {
   }
 }
 
-std::uint64_t settled_bytes(std::uint64_t rows, std::uint64_t cols) {
+std::uint64_t settled_bytes(const Codec&, std::uint64_t rows, std::uint64_t cols) {
   const std::uint64_t blocks = rows * (cols / kBlock), runs = (blocks + kSettledBlocks - 1) / kSettledBlocks;
   return blocks * (kBlock / 2 + 1) + runs * 4;
 }

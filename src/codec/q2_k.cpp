@@ -21,7 +21,7 @@ constexpr AffineFormat kFormat{.max_code = 3,
                                .cuts = {{-0.03f, 0.0f, 0.03f, 0.06f, 0.09f, 0.13f, 0.17f, 0.22f}, kHighCuts, 1},
                                .steps = kSteps};
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   const auto chosen = load<AffineSide>(side);
   for (std::size_t j = 0; j < kFormat.sub_blocks(); ++j) {
     planes[0][j] = static_cast<std::byte>(chosen.scales[j] | chosen.mins[j] << 4);
@@ -31,7 +31,7 @@ void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array
   store(planes[0] + kMinD, chosen.dmin);
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   AffineSide side{.d = load<std::uint16_t>(planes[0] + kD), .dmin = load<std::uint16_t>(planes[0] + kMinD)};
   for (std::size_t j = 0; j < kFormat.sub_blocks(); ++j) {
     const auto both = std::to_integer<unsigned>(planes[0][j]);

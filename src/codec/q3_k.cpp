@@ -25,7 +25,7 @@ constexpr std::array<Lanes, 2> kLadder[] = {{{{1.7f, 1.98f, 2.26f, 2.54f, 2.82f,
 constexpr SymmetricFormat kFormat{
     .codes = {-4.0f, 3.0f}, .scales = {-32.0f, 31.0f}, .ladder = kLadder, .steps = kSteps};
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   const auto chosen = load<SymmetricSide>(side);
   pack_bits(codes, 2, planes[0]);
   pack_pairs(codes, 0, planes[0] + kPairs);
@@ -39,7 +39,7 @@ void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array
   store(planes[0] + kD, chosen.d);
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   SymmetricSide side{.d = load<std::uint16_t>(planes[0] + kD)};
   const std::byte* packed = planes[0] + kScales;
   for (std::size_t j = 0; j < kSymmetricSubBlocks; ++j) {

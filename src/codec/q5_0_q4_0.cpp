@@ -32,8 +32,8 @@ template <int kBits>
 struct Row {
   static constexpr CodecPlane kPlanes[] = {{"blocks", 2 + kCodeBytes<kBits>, 0}};
 
-  static void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-                    std::span<float> values) {
+  static void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights,
+                    std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
     const float d = f16_to_f32(load<std::uint16_t>(side)), inverse = d != 0 ? 1.0f / d : 0.0f;
     for (std::size_t k = 0; k < weights.size(); ++k) {
       const float code = nearest_code(weights[k] * inverse, kRange<kBits>.low, kRange<kBits>.high);
@@ -49,13 +49,12 @@ struct Row {
   }
   using Scaled = ScaledBlocks<kStarts<kBits>, write>;
 
-  static void pack(const std::byte* side, std::span<const std::int32_t> codes,
-                   std::array<std::byte*, kMaxPlanes> planes) {
+  static void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
     store(planes[0], load<std::uint16_t>(side));
     pack_codes<kBits>(byte_codes(codes), planes[0] + 2);
   }
 
-  static void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+  static void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
     const float d = f16_to_f32(load<std::uint16_t>(planes[0]));
     const auto codes = unpack_codes<kBits>(planes[0] + 2);
     for (std::size_t k = 0; k < kCodesOfBlock; ++k) out[k] = d * static_cast<float>(codes[k] - kZero<kBits>);

@@ -42,7 +42,7 @@ struct Row {
   static constexpr std::size_t kCodes = 4;
   static constexpr CodecPlane kPlanes[] = {{"blocks", kCodes + kCodeBytes<kBits>, 0}};
 
-  static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+  static void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
     std::array<float, kCodesOfBlock> x, w;
     make_searchable(weights, importance, x, w);
     const auto run = make_affine_run<kCodesOfBlock>(x, w);
@@ -50,8 +50,8 @@ struct Row {
     store(side, nearest_pair(x, w, centres, kRange<kBits>));
   }
 
-  static void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-                    std::span<float> values) {
+  static void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights,
+                    std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
     const auto chosen = load<Side>(side);
     const float d = f16_to_f32(chosen.d), m = f16_to_f32(chosen.m), inverse = d != 0 ? 1.0f / d : 0.0f;
     for (std::size_t k = 0; k < weights.size(); ++k) {
@@ -61,13 +61,12 @@ struct Row {
     }
   }
 
-  static void pack(const std::byte* side, std::span<const std::int32_t> codes,
-                   std::array<std::byte*, kMaxPlanes> planes) {
+  static void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
     store(planes[0], load<Side>(side));
     pack_codes<kBits>(byte_codes(codes), planes[0] + kCodes);
   }
 
-  static void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+  static void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
     const auto side = load<Side>(planes[0]);
     const float d = f16_to_f32(side.d), m = f16_to_f32(side.m);
     const auto codes = unpack_codes<kBits>(planes[0] + kCodes);

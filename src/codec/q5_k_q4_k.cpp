@@ -55,14 +55,13 @@ struct Row : AffineRow<kFormat<kBits>> {
   static constexpr std::size_t kNibbles = kHead + (kBits - 4) * kBitBytes;
   static constexpr CodecPlane kPlanes[] = {{"blocks", kNibbles + kNibbleBytes, 0}};
 
-  static void pack(const std::byte* side, std::span<const std::int32_t> codes,
-                   std::array<std::byte*, kMaxPlanes> planes) {
+  static void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
     pack_side(load<AffineSide>(side), planes[0]);
     if constexpr (kBits == 5) pack_bits(codes, 4, planes[0] + kHead);
     pack_nibbles(codes, planes[0] + kNibbles);
   }
 
-  static void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+  static void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
     KquantCodes codes = unpack_nibbles(planes[0] + kNibbles);
     if constexpr (kBits == 5) add_bits(planes[0] + kHead, 4, codes);
     decode_affine(kFormat<kBits>, unpack_side(planes[0]), codes, out);

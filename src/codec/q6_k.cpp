@@ -20,7 +20,7 @@ constexpr std::array<Lanes, 2> kLadder[] = {{{{29.5f, 30.6f, 31.7f, 32.8f, 33.9f
 constexpr SymmetricFormat kFormat{
     .codes = {-32.0f, 31.0f}, .scales = {-128.0f, 127.0f}, .ladder = kLadder, .steps = kSteps};
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   const auto chosen = load<SymmetricSide>(side);
   for (std::size_t half = 0; half < 2; ++half) {
     const std::int32_t* from = codes.data() + 128 * half;
@@ -33,7 +33,7 @@ void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array
   store(planes[0] + kD, chosen.d);
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   const SymmetricSide side{.scales = load<std::array<std::int8_t, kSymmetricSubBlocks>>(planes[0] + kScales),
                            .d = load<std::uint16_t>(planes[0] + kD)};
   KquantCodes codes = unpack_pairs(planes[0] + kHighBits);

@@ -19,8 +19,8 @@ constexpr float kUsual[] = {127.0f, 126.0f, 125.0f, 124.0f, 123.0f, 122.0f, 120.
 constexpr float kCutting[] = {137.0f, 144.0f, 152.0f, 161.0f, 171.0f, 182.0f, 194.0f, 208.0f};
 constexpr BlockStarts kStarts = {kRange, kUsual, kCutting, 1 - 127 / 137.0f};
 
-void round(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-           std::span<float> values) {
+void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<const float>,
+           std::span<std::int32_t> codes, std::span<float> values) {
   const float d = f16_to_f32(load<std::uint16_t>(side)), inverse = d != 0 ? 1.0f / d : 0.0f;
   for (std::size_t k = 0; k < weights.size(); ++k) {
     const float code = nearest_code(weights[k] * inverse, kRange.low, kRange.high);
@@ -36,13 +36,13 @@ void write(std::uint16_t scale, ByteCodes codes, std::byte* to) {
 
 using Scaled = ScaledBlocks<kStarts, write>;
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   ByteCodes bytes;
   for (std::size_t k = 0; k < kBlock; ++k) bytes[k] = static_cast<std::int8_t>(codes[k]);
   write(load<std::uint16_t>(side), bytes, planes[0]);
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   const float d = f16_to_f32(load<std::uint16_t>(planes[0]));
   for (std::size_t k = 0; k < kBlock; ++k) out[k] = static_cast<float>(load<std::int8_t>(planes[0] + 2 + k)) * d;
 }

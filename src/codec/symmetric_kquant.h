@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/bytes.h"
+#include "codec/codec.h"
 #include "codec/kquant_codes.h"
 #include "codec/symmetric_centres.h"
 
@@ -43,11 +44,11 @@ void decode_symmetric(const SymmetricFormat& format, const SymmetricSide& side, 
 // Codec::fit and Codec::round of a format.
 template <const SymmetricFormat& kFormat>
 struct SymmetricRow {
-  static void fit(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+  static void fit(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
     store(side, fit_symmetric(kFormat, weights, importance));
   }
-  static void round(const std::byte* side, std::uint32_t first, std::span<const float> weights,
-                    std::span<std::int32_t> codes, std::span<float> values) {
+  static void round(const Codec&, const std::byte* side, std::uint32_t first, std::span<const float> weights,
+                    std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
     round_symmetric(kFormat, load<SymmetricSide>(side), first, weights, codes, values);
   }
 };

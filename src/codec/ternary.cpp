@@ -69,15 +69,15 @@ Split find_split(const Magnitudes& a, const Magnitudes& w) {
 
 }  // namespace
 
-void fit_ternary(std::span<const float> weights, std::span<const float> importance, std::byte* side) {
+void fit_ternary(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   Magnitudes a, w;
   make_searchable(weights, importance, a, w);
   for (float& value : a) value = std::abs(value);
   store(side, f32_to_f16(nearest_f16(find_split(a, w).scale)));
 }
 
-void round_ternary(const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<std::int32_t> codes,
-                   std::span<float> values) {
+void round_ternary(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights,
+                   std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
   const float d = f16_to_f32(load<std::uint16_t>(side)), inverse = d != 0 ? 1.0f / d : 0.0f;
   for (std::size_t k = 0; k < weights.size(); ++k) {
     const float code = nearest_code(weights[k] * inverse, -1.0f, 1.0f);

@@ -6,13 +6,15 @@
 #include <cstdint>
 #include <span>
 
+#include "codec/codec.h"
+
 namespace quern {
 
 inline constexpr std::size_t kTernaryBlock = 256;
 
 // Codec::fit and Codec::round of both.
-void fit_ternary(std::span<const float> weights, std::span<const float> importance, std::byte* side);
-void round_ternary(const std::byte* side, std::uint32_t first, std::span<const float> weights,
-                   std::span<std::int32_t> codes, std::span<float> values);
+void fit_ternary(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side);
+void round_ternary(const Codec&, const std::byte* side, std::uint32_t first, std::span<const float> weights,
+                   std::span<const float>, std::span<std::int32_t> codes, std::span<float> values);
 
 }  // namespace quern

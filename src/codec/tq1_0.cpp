@@ -22,7 +22,7 @@ constexpr std::size_t kScale = 52;
 constexpr unsigned kTrits = 5, kPowerOfThree = 243;
 constexpr CodecPlane kPlanes[] = {{"blocks", 54, 0}};
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   for (const Run& run : kRuns) {
     for (std::size_t i = 0; i < run.bytes; ++i) {
       unsigned number = 0;
@@ -36,7 +36,7 @@ void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array
   store(planes[0] + kScale, load<std::uint16_t>(side));
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   const float d = f16_to_f32(load<std::uint16_t>(planes[0] + kScale));
   for (const Run& run : kRuns) {
     for (std::size_t i = 0; i < run.bytes; ++i) {

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kScale = 64;
 constexpr CodecPlane kPlanes[] = {{"blocks", 66, 0}};
 
-void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array<std::byte*, kMaxPlanes> planes) {
+void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
   for (std::size_t half = 0; half < 2; ++half) {
     const std::int32_t* from = codes.data() + 128 * half;
     for (std::size_t i = 0; i < 32; ++i) {
@@ -24,7 +24,7 @@ void pack(const std::byte* side, std::span<const std::int32_t> codes, std::array
   store(planes[0] + kScale, load<std::uint16_t>(side));
 }
 
-void decode(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   const float d = f16_to_f32(load<std::uint16_t>(planes[0] + kScale));
   for (std::size_t part = 0; part < 8; ++part) {
     const std::byte* from = planes[0] + 32 * (part / 4);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/fail.h"
+#include "encode/tensor_encoding.h"
 #include "survey/sensitivity.h"
 
 namespace quern {
@@ -77,8 +78,9 @@ class Ascent {
     earlier.push_back(work_.folder / folder_of(encoded_.ladder.size() - 1));
     // With a bound these files may not be the last.
     FileHashes* running = gate_ ? nullptr : &work_.hashes.running();
-    errors_ =
-        encode_files(from_.opened, from_.calibrated, work_, plan, work_.folder / encoded_.folder, earlier, running);
+    const fs::path files = work_.folder / encoded_.folder;
+    errors_ = encode_files(from_.opened, from_.calibrated, work_, plan, files, earlier, running);
+    encoded_.ladder.back().plan = with_stored_bytes(plan, files);
     std::error_code ec;
     for (const fs::path& folder : earlier) fs::remove_all(folder, ec);
   }

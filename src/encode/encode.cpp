@@ -3,32 +3,55 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/fail.h"
 #include "base/interruption.h"
 #include "encode/check_weights.h"
+#include "encode/tensor_encoding.h"
 
 namespace quern {
 namespace {
 
 constexpr double kNoticeableError = 0.1;  // relative; 4 bits lose about 0.5% of a Gaussian weight's energy
 
-StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported, std::size_t tensor,
-                       CheckpointWriter& writer) {
+// What its rows share, and where they begin.
+void write_shared(const TensorEncoding& encoding, std::size_t tensor, CheckpointWriter& writer) {
+  if (encoding.is_measured()) writer.write(tensor, 1, 0, std::as_bytes(std::span(encoding.offsets)));
+  if (const TensorSide* side = encoding.codec->tensor_side)
+    writer.write(tensor, encoding.codec->planes.size() - 1, 0, side->serialise());
+}
+
+void write_rows(const TensorEncoding& encoding, const PackedTensor& packed, std::size_t tensor, std::size_t first,
+                CheckpointWriter& writer) {
+  const Codec& codec = *encoding.codec;
+  if (encoding.is_measured()) {
+    const std::uint64_t begin = encoding.offsets[first], end = encoding.offsets[first + packed.layout().rows];
+    ensure(packed.plane(0).size() == end - begin, "rows of {} took {} bytes, {} when they were measured", codec.name,
+           packed.plane(0).size(), end - begin);
+    return writer.write(tensor, 0, begin, packed.plane(0));
+  }
+  for (std::size_t p = 0; p < codec.planes.size(); ++p)
+    if (codec.planes[p].holds == CodecPlane::Holds::kBlocks)
+      writer.write(tensor, p, first * codec.plane_row_bytes(p, packed.layout().cols), packed.plane(p));
+}
+
+StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const ExportedWeight& exported,
+                       const TensorEncoding& encoding, std::size_t tensor, CheckpointWriter& writer) {
   const Weight& weight = in.spec.weights[exported.weight];
   const ExportedRows rows(in.source, weight, exported);
   const std::vector<RowTask> tasks = row_tasks(rows);
   std::vector<EncodeError> errors(tasks.size());
   std::vector<std::string> sums(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
-    const EncodedRows encoded = encode_rows(rows, step, *rows.inputs(in.inputs, tasks[i].expert), tasks[i]);
+    const EncodedRows encoded =
+        encode_rows(rows, step, encoding.codec, *rows.inputs(in.inputs, tasks[i].expert), tasks[i]);
     errors[i] = encoded.error;
     sums[i] = packed_sums(encoded.packed);
-    for (std::size_t p = 0; p < encoded.packed.codec().planes.size(); ++p)
-      writer.write(tensor, p, tasks[i].first * encoded.packed.codec().plane_row_bytes(p, rows.layout().cols),
-                   encoded.packed.plane(p));
+    write_rows(encoding, encoded.packed, tensor, tasks[i].first, writer);
     if (in.hashes) in.hashes->advance();
   });
+  write_shared(encoding, tensor, writer);
   StepRecord record{joined_hash(sums), {}};
   for (const EncodeError& error : errors) record.error += error;
   // No square of a float is infinite in double, and no sum of so many.
@@ -43,6 +66,7 @@ StepRecord encode_step(const EncodeInput& in, const PlanStep& step, const Export
 struct Steps {
   const EncodeInput& in;
   const Plan& plan;
+  const std::vector<TensorEncoding>& encodings;
   CheckpointWriter& writer;
   StepRecords* records = nullptr;      // or null
   const TensorFiles* there = nullptr;  // the files that are written, where an earlier run had begun them; or null
@@ -51,9 +75,9 @@ struct Steps {
   bool holds(const TensorFiles& files, std::size_t i, const StepRecord& record) const {
     const ExportedWeight& exported = in.names.weights[i];
     const Weight& weight = in.spec.weights[exported.weight];
-    const std::uint64_t cols = row_layout(exported.output_shape(weight)).cols;
     const PlanStep& step = plan.steps[i];
-    return files.hash(step.output, *find_codec(step.codec), cols, row_tasks(weight, exported), in.pool) == record.hash;
+    return files.hash(step.output, *find_codec(step.codec), row_layout(exported.output_shape(weight)),
+                      row_tasks(weight, exported), in.pool) == record.hash;
   }
 
   EncodeError write(std::size_t i) const {
@@ -69,7 +93,7 @@ struct Steps {
           files.copy(step.output, i, writer);
           return known->error;
         }
-    const StepRecord record = encode_step(in, step, in.names.weights[i], i, writer);
+    const StepRecord record = encode_step(in, step, in.names.weights[i], encodings[i], i, writer);
     if (records) records->add(step, record);
     return record.error;
   }
@@ -79,8 +103,37 @@ void settle(CheckpointWriter& writer, FileHashes& hashes) {
   for (const SettledFile& file : writer.settled()) hashes.settle(file.path, file.bytes);
 }
 
-std::string progress_line(const PlanStep& step, const EncodeError& error) {
-  return fmt::format("{} {} error {:.2e} ({} bytes)", step.output, step.codec, error.relative_loss(), step.bytes);
+std::string progress_line(const PlanStep& step, const EncodeError& error, std::uint64_t bytes) {
+  return fmt::format("{} {} error {:.2e} ({} bytes)", step.output, step.codec, error.relative_loss(), bytes);
+}
+
+// How each step is to be encoded.
+std::vector<TensorEncoding> encodings_of(const EncodeInput& in, const Plan& plan) {
+  std::vector<TensorEncoding> encodings;
+  std::vector<std::size_t> measured;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Codec* codec = find_codec(plan.steps[i].codec);
+    ensure(codec != nullptr, "no codec {}", plan.steps[i].codec);
+    encodings.push_back({std::shared_ptr<const Codec>(std::shared_ptr<const Codec>(), codec), {}});
+    if (wants_measuring(*codec)) measured.push_back(i);
+  }
+  if (!measured.empty()) in.observer.stage("measure sizes", measured.size());
+  for (const std::size_t i : measured) {
+    check_interrupted(in.observer);
+    const ExportedWeight& exported = in.names.weights[i];
+    const Weight& weight = in.spec.weights[exported.weight];
+    encodings[i] = measure_encoding({in.source, weight, exported}, plan.steps[i], in.inputs, in.pool);
+    in.observer.advance(plan.steps[i].output);
+  }
+  return encodings;
+}
+
+// `head` with the sizes that were measured.
+CheckpointHead with_measured_sizes(CheckpointHead head, const std::vector<TensorEncoding>& encodings) {
+  for (std::size_t i = 0; i < encodings.size(); ++i)
+    if (wants_measuring(*encodings[i].codec))
+      head.tensors[i].part_bytes = encodings[i].part_bytes(row_layout(head.tensors[i].shape));
+  return head;
 }
 
 }  // namespace
@@ -94,10 +147,7 @@ std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, c
     const PlanStep& step = plan.steps[i];
     const ExportedWeight& exported = names.weights[i];
     TensorSpec tensor{step.output, exported.output_shape(spec.weights[exported.weight]), step.codec, {}};
-    const RowLayout layout = row_layout(tensor.shape);
-    const Codec& codec = *find_codec(step.codec);
-    for (std::size_t p = 0; p < codec.planes.size(); ++p)
-      tensor.part_bytes.push_back(layout.rows * codec.plane_row_bytes(p, layout.cols));
+    tensor.part_bytes = expected_part_bytes(*find_codec(step.codec), row_layout(tensor.shape));
     table.push_back(std::move(tensor));
   }
   for (const ExtraTensor& extra : names.extras)
@@ -115,14 +165,16 @@ std::string loss_note(const PlanStep& step, const EncodeError& error) {
 std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head,
                                 const std::filesystem::path& folder, StepRecords* records,
                                 std::span<const TensorFiles> earlier) {
+  const std::vector<TensorEncoding> encodings = encodings_of(in, plan);
+  const CheckpointHead exact = with_measured_sizes(head, encodings);
   in.observer.stage("encode", plan.steps.size());
   const bool begun = !std::filesystem::is_empty(folder);
-  const auto writer = find_format(plan.format).create(folder, head);
+  const auto writer = find_format(plan.format).create(folder, exact);
   std::optional<TensorFiles> there;
   if (begun) there.emplace(folder);
   if (in.hashes)
     for (const SettledFile& file : writer->settled()) in.hashes->add(file.path, FileHashes::Content::kBeingWritten);
-  const Steps steps{in, plan, *writer, records, there ? &*there : nullptr, earlier};
+  const Steps steps{in, plan, encodings, *writer, records, there ? &*there : nullptr, earlier};
   std::vector<EncodeError> errors;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     check_interrupted(in.observer);
@@ -130,7 +182,10 @@ std::vector<EncodeError> encode(const EncodeInput& in, const Plan& plan, const C
     errors.push_back(steps.write(i));
     if (in.hashes) settle(*writer, *in.hashes);
     if (const std::string note = loss_note(step, errors.back()); !note.empty()) in.observer.note(note);
-    in.observer.advance(progress_line(step, errors.back()));
+    const std::vector<std::uint64_t>& parts = exact.tensors[i].part_bytes;
+    const bool measured = wants_measuring(*encodings[i].codec);
+    in.observer.advance(progress_line(
+        step, errors.back(), measured ? std::accumulate(parts.begin(), parts.end(), std::uint64_t{0}) : step.bytes));
   }
   for (std::size_t e = 0; e < in.names.extras.size(); ++e)
     writer->write(plan.steps.size() + e, 0, 0, std::as_bytes(std::span(in.names.extras[e].values)));

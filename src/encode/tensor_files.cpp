@@ -3,12 +3,25 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "encode/step_records.h"
+#include "model/packed_rows.h"
 
 namespace quern {
 namespace {
 
 constexpr std::uint64_t kCopyBytes = std::uint64_t{4} << 20;
+
+bool has_planes(const TensorEntry& entry, const Codec& codec, RowLayout layout) {
+  const RowLayout stored = row_layout(entry.shape);
+  if (stored.rows != layout.rows || stored.cols != layout.cols || entry.parts.size() != codec.planes.size())
+    return false;
+  for (std::size_t p = 0; p < codec.planes.size(); ++p)
+    if (codec.planes[p].holds == CodecPlane::Holds::kBlocks &&
+        entry.parts[p].bytes != layout.rows * codec.plane_row_bytes(p, layout.cols))
+      return false;
+  return true;
+}
 
 }  // namespace
 
@@ -22,6 +35,8 @@ TensorSpec TensorFiles::spec(const std::string& tensor) const {
   return spec;
 }
 
+std::uint64_t TensorFiles::bytes(const std::string& tensor) const { return files_->at(tensor).bytes(); }
+
 void TensorFiles::copy(const std::string& tensor, std::size_t index, CheckpointWriter& writer) const {
   const TensorEntry& entry = files_->at(tensor);
   std::vector<std::byte> buffer;
@@ -33,23 +48,20 @@ void TensorFiles::copy(const std::string& tensor, std::size_t index, CheckpointW
     }
 }
 
-std::string TensorFiles::hash(const std::string& tensor, const Codec& codec, std::uint64_t cols,
+std::string TensorFiles::hash(const std::string& tensor, const Codec& codec, RowLayout layout,
                               const std::vector<RowTask>& tasks, ThreadPool& pool) const {
   const TensorEntry* entry = files_->find(tensor);
-  if (!entry || entry->encoding != codec.name || entry->parts.size() != codec.planes.size() || tasks.empty()) return {};
-  const std::uint64_t rows = tasks.back().first + tasks.back().count;
-  for (std::size_t p = 0; p < codec.planes.size(); ++p)
-    if (entry->parts[p].bytes != rows * codec.plane_row_bytes(p, cols)) return {};
+  if (!entry || entry->encoding != codec.name || !has_planes(*entry, codec, layout)) return {};
   std::vector<std::string> sums(tasks.size());
-  pool.run(tasks.size(), [&](std::size_t t) {
-    std::vector<std::byte> bytes;
-    for (std::size_t p = 0; p < codec.planes.size(); ++p) {
-      const std::uint64_t row_bytes = codec.plane_row_bytes(p, cols);
-      bytes.resize(tasks[t].count * row_bytes);
-      files_->read(*entry, p, tasks[t].first * row_bytes, bytes);
-      sums[t] += plane_sum(bytes);
-    }
-  });
+  try {
+    const std::shared_ptr<const Codec> trained = tensor_codec(*files_, *entry);
+    pool.run(tasks.size(), [&](std::size_t t) {
+      sums[t] = packed_sums(read_packed_rows(*files_, *entry, trained, tasks[t].first, tasks[t].count));
+    });
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput) throw;
+    return {};
+  }
   return joined_hash(sums);
 }
 

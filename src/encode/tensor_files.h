@@ -22,11 +22,13 @@ class TensorFiles {
 
   // What a copy is written as. Error(kInput) when there is none of that name.
   TensorSpec spec(const std::string& tensor) const;
+  // What it takes there. Error(kInput) when there is none of that name.
+  std::uint64_t bytes(const std::string& tensor) const;
   // Its bytes become those of tensor `index` of the writer.
   void copy(const std::string& tensor, std::size_t index, CheckpointWriter& writer) const;
   // The hash as of joined_hash. Empty when there is no such tensor, or its planes are not those of the codec and the
-  // rows of the tasks.
-  std::string hash(const std::string& tensor, const Codec& codec, std::uint64_t cols, const std::vector<RowTask>& tasks,
+  // layout, or do not hold rows of it: as where an interrupted run had yet to write them.
+  std::string hash(const std::string& tensor, const Codec& codec, RowLayout layout, const std::vector<RowTask>& tasks,
                    ThreadPool& pool) const;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "base/fail.h"
 
@@ -16,6 +17,14 @@ std::size_t expert_of_row(const Weight& weight, const ExportedWeight& exported, 
   if (experts == 1) return 0;
   const std::size_t logical = exported.row_order.empty() ? exported.first_row + row : exported.row_order[row];
   return logical / (weight.layout().rows / experts);
+}
+
+EncodedRows encoded_rows(const Matrix& rows, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
+                         const InputContext& inputs) {
+  EncodedRows encoded{PackedTensor(codec, {rows.rows(), rows.cols()}), {}};
+  find_optimizer(step.optimizer).encode(inputs, rows.view(), encoded.packed);
+  encoded.error = measure_error(rows.view(), inputs, encoded.packed);
+  return encoded;
 }
 
 }  // namespace
@@ -100,15 +109,31 @@ std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& expor
 
 std::vector<RowTask> row_tasks(const ExportedRows& rows) { return row_tasks(rows.weight_, rows.exported_); }
 
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
+                        const InputContext& inputs, const RowTask& task) {
+  return encoded_rows(source.rows(task.first, task.count), step, codec, inputs);
+}
+
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const InputContext& inputs,
                         const RowTask& task) {
-  const Matrix rows = source.rows(task.first, task.count);
   const Codec* codec = find_codec(step.codec);
   ensure(codec != nullptr, "no codec {}", step.codec);
-  EncodedRows encoded{PackedTensor(*codec, {rows.rows(), rows.cols()}), {}};
-  find_optimizer(step.optimizer).encode(inputs, *codec, rows.view(), encoded.packed);
-  encoded.error = measure_error(rows.view(), inputs, encoded.packed);
-  return encoded;
+  const Matrix rows = source.rows(task.first, task.count);
+  return encoded_rows(rows, step, trained_on(*codec, rows.view()), inputs);
+}
+
+std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Codec& codec,
+                                              const std::vector<RowTask>& tasks, ThreadPool& pool) {
+  if (!codec.train) return {std::shared_ptr<const Codec>(), &codec};
+  const std::unique_ptr<TensorTraining> whole = codec.train(codec);
+  std::mutex mutex;  // guards whole
+  pool.run(tasks.size(), [&](std::size_t i) {
+    const std::unique_ptr<TensorTraining> part = codec.train(codec);
+    part->observe(rows.rows(tasks[i].first, tasks[i].count).view());
+    const std::lock_guard lock(mutex);
+    whole->merge(*part);
+  });
+  return trained_codec(codec, whole->finish());
 }
 
 PackedTensor encode_in_memory(const Weights& source, const Weight& weight, const Codec& codec,
@@ -116,17 +141,18 @@ PackedTensor encode_in_memory(const Weights& source, const Weight& weight, const
   const ExportedWeight as_it_is{.weight = 0, .name = weight.tensor};
   const ExportedRows rows(source, weight, as_it_is);
   const std::vector<RowTask> tasks = row_tasks(rows);
-  PackedTensor whole(codec, rows.layout());
+  const std::shared_ptr<const Codec> trained = trained_codec_of(rows, codec, tasks, pool);
+  PackedTensor whole(trained, rows.layout());
+  std::vector<PackedTensor> waiting(codec.is_measured() ? tasks.size() : 0);  // whose places depend on those before
   pool.run(tasks.size(), [&](std::size_t i) {
     const RowTask& task = tasks[i];
     const Matrix some = rows.rows(task.first, task.count);
-    PackedTensor part(codec, {task.count, rows.layout().cols});
-    optimizer.encode(*inputs.of(weight, task.expert), codec, some.view(), part);
-    for (std::size_t p = 0; p < codec.planes.size(); ++p)
-      std::ranges::copy(part.plane(p),
-                        whole.plane(p).begin() +
-                            static_cast<std::ptrdiff_t>(task.first * codec.plane_row_bytes(p, rows.layout().cols)));
+    PackedTensor part(trained, {task.count, rows.layout().cols});
+    optimizer.encode(*inputs.of(weight, task.expert), some.view(), part);
+    if (waiting.empty()) return whole.put_rows(task.first, part);
+    waiting[i] = std::move(part);
   });
+  for (std::size_t i = 0; i < waiting.size(); ++i) whole.put_rows(tasks[i].first, waiting[i]);
   return whole;
 }
 

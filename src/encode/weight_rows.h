@@ -1,6 +1,7 @@
 // Rows of a weight in the order of the output file.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -54,14 +55,22 @@ std::size_t rows_encoded_together(std::uint64_t cols);
 // Rows a task takes at once when nothing else cuts them.
 std::size_t rows_per_task(std::uint64_t cols);
 
-// Encodes the rows of a task of a step and measures the error on the bytes. Where the rows hold values too large for
+// Encodes the rows of a task of a step and measures the error on the bytes. `codec`: the step's, trained on the tensor
+// where it is one that is. Where the rows hold values too large for
 // the codec the error is not finite; where they are no finite numbers neither is its energy.
 struct EncodedRows {
   PackedTensor packed;
   EncodeError error;
 };
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
+                        const InputContext& inputs, const RowTask& task);
+// As if these rows were the tensor: for trying and timing a codec.
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const InputContext& inputs,
                         const RowTask& task);
+
+// The codec trained on all rows, where it is one that is.
+std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Codec& codec,
+                                              const std::vector<RowTask>& tasks, ThreadPool& pool);
 
 // The whole weight, encoded by a codec in memory, in its own order.
 PackedTensor encode_in_memory(const Weights& source, const Weight& weight, const Codec& codec,

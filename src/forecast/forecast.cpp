@@ -180,7 +180,7 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   f.memory_to_compress = allowed_memory(opened.options.machine);
   if (source.can_run()) {
     f.memory = estimate_memory(source.weights, source.spec, 0);
-    f.memory->stored = f.plan.tensor_bytes();
+    f.memory->stored = f.plan.loaded_bytes();
   }
   f.time = expected_time(opened, texts, f.plan, f.survey);
   f.notes = opened.notes_of(f.plan);

@@ -31,7 +31,7 @@ struct Forecast {
   Plan plan;
   std::string architecture, source_format;
   std::uint64_t parameters = 0, source_bytes = 0;
-  std::uint64_t model_bytes = 0;           // exact, of what a runtime needs
+  std::uint64_t model_bytes = 0;           // of what a runtime needs; exact but for estimate_note
   std::vector<TensorFacts> tensors;        // of each step; without a text nothing is measured of them
   std::vector<StepOptions> options;        // what was measured of each number format; empty without a text
   std::optional<QualityForecast> quality;  // absent without a text

@@ -11,6 +11,7 @@
 #include "format/compressed_tensors.h"
 #include "format/hf_folder.h"
 #include "format/packed_mixes.h"
+#include "format/plane_types.h"
 #include "format/quantized_modules.h"
 #include "format/safetensors_header.h"
 
@@ -116,6 +117,8 @@ Checkpoint open_safetensors(const fs::path& path) {
   contents.files.insert(contents.files.end(), companions.begin(), companions.end());
   contents.config = read_config(companions);
   with_context(fmt::format("while reading {}", path.string()), [&] {
+    join_plane_tensors(files, contents.tensors);
+    if (declares_planes(contents.config)) return;
     if (is_bitsandbytes(contents.config)) {
       join_bitsandbytes_weights(contents.config, files, contents.tensors);
     } else {
@@ -126,6 +129,7 @@ Checkpoint open_safetensors(const fs::path& path) {
 }
 
 bool holds(std::string_view encoding, std::uint64_t cols) {
+  if (find_plane_encoding(encoding)) return true;
   if (const PackedEncoding* packed = find_packed_encoding(encoding)) return packed->divides(cols);
   return find_safetensors_encoding(encoding);
 }
@@ -153,9 +157,14 @@ constexpr Loader kMixedLoader = {
     "format, of a mixture for all experts too, or several without zero points where nothing is a mixture and the "
     "embedding is not packed",
     "compressed-tensors"};
+constexpr Loader kPlaneLoader = {
+    nullptr, "no program but quern loads the planes of this folder; quern compress makes others of it, bit for bit",
+    nullptr};
 constexpr Loader kBitsandbytesLoader = {kFromPretrained, "transformers with the bitsandbytes package", "bitsandbytes"};
 
 const Loader& loader(std::span<const StoredTensor> tensors) {
+  if (std::ranges::any_of(tensors, [](const StoredTensor& t) { return find_plane_encoding(t.encoding); }))
+    return kPlaneLoader;
   const std::span<const PackedMix> mixes = packed_mixes();
   const auto mix = std::ranges::find_if(mixes, [&](const PackedMix& m) { return m.admits_all(tensors); });
   if (mix == mixes.end()) return kMixedLoader;

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
+#include "format/plane_types.h"
 #include "format/positional_writer.h"
 #include "format/safetensors.h"
 #include "format/safetensors_header.h"
@@ -21,6 +22,7 @@ struct Placement {
 };
 
 StoredLayout lay_out(const TensorSpec& spec, const Json& config) {
+  if (const PlaneEncoding* encoding = find_plane_encoding(spec.encoding)) return lay_out_planes(spec, *encoding);
   if (const PackedEncoding* encoding = find_packed_encoding(spec.encoding))
     return lay_out_packed_weight(spec, *encoding);
   if (const BlockEncoding* encoding = find_block_encoding(spec.encoding))
@@ -62,14 +64,16 @@ std::vector<Placement> place(const CheckpointHead& head) {
 
 // One quantization_config describes the weights of one package.
 Json described(const CheckpointHead& head) {
-  const TensorSpec *packed = nullptr, *blocks = nullptr;
+  const TensorSpec *packed = nullptr, *blocks = nullptr, *planes = nullptr;
   for (const TensorSpec& spec : head.tensors) {
+    if (find_plane_encoding(spec.encoding)) planes = &spec;
     if (find_packed_encoding(spec.encoding)) packed = &spec;
     if (find_block_encoding(spec.encoding)) blocks = &spec;
   }
   if (packed && blocks)
     fail(ErrorCode::kInput, "{} ({}) and {} ({}) cannot be in one folder: a configuration names one package",
          packed->name, packed->encoding, blocks->name, blocks->encoding);
+  if (planes && !packed && !blocks) return with_plane_config(head.config);
   return blocks ? with_bitsandbytes_config(head.config, head.tensors)
                 : with_quantization_config(head.config, head.tensors);
 }

@@ -36,18 +36,17 @@ DotRows rows_from(const PackedView& weights, std::size_t first, std::size_t rows
   return from;
 }
 
-void decode_then_dot(const DotKernels& kernels, const Codec& codec, const DotRows& from, const DotOperand& x,
+void decode_then_dot(const DotKernels& kernels, const PackedView& weights, std::size_t first, const DotOperand& x,
                      MutableMatrixView y) {
   constexpr std::size_t kRows = 4;
-  const std::size_t cols = from.cols, stride = round_up(cols, sizeof(CacheLine) / sizeof(float));
+  const Codec& codec = *weights.codec;
+  const std::size_t cols = weights.layout.cols, stride = round_up(cols, sizeof(CacheLine) / sizeof(float));
   std::vector<float> decoded(kRows * stride);
-  for (std::size_t r = 0; r < from.rows; r += kRows) {
-    const std::size_t count = std::min(kRows, from.rows - r);
-    for (std::size_t i = 0; i < count; ++i) {
-      ConstPlanePointers planes{};
-      for (std::size_t p = 0; p < codec.planes.size(); ++p) planes[p] = from.planes[p] + (r + i) * from.strides[p];
-      decode_row(codec, planes, std::span(decoded).subspan(i * stride, cols));
-    }
+  for (std::size_t r = 0; r < y.cols; r += kRows) {
+    const std::size_t count = std::min(kRows, y.cols - r);
+    for (std::size_t i = 0; i < count; ++i)
+      decode_row(codec, row_planes(codec, cols, weights.planes, first + r + i),
+                 std::span(decoded).subspan(i * stride, cols));
     const DotRows floats{{reinterpret_cast<const std::byte*>(decoded.data())}, {stride * sizeof(float)}, count, cols};
     kernel_of(kernels, CodeLayout::kF32)(floats, x, {y.data + r, y.rows, count, y.stride});
   }
@@ -65,14 +64,13 @@ void packed_product_by(const DotKernels& kernels, const PackedView& weights, con
          "packed product of rows {}..{} of [{}, {}] in {} with {} inputs of {} and outputs for {}", first,
          first + y.cols, weights.layout.rows, weights.layout.cols, weights.codec->name, operand.tokens, operand.cols,
          y.rows);
-  const DotRows rows = rows_from(weights, first, y.cols);
   const CodeLayout layout = code_layout(*weights.codec);
   const bool decoded =
       layout == CodeLayout::kOther || (operand.form == OperandForm::kFloats && layout == CodeLayout::kBytes);
   if (decoded) {
-    decode_then_dot(kernels, *weights.codec, rows, operand, y);
+    decode_then_dot(kernels, weights, first, operand, y);
   } else {
-    kernel_of(kernels, layout)(rows, operand, y);
+    kernel_of(kernels, layout)(rows_from(weights, first, y.cols), operand, y);
   }
 }
 

@@ -21,7 +21,7 @@ namespace quern {
 namespace {
 
 // GGML's Q4_0 (block_q4_0 and dequantize_row_q4_0 of llama.cpp): what the kernel of scaled nibbles is written for.
-void decode_nibbles(std::array<const std::byte*, kMaxPlanes> planes, std::span<float> out) {
+void decode_nibbles(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   const float d = f16_to_f32(load<std::uint16_t>(planes[0]));
   for (std::size_t k = 0; k < 16; ++k) {
     const int both = std::to_integer<int>(planes[0][2 + k]);
@@ -55,9 +55,9 @@ void fill_with_bytes(PackedTensor& packed, Random& random) {
 }
 
 PackedTensor random_rows(const Codec& codec, std::size_t rows, std::size_t cols, std::uint64_t seed) {
-  PackedTensor packed(codec, {rows, cols});
-  Random random(seed);
   if (!codec.fit) {
+    PackedTensor packed(codec, {rows, cols});
+    Random random(seed);
     fill_with_bytes(packed, random);
     for (std::size_t at = 0; at < packed.plane(0).size(); at += 18) {
       store(&packed.plane(0)[at], f32_to_f16(static_cast<float>(0.01 * random.normal())));
@@ -65,8 +65,7 @@ PackedTensor random_rows(const Codec& codec, std::size_t rows, std::size_t cols,
     return packed;
   }
   const Matrix weights = random_matrix(rows, cols, seed, 0.02);
-  for (std::size_t r = 0; r < rows; ++r) encode_row(codec, weights.row(r), {}, packed.row(r));
-  return packed;
+  return encode_tensor(codec, weights.view());
 }
 
 PackedView view_of(const PackedTensor& packed) {
@@ -144,7 +143,7 @@ TEST_P(PackedProduct, RoundingOfActivationsIsWithinHalfACode) {
     const Matrix x = random_matrix(3, cols, 2), y = product_by(*GetParam(), packed, x);
     std::vector<float> weights(cols);
     for (std::size_t r = 0; r < 5; ++r) {
-      decode_row(*codec, packed.row(r), weights);
+      decode_row(packed.codec(), packed.row(r), weights);
       for (std::size_t t = 0; t < 3; ++t) {
         double sum = 0, bound = 0;
         for (std::size_t k = 0; k < cols; ++k) {
@@ -182,6 +181,7 @@ TEST_P(PackedProduct, GivesTheBitsOfThePortableKernel) {
 TEST_P(PackedProduct, GivesTheBitsOfThePortableKernelForAnyBytes) {
   Random random(7);
   for (const Codec* codec : tested_codecs()) {
+    if (codec->is_measured()) continue;  // refuses most bytes
     const std::size_t cols = codec->block == 0 ? 160 : some_cols(*codec);
     for (int round = 0; round < 20; ++round) {
       PackedTensor packed(*codec, {6, cols});

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "model/packed_rows.h"
 
 namespace quern {
 namespace {
@@ -15,21 +16,14 @@ constexpr std::uint64_t kReadBytes = std::uint64_t{1} << 18;
 
 constexpr std::size_t kRowsTransposed = 64;
 
-const Codec& codec_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
-  if (const Codec* codec = find_codec(entry.encoding)) return *codec;
-  std::string known;
-  for (const Codec* codec : codecs()) known += (known.empty() ? "" : ", ") + std::string(codec->name);
-  fail(ErrorCode::kInput, "{}: tensor {} is stored as {}, which cannot be decoded to weights; known encodings: {}",
-       checkpoint.path().string(), entry.name, entry.encoding, known);
+// Rows that take about kReadBytes.
+std::size_t rows_at_once(const Codec& codec, std::uint64_t cols) {
+  return std::max<std::uint64_t>(1, kReadBytes / std::max<std::uint64_t>(1, codec.row_bytes(cols)));
 }
 
-void decode_stored(const Checkpoint& checkpoint, const TensorEntry& entry, std::size_t first, MutableMatrixView out) {
-  const Codec& codec = codec_of(checkpoint, entry);
-  const std::size_t planes = codec.planes.size();
-  ensure(entry.parts.size() == planes && codec.divides(out.cols), "tensor {}: {} parts, {} columns of {}", entry.name,
-         entry.parts.size(), out.cols, entry.encoding);
-  const std::size_t step =
-      std::max<std::uint64_t>(1, kReadBytes / std::max<std::uint64_t>(1, codec.row_bytes(out.cols)));
+void decode_whole_rows(const Checkpoint& checkpoint, const TensorEntry& entry, const Codec& codec, std::size_t first,
+                       MutableMatrixView out) {
+  const std::size_t planes = codec.planes.size(), step = rows_at_once(codec, out.cols);
   std::array<std::vector<std::byte>, kMaxPlanes> bytes;
   for (std::size_t begin = 0; begin < out.rows; begin += step) {
     const std::size_t rows = std::min(step, out.rows - begin);
@@ -44,6 +38,26 @@ void decode_stored(const Checkpoint& checkpoint, const TensorEntry& entry, std::
       decode_row(codec, at, out.row(begin + i));
     }
   }
+}
+
+// Of a codec that is measured or trained.
+void decode_packed_rows(const Checkpoint& checkpoint, const TensorEntry& entry, std::size_t first,
+                        MutableMatrixView out) {
+  const std::shared_ptr<const Codec> codec = tensor_codec(checkpoint, entry);
+  const std::size_t step = rows_at_once(*codec, out.cols);
+  for (std::size_t begin = 0; begin < out.rows; begin += step) {
+    const PackedTensor packed =
+        read_packed_rows(checkpoint, entry, codec, first + begin, std::min(step, out.rows - begin));
+    with_context(fmt::format("while reading {}, tensor {}", checkpoint.path().string(), entry.name), [&] {
+      for (std::size_t i = 0; i < packed.layout().rows; ++i) decode_row(*codec, packed.row(i), out.row(begin + i));
+    });
+  }
+}
+
+void decode_stored(const Checkpoint& checkpoint, const TensorEntry& entry, std::size_t first, MutableMatrixView out) {
+  const Codec& codec = codec_of(checkpoint, entry);
+  if (codec.is_measured() || codec.train) return decode_packed_rows(checkpoint, entry, first, out);
+  decode_whole_rows(checkpoint, entry, codec, first, out);
 }
 
 MutableMatrixView rows_of(MutableMatrixView view, std::size_t first, std::size_t count) {
@@ -77,14 +91,8 @@ std::vector<WeightPart> parts_of(const Weight& weight) {
   return {{weight.tensor, 0, weight.layout().rows}};
 }
 
-// The part's rows of all planes go to rows `to` of the packed tensor.
-void load_rows(const Checkpoint& checkpoint, const WeightPart& part, std::size_t to, PackedTensor& packed) {
-  for (std::size_t p = 0; p < packed.codec().planes.size(); ++p) {
-    const std::uint64_t row_bytes = packed.codec().plane_row_bytes(p, packed.layout().cols);
-    checkpoint.read(checkpoint.at(part.tensor), p, part.first * row_bytes,
-                    packed.plane(p).subspan(to * row_bytes, part.rows * row_bytes));
-  }
-}
+// Whether rows of neighbouring parts can be rows of one packed tensor.
+bool joins(const PackedRun& run, const Codec& codec) { return run.codec == &codec && !codec.train; }
 
 }  // namespace
 
@@ -102,9 +110,9 @@ void CheckpointWeights::read_rows(const Weight& weight, std::size_t first, Mutab
 StoredForm CheckpointWeights::stored(const Weight& weight) const {
   if (weight.parts.empty()) {
     const TensorEntry& entry = checkpoint_->at(weight.tensor);
-    return {entry.shape, entry.encoding, entry.bytes()};
+    return {entry.shape, std::string(plain_encoding(entry.encoding)), entry.bytes()};
   }
-  StoredForm form{{}, checkpoint_->at(weight.parts.front().tensor).encoding, 0};
+  StoredForm form{{}, std::string(plain_encoding(checkpoint_->at(weight.parts.front().tensor).encoding)), 0};
   for (const Axis& axis : weight.axes) form.shape.push_back(axis.extent);
   for (const WeightPart& part : weight.parts) {
     const TensorEntry& entry = checkpoint_->at(part.tensor);
@@ -123,9 +131,12 @@ std::vector<PackedRun> CheckpointWeights::packed_runs(const Weight& weight) cons
   std::vector<PackedRun> runs;
   if (weight.storage == Weight::Storage::kTransposed) return runs;
   for (const WeightPart& part : parts_of(weight)) {
-    const Codec& codec = codec_of(*checkpoint_, checkpoint_->at(part.tensor));
-    if (runs.empty() || runs.back().codec != &codec) runs.push_back({&codec, 0});
+    const TensorEntry& entry = checkpoint_->at(part.tensor);
+    const Codec& codec = codec_of(*checkpoint_, entry);
+    if (codec.plain) return {};
+    if (runs.empty() || !joins(runs.back(), codec)) runs.push_back({&codec, 0, 0});
     runs.back().rows += part.rows;
+    runs.back().bytes += packed_row_bytes(*checkpoint_, entry, codec, part.first, part.rows);
   }
   return runs;
 }
@@ -135,8 +146,16 @@ std::vector<PackedTensor> CheckpointWeights::read_packed(const Weight& weight) c
   std::vector<PackedTensor> pieces;
   auto part = parts.begin();
   for (const PackedRun& run : packed_runs(weight)) {
-    PackedTensor& packed = pieces.emplace_back(*run.codec, RowLayout{run.rows, weight.layout().cols});
-    for (std::size_t to = 0; to < run.rows; to += (part++)->rows) load_rows(*checkpoint_, *part, to, packed);
+    for (std::size_t to = 0; to < run.rows; to += (part++)->rows) {
+      const TensorEntry& entry = checkpoint_->at(part->tensor);
+      const std::shared_ptr<const Codec> codec = tensor_codec(*checkpoint_, entry);
+      if (to == 0 && part->rows == run.rows) {
+        pieces.push_back(read_packed_rows(*checkpoint_, entry, codec, part->first, part->rows));
+        continue;
+      }
+      if (to == 0) pieces.emplace_back(codec, RowLayout{run.rows, weight.layout().cols});
+      pieces.back().put_rows(to, read_packed_rows(*checkpoint_, entry, codec, part->first, part->rows));
+    }
   }
   return pieces;
 }

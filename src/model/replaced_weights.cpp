@@ -37,7 +37,7 @@ void ReplacedWeights::read_rows(const Weight& weight, std::size_t first, Mutable
 StoredForm ReplacedWeights::stored(const Weight& weight) const {
   const PackedTensor* packed = find(weight);
   if (!packed) return base_.stored(weight);
-  return {base_.stored(weight).shape, packed->codec().name, packed->bytes()};
+  return {base_.stored(weight).shape, std::string(plain_encoding(packed->codec().name)), packed->bytes()};
 }
 
 void ReplacedWeights::read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
@@ -48,12 +48,14 @@ void ReplacedWeights::read_stored_rows(const Weight& weight, std::size_t first, 
 std::vector<PackedRun> ReplacedWeights::packed_runs(const Weight& weight) const {
   const PackedTensor* packed = find(weight);
   if (!packed) return base_.packed_runs(weight);
-  return {{&packed->codec(), packed->layout().rows}};
+  if (packed->codec().plain) return {};
+  return {{&packed->codec(), packed->layout().rows, packed->bytes()}};
 }
 
 std::vector<PackedTensor> ReplacedWeights::read_packed(const Weight& weight) const {
   const PackedTensor* packed = find(weight);
   if (!packed) return base_.read_packed(weight);
+  if (packed->codec().plain) return {};
   return {*packed};
 }
 

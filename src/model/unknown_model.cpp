@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/fail.h"
+#include "codec/codec.h"
 
 namespace quern {
 namespace {
@@ -28,7 +29,8 @@ bool contains_any(const std::string& text, const std::string_view (&parts)[kCoun
 }
 
 bool is_float(const TensorEntry& entry) {
-  return entry.encoding == "f32" || entry.encoding == "f16" || entry.encoding == "bf16";
+  const std::string_view encoding = plain_encoding(entry.encoding);
+  return encoding == "f32" || encoding == "f16" || encoding == "bf16";
 }
 
 // Why a tensor keeps its encoding; empty: it is a matrix.

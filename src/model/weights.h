@@ -15,14 +15,15 @@ namespace quern {
 // How a weight is stored.
 struct StoredForm {
   Shape shape;           // of its tensor; of a weight made of several tensors, the extents of its axes
-  std::string encoding;  // of its tensor, of the first of several: what precision it has. Need not have a codec
+  std::string encoding;  // of its tensor, of the first of several: what precision it has, so that floats that are kept
+                         // in fewer bytes without loss are those floats (Codec::plain). Need not have a codec
   std::uint64_t bytes = 0;
 };
 
 // Neighbouring rows in the bytes of one codec.
 struct PackedRun {
-  const Codec* codec = nullptr;
-  std::uint64_t rows = 0;
+  const Codec* codec = nullptr;  // of a trained one the row of the table
+  std::uint64_t rows = 0, bytes = 0;
 };
 
 // Every function is safe from several threads. REQUIRES: a weight is one of the description that the source belongs to.
@@ -45,7 +46,8 @@ class Weights {
   // The same numbers as read_rows, as rows of stored(weight).shape.
   virtual void read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const;
 
-  // The runs that the logical rows are kept in, one after another; empty: they are nowhere in a codec's bytes.
+  // The runs that the logical rows are kept in, one after another; empty: they are nowhere in a codec's bytes, or in
+  // those of one that has plain floats (Codec::plain), which are faster to compute with.
   virtual std::vector<PackedRun> packed_runs(const Weight& weight) const;
   // The bytes of these runs, in memory.
   virtual std::vector<PackedTensor> read_packed(const Weight& weight) const;

@@ -1,8 +1,9 @@
-// A panel of columns at a time: corrected by all columns before it in one product, fitted, then rounded column by
-// column.
+// A panel of columns at a time: corrected by all columns before it in one product, fitted, then rounded granule by
+// granule.
 #include "optim/feedback.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "base/fail.h"
@@ -35,8 +36,9 @@ class Feedback {
         codec_(codec),
         rows_(rows),
         importance_(importance),
+        granule_(codec.granule),
         block_(codec.block == 0 ? rows.cols : codec.block),
-        panel_(codec.block == 0 ? std::min(kRowPanel, rows.cols) : codec.block),
+        panel_(codec.block == 0 ? std::min(whole_granules(kRowPanel), rows.cols) : codec.block),
         blocks_(rows.cols / block_),
         sides_(rows.rows * blocks_ * codec.side_bytes) {}
 
@@ -55,6 +57,12 @@ class Feedback {
  private:
   enum class Sides { kFit, kKeep };
 
+  // About so many columns, in whole granules and whole tiles.
+  std::size_t whole_granules(std::size_t columns) const {
+    const std::size_t step = std::lcm(granule_, kTile);
+    return std::max<std::size_t>(1, columns / step) * step;
+  }
+
   std::byte* side(std::size_t row, std::size_t block) {
     return sides_.data() + (row * blocks_ + block) * codec_.side_bytes;
   }
@@ -69,16 +77,22 @@ class Feedback {
     if (!codec_.settle) return;
     const std::size_t run = std::size_t{codec_.settled_blocks} * codec_.side_bytes;
     for (std::size_t at = 0; at < sides_.size(); at += run)
-      codec_.settle(std::span(sides_).subspan(at, std::min(run, sides_.size() - at)));
+      codec_.settle(codec_, std::span(sides_).subspan(at, std::min(run, sides_.size() - at)));
+  }
+
+  std::span<const float> importance_of(std::size_t first, std::size_t count) const {
+    return importance_.empty() ? importance_ : importance_.subspan(first, count);
   }
 
   void fit(std::size_t block, std::span<const float> weights, std::byte* side) const {
-    codec_.fit(weights, importance_.empty() ? importance_ : importance_.subspan(block * block_, block_), side);
+    codec_.fit(codec_, weights, importance_of(block * block_, block_), side);
   }
 
   void round_all(Sides sides, PackedTensor* out) {
     work_ = columns_of(rows_);
-    std::vector<std::int32_t> codes(rows_.rows * block_);
+    const bool by_row = codec_.is_measured();  // whose bytes are known once all its codes are
+    const std::size_t kept = by_row ? rows_.cols : block_;
+    std::vector<std::int32_t> codes(rows_.rows * kept);
     for (std::size_t first = 0; first < rows_.cols; first += panel_) {
       const std::size_t block = first / block_, count = std::min(panel_, rows_.cols - first);
       const Attempt rounded = sides == Sides::kFit ? best_of(first, count)
@@ -86,10 +100,12 @@ class Feedback {
       put(first, count, rounded);
       for (std::size_t r = 0; r < rows_.rows; ++r) {
         std::copy_n(rounded.sides.data() + r * codec_.side_bytes, codec_.side_bytes, side(r, block));
-        std::copy_n(&rounded.codes[r * count], count, &codes[r * block_ + first - block * block_]);
+        std::copy_n(&rounded.codes[r * count], count, &codes[r * kept + first - (by_row ? 0 : block * block_)]);
       }
-      if (out && (first + count) % block_ == 0) pack(block, codes, *out);
+      if (out && !by_row && (first + count) % block_ == 0) pack(block, codes, *out);
     }
+    for (std::size_t r = 0; out && by_row && r < rows_.rows; ++r)
+      out->append_row({side(r, 0), blocks_ * codec_.side_bytes}, {&codes[r * kept], kept});
   }
 
   Attempt best_of(std::size_t first, std::size_t count) {
@@ -143,7 +159,7 @@ class Feedback {
     return sides;
   }
 
-  // Rounds the columns of a panel one after the other. Leaves the weights in their place.
+  // Rounds the granules of a panel one after the other. Leaves the weights in their place.
   Attempt attempt(std::size_t first, std::size_t count, const Columns& start, std::vector<std::byte> sides) {
     const Columns weights = columns_at(first, count);
     Attempt a{std::move(sides),
@@ -151,12 +167,14 @@ class Feedback {
               start,
               {0, 0},
               std::vector<double>(rows_.rows)};
-    for (std::size_t at = 0; at < count; at += kRun) {
-      const std::size_t end = std::min(at + kRun, count);
+    const std::size_t run = whole_granules(kRun);
+    for (std::size_t at = 0; at < count; at += run) {
+      const std::size_t end = std::min(at + run, count);
       add_product(factor_, work_, {first, first + at}, first + at, end - at, a.wanted, at);
-      for (std::size_t k = at; k < end; ++k) {
-        add_product(factor_, work_, {first + at, first + k}, first + k, 1, a.wanted, k);
-        round_column(first, k, count, a);
+      for (std::size_t k = at; k < end; k += granule_) {
+        for (std::size_t c = k; c < k + granule_; ++c)
+          add_product(factor_, work_, {first + at, first + k}, first + c, 1, a.wanted, c);
+        granule_ == 1 ? round_column(first, k, count, a) : round_granule(first, k, count, a);
       }
     }
     a.errors = columns_at(first, count);
@@ -171,11 +189,36 @@ class Feedback {
     const double pivot = factor_.pivots()[first + k];
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       float value = 0;
-      codec_.round(a.sides.data() + r * codec_.side_bytes, place, {wanted + r, 1}, {&a.codes[r * count + k], 1},
-                   {&value, 1});
+      codec_.round(codec_, a.sides.data() + r * codec_.side_bytes, place, {wanted + r, 1}, importance_of(first + k, 1),
+                   {&a.codes[r * count + k], 1}, {&value, 1});
       const double error = static_cast<double>(wanted[r]) - static_cast<double>(value);
       a.loss[r] += pivot * error * error;
       errors[r] -= value;
+    }
+  }
+
+  // Columns k .. k + granule - 1 of the panel. What the errors of the first do to the loss of the others counts, though
+  // these were chosen with them.
+  void round_granule(std::size_t first, std::size_t k, std::size_t count, Attempt& a) {
+    const auto place = static_cast<std::uint32_t>((first + k) % block_);
+    std::vector<float> wanted(granule_), values(granule_);
+    Columns projected(granule_, rows_.rows);
+    for (std::size_t r = 0; r < rows_.rows; ++r) {
+      for (std::size_t c = 0; c < granule_; ++c) wanted[c] = a.wanted.column(k + c)[r];
+      codec_.round(codec_, a.sides.data() + r * codec_.side_bytes, place, wanted, importance_of(first + k, granule_),
+                   {&a.codes[r * count + k], granule_}, values);
+      for (std::size_t c = 0; c < granule_; ++c) {
+        work_.column(first + k + c)[r] -= values[c];
+        projected.column(c)[r] = wanted[c] - values[c];
+      }
+    }
+    for (std::size_t c = 0; c < granule_; ++c) {
+      add_product(factor_, work_, {first + k, first + k + c}, first + k + c, 1, projected, c);
+      const double pivot = factor_.pivots()[first + k + c];
+      for (std::size_t r = 0; r < rows_.rows; ++r) {
+        const double error = projected.column(c)[r];
+        a.loss[r] += pivot * error * error;
+      }
     }
   }
 
@@ -187,9 +230,8 @@ class Feedback {
   void pack(std::size_t block, const std::vector<std::int32_t>& codes, PackedTensor& out) {
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       PlanePointers planes = out.row(r);
-      for (std::size_t p = 0; p < codec_.planes.size(); ++p)
-        planes[p] += block * (codec_.planes[p].bytes_per_block + block_ * codec_.planes[p].bytes_per_weight);
-      codec_.pack(side(r, block), {&codes[r * block_], block_}, planes);
+      for (std::size_t p = 0; p < codec_.planes.size(); ++p) planes[p] += block * codec_.planes[p].block_bytes(block_);
+      codec_.pack(codec_, side(r, block), {&codes[r * block_], block_}, planes);
     }
   }
 
@@ -197,17 +239,17 @@ class Feedback {
   const Codec& codec_;
   MatrixView rows_;
   std::span<const float> importance_;
-  std::size_t block_, panel_, blocks_;
+  std::size_t granule_, block_, panel_, blocks_;
   std::vector<std::byte> sides_;
   Columns work_{0, 0};  // errors of the columns that were rounded, weights of the others
 };
 
 }  // namespace
 
-void encode_with_feedback(const HessianFactor& factor, const Codec& codec, MatrixView rows,
-                          std::span<const float> importance, PackedTensor& out, FeedbackFit fit) {
+void encode_with_feedback(const HessianFactor& factor, MatrixView rows, std::span<const float> importance,
+                          PackedTensor& out, FeedbackFit fit) {
   ensure(factor.columns() == rows.cols, "the Hessian of {} columns for rows of {}", factor.columns(), rows.cols);
-  Feedback(factor, codec, rows, importance).encode(out, fit);
+  Feedback(factor, out.codec(), rows, importance).encode(out, fit);
 }
 
 double hessian_error(const HessianFactor& factor, MatrixView rows, MatrixView decoded) {

@@ -9,16 +9,16 @@
 
 namespace quern {
 
-// Encodes all of `rows`. Column j is rounded as w_j + sum over i < j of (w_i - q_i) U(i, j), so that it makes up for
-// the errors of the columns before it, and side information is fitted at the start of each block, to the weights as
-// they are to be rounded then. With H + diag(added) = U diag(p) U^T the error tr((W - Q) H (W - Q)^T) becomes the sum
-// over j of p_j times the squared rounding error of column j alone (Chee et al. 2023, arXiv 2307.13304; Frantar et al.
-// 2022, arXiv 2210.17323). `importance`: of each column, for the fit. kOnce fits to the weights as they came, which
-// loses more: for comparison.
+// Encodes all of `rows` into `out`, which has as many. Column j is rounded as w_j + sum over i < j of (w_i - q_i) U(i,
+// j), so that it makes up for the errors of the columns before it, and side information is fitted at the start of each
+// block, to the weights as they are to be rounded then. With H + diag(added) = U diag(p) U^T the error tr((W - Q) H (W
+// - Q)^T) becomes the sum over j of p_j times the squared rounding error of column j alone (Chee et al. 2023, arXiv
+// 2307.13304; Frantar et al. 2022, arXiv 2210.17323). Columns of one granule do not make up for each other: the codec
+// rounds them together. `importance`: of each column, for the fit. kOnce fits to the weights as they came, which loses
+// more: for comparison.
 enum class FeedbackFit { kAtEachBlock, kOnce };
-void encode_with_feedback(const HessianFactor& factor, const Codec& codec, MatrixView rows,
-                          std::span<const float> importance, PackedTensor& out,
-                          FeedbackFit fit = FeedbackFit::kAtEachBlock);
+void encode_with_feedback(const HessianFactor& factor, MatrixView rows, std::span<const float> importance,
+                          PackedTensor& out, FeedbackFit fit = FeedbackFit::kAtEachBlock);
 
 // tr((W - Q) H (W - Q)^T) of rows and what their bytes decode to.
 double hessian_error(const HessianFactor& factor, MatrixView rows, MatrixView decoded);

@@ -39,7 +39,7 @@ struct Layer {
 
   double error_of(const Codec& codec, FeedbackFit fit) const {
     PackedTensor packed(codec, {weights.rows(), weights.cols()});
-    encode_with_feedback(*inputs.hessian, codec, weights.view(), inputs.importance, packed, fit);
+    encode_with_feedback(*inputs.hessian, weights.view(), inputs.importance, packed, fit);
     return measure_error(weights.view(), inputs, packed).output;
   }
 };

@@ -5,9 +5,9 @@
 namespace quern {
 namespace {
 
-void encode(const InputContext& inputs, const Codec& codec, MatrixView rows, PackedTensor& out) {
-  if (!inputs.hessian) return encode_rows(codec, rows, inputs.importance, out.row(0));
-  encode_with_feedback(*inputs.hessian, codec, rows, inputs.importance, out);
+void encode(const InputContext& inputs, MatrixView rows, PackedTensor& out) {
+  if (!inputs.hessian) return encode_rows(rows, inputs.importance, out);
+  encode_with_feedback(*inputs.hessian, rows, inputs.importance, out);
 }
 
 }  // namespace

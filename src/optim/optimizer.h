@@ -18,9 +18,9 @@ struct Optimizer {
   const char* name;  // as plans name it
   const char* summary;
   Needs needs;
-  // Encodes all of `rows` into `out` (as many rows). Rows are independent but for those that the codec encodes
-  // together.
-  void (*encode)(const InputContext& inputs, const Codec& codec, MatrixView rows, PackedTensor& out);
+  // Encodes all of `rows` into `out` (as many rows), by its codec. Rows are independent but for those that the codec
+  // encodes together.
+  void (*encode)(const InputContext& inputs, MatrixView rows, PackedTensor& out);
 };
 
 std::span<const Optimizer* const> optimizers();

@@ -31,8 +31,8 @@ std::vector<double> random_moments(std::uint64_t seed) {
 }
 
 PackedTensor encoded(const char* optimizer, const Codec& codec, const Matrix& rows, std::span<const double> moments) {
-  PackedTensor packed(codec, {rows.rows(), rows.cols()});
-  find_optimizer(optimizer).encode(input_context(moments), codec, rows.view(), packed);
+  PackedTensor packed(trained_on(codec, rows.view()), {rows.rows(), rows.cols()});
+  find_optimizer(optimizer).encode(input_context(moments), rows.view(), packed);
   return packed;
 }
 

@@ -5,9 +5,7 @@
 namespace quern {
 namespace {
 
-void encode(const InputContext&, const Codec& codec, MatrixView rows, PackedTensor& out) {
-  encode_rows(codec, rows, {}, out.row(0));
-}
+void encode(const InputContext&, MatrixView rows, PackedTensor& out) { encode_rows(rows, {}, out); }
 
 }  // namespace
 

@@ -5,8 +5,8 @@
 namespace quern {
 namespace {
 
-void encode(const InputContext& inputs, const Codec& codec, MatrixView rows, PackedTensor& out) {
-  encode_rows(codec, rows, inputs.importance, out.row(0));
+void encode(const InputContext& inputs, MatrixView rows, PackedTensor& out) {
+  encode_rows(rows, inputs.importance, out);
 }
 
 }  // namespace

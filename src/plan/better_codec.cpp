@@ -7,8 +7,8 @@ const Codec* next_better_codec(const Codec& codec, const Format& format, std::ui
   const double least_bits = codec.bits_per_weight + kWorthwhileBits;
   const Codec* best = nullptr;
   for (const Codec* other : codecs())
-    if (other->use == Codec::Use::kAny && other->bits_per_weight >= least_bits && format.holds(other->name, cols) &&
-        other->divides(cols))
+    if (other->use == Codec::Use::kAny && !other->is_measured() && !other->train &&
+        other->bits_per_weight >= least_bits && format.holds(other->name, cols) && other->divides(cols))
       best = other;
   return best;
 }

@@ -55,7 +55,8 @@ PlanStep checked_step(PlanStep step, const PlanInput& in, const ExportedWeight& 
   check_codec({in.scheme, in.format, weight, &exported, source_encoding}, codec, rows.cols);
   check_optimizer(step);
   const std::uint64_t bytes = codec.stored_bytes(rows.rows, rows.cols);
-  if (step.bytes != bytes) step.reason = kEdited;
+  const bool is_estimate = codec.is_measured() || codec.train;
+  if (step.bytes != bytes && !is_estimate) step.reason = kEdited;
   step.bytes = bytes;
   step.parameters = rows.rows * rows.cols;
   return step;

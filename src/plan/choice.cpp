@@ -47,7 +47,9 @@ std::string container_of(const FitInput& in, const std::string& wanted) {
 
 }  // namespace
 
-bool is_plain(const Codec* codec) { return codec && codec->side_bytes == 0 && codec->block == 0; }
+bool is_plain(const Codec* codec) {
+  return codec && codec->side_bytes == 0 && codec->block == 0 && (codec->plain || !codec->train);
+}
 
 std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,
                         std::string_view codec) {

@@ -38,7 +38,7 @@ const Codec& codec_named(const std::string& name) {
 Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const StepSource& source) {
   const RowLayout layout = source.layout;
   const Codec &now = codec_named(step.codec), &original = codec_named(source.encoding);
-  if (step.codec == source.encoding || now.bits_per_weight > original.bits_per_weight) return {};
+  if (plain_encoding(step.codec) == source.encoding || now.bits_per_weight > original.bits_per_weight) return {};
   const Codec* better = next_better_codec(now, format, layout.cols);
   const bool exact =
       format.holds(original.name, layout.cols) && (!better || better->bits_per_weight >= original.bits_per_weight);

@@ -16,7 +16,7 @@ constexpr double kNoticeableShare = 0.3;  // of the parameters, that no rule mat
 double bits_of(const std::string& name) {
   const Codec* codec = find_codec(name);
   ensure(codec != nullptr, "no codec {}", name);
-  return codec->bits_per_weight;
+  return plain_codec(*codec).bits_per_weight;
 }
 
 std::uint64_t parameters_of(const Weight& weight) {

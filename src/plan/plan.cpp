@@ -46,7 +46,11 @@ PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplic
       rule ? fit_codec(fit, rule->codec, fmt::format("rule {} of the precision map (\"{}\")", *r + 1, rule->match))
            : choose_codec(fit, {weight, in.spec, source_encoding, in.has_statistics()});
   if (!choice.note.empty()) notes.push_back(choice.note);
-  return {.codec = choice.codec, .optimizer = wanted_optimizer(in, exported, rule), .reason = choice.reason};
+  // Where every value comes back there is nothing to choose.
+  const bool is_exact = codec_named(choice.codec).plain && plain_encoding(choice.codec) == source_encoding;
+  const std::string optimizer =
+      is_exact ? best_optimizer(Optimizer::Needs::kNothing).name : wanted_optimizer(in, exported, rule);
+  return {.codec = choice.codec, .optimizer = optimizer, .reason = choice.reason};
 }
 
 }  // namespace
@@ -88,9 +92,34 @@ std::vector<StoredTensor> stored_tensors(const Plan& plan) {
   return tensors;
 }
 
+std::string estimate_note(const Plan& plan) {
+  std::size_t tensors = 0;
+  std::uint64_t bytes = 0;
+  for (const PlanStep& step : plan.steps) {
+    const Codec& codec = codec_named(step.codec);
+    if (!codec.is_measured() && !codec.train) continue;
+    ++tensors;
+    bytes += step.bytes;
+  }
+  if (tensors == 0) return {};
+  return fmt::format(
+      "the sizes of {} of {} tensors, {} of {} bytes, are estimates: how far they can be coded is known when they are "
+      "encoded",
+      tensors, plan.steps.size(), bytes, plan.tensor_bytes());
+}
+
 std::uint64_t Plan::tensor_bytes() const {
   std::uint64_t sum = 0;
   for (const PlanStep& step : steps) sum += step.bytes;
+  return sum;
+}
+
+std::uint64_t Plan::loaded_bytes() const {
+  std::uint64_t sum = 0;
+  for (const PlanStep& step : steps) {
+    const Codec& codec = codec_named(step.codec);
+    sum += codec.plain ? plain_codec(codec).row_bytes(step.parameters) : step.bytes;
+  }
   return sum;
 }
 

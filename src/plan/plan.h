@@ -36,7 +36,10 @@ struct Plan {
   std::vector<std::string> notes;                // what a person should know: a codec that did not fit a shape
   std::optional<PrecisionMapUse> precision_map;  // absent: made without one
 
+  // Those of measured codecs are estimates until the files are there (estimate_note).
   std::uint64_t tensor_bytes() const;
+  // In the memory of a program that runs it: floats that are kept in fewer bytes without loss take their own there.
+  std::uint64_t loaded_bytes() const;
   // Of the canonical JSON: names the plan in manifests.
   std::string sha256() const;
   bool operator==(const Plan&) const = default;
@@ -44,6 +47,9 @@ struct Plan {
 
 // What its files hold. Names point into the plan.
 std::vector<StoredTensor> stored_tensors(const Plan& plan);
+
+// Which bytes are only estimated, for a person; empty: all are exact.
+std::string estimate_note(const Plan& plan);
 
 Json to_json(const Plan& plan);
 // Error(kInput) that names the member when something is missing or of another kind.

@@ -4,6 +4,7 @@
 namespace quern {
 namespace {
 
+bool source_is_bf16(const WeightSite& site) { return site.source_encoding == "bf16"; }
 bool source_is_f16(const WeightSite& site) { return site.source_encoding == "f16"; }
 
 // The 16-bit core: f16 stays f16, everything else is bf16.
@@ -19,13 +20,26 @@ constexpr SchemeRule kNf4[] = {{Part::kLogits, source_is_f16, "f16"},     {Part:
                                {Part::kEmbed, source_is_f16, "f16"},      {Part::kEmbed, nullptr, "bf16"},
                                {Part::kStateInput, source_is_f16, "f16"}, {Part::kStateInput, nullptr, "bf16"}};
 
+// In rows so short the offset of a row and the state of its coder take what the coding saves.
+constexpr std::uint64_t kShortRow = 64;
+bool is_short(const WeightSite& site) { return rows_of(site.weight).cols < kShortRow; }
+bool is_short_bf16(const WeightSite& site) { return is_short(site) && source_is_bf16(site); }
+bool is_short_f16(const WeightSite& site) { return is_short(site) && source_is_f16(site); }
+
+// Anything else than these floats is decoded to f32, which holds it exactly.
+constexpr SchemeRule kLossless[] = {{Part::kAny, is_short_bf16, "bf16"},
+                                    {Part::kAny, is_short_f16, "f16"},
+                                    {Part::kAny, is_short, "f32"},
+                                    {Part::kAny, source_is_bf16, "lossless_bf16"},
+                                    {Part::kAny, source_is_f16, "lossless_f16"}};
+
 constexpr Substitute kSmallerGroups[] = {{"int4_g128", "int4_g64"},
                                          {"int4_g64", "int4_g32"},
                                          {"int4_g32", "int8_channel"},
                                          {"int8_channel", "bf16"},
                                          {"nf4", "bf16"}};
 
-constexpr SchemeFamily kEightBits{{}, kSmallerGroups}, kMixedFamily{{}, kSmallerGroups, "f32"};
+constexpr SchemeFamily kEightBits{{}, kSmallerGroups}, kMixedFamily{{}, kSmallerGroups, "f32"}, kLosslessFamily{};
 
 constexpr Scheme kPresetMixes[] = {
     {"simple",
@@ -43,6 +57,8 @@ constexpr Scheme kPresetMixes[] = {
      "int4_g128", kInt4, &kMixedFamily},
     {"nf4", "4 bits (NormalFloat, blocks of 64) in the large matrices, 16-bit embeddings", "bitsandbytes", nullptr, 0,
      "nf4", kNf4, &kEightBits},
+    {"lossless", "every bit is kept: 16-bit floats in about two thirds of their size, 32-bit floats in five sixths",
+     "safetensors", nullptr, 0, "lossless_f32", kLossless, &kLosslessFamily},
 };
 
 }  // namespace

@@ -17,16 +17,20 @@ constexpr std::size_t kRowStep = 4;  // the kernels take a few rows at a time
 // What rows are kept in that are nowhere in a codec's bytes.
 const Codec& float_codec(const Weights& weights, const Weight& weight) {
   const Codec& codec = stored_codec(weights, weight);
-  const bool is_float = codec.side_bytes == 0;  // no scales: each value alone
+  const bool is_float = codec.side_bytes == 0 && !codec.train;  // no scales: each value alone
   return is_float ? codec : *find_codec(kFloat32);
 }
 
 PackedTensor packed_floats(const WalkContext& context, const Weight& weight) {
-  const Matrix whole = context.weights.read(weight);
   const Codec& codec = float_codec(context.weights, weight);
   PackedTensor packed(codec, weight.layout());
-  parallel_for(context.pool, whole.rows(), 64, [&](std::size_t begin, std::size_t end) {
-    for (std::size_t i = begin; i < end; ++i) encode_row(codec, whole.row(i), {}, packed.row(i));
+  const bool turns = weight.storage == Weight::Storage::kTransposed;
+  const Matrix whole = turns ? context.weights.read(weight) : Matrix();
+  parallel_for(context.pool, weight.layout().rows, 64, [&](std::size_t begin, std::size_t end) {
+    Matrix some(turns ? 0 : end - begin, weight.layout().cols);
+    if (!turns) context.weights.read_rows(weight, begin, some.view());
+    for (std::size_t i = begin; i < end; ++i)
+      encode_row(codec, turns ? whole.row(i) : std::as_const(some).row(i - begin), {}, packed.row(i));
   });
   return packed;
 }
@@ -44,7 +48,7 @@ std::uint64_t packed_bytes(const Weights& weights, const Weight& weight) {
   const std::vector<PackedRun> runs = weights.packed_runs(weight);
   if (runs.empty()) return layout.rows * float_codec(weights, weight).row_bytes(layout.cols);
   std::uint64_t bytes = 0;
-  for (const PackedRun& run : runs) bytes += run.rows * run.codec->row_bytes(layout.cols);
+  for (const PackedRun& run : runs) bytes += run.bytes;
   return bytes;
 }
 

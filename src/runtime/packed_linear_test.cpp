@@ -62,11 +62,10 @@ struct Files {
     std::uint64_t offset = 0;
     for (const Stored& stored : tensors) {
       const Codec& codec = *find_codec(stored.codec);
-      PackedTensor packed(codec, {stored.values.rows(), stored.values.cols()});
-      for (std::size_t i = 0; i < stored.values.rows(); ++i) encode_row(codec, stored.values.row(i), {}, packed.row(i));
+      const PackedTensor packed = encode_tensor(codec, stored.values.view());
       TensorEntry entry{stored.name, {stored.values.rows(), stored.values.cols()}, codec.name, {}};
       for (std::size_t p = 0; p < codec.planes.size(); ++p) {
-        const std::span<const std::byte> plane = std::as_const(packed).plane(p);
+        const std::span<const std::byte> plane = packed.plane(p);
         out.write(reinterpret_cast<const char*>(plane.data()), static_cast<std::streamsize>(plane.size()));
         entry.parts.push_back({0, offset, plane.size()});
         offset += plane.size();

@@ -92,7 +92,7 @@ std::size_t make_exact(const EncodeInput& in, const Plan& plan, std::size_t step
 
 bool is_lossy(const EncodeInput& in, const Plan& plan, std::size_t step) {
   const Weight& weight = in.spec.weights[in.names.weights[step].weight];
-  return weight.axes.size() >= 2 && plan.steps[step].codec != in.source.stored(weight).encoding;
+  return weight.axes.size() >= 2 && plain_encoding(plan.steps[step].codec) != in.source.stored(weight).encoding;
 }
 
 // The steps of a group that lose precision, by weight.

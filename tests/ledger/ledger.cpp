@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/sha256.h"
 #include "base/thread_pool.h"
+#include "encode/tensor_encoding.h"
 #include "model/checkpoint_weights.h"
 #include "optim/hessian_factor.h"
 #include "optim/optimizer.h"
@@ -105,7 +106,7 @@ Encoded encoded_by(unsigned threads, const Optimizer& optimizer, const Codec& co
   pool.run(parts.size(), [&](std::size_t i) {
     const MatrixView rows{matrix.row(i * kTask).data(), kTask, matrix.cols()};
     parts[i] = PackedTensor(codec, {kTask, matrix.cols()});
-    optimizer.encode(inputs, codec, rows, parts[i]);
+    optimizer.encode(inputs, rows, parts[i]);
   });
   Encoded encoded;
   Sha256 hash;
@@ -144,7 +145,7 @@ std::string ledger() {
     const InputContext inputs = context_of(matrix.cols());
     for (const Codec* codec : codecs())
       for (const Optimizer* optimizer : optimizers())
-        if (codec->divides(matrix.cols())) text += row_of(name, matrix, inputs, *codec, *optimizer);
+        if (codec->divides(matrix.cols()) && !wants_measuring(*codec)) text += row_of(name, matrix, inputs, *codec, *optimizer);
   }
   return text;
 }

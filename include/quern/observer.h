@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <string_view>
 
+#include "quern/export.h"
+
 namespace quern {
 
-class Observer {
+class QUERN_API Observer {
  public:
   virtual ~Observer() = default;
   // A stage of `total` steps begins ("encode", "evaluate" ...); the one before it has ended.

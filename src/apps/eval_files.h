@@ -8,7 +8,7 @@
 
 #include "measure/divergence.h"
 #include "quern/observer.h"
-#include "runtime/machine_options.h"
+#include "quern/machine_options.h"
 #include "runtime/open_model.h"
 
 namespace quern {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "quern/observer.h"
-#include "runtime/machine_options.h"
+#include "quern/machine_options.h"
 #include "runtime/sampler.h"
 
 namespace quern {

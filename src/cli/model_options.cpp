@@ -4,6 +4,8 @@
 #include "base/fail.h"
 #include "base/names.h"
 #include "cli/command_text.h"
+#include "format/checkpoint.h"
+#include "plan/scheme.h"
 
 namespace quern::cli {
 namespace {

@@ -1,7 +1,7 @@
 // The main job, right through: a checkpoint becomes a measured package.
 #pragma once
 
-#include "compress/compress_options.h"
+#include "quern/compress_options.h"
 #include "quern/observer.h"
 #include "report/report.h"
 

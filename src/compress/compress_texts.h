@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "compress/compress_options.h"
 #include "format/checkpoint.h"
 #include "model/model_spec.h"
+#include "quern/compress_options.h"
 #include "report/report.h"
 #include "text/texts.h"
 

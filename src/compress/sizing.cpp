@@ -1,6 +1,7 @@
 // The survey on windows of the gate text, and the search over what it found.
 #include "compress/sizing.h"
 
+#include "plan/size_goal.h"
 #include "survey/survey.h"
 
 namespace quern {

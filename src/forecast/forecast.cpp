@@ -13,6 +13,7 @@
 #include "model/op_walk.h"
 #include "model/tied_copy.h"
 #include "package/package.h"
+#include "runtime/allowed_memory.h"
 
 namespace quern {
 namespace {

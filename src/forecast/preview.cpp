@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "compress/sizing.h"
+#include "runtime/allowed_memory.h"
 
 namespace quern {
 namespace {

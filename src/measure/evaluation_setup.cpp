@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "measure/evaluate.h"
+#include "runtime/allowed_memory.h"
 #include "runtime/walk_memory.h"
 
 namespace quern {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "quern/observer.h"
-#include "runtime/machine_options.h"
+#include "quern/machine_options.h"
 
 namespace quern {
 

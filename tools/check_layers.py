@@ -7,9 +7,9 @@ import cpp_source
 
 # Left to right; folders of one row do not include each other.
 LAYERS = [["base"], ["tensor", "text"], ["format", "codec"], ["kernel", "model"], ["runtime"], ["calib", "measure"],
-          ["optim"], ["plan"], ["encode"], ["survey", "report"], ["package"], ["compress"], ["forecast", "apps"], ["cli"]]
+          ["optim"], ["plan"], ["encode"], ["survey", "report"], ["package"], ["compress"], ["forecast", "apps"], ["api"], ["cli"]]
 
-# Public headers hold plain data, and declarations: every layer may include them, since they
+# Public headers hold plain data, and declare what the layer api implements: every layer may include them, since they
 # need nothing but each other and the standard library.
 PUBLIC = "quern"
 

@@ -16,9 +16,10 @@ struct Options {
 };
 
 int run(const Options& o) {
-  const Inspection inspection = inspect(o.model, o.inspect);
-  fmt::print("{}", o.json ? dump_json(to_json(inspection), 1) + "\n"
-                          : describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary));
+  const Inspection inspection = inspect_checkpoint(o.model, o.inspect);
+  fmt::print("{}",
+             o.json ? dump_json(to_json(inspection), 1) + "\n"
+                    : describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary));
   return 0;
 }
 

@@ -54,7 +54,7 @@ GenerateResult generate_text(const OpenModel& model, const GenerateOptions& opti
   const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
   const std::vector<std::int32_t> prompt = prompt_ids(tokenizer, options.prompt);
   if (prompt.size() > context)
-    fail(ErrorCode::kInput, "the prompt has {} tokens, more than the context of {}; shorten it or raise --context",
+    fail(ErrorCode::kInput, "the prompt has {} tokens, more than the context of {}; shorten it or raise `context`",
          prompt.size(), context);
   check_tied_copy(model.checkpoint, model.spec);
   const WalkContext walk = model.walk(pool, Precision::kF32);

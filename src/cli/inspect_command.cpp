@@ -5,6 +5,7 @@
 
 #include "apps/inspect.h"
 #include "cli/commands.h"
+#include "cli/field_flags.h"
 
 namespace quern::cli {
 namespace {
@@ -19,7 +20,7 @@ int run(const Options& o) {
   const Inspection inspection = inspect_checkpoint(o.model, o.inspect);
   fmt::print("{}",
              o.json ? dump_json(to_json(inspection), 1) + "\n"
-                    : describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary));
+                    : with_flags(describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary)));
   return 0;
 }
 

@@ -12,8 +12,9 @@ void check_can_run(const CompressOptions& options, const OpenModel& source) {
                     !options.report_text.empty() || !options.statistics.empty();
   if (runs && !source.can_run())
     fail(ErrorCode::kInput,
-         "no architecture recognises {} ({}), so no text can be run through it: leave out --calib, --imatrix, "
-         "--gate-text, --report-text, --max-ppl-increase and --max-kld to compress it without measuring its quality",
+         "no architecture recognises {} ({}), so no text can be run through it: leave out `calibration_text`, "
+         "`statistics`, `gate_text`, `report_text`, `bound.max_perplexity_increase` and `bound.max_kld` to compress it "
+         "without measuring its quality",
          source.checkpoint.path().string(), source.spec.evidence.front().source);
 }
 
@@ -37,16 +38,16 @@ bool may_survey(const CompressOptions& options) {
 
 void check_option_pairs(const CompressOptions& options) {
   if (options.survey_passes && !may_survey(options))
-    fail(ErrorCode::kUsage, "--survey-passes limits how matrices are measured {}; leave it out, or give one",
-         options.output.empty() ? "on a text, and there is none (--calib, --gate-text)"
-                                : "for a size or a bound, and there is neither (--target-size, --max-kld ...)");
+    fail(ErrorCode::kUsage, "`survey_passes` limits how matrices are measured {}; leave it out, or give one",
+         options.output.empty() ? "on a text, and there is none (`calibration_text`, `gate_text`)"
+                                : "for a size or a bound, and there is neither (`size`, `bound.max_kld` ...)");
   if (options.plan.empty()) return;
   if (options.size)
     throw Error(ErrorCode::kUsage,
                 "a plan has chosen the number formats that a size would choose; give one of the two");
   if (!options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
-                "a plan has chosen the number formats that --precision-map would set; give one of the two");
+                "a plan has chosen the number formats that `precision_map` would set; give one of the two");
 }
 
 SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source) {
@@ -60,7 +61,7 @@ const Format& format_for(const CompressOptions& options, const Plan* given, cons
   const Format& format = find_format(options.format.empty() ? scheme.format : options.format);
   if (options.size && !options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
-                "a size chooses the number formats that --precision-map would set; give one of the two");
+                "a size chooses the number formats that `precision_map` would set; give one of the two");
   return format;
 }
 

@@ -43,18 +43,17 @@ std::size_t text_window(const ModelSpec& spec) {
 
 void check_text_options(const CompressOptions& options, GateText gate) {
   if (options.size && options.calibration_text.empty() && options.gate_text.empty())
-    throw Error(
-        ErrorCode::kUsage,
-        "a size is shared out by measuring what each matrix loses: give --calib (a fifth of it is kept apart for "
-        "that) or --gate-text");
+    throw Error(ErrorCode::kUsage,
+                "a size is shared out by measuring what each matrix loses: give `calibration_text` (a fifth of it is "
+                "kept apart for that) or `gate_text`");
   if (options.bound.is_set() && options.calibration_text.empty() && options.gate_text.empty())
-    throw Error(
-        ErrorCode::kUsage,
-        "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
+    throw Error(ErrorCode::kUsage,
+                "a quality bound needs a text that decides it: give `calibration_text` (a fifth of it is kept apart) "
+                "or `gate_text`");
   if (!options.gate_text.empty() && !needs_gate(options, gate))
     throw Error(ErrorCode::kUsage,
-                "--gate-text decides a bound or a size, and none was given: add --max-ppl-increase, --max-kld or "
-                "--target-size");
+                "`gate_text` decides a bound or a size, and none was given: add `bound.max_perplexity_increase`, "
+                "`bound.max_kld` or `size`");
 }
 
 CompressTexts load_compress_texts(const CompressOptions& options, const Checkpoint& source, std::size_t window,

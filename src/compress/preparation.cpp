@@ -33,18 +33,19 @@ const Optimizer* optimizer_for(const CompressOptions& options) {
   if (options.optimizer.empty()) return nullptr;
   if (options.optimizer == kMeasuredOptimizer) {
     if (options.calibration_text.empty())
-      fail(ErrorCode::kUsage, "optimizers are measured against each other on a text, and there is none: give --calib");
+      fail(ErrorCode::kUsage,
+           "optimizers are measured against each other on a text, and there is none: give `calibration_text`");
     return nullptr;
   }
   const Optimizer& named = find_optimizer(options.optimizer);
   if (named.needs > Optimizer::Needs::kNothing && options.calibration_text.empty() && options.statistics.empty())
     fail(ErrorCode::kUsage,
-         "the optimizer {} goes by the inputs of matrices on a text, and there is none: give --calib", named.name);
+         "the optimizer {} goes by the inputs of matrices on a text, and there is none: give `calibration_text`",
+         named.name);
   if (named.needs > Optimizer::Needs::kMoments && !options.statistics.empty())
     fail(ErrorCode::kUsage,
-         "the optimizer {} needs products of inputs, and an importance matrix has their squares alone: give --calib in "
-         "place of "
-         "--imatrix",
+         "the optimizer {} needs products of inputs, and an importance matrix has their squares alone: give "
+         "`calibration_text` in place of `statistics`",
          named.name);
   return &named;
 }

@@ -77,7 +77,7 @@ TEST_F(UnknownModel, ABoundOrATextIsRefused) {
   Observer observer;
   options.bound.max_perplexity_increase = 0.03;
   expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
-               {"no architecture recognises", "--max-ppl-increase"});
+               {"no architecture recognises", "`bound.max_perplexity_increase`"});
   options.bound = {};
   options.report_text = source / "text";
   expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }), {"no text can be run through it"});
@@ -93,7 +93,7 @@ TEST_F(UnknownModel, GgufNeedsAnArchitecture) {
   options.scheme = "q8_0";
   Observer observer;
   expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
-               {"names the architecture", "take --scheme simple without --format"});
+               {"names the architecture", "take `scheme` simple without `format`"});
 }
 
 TEST_F(UnknownModel, ARealClassifierKeepsEveryTensor) {

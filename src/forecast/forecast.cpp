@@ -147,7 +147,7 @@ Json to_json(const QualityForecast& quality) {
 
 Forecast forecast(Preparation& prep, NewFile* statistics_copy) {
   if (statistics_copy && !prep.calibrates())
-    throw Error(ErrorCode::kUsage, "there are no statistics to keep: give --calib or --imatrix");
+    throw Error(ErrorCode::kUsage, "there are no statistics to keep: give `calibration_text` or `statistics`");
   prep.read_texts(GateText::kWhereGiven);
   prep.hash_source();
   prep.plan();  // refuses what cannot be planned before a weight is read

@@ -8,7 +8,7 @@ from collections import defaultdict
 import cpp_source
 
 MAX_FILE, MAX_FUNCTION, MAX_JSON_FILES = 800, 60, 4
-CODE = ["src", "include", "tests", "fuzz", "bench"]
+CODE = ["src", "include", "tests", "fuzz", "bench", "examples"]
 TEXT = CODE + ["tools", "docs", "cmake", ".ci"]
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:work|root|home)/")
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME)\b")
@@ -66,8 +66,8 @@ def check_code(path, text):
 
 def check_tree(sources):
     problems, places = [], defaultdict(list)
-    for path in sources:
-        places[os.path.basename(path)].append(path)
+    for path in sources:  # a public header is known by its folder, which every include of it names; nothing includes an example
+        places[path if path.startswith(("include/", "examples/")) else os.path.basename(path)].append(path)
     problems += [f"{' and '.join(paths)}: two files of one name" for paths in places.values() if len(paths) > 1]
     users = [path for path, text in sources.items() if "<nlohmann/" in text]
     if len(users) > MAX_JSON_FILES:

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "quern/export.h"
+
 namespace quern {
 
 // NOTE: the values are the documented exit codes of `quern`; never renumber.
@@ -21,7 +23,7 @@ enum class ErrorCode : int {
 };
 
 // What went wrong, with the actual values, and where ("while reading FILE, tensor T").
-class Error : public std::exception {
+class QUERN_API Error : public std::exception {
  public:
   Error(ErrorCode code, std::string message) : code_(code), text_(std::move(message)) {}
 

@@ -1,12 +1,17 @@
-// Where the library reports what it is doing. It never prints.
+// Where the library reports what it is doing, and asks whether to go on. It never prints.
+//
+// stage, advance and note are called on one thread at a time. What any of the four throws ends the call of the library
+// and arrives at its caller as it is.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
+#include "quern/export.h"
+
 namespace quern {
 
-class Observer {
+class QUERN_API Observer {
  public:
   virtual ~Observer() = default;
   // A stage of `total` steps begins ("encode", "evaluate" ...); the one before it has ended.
@@ -15,7 +20,8 @@ class Observer {
   virtual void advance(std::string_view /*what*/) {}
   // Something a person should know although the work goes on.
   virtual void note(std::string_view /*text*/) {}
-  // Asked between steps; true makes the library throw Error(kInterrupted).
+  // Asked between steps, from working threads too, several at a time: another thread cancels by setting what this
+  // reads, a std::atomic<bool>. True makes the library throw Error(kInterrupted).
   virtual bool interrupted() const { return false; }
 };
 

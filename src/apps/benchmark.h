@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "quern/machine_options.h"
 #include "quern/observer.h"
-#include "runtime/machine_options.h"
 
 namespace quern {
 

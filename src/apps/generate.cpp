@@ -9,7 +9,7 @@
 #include "format/end_tokens.h"
 #include "format/load_tokenizer.h"
 #include "model/tied_copy.h"
-#include "runtime/open_model.h"
+#include "runtime/sampler.h"
 #include "runtime/sequence.h"
 #include "runtime/sequence_memory.h"
 #include "text/stop_strings.h"
@@ -39,23 +39,22 @@ std::size_t context_for(const GenerateOptions& options, const ModelSpec& spec) {
 
 }  // namespace
 
-const char* to_string(Generation::End end) {
+const char* to_string(GenerateResult::End end) {
   constexpr const char* kNames[] = {"token limit", "stop string", "end of text", "context full"};
   return kNames[static_cast<int>(end)];
 }
 
-Generation generate(const GenerateOptions& options, const std::function<void(std::string_view)>& show,
-                    Observer& observer) {
+GenerateResult generate_text(const OpenModel& model, const GenerateOptions& options,
+                             const std::function<void(std::string_view)>& show, Observer& observer) {
   const auto start = Clock::now();
   Sampler sampler(options.sampling);
   StopStrings stops(options.stops);
   ThreadPool pool(options.machine.threads);
-  const OpenModel model(options.model);
   const std::size_t context = context_for(options, model.spec);
   const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
   const std::vector<std::int32_t> prompt = prompt_ids(tokenizer, options.prompt);
   if (prompt.size() > context)
-    fail(ErrorCode::kInput, "the prompt has {} tokens, more than the context of {}; shorten it or raise --context",
+    fail(ErrorCode::kInput, "the prompt has {} tokens, more than the context of {}; shorten it or raise `context`",
          prompt.size(), context);
   check_tied_copy(model.checkpoint, model.spec);
   const WalkContext walk = model.walk(pool, Precision::kF32);
@@ -64,7 +63,7 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
   const std::size_t room = prompt.size() + std::min(context - prompt.size(), options.tokens);
   check_sequence_memory(walk, room, options.machine.max_memory);
   Sequence sequence(walk, room);
-  Generation result;
+  GenerateResult result;
   result.prompt_tokens = prompt.size();
   result.load_seconds = seconds_since(start);
   const auto emit = [&](const std::string& text) {
@@ -81,17 +80,17 @@ Generation generate(const GenerateOptions& options, const std::function<void(std
     const auto id = static_cast<std::int32_t>(sampler.sample(logits));
     ++result.tokens;
     if (ends.contains(id)) {
-      result.end = Generation::End::kEndOfText;
+      result.end = GenerateResult::End::kEndOfText;
       break;
     }
     emit(stops.feed(tokenizer.decode_piece(id)));
     if (stops.stopped()) {
-      result.end = Generation::End::kStopString;
+      result.end = GenerateResult::End::kStopString;
       break;
     }
     if (result.tokens == options.tokens) break;
     if (sequence.position() == context) {
-      result.end = Generation::End::kContext;
+      result.end = GenerateResult::End::kContext;
       break;
     }
     logits = sequence.feed({&id, 1});

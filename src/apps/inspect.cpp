@@ -69,7 +69,7 @@ void describe_without_config(const Checkpoint& checkpoint, Inspection& result) {
 
 }  // namespace
 
-Inspection inspect(const std::filesystem::path& path, const InspectOptions& options) {
+Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOptions& options) {
   const Checkpoint checkpoint = open_checkpoint(path);
   Inspection result{.path = path.string(),
                     .format = checkpoint.format(),

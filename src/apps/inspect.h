@@ -9,6 +9,7 @@
 #include "apps/duplicate_tensors.h"
 #include "format/checkpoint.h"
 #include "model/model_spec.h"
+#include "quern/inspect.h"
 #include "runtime/memory_estimate.h"
 
 namespace quern {
@@ -22,10 +23,6 @@ struct ExtentDifference {
   std::string extent;
   std::uint64_t claimed = 0, shown = 0;
   std::string claimed_by, shown_by;  // evidence of both
-};
-
-struct InspectOptions {
-  std::uint64_t context = 0;  // tokens, for the estimate of memory; 0: what the model was made for
 };
 
 struct Inspection {
@@ -47,7 +44,7 @@ struct Inspection {
   const ModelSpec* model() const { return spec ? &*spec : inferred ? &*inferred : nullptr; }
 };
 
-Inspection inspect(const std::filesystem::path& path, const InspectOptions& options = {});
+Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOptions& options = {});
 Json to_json(const Inspection& inspection);
 // For a terminal. kTensors lists every tensor.
 enum class InspectDetail { kSummary, kTensors };

@@ -61,7 +61,7 @@ TEST(Duplicates, AreTensorsOfEqualShapeAndBytes) {
 }
 
 TEST(Inspect, ShowsEachExtentWithItsEvidence) {
-  const Inspection inspection = inspect(tiny("tiny-qwen3"), {});
+  const Inspection inspection = inspect_checkpoint(tiny("tiny-qwen3"), {});
   ASSERT_TRUE(inspection.spec);
   EXPECT_FALSE(inspection.inferred);
   const std::string text = describe(inspection, InspectDetail::kTensors);
@@ -77,7 +77,7 @@ TEST(Inspect, TensorsWithoutAPlaceAreNamed) {
   RawModel model = raw_model(tiny("tiny-mistral"));
   model.tensors["extra.weight"] = floats_tensor({2}, {1, 2});
   write_raw(model, scratch.path());
-  const Inspection inspection = inspect(scratch.path(), {});
+  const Inspection inspection = inspect_checkpoint(scratch.path(), {});
   EXPECT_FALSE(inspection.spec);
   EXPECT_NE(inspection.why_unknown.find("extra.weight"), std::string::npos) << inspection.why_unknown;
   EXPECT_EQ(inspection.unmatched, std::vector<std::string>{"extra.weight"});
@@ -89,7 +89,7 @@ TEST(Inspect, AWrongExtentStandsBesideTheRightOne) {
   model.config.set("hidden_size", 128);
   model.config.set("intermediate_size", 100);
   write_raw(model, scratch.path());
-  const Inspection inspection = inspect(scratch.path(), {});
+  const Inspection inspection = inspect_checkpoint(scratch.path(), {});
   EXPECT_FALSE(inspection.spec);
   ASSERT_TRUE(inspection.inferred);
   ASSERT_EQ(inspection.differences.size(), 2u);
@@ -109,7 +109,7 @@ TEST(Inspect, ControlBytesInNamesAreEscaped) {
   RawModel model;
   model.tensors["a\x1b[31m.weight"] = floats_tensor({2}, {1, 2});
   write_raw(model, scratch.path());
-  const std::string text = describe(inspect(scratch.path(), {}), InspectDetail::kTensors);
+  const std::string text = describe(inspect_checkpoint(scratch.path(), {}), InspectDetail::kTensors);
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   expect_parts(text, {"a\\x1b[31m.weight", "tensors without a place in a known architecture"});
 }

@@ -51,7 +51,7 @@ std::string list(const char* title, const std::vector<std::string>& names) {
   if (names.empty()) return {};
   std::string text = fmt::format("\n{}\n", title);
   for (std::size_t n = 0; n < std::min(names.size(), kListed); ++n) text += fmt::format("  {}\n", names[n]);
-  if (names.size() > kListed) text += fmt::format("  and {} more (--json lists all)\n", names.size() - kListed);
+  if (names.size() > kListed) text += fmt::format("  and {} more (`json` lists all)\n", names.size() - kListed);
   return text;
 }
 

@@ -246,7 +246,7 @@ OutputFolder::OutputFolder(fs::path target, Existing existing, Unfinished unfini
 void OutputFolder::check_target(const fs::path& target, Existing existing) {
   const fs::path folder = folder_name(target);
   if (existing == Existing::kRefuse && !is_empty_or_absent(folder))
-    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass --force",
+    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass `existing=kReplace`",
          folder.string());
 }
 

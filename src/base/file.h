@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "quern/existing_output.h"
 
 namespace quern {
 
@@ -107,7 +108,7 @@ void remove_partial(const std::filesystem::path& partial);
 // the target's name. One that is not published is removed with the object, or kept for a run that continues it.
 class OutputFolder {
  public:
-  enum class Existing { kRefuse, kReplace };
+  using Existing = ExistingOutput;
   enum class Unfinished { kRemove, kKeep };
 
   // Error(kUsage) when `target` exists and is not an empty folder, unless kReplace, or names no folder of its own

@@ -39,7 +39,7 @@ void show_preview(const Options& o, const Opened& opened, const CompressTexts& t
 int run(Options o) {
   const SharedOptions& shared = o.model.shared;
   CompressOptions& options = o.model.resolved();
-  options.existing = o.force ? OutputFolder::Existing::kReplace : OutputFolder::Existing::kRefuse;
+  options.existing = o.force ? ExistingOutput::kReplace : ExistingOutput::kRefuse;
   if (o.resume) options.start = CompressOptions::Start::kResume;
   std::optional<TerminalObserver> observer(shared.verbosity());
   const Opened opened(options, *observer);

@@ -3,18 +3,19 @@
 
 #include <memory>
 
-#include "apps/eval_files.h"
 #include "base/counted.h"
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "report/report.h"
+#include "kernel/linear.h"
+#include "quern/evaluate.h"
 
 namespace quern::cli {
 namespace {
 
 struct Options {
-  EvalOptions eval;
+  std::filesystem::path model, against;  // against empty: perplexity alone
+  EvaluateOptions evaluate;
   SharedOptions shared;
 };
 
@@ -23,14 +24,14 @@ std::string line(const char* what, const Estimate& e, const char* unit, double s
                      unit);
 }
 
-std::string table(const Options& o, const EvalResult& r) {
+std::string table(const Options& o, const EvaluateResult& r) {
   const Quality& q = r.quality;
   std::string text = fmt::format("{} of {} tokens, {} scored, {} arithmetic\n", counted(q.windows, "window"),
-                                 o.eval.window_length, q.tokens, to_string(r.precision));
+                                 o.evaluate.window_length, q.tokens, to_string(r.precision));
   text += fmt::format("{:<28}{:>12}\n", "bytes", r.bytes);
   text += line("perplexity", q.perplexity, "", 1, 4);
-  if (o.eval.against.empty()) return text;
-  text += fmt::format("{:<28}{:>12}\n", "bytes of the original", r.against_bytes);
+  if (o.against.empty()) return text;
+  text += fmt::format("{:<28}{:>12}\n", "bytes of the original", r.original_bytes);
   text += line("perplexity of the original", q.original_perplexity, "", 1, 4);
   text += line("perplexity increase", q.perplexity_increase, " %", 100, 3);
   text += line("KL divergence, mean", q.mean_kld, " nats", 1, 6);
@@ -41,18 +42,15 @@ std::string table(const Options& o, const EvalResult& r) {
 }
 
 int run(Options o) {
-  o.eval.machine = o.shared.machine();
-  const EvalResult result = [&] {
+  o.evaluate.machine = o.shared.machine();
+  const EvaluateResult result = [&] {
     TerminalObserver observer(o.shared.verbosity());
-    return eval_files(o.eval, observer);
+    const Model model(o.model);
+    return o.against.empty() ? evaluate(model, o.evaluate, &observer)
+                             : evaluate(model, Model(o.against), o.evaluate, &observer);
   }();
   if (o.shared.json) {
-    Json json = to_json(result.quality);
-    json.set("bytes", result.bytes);
-    json.set("original_bytes", result.against_bytes);
-    json.set("precision", std::string(to_string(result.precision)));
-    json.set("notes", Json::Array(result.notes.begin(), result.notes.end()));
-    fmt::print("{}\n", dump_json(json, 1));
+    fmt::print("{}\n", result.json);
   } else {
     fmt::print("{}", table(o, result));
     for (const std::string& note : result.notes) fmt::print("note: {}\n", printable(note));
@@ -65,16 +63,16 @@ int run(Options o) {
 Subcommand add_eval(CLI::App& program) {
   CLI::App* app = program.add_subcommand("eval", "Measure a model on a text, alone or against the original");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->eval.model, "A model, or a package that compress wrote")->type_name("PATH")->required();
-  app->add_option("--text", o->eval.text, "Text that neither calibration nor the quality bound saw")
+  app->add_option("MODEL", o->model, "A model, or a package that compress wrote")->type_name("PATH")->required();
+  app->add_option("--text", o->evaluate.text, "Text that neither calibration nor the quality bound saw")
       ->type_name("FILE")
       ->required();
-  app->add_option("--against", o->eval.against, "The original, for divergence and agreement")->type_name("PATH");
-  app->add_option("--windows", o->eval.windows, "Windows at most (0: all)")
+  app->add_option("--against", o->against, "The original, for divergence and agreement")->type_name("PATH");
+  app->add_option("--windows", o->evaluate.windows, "Windows at most (0: all)")
       ->type_name("N")
       ->capture_default_str()
       ->check(whole_number_from(0));
-  app->add_option("--window-length", o->eval.window_length, "Tokens a window")
+  app->add_option("--window-length", o->evaluate.window_length, "Tokens a window")
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(8, 1 << 20));

@@ -5,6 +5,7 @@
 
 #include "apps/inspect.h"
 #include "cli/commands.h"
+#include "cli/field_flags.h"
 
 namespace quern::cli {
 namespace {
@@ -16,9 +17,10 @@ struct Options {
 };
 
 int run(const Options& o) {
-  const Inspection inspection = inspect(o.model, o.inspect);
-  fmt::print("{}", o.json ? dump_json(to_json(inspection), 1) + "\n"
-                          : describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary));
+  const Inspection inspection = inspect_checkpoint(o.model, o.inspect);
+  fmt::print("{}",
+             o.json ? dump_json(to_json(inspection), 1) + "\n"
+                    : with_flags(describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary)));
   return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/complaint.h"
+#include "cli/field_flags.h"
 #include "cli/help.h"
 #include "cli/interrupts.h"
 #include "cli/terminal_observer.h"
@@ -47,7 +48,7 @@ int run(const std::vector<Subcommand>& subcommands) {
       }
     return static_cast<int>(ErrorCode::kUsage);
   } catch (const Error& error) {  // names of tensors are in it as the file spells them
-    fmt::print(stderr, "quern: {}\n", printable(error.what()));
+    fmt::print(stderr, "quern: {}\n", printable(with_flags(error.what())));
     return static_cast<int>(error.code());
   } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
     fmt::print(stderr, "quern: {}\n", error.what());
@@ -113,7 +114,7 @@ int main(int argc, char** argv) {
   try {
     instructions = instruction_set();
   } catch (const Error& error) {  // the environment names none
-    return refuse(fmt::format("quern: {}", printable(error.what())));
+    return refuse(fmt::format("quern: {}", printable(with_flags(error.what()))));
   }
   return main(argc, argv, instructions);
 }

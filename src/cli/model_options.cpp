@@ -4,6 +4,8 @@
 #include "base/fail.h"
 #include "base/names.h"
 #include "cli/command_text.h"
+#include "format/checkpoint.h"
+#include "plan/scheme.h"
 
 namespace quern::cli {
 namespace {
@@ -81,11 +83,11 @@ void add_texts(CLI::App& app, ModelOptions& o) {
         ->check(whole_number_from(0))
         ->group(kMoreTexts);
   };
-  add_file("--imatrix", c.statistics, "Importance matrix (GGUF, llama.cpp's or ours) in place of --calib");
-  app.add_option("--statistics", c.statistics, "What quern plan --save-statistics kept, in place of --calib")
-      ->type_name("FOLDER")
-      ->group(kMoreTexts)
-      ->excludes(app.get_option("--imatrix"));
+  app.add_option(
+         "--imatrix", c.statistics,
+         "In place of --calib: an importance matrix (GGUF, llama.cpp's or ours), or a folder of plan --save-statistics")
+      ->type_name("PATH")
+      ->group(kMoreTexts);
   add_file("--gate-text", c.gate_text, "Text that decides (default: a fifth of --calib)");
   add_count("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)");
   add_count("--gate-windows", c.gate_windows, "Windows of the text that decides, at most (0: all)");

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "compress/compress_options.h"
+#include "quern/compress_options.h"
 
 namespace quern::cli {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "cli/terminal_observer.h"
-#include "runtime/machine_options.h"
+#include "quern/machine_options.h"
 
 namespace quern::cli {
 

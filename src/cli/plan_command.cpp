@@ -56,7 +56,7 @@ Subcommand add_plan(CLI::App& program) {
   app->add_option("--save-imatrix", o->statistics_copy, "Keep the statistics, for compress --plan --imatrix")
       ->type_name("FILE");
   app->add_option("--save-statistics", o->statistics_folder,
-                  "Keep all statistics in a new folder, for compress --plan --statistics")
+                  "Keep all statistics in a new folder, for compress --plan --imatrix")
       ->type_name("FOLDER");
   app->add_flag("--tensors", o->tensors, "List every tensor with its number format and the reason");
   add_max_memory(*app, o->model.shared, kHalfOfMemory);

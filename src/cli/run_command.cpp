@@ -16,6 +16,7 @@ namespace quern::cli {
 namespace {
 
 struct Options {
+  std::filesystem::path model;
   GenerateOptions generate;
   std::string prompt_file;
   SharedOptions shared;
@@ -23,7 +24,7 @@ struct Options {
 
 double rate(std::size_t tokens, double seconds) { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
 
-Json to_json(const Generation& g) {
+Json to_json(const GenerateResult& g) {
   return Json::object({{"text", g.text},
                        {"end", to_string(g.end)},
                        {"prompt_tokens", g.prompt_tokens},
@@ -38,14 +39,14 @@ int run(Options o) {
   if (!o.prompt_file.empty()) o.generate.prompt = read_text(o.prompt_file);
   TerminalObserver observer(o.shared.verbosity());
   const bool stream = !o.shared.json;
-  const Generation g = generate(
-      o.generate,
+  const GenerateResult g = generate(
+      Model(o.model), o.generate,
       [&](std::string_view text) {
         if (!stream) return;
         fmt::print("{}", text);
         std::fflush(stdout);
       },
-      observer);
+      &observer);
   if (!stream) {
     fmt::print("{}\n", dump_json(to_json(g), 1));
     return 0;
@@ -64,9 +65,7 @@ Subcommand add_run(CLI::App& program) {
   CLI::App* app = program.add_subcommand("run", "Generate text, token by token");
   const auto o = std::make_shared<Options>();
   SamplingOptions& sampling = o->generate.sampling;
-  app->add_option("MODEL", o->generate.model, "A model, or a package that compress wrote")
-      ->type_name("PATH")
-      ->required();
+  app->add_option("MODEL", o->model, "A model, or a package that compress wrote")->type_name("PATH")->required();
   auto* prompt = app->add_option("-p,--prompt", o->generate.prompt, "Text to go on from")->type_name("TEXT");
   app->add_option("--prompt-file", o->prompt_file, "The same from a file")->type_name("FILE")->excludes(prompt);
   app->add_option("-n,--tokens", o->generate.tokens, "Tokens to generate at most")

@@ -10,6 +10,7 @@
 
 #include "base/printable.h"
 #include "cli/amounts.h"
+#include "cli/field_flags.h"
 #include "cli/interrupts.h"
 
 namespace quern::cli {
@@ -57,7 +58,7 @@ void TerminalObserver::advance(std::string_view what) {
 void TerminalObserver::note(std::string_view text) {
   if (verbosity_ == Verbosity::kQuiet) return;
   clear_line();
-  fmt::print(stderr, "note: {}\n", printable(text));
+  fmt::print(stderr, "note: {}\n", printable(with_flags(text)));
 }
 
 bool TerminalObserver::interrupted() const { return stop_requested(); }

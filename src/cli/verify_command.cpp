@@ -7,15 +7,14 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "package/verify.h"
 #include "quern/error.h"
+#include "quern/verify.h"
 
 namespace quern::cli {
 namespace {
 
 struct Options {
-  std::string package, against;
-  std::size_t stride = 8;
+  VerifyOptions verify;
   SharedOptions shared;
 };
 
@@ -29,17 +28,18 @@ void print_json(const VerifyResult& r) {
                                1));
 }
 
-int run(const Options& o) {
+int run(Options o) {
+  o.verify.machine = o.shared.machine();
   const VerifyResult result = [&] {
     TerminalObserver observer(o.shared.verbosity());
-    return verify(o.package, o.against, o.stride, o.shared.machine(), observer);
+    return verify(o.verify, &observer);
   }();
   if (o.shared.json) {
     print_json(result);
   } else {
     for (const std::string& problem : result.problems) fmt::print(stderr, "quern: {}\n", problem);
-    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", o.package, counted(result.files, "file"),
-               counted(result.tensors, "tensor"), result.compared,
+    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", o.verify.package.string(),
+               counted(result.files, "file"), counted(result.tensors, "tensor"), result.compared,
                result.original.empty() ? "the original (not at hand or not reached)" : result.original,
                result.problems.empty() ? "all well" : "NOT as it was written");
   }
@@ -51,10 +51,10 @@ int run(const Options& o) {
 Subcommand add_verify(CLI::App& program) {
   CLI::App* app = program.add_subcommand("verify", "Check that a package still holds what its manifest promises");
   const auto o = std::make_shared<Options>();
-  app->add_option("PACKAGE", o->package, "A folder that compress wrote")->type_name("FOLDER")->required();
-  app->add_option("--against", o->against, "The original (default: where it was when the package was made)")
+  app->add_option("PACKAGE", o->verify.package, "A folder that compress wrote")->type_name("FOLDER")->required();
+  app->add_option("--against", o->verify.original, "The original (default: where it was when the package was made)")
       ->type_name("PATH");
-  app->add_option("--every", o->stride, "Compare every n-th tensor with the original")
+  app->add_option("--every", o->verify.stride, "Compare every n-th tensor with the original")
       ->type_name("N")
       ->capture_default_str()
       ->check(whole_number_from(1));

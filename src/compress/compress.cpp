@@ -113,7 +113,7 @@ void note_start(const Opened& opened, const Workspace& work) {
     opened.observer.note(fmt::format("there is nothing to resume in {}; starting from the beginning", folder));
   } else if (work.out.had_unfinished()) {
     opened.observer.note(
-        fmt::format("what an interrupted run had left in {} was removed; --resume goes on from it", folder));
+        fmt::format("what an interrupted run had left in {} was removed; `start=kResume` goes on from it", folder));
   }
 }
 
@@ -182,9 +182,9 @@ Report resumable(OutputFolder& out, Body body) {
     return body();
   } catch (Error& error) {
     if (error.code() == ErrorCode::kInterrupted)
-      fail(ErrorCode::kInterrupted, "interrupted; {}: repeat the command with --resume to go on from there", kept);
+      fail(ErrorCode::kInterrupted, "interrupted; {}: repeat the run with `start=kResume` to go on from there", kept);
     if (error.code() == ErrorCode::kResource)
-      throw error.add_context(kept + ": make room and repeat the command with --resume to go on from there");
+      throw error.add_context(kept + ": make room and repeat the run with `start=kResume` to go on from there");
     out.when_unpublished(OutputFolder::Unfinished::kRemove);
     throw;
   }

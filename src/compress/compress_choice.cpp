@@ -15,8 +15,9 @@ void check_can_run(const CompressOptions& options, const OpenModel& source) {
                     !options.report_text.empty() || !options.statistics.empty();
   if (runs && !source.can_run())
     fail(ErrorCode::kInput,
-         "no architecture recognises {} ({}), so no text can be run through it: leave out --calib, --imatrix, "
-         "--gate-text, --report-text, --max-ppl-increase and --max-kld to compress it without measuring its quality",
+         "no architecture recognises {} ({}), so no text can be run through it: leave out `calibration_text`, "
+         "`statistics`, `gate_text`, `report_text`, `bound.max_perplexity_increase` and `bound.max_kld` to compress it "
+         "without measuring its quality",
          source.checkpoint.path().string(), source.spec.evidence.front().source);
 }
 
@@ -40,16 +41,16 @@ bool may_survey(const CompressOptions& options) {
 
 void check_option_pairs(const CompressOptions& options) {
   if (options.survey_passes && !may_survey(options))
-    fail(ErrorCode::kUsage, "--survey-passes limits how matrices are measured {}; leave it out, or give one",
-         options.output.empty() ? "on a text, and there is none (--calib, --gate-text)"
-                                : "for a size or a bound, and there is neither (--target-size, --max-kld ...)");
+    fail(ErrorCode::kUsage, "`survey_passes` limits how matrices are measured {}; leave it out, or give one",
+         options.output.empty() ? "on a text, and there is none (`calibration_text`, `gate_text`)"
+                                : "for a size or a bound, and there is neither (`size`, `bound.max_kld` ...)");
   if (options.plan.empty()) return;
   if (options.size)
     throw Error(ErrorCode::kUsage,
                 "a plan has chosen the number formats that a size would choose; give one of the two");
   if (!options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
-                "a plan has chosen the number formats that --precision-map would set; give one of the two");
+                "a plan has chosen the number formats that `precision_map` would set; give one of the two");
 }
 
 std::filesystem::path given_moments(const CompressOptions& options) {
@@ -69,13 +70,13 @@ const Optimizer* optimizer_for(const CompressOptions& options) {
   const Optimizer& named = find_optimizer(options.optimizer);
   if (named.needs > Optimizer::Needs::kNothing && options.calibration_text.empty() && options.statistics.empty())
     fail(ErrorCode::kUsage,
-         "the optimizer {} goes by the inputs of matrices on a text, and there is none: give --calib", named.name);
+         "the optimizer {} goes by the inputs of matrices on a text, and there is none: give `calibration_text`",
+         named.name);
   if (named.needs > Optimizer::Needs::kMoments && !options.statistics.empty() && given_hessians(options).empty())
-    fail(
-        ErrorCode::kUsage,
-        "the optimizer {} needs products of inputs, and an importance matrix has their squares alone: give --calib, or "
-        "--statistics with what quern plan --save-statistics kept, in place of --imatrix",
-        named.name);
+    fail(ErrorCode::kUsage,
+         "the optimizer {} needs products of inputs, and an importance matrix has their squares alone: in place of "
+         "`statistics` give `calibration_text`, or the folder that planning kept (`statistics_folder`)",
+         named.name);
   return &named;
 }
 
@@ -96,7 +97,7 @@ const Format& format_for(const CompressOptions& options, const Plan* given, cons
   const Format& format = find_format(options.format.empty() ? scheme.format : options.format);
   if (options.size && !options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
-                "a size chooses the number formats that --precision-map would set; give one of the two");
+                "a size chooses the number formats that `precision_map` would set; give one of the two");
   return format;
 }
 

@@ -1,10 +1,10 @@
 // What a compression chooses from its options before anything is read: scheme and container.
 #pragma once
 
-#include "compress/compress_options.h"
 #include "compress/scheme_choice.h"
 #include "optim/optimizer.h"
 #include "plan/plan.h"
+#include "quern/compress_options.h"
 
 namespace quern {
 

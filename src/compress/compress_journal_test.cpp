@@ -11,7 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 
 Json identity() {
-  return Json::object({{"program", "1"}, {"MODEL", Json::object({{"a", "1"}, {"b", "2"}})}, {"--scheme", "q4_0"}});
+  return Json::object({{"program", "1"}, {"MODEL", Json::object({{"a", "1"}, {"b", "2"}})}, {"`scheme`", "q4_0"}});
 }
 
 Plan small_plan() {
@@ -131,9 +131,10 @@ TEST(CompressJournal, OfAnotherRunIsRefused) {
     other.set(key, std::move(value));
     return message_of(code, [&] { CompressJournal(scratch.path(), other); });
   };
-  expect_parts(refusal(ErrorCode::kUsage, "--scheme", "q8_0"), {"--scheme", "it was q4_0", "q8_0 now", "--resume"});
+  expect_parts(refusal(ErrorCode::kUsage, "`scheme`", "q8_0"),
+               {"`scheme`", "it was q4_0", "q8_0 now", "`start=kResume`"});
   expect_parts(refusal(ErrorCode::kUsage, "program", "2"), {"begun by quern 1", "this is 2"});
-  expect_parts(refusal(ErrorCode::kUsage, "--max-kld", 0.5), {"--max-kld", "it was none"});
+  expect_parts(refusal(ErrorCode::kUsage, "`bound.max_kld`", 0.5), {"`bound.max_kld`", "it was none"});
   const Json changed = Json::object({{"a", "1"}, {"b", "3"}}),
              added = Json::object({{"a", "1"}, {"b", "2"}, {"c", "3"}});
   expect_parts(refusal(ErrorCode::kInput, "MODEL", changed), {"input has changed", "b is another file"});

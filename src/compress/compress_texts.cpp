@@ -61,18 +61,17 @@ SurveyText survey_text(const Opened& opened, const Windows& gate) {
 // Error(kUsage) when a bound or a size is asked for and no text can decide it, or a text is given that decides nothing.
 void check_text_options(const CompressOptions& options, GateText gate) {
   if (options.size && options.calibration_text.empty() && options.gate_text.empty())
-    throw Error(
-        ErrorCode::kUsage,
-        "a size is shared out by measuring what each matrix loses: give --calib (a fifth of it is kept apart for "
-        "that) or --gate-text");
+    throw Error(ErrorCode::kUsage,
+                "a size is shared out by measuring what each matrix loses: give `calibration_text` (a fifth of it is "
+                "kept apart for that) or `gate_text`");
   if (options.bound.is_set() && options.calibration_text.empty() && options.gate_text.empty())
-    throw Error(
-        ErrorCode::kUsage,
-        "a quality bound needs a text that decides it: give --calib (a fifth of it is kept apart) or --gate-text");
+    throw Error(ErrorCode::kUsage,
+                "a quality bound needs a text that decides it: give `calibration_text` (a fifth of it is kept apart) "
+                "or `gate_text`");
   if (!options.gate_text.empty() && !needs_gate(options, gate))
     throw Error(ErrorCode::kUsage,
-                "--gate-text decides a bound or a size, and none was given: add --max-ppl-increase, --max-kld or "
-                "--target-size");
+                "`gate_text` decides a bound or a size, and none was given: add `bound.max_perplexity_increase`, "
+                "`bound.max_kld` or `size`");
 }
 
 }  // namespace

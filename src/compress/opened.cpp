@@ -67,8 +67,8 @@ Plan Opened::plan(const std::string& statistics_sha256, const Optimizer* by) con
   Plan plan = checked_plan(*given, input, options.plan);
   if (needs_hessians(plan) && options.calibration_text.empty() && given_hessians(options).empty())
     fail(ErrorCode::kInput,
-         "the plan {} chooses codes by error feedback, for which an importance matrix is not enough: give the "
-         "--statistics that quern plan --save-statistics kept, or the same --calib",
+         "the plan {} chooses codes by error feedback, for which an importance matrix is not enough: give the folder "
+         "that planning kept (`statistics_folder`) as `statistics`, or the same `calibration_text`",
          options.plan.string());
   return plan;
 }

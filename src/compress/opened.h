@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "compress/compress_options.h"
 #include "compress/scheme_choice.h"
 #include "encode/encode.h"
 #include "format/load_tokenizer.h"
 #include "measure/evaluation_setup.h"
 #include "plan/coupling.h"
+#include "quern/compress_options.h"
 
 namespace quern {
 

@@ -4,7 +4,7 @@
 #include <bit>
 #include <numeric>
 
-#include "apps/eval_files.h"
+#include "apps/eval_models.h"
 #include "compress/compress.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/weight_rows.h"
@@ -82,8 +82,8 @@ CompressOptions options_for(const fs::path& output, const char* scheme) {
   return options;
 }
 
-EvalResult evaluated(const OpenModel& model, const OpenModel* original) {
-  EvalOptions options;
+EvaluateResult evaluated(const OpenModel& model, const OpenModel* original) {
+  EvaluateOptions options;
   options.text = kTexts / "eval.txt";
   options.windows = 3;
   options.machine.threads = 2;
@@ -121,7 +121,7 @@ TEST(Overlay, HasOtherNumbersAndTheSameFunction) {
   for (const Weight& weight : original.spec.weights)
     changed += !std::ranges::equal(original.weights.read(weight).flat(), overlay.weights.read(weight).flat());
   EXPECT_EQ(changed, 6u * (3 + 1 + 3));  // q, k, v, the norm before them, gate, up and down of six layers
-  const EvalResult result = evaluated(overlay, &original);
+  const EvaluateResult result = evaluated(overlay, &original);
   const double before = result.quality.original_perplexity.value, after = result.quality.perplexity.value;
   EXPECT_NEAR(after / before, 1, 1e-5);
   EXPECT_LT(result.quality.mean_kld.value, 1e-6);
@@ -180,7 +180,7 @@ TEST(Overlay, IsSurveyedAndCompressedToASize) {
   EXPECT_LT(report.quality->mean_kld.value, 0.01);
 
   const OpenModel overlay = overlaid(), original(kModel), package(options.output);
-  const EvalResult against_overlay = evaluated(package, &overlay), against_original = evaluated(package, &original);
+  const EvaluateResult against_overlay = evaluated(package, &overlay), against_original = evaluated(package, &original);
   EXPECT_NEAR(against_overlay.quality.mean_kld.value, report.quality->mean_kld.value, 1e-6);
   EXPECT_NEAR(against_original.quality.mean_kld.value, report.quality->mean_kld.value, 1e-5);
   for (const char* role : {"attn.q", "mlp.gate", "mlp.down"}) {

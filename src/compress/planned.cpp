@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "package/package.h"
+#include "plan/size_goal.h"
 
 namespace quern {
 namespace {

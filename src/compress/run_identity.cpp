@@ -14,6 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kProgram = "program";
+// Files of which only the hash is kept.
+constexpr const char *kPrecisionMap = "`precision_map`", *kPlan = "`plan`", *kStatistics = "`statistics`";
 
 Json hash_of(const fs::path& file) { return file.empty() ? Json() : Json(sha256_of_file(file)); }
 
@@ -43,7 +45,7 @@ std::string shown(const Json& value) {
   return value.is_string() ? value.as_string() : dump_json(value);
 }
 
-constexpr const char* kAdvice = "leave out --resume to start from the beginning";
+constexpr const char* kAdvice = "leave out `start=kResume` to start from the beginning";
 
 [[noreturn]] void refuse(const std::string& key, const Json& then, const Json& now, const std::string& partial) {
   if (key == kModelFiles)
@@ -52,8 +54,8 @@ constexpr const char* kAdvice = "leave out --resume to start from the beginning"
          changed_file(then, now), kAdvice);
   if (key == kProgram)
     fail(ErrorCode::kUsage, "{} was begun by quern {}, and this is {}; {}", partial, shown(then), shown(now), kAdvice);
-  if (then.is_object() || now.is_object() || key == "--imatrix" || key == "--precision-map" ||
-      key == "--plan")  // hashes say nothing
+  if (then.is_object() || now.is_object() || key == kStatistics || key == kPrecisionMap ||
+      key == kPlan)  // hashes say nothing
     fail(ErrorCode::kUsage, "{} was begun with another {}: give the same, or {}", partial, key, kAdvice);
   fail(ErrorCode::kUsage, "{} was begun with another {}: it was {}, and is {} now; give the same, or {}", partial, key,
        shown(then), shown(now), kAdvice);
@@ -84,20 +86,20 @@ Json to_json(const RunIdentity& run) {
                        {kModelFiles, stamps_by_name(run.source.checkpoint)},
                        {"name of MODEL", run.source.name()},
                        {"overlay of the weights", overlay_to_json(run.source.weights)},
-                       {"--scheme", run.scheme.name},
-                       {"--format", run.format.name},
-                       {"--precision-map", hash_of(o.precision_map)},
-                       {"--plan", hash_of(o.plan)},
-                       {"--calib or --calib-windows", std::move(calibration)},
-                       {"--optimizer", o.optimizer},
-                       {"--imatrix", statistics_to_json(o)},
-                       {"--gate-text or --gate-windows", text_to_json(run.texts.gate)},
-                       {"--max-ppl-increase", json_or_null(o.bound.max_perplexity_increase)},
-                       {"--max-kld", json_or_null(o.bound.max_kld)},
-                       {"--max-trials", o.bound.is_set() ? Json(o.max_trials) : Json()},
+                       {"`scheme`", run.scheme.name},
+                       {"`format`", run.format.name},
+                       {kPrecisionMap, hash_of(o.precision_map)},
+                       {kPlan, hash_of(o.plan)},
+                       {"`calibration_text` or `calibration_windows`", std::move(calibration)},
+                       {"`optimizer`", o.optimizer},
+                       {kStatistics, statistics_to_json(o)},
+                       {"`gate_text` or `gate_windows`", text_to_json(run.texts.gate)},
+                       {"`bound.max_perplexity_increase`", json_or_null(o.bound.max_perplexity_increase)},
+                       {"`bound.max_kld`", json_or_null(o.bound.max_kld)},
+                       {"`max_trials`", o.bound.is_set() ? Json(o.max_trials) : Json()},
                        {"size", size_to_json(o.size)},
-                       {"--survey-passes", o.survey_passes ? Json(*o.survey_passes) : Json()},
-                       {"--compute", to_string(run.precision)}});
+                       {"`survey_passes`", o.survey_passes ? Json(*o.survey_passes) : Json()},
+                       {"`machine.precision`", to_string(run.precision)}});
 }
 
 Json hashes_by_name(const std::vector<HashedFile>& files) {

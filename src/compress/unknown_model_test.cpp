@@ -1,5 +1,4 @@
 // A checkpoint that no architecture recognises: packed without data, and nothing claimed that was not checked.
-#include "apps/eval_files.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
 #include "model/checkpoint_weights.h"
@@ -78,15 +77,12 @@ TEST_F(UnknownModel, ABoundOrATextIsRefused) {
   Observer observer;
   options.bound.max_perplexity_increase = 0.03;
   expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
-               {"no architecture recognises", "--max-ppl-increase"});
+               {"no architecture recognises", "`bound.max_perplexity_increase`"});
   options.bound = {};
   options.report_text = source / "text";
   expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }), {"no text can be run through it"});
   EXPECT_FALSE(fs::exists(out));
-  EvalOptions eval;
-  eval.model = source;
-  eval.text = source / "text";
-  expect_parts(message_of(ErrorCode::kInput, [&] { eval_files(eval, observer); }), {"no known architecture"});
+  expect_parts(message_of(ErrorCode::kInput, [&] { OpenModel{source}; }), {"no known architecture"});
 }
 
 TEST_F(UnknownModel, GgufNeedsAnArchitecture) {
@@ -97,7 +93,7 @@ TEST_F(UnknownModel, GgufNeedsAnArchitecture) {
   options.scheme = "q8_0";
   Observer observer;
   expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
-               {"names the architecture", "take --scheme simple without --format"});
+               {"names the architecture", "take `scheme` simple without `format`"});
 }
 
 TEST_F(UnknownModel, ARealClassifierKeepsEveryTensor) {

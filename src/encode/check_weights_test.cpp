@@ -3,7 +3,6 @@
 
 #include <limits>
 
-#include "apps/eval_files.h"
 #include "compress/compress.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"

@@ -11,6 +11,7 @@
 #include "encode/check_weights.h"
 #include "model/op_walk.h"
 #include "model/tied_copy.h"
+#include "runtime/allowed_memory.h"
 
 namespace quern {
 namespace {
@@ -165,7 +166,7 @@ Json to_json(const QualityForecast& quality) {
 
 Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   if ((kept.moments || !kept.folder.empty()) && !opened.calibrates())
-    throw Error(ErrorCode::kUsage, "there are no statistics to keep: give --calib or --imatrix");
+    throw Error(ErrorCode::kUsage, "there are no statistics to keep: give `calibration_text` or `statistics`");
   const CompressTexts texts = read_texts(opened, GateText::kWhereGiven);
   const OpenModel& source = opened.source;
   opened.plan("", opened.optimizer);  // refuses what cannot be planned before a weight is read
@@ -188,8 +189,9 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   if (kept.moments && kept.folder.empty() && needs_hessians(f.plan))
     f.notes.push_back(
         "the plan chooses codes by error feedback, for which the importance matrix that was kept is not enough: to "
-        "follow it give the same --calib, or keep --save-statistics; --optimizer weighted makes a plan that needs no "
-        "more");
+        "follow it give the same `calibration_text`, or keep a `statistics_folder`; the `optimizer` weighted makes a "
+        "plan "
+        "that needs no more");
   return f;
 }
 

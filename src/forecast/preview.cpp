@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "compress/planned.h"
+#include "runtime/allowed_memory.h"
 
 namespace quern {
 CompressPreview preview(const Opened& opened, const CompressTexts& texts) {

@@ -5,12 +5,12 @@
 #include <string>
 #include <string_view>
 
+#include "quern/machine_options.h"
 #include "tensor/tensor.h"
 
 namespace quern {
 
-// The arithmetic of matrix products. bfloat16 rounds both factors and sums in float.
-enum class Precision { kF32, kBf16 };
+// "f32", "bf16": bfloat16 rounds both factors and sums in float.
 std::string_view to_string(Precision precision);
 // bf16 where the processor multiplies it natively, otherwise f32.
 Precision best_precision();

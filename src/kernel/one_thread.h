@@ -7,4 +7,16 @@ namespace quern {
 // made (some fix their number of threads then) and before it runs. Costs nothing after the first call of a thread.
 void use_one_openmp_thread() noexcept;
 
+// For calls on a thread of somebody else's: when it goes, the thread has as many OpenMP threads as before.
+class KeepOpenmpThreads {
+ public:
+  KeepOpenmpThreads() noexcept;
+  KeepOpenmpThreads(const KeepOpenmpThreads&) = delete;
+  KeepOpenmpThreads& operator=(const KeepOpenmpThreads&) = delete;
+  ~KeepOpenmpThreads();
+
+ private:
+  int threads_;
+};
+
 }  // namespace quern

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "quern/quality.h"
 #include "tensor/tensor.h"
 
 namespace quern {
@@ -60,20 +61,6 @@ struct TokenScores {
   std::size_t per_window = 0;
   std::vector<double> original_nll, candidate_nll, kld;
   std::vector<std::uint8_t> same_top;
-};
-
-struct Estimate {
-  double value = 0, standard_error = 0;
-};
-
-// What was lost. Standard errors by bootstrap over windows (tokens when there is a single window), 200 resamples, fixed
-// seed.
-struct Quality {
-  std::uint64_t windows = 0, tokens = 0;
-  Estimate original_perplexity, perplexity;
-  Estimate perplexity_increase;           // perplexity / original - 1
-  Estimate mean_kld, median_kld, kld_99;  // nats
-  Estimate same_top;                      // fraction of tokens with the same most likely successor
 };
 
 // Seed of the bootstrap.

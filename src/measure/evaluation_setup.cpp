@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "measure/evaluate.h"
+#include "runtime/allowed_memory.h"
 #include "runtime/walk_memory.h"
 
 namespace quern {
@@ -36,14 +37,14 @@ EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec&
                                  std::size_t window_length) {
   if (machine.precision == Precision::kBf16 && best_precision() != Precision::kBf16)
     throw Error(ErrorCode::kUsage,
-                "this processor has no bfloat16 products (AVX-512 BF16 or AMX); use --compute f32 or auto");
+                "this processor has no bfloat16 products (AVX-512 BF16 or AMX); use `machine.precision` f32 or auto");
   const std::uint64_t memory = allowed_memory(machine);
   const std::uint64_t reserved = reserved_bytes(spec, threads, window_length);
   if (reserved > memory)
     fail(ErrorCode::kResource,
          "this model takes {} KB for one block in float and a window in each of {} threads, more than the {} KB "
          "allowed; "
-         "raise --max-memory or lower --threads",
+         "raise `machine.max_memory` or lower `machine.threads`",
          reserved >> 10, threads, memory >> 10);
   return {.precision = machine.precision.value_or(best_precision()), .memory_limit = (memory - reserved) / 4};
 }

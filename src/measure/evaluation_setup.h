@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "model/model_spec.h"
-#include "runtime/machine_options.h"
+#include "quern/machine_options.h"
 
 namespace quern {
 

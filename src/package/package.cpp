@@ -109,8 +109,8 @@ void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map
   const bool keeps_names = source.checkpoint.format() == kTensorNamesFormat;
   fail(ErrorCode::kInput, "a {} file names the architecture of its model, and none recognises {} ({}); {}", format.name,
        source.checkpoint.path().string(), source.spec.evidence.front().source,
-       keeps_names ? "take --scheme simple without --format, which leaves it in safetensors"
-                   : "compress the safetensors checkpoint that it was made from, by --scheme simple");
+       keeps_names ? "take `scheme` simple without `format`, which leaves it in safetensors"
+                   : "compress the safetensors checkpoint that it was made from, by `scheme` simple");
 }
 
 // Of a model that nothing recognises: what is no weight may matter all the same.
@@ -131,7 +131,7 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
   if (is_single_file(format.name) && !source.can_run()) refuse_unrecognised(source, format);
   if (is_single_file(format.name)) return map_to_gguf(source.spec, source.checkpoint);
   if (!can_export(source, format))
-    fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use --format {} with a scheme that it holds",
+    fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use `format` {} with a scheme that it holds",
          source.checkpoint.format(), format.name, source.checkpoint.format());
   ExportMap map;
   for (std::size_t w = 0; w < source.spec.weights.size(); ++w) export_as_stored(source, w, map);

@@ -156,7 +156,7 @@ TEST(ExportMap, IsAsItStandsWithinOneFormatAndRefusesGgufToSafetensors) {
     EXPECT_TRUE(same.weights[w].row_order.empty());
   }
   expect_parts(message_of(ErrorCode::kInfeasible, [&] { export_map(file, find_format("safetensors")); }),
-               {"a gguf model cannot be written as safetensors", "--format gguf"});
+               {"a gguf model cannot be written as safetensors", "`format` gguf"});
 }
 
 TEST(RejectedPath, StandsBesideTheOutput) {
@@ -279,7 +279,7 @@ TEST(EvaluationSetup, LeavesAQuarterOfTheRestForHiddenStatesAndSaysWhatIsMissing
   machine.max_memory = reserved - 1;
   expect_parts(message_of(ErrorCode::kResource, [&] { evaluation_setup(machine, model.spec, 3, 512); }),
                {fmt::format("{} KB for one block", reserved >> 10), "each of 3 threads",
-                fmt::format("more than the {} KB allowed", (reserved - 1) >> 10), "--max-memory"});
+                fmt::format("more than the {} KB allowed", (reserved - 1) >> 10), "`machine.max_memory`"});
 }
 
 TEST(EvaluationSetup, RefusesProductsThatTheProcessorLacks) {
@@ -287,7 +287,7 @@ TEST(EvaluationSetup, RefusesProductsThatTheProcessorLacks) {
   const OpenModel model(tiny("tiny-llama-bias"));
   expect_parts(
       message_of(ErrorCode::kUsage, [&] { evaluation_setup({.precision = Precision::kBf16}, model.spec, 1, 512); }),
-      {"no bfloat16 products", "--compute f32"});
+      {"no bfloat16 products", "`machine.precision` f32"});
 }
 
 TEST(CheckFiniteWeights, NamesTheTensorAndCounts) {

@@ -5,17 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "quern/observer.h"
-#include "runtime/machine_options.h"
+#include "quern/verify.h"
 
 namespace quern {
-
-struct VerifyResult {
-  std::uint64_t files = 0, tensors = 0;  // checked
-  std::uint64_t compared = 0;            // tensors whose error against the original was measured again
-  std::string original;                  // where the original was found; empty: not at hand
-  std::vector<std::string> problems;     // empty: all is well
-};
 
 // Hashes every file, reopens and decodes every tensor (sizes as planned, all values finite), and where the original is
 // at hand

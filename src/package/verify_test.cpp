@@ -139,7 +139,7 @@ TEST_F(Verify, NeedsAManifest) {
 }
 
 TEST(Inspect, SumsAModelByEncodingAndRole) {
-  const Inspection i = inspect(tiny("tiny-llama-bias"));
+  const Inspection i = inspect_checkpoint(tiny("tiny-llama-bias"));
   ASSERT_TRUE(i.spec);
   EXPECT_EQ(i.format, "safetensors");
   EXPECT_EQ(i.by_role.at("attn.k").tensors, 2u);
@@ -157,7 +157,7 @@ TEST(Inspect, SumsAModelByEncodingAndRole) {
 }
 
 TEST(Inspect, DescribesAModelOfNoKnownArchitectureByItsTensors) {
-  const Inspection i = inspect(fs::path(QUERN_TESTDATA) / "format" / "all_types.gguf");
+  const Inspection i = inspect_checkpoint(fs::path(QUERN_TESTDATA) / "format" / "all_types.gguf");
   EXPECT_FALSE(i.spec);
   EXPECT_FALSE(i.why_unknown.empty());
   EXPECT_GT(i.by_encoding.size(), 5u);
@@ -167,8 +167,9 @@ TEST(Inspect, DescribesAModelOfNoKnownArchitectureByItsTensors) {
 
 TEST(Inspect, RefusesWhatIsNoModel) {
   const ScratchFolder scratch;
-  expect_parts(message_of(ErrorCode::kInput, [&] { inspect(scratch.write("notes.txt", "hello")); }), {"notes.txt"});
-  expect_parts(message_of(ErrorCode::kInput, [&] { inspect(scratch.path() / "absent"); }), {"absent"});
+  expect_parts(message_of(ErrorCode::kInput, [&] { inspect_checkpoint(scratch.write("notes.txt", "hello")); }),
+               {"notes.txt"});
+  expect_parts(message_of(ErrorCode::kInput, [&] { inspect_checkpoint(scratch.path() / "absent"); }), {"absent"});
 }
 
 }  // namespace

@@ -120,16 +120,18 @@ void check_plan_statistics(const Plan& given, const std::string& statistics_sha2
   if (given.statistics_sha256 == statistics_sha256) return;
   if (given.statistics_sha256.empty())
     fail(ErrorCode::kInput,
-         "the plan {} was made without statistics: leave out --calib and --imatrix, or plan again with them",
+         "the plan {} was made without statistics: leave out `calibration_text` and `statistics`, or plan again with "
+         "them",
          path.string());
   if (statistics_sha256.empty())
     fail(ErrorCode::kInput,
-         "the plan {} was made with statistics: give the --imatrix that quern plan --save-imatrix wrote, the "
-         "--statistics that --save-statistics kept, or the same --calib",
+         "the plan {} was made with statistics: give the `statistics` that planning kept (`statistics_copy`, "
+         "`statistics_folder`), or the same `calibration_text`",
          path.string());
   fail(ErrorCode::kInput,
-       "the plan {} was made with other statistics: their sha256 is {}, that of those given is {}; give the --imatrix "
-       "that quern plan --save-imatrix wrote, or plan again",
+       "the plan {} was made with other statistics: their sha256 is {}, that of those given is {}; give the "
+       "`statistics` "
+       "that planning kept (`statistics_copy`), or plan again",
        path.string(), given.statistics_sha256, statistics_sha256);
 }
 

@@ -37,11 +37,11 @@ std::string fitting(const FitInput& in, const std::string& wanted, std::uint64_t
   fail(ErrorCode::kInfeasible, "no number format of {} holds rows of {} ({})", in.format.name, cols, in.weight.tensor);
 }
 
-// "; use --format gguf", or nothing when no container holds it.
+// "; use `format` gguf", or nothing when no container holds it.
 std::string container_of(const FitInput& in, const std::string& wanted) {
   for (const Format* format : formats())
     if (format->name != std::string_view(in.format.name) && format->holds(wanted, 0))
-      return fmt::format("; use --format {}", format->name);
+      return fmt::format("; use `format` {}", format->name);
   return "";
 }
 

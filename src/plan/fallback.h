@@ -7,16 +7,9 @@
 
 #include "plan/coupling.h"
 #include "plan/plan.h"
+#include "quern/compress_options.h"
 
 namespace quern {
-
-// What a person allows. Absent: not bounded.
-struct QualityBound {
-  std::optional<double> max_perplexity_increase;  // relative: 0.03 is 3%
-  std::optional<double> max_kld;                  // mean, nats
-
-  bool is_set() const { return max_perplexity_increase || max_kld; }
-};
 
 // By how much the bounds are broken: the largest measured / allowed among those that are, or 0 when all are met.
 double excess(const QualityBound& bound, double perplexity_increase, double kld);

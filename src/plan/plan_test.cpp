@@ -161,7 +161,7 @@ TEST(Plan, RefusesASchemeThatTheContainerCannotHold) {
     ADD_FAILURE();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInfeasible);
-    EXPECT_NE(std::string(error.what()).find("use --format gguf"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("use `format` gguf"), std::string::npos) << error.what();
   }
   EXPECT_THROW(planned.plan("simple", "gguf"), Error);
 }

@@ -231,7 +231,7 @@ TEST_F(MappedPlan, RowsAndContainersDecideLast) {
   EXPECT_NE(
       message_of(ErrorCode::kInfeasible, [&] { plan(R"([{"match":"attn.q","codec":"int8_channel"}])"); })
           .find("rule 1 of the precision map (\"attn.q\") needs the number format int8_channel, which gguf cannot "
-                "hold; use --format safetensors"),
+                "hold; use `format` safetensors"),
       std::string::npos);
   EXPECT_NO_THROW(plan(R"([{"match":"norm","codec":"q8_0"}])"));  // asked by name
 }

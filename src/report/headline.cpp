@@ -51,7 +51,7 @@ std::vector<HeadlineRow> headline(const Report& r) {
 }
 
 std::string unmeasured(const Report& r) {
-  if (r.can_run) return "Quality was not measured: no report text was given (--report-text).\n";
+  if (r.can_run) return "Quality was not measured: no report text was given.\n";
   return "Quality could not be measured: no architecture recognises the model, so that it cannot be run. The only "
          "figures are the errors of its tensors.\n";
 }

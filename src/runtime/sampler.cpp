@@ -80,11 +80,11 @@ std::uint32_t most_probable(std::span<const float> logits) {
 
 void check(const SamplingOptions& options) {
   if (!(options.temperature >= 0) || std::isinf(options.temperature))
-    fail(ErrorCode::kUsage, "temperature {} is not a number of at least 0", options.temperature);
+    fail(ErrorCode::kUsage, "`sampling.temperature` {} is not a number of at least 0", options.temperature);
   if (!(options.top_p >= 0 && options.top_p <= 1))
-    fail(ErrorCode::kUsage, "top-p {} is not within 0 and 1", options.top_p);
+    fail(ErrorCode::kUsage, "`sampling.top_p` {} is not within 0 and 1", options.top_p);
   if (!(options.min_p >= 0 && options.min_p <= 1))
-    fail(ErrorCode::kUsage, "min-p {} is not within 0 and 1", options.min_p);
+    fail(ErrorCode::kUsage, "`sampling.min_p` {} is not within 0 and 1", options.min_p);
 }
 
 std::vector<TokenChance> sampling_chances(const SamplingOptions& options, std::span<const float> logits) {

@@ -6,17 +6,9 @@
 #include <vector>
 
 #include "base/random.h"
+#include "quern/generate.h"
 
 namespace quern {
-
-// Applied in llama.cpp's order: top_k, top_p, min_p, temperature. The defaults are llama.cpp's, too.
-struct SamplingOptions {
-  double temperature = 0.8;  // 0: always the most probable token
-  std::uint32_t top_k = 40;  // only the k most probable; 0: all
-  double top_p = 0.95;       // only the most probable that together reach p, at least one; 1: all
-  double min_p = 0.05;       // only those at least so probable in relation to the most probable; 0: all
-  std::uint64_t seed = 0;
-};
 
 // Error(kUsage) that names an option out of its range.
 void check(const SamplingOptions& options);

@@ -29,7 +29,8 @@ void check_sequence_memory(const WalkContext& walk, std::size_t positions, std::
   const std::uint64_t states = state_bytes(walk.spec, positions);
   if (limit != 0 && weights + states > limit)
     fail(ErrorCode::kResource,
-         "{} takes {} bytes for its weights and {} for {} tokens of context, more than the {} of --max-memory; allow "
+         "{} takes {} bytes for its weights and {} for {} tokens of context, more than the {} of `machine.max_memory`; "
+         "allow "
          "more, take a smaller context, or compress the model to fewer bits",
          walk.weights.name(), weights, states, positions, limit);
 }

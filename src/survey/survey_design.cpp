@@ -71,7 +71,7 @@ double work_of(const ModelSpec& spec, const ExportMap& names, const std::vector<
 
 [[noreturn]] void refuse_passes(std::size_t passes, std::size_t least) {
   fail(ErrorCode::kUsage,
-       "--survey-passes {} is too few: the matrices of this model are of {} kinds, each of which is measured; give at "
+       "`survey_passes` {} is too few: the matrices of this model are of {} kinds, each of which is measured; give at "
        "least {}",
        passes, least, least);
 }

@@ -93,7 +93,7 @@ TEST(SurveyDesign, RefusesFewerPassesThanKindsOfMatrices) {
   const Llama7m f;
   const std::string message =
       message_of(ErrorCode::kUsage, [&] { f.design({.windows = 40, .length = 512, .passes = 3}); });
-  expect_parts(message, {"--survey-passes 3", "give at least 8"});
+  expect_parts(message, {"`survey_passes` 3", "give at least 8"});
   EXPECT_EQ(f.design({.windows = 40, .length = 512, .passes = 8}).groups.size(), 8u);
 }
 

@@ -49,16 +49,16 @@ class Optimizer(ProgramTest):
                             "--gate-windows", "1", "--survey-passes", "8", "--optimizer", "ldlq", "--save-statistics", kept)
         self.assertNotIn("error feedback", done.stderr)
         out = self.folder / "out"
-        self.succeed("compress", MODEL, "-o", out, "--plan", plan, "--statistics", kept, "--compute", "f32")
+        self.succeed("compress", MODEL, "-o", out, "--plan", plan, "--imatrix", kept, "--compute", "f32")
         direct = compress(self.folder / "direct", "--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "8", "--compute", "f32", "--optimizer", "ldlq")
         self.assertEqual(weights(out), weights(direct))
         self.refuse(["already exists"], "--calib", CALIBRATION_TEXT, "--optimizer", "ldlq", "--save-statistics", kept, command="plan")
         # Of another model, and damaged.
         index = kept / "hessians/index.json"
         index.write_text(index.read_text().replace('"columns"', '"rows"', 1))
-        self.refuse([kept / "hessians"], "--plan", plan, "--statistics", kept, "--compute", "f32", code=INPUT)
+        self.refuse([kept / "hessians"], "--plan", plan, "--imatrix", kept, "--compute", "f32", code=INPUT)
         index.unlink()
-        self.refuse([kept / "hessians"], "--plan", plan, "--statistics", kept, "--compute", "f32", code=INPUT)
+        self.refuse([kept / "hessians"], "--plan", plan, "--imatrix", kept, "--compute", "f32", code=INPUT)
 
     def test_a_size_is_chosen_with_it(self):
         out = self.folder / "out"

@@ -145,7 +145,8 @@ std::string ledger() {
     const InputContext inputs = context_of(matrix.cols());
     for (const Codec* codec : codecs())
       for (const Optimizer* optimizer : optimizers())
-        if (codec->divides(matrix.cols()) && !wants_measuring(*codec)) text += row_of(name, matrix, inputs, *codec, *optimizer);
+        if (codec->divides(matrix.cols()) && !wants_measuring(*codec))
+          text += row_of(name, matrix, inputs, *codec, *optimizer);
   }
   return text;
 }

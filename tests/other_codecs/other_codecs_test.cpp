@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "apps/eval_files.h"
+#include "apps/eval_models.h"
 #include "apps/generate.h"
 #include "base/random.h"
 #include "compress/tiny_package_fixture.h"

@@ -1,24 +1,44 @@
 // What a compression is asked for.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 
-#include "base/file.h"
-#include "plan/fallback.h"
-#include "plan/size_goal.h"
-#include "runtime/machine_options.h"
+#include "quern/existing_output.h"
+#include "quern/machine_options.h"
 
 namespace quern {
+
+// What a person allows. Absent: not bounded.
+struct QualityBound {
+  std::optional<double> max_perplexity_increase;  // relative: 0.03 is 3%
+  std::optional<double> max_kld;                  // mean, nats
+
+  bool is_set() const { return max_perplexity_increase || max_kld; }
+};
+
+// How large the written model may be, as a person says it.
+struct SizeGoal {
+  enum class Unit {
+    kBytes,          // of the model's files
+    kBitsPerWeight,  // those bytes over the model's weights
+    kRatio,          // bytes of the source's files over them, at least
+  };
+  Unit unit = Unit::kBytes;
+  double value = 0;  // > 0
+};
 
 // In place of the name of an optimizer: of those that what is known of the inputs allows, the one whose files diverge
 // less on the gate text; without one, that which makes the most of what is known.
 inline constexpr const char* kMeasuredOptimizer = "auto";
 
 struct CompressOptions {
-  std::filesystem::path input, output;
-  std::string scheme = "simple";
+  std::filesystem::path input;                 // a Hugging Face folder, a .safetensors or a .gguf file
+  std::filesystem::path output;                // the folder to write
+  std::string scheme = "simple";               // mix of number formats; `quern schemes` lists them
   std::string format;                          // empty: the scheme's
   std::filesystem::path precision_map;         // rules for single tensors; empty: the scheme decides everything
   std::string optimizer = kMeasuredOptimizer;  // of matrices whose inputs are known
@@ -33,7 +53,7 @@ struct CompressOptions {
   std::optional<std::size_t> survey_passes;  // measurements that they are chosen from, at most; absent: by the model
   unsigned max_trials = 8;
   MachineOptions machine;
-  OutputFolder::Existing existing = OutputFolder::Existing::kRefuse;
+  ExistingOutput existing = ExistingOutput::kRefuse;
   // kResume: goes on from what an equal run left in `output`.partial when it was interrupted, if it left anything.
   enum class Start { kAnew, kResume } start = Start::kAnew;
   std::string command = "library call";  // as the user typed it, for the record

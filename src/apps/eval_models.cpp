@@ -1,5 +1,5 @@
 // Two models side by side on one text.
-#include "apps/eval_files.h"
+#include "apps/eval_models.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 #include "measure/evaluate.h"
 #include "measure/evaluation_setup.h"
 #include "model/tied_copy.h"
-#include "package/package.h"
+#include "report/report.h"
 #include "text/texts.h"
 
 namespace quern {
@@ -35,7 +35,7 @@ ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const 
   return final_hidden(walk, windows, setup.memory_limit, observer);
 }
 
-std::vector<std::string> notes_on(const EvalOptions& options, const ModelSpec& spec) {
+std::vector<std::string> notes_on(const EvaluateOptions& options, const ModelSpec& spec) {
   std::vector<std::string> notes = assumed_values(spec);
   if (options.window_length > spec.extent("context"))
     notes.push_back(fmt::format("windows of {} tokens are longer than the {} that the model was made for",
@@ -45,8 +45,8 @@ std::vector<std::string> notes_on(const EvalOptions& options, const ModelSpec& s
 
 }  // namespace
 
-EvalResult eval_models(const EvalOptions& options, const OpenModel& model, const OpenModel* original,
-                       Observer& observer) {
+EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& model, const OpenModel* original,
+                           Observer& observer) {
   ThreadPool pool(options.machine.threads);
   const EvaluationSetup setup = evaluation_setup(options.machine, model.spec, pool.threads(), options.window_length);
   const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
@@ -55,11 +55,11 @@ EvalResult eval_models(const EvalOptions& options, const OpenModel& model, const
   });
   check_tied_copy(model.checkpoint, model.spec);
   const WalkContext walk = model.walk(pool, setup.precision);
-  EvalResult result{.quality = {},
-                    .bytes = model.file_bytes(),
-                    .against_bytes = 0,
-                    .precision = setup.precision,
-                    .notes = notes_on(options, model.spec)};
+  EvaluateResult result{.quality = {},
+                        .bytes = model.file_bytes(),
+                        .original_bytes = 0,
+                        .precision = setup.precision,
+                        .notes = notes_on(options, model.spec)};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
   if (!original) {
     result.quality = summarise(score(walk, rows, windows));
@@ -69,16 +69,18 @@ EvalResult eval_models(const EvalOptions& options, const OpenModel& model, const
   check_tied_copy(original->checkpoint, original->spec);
   const WalkContext original_walk = original->walk(pool, setup.precision);
   const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);
-  result.against_bytes = original->file_bytes();
+  result.original_bytes = original->file_bytes();
   result.quality = summarise(compare(original_walk, original_rows, walk, rows, windows));
   return result;
 }
 
-EvalResult eval_files(const EvalOptions& options, Observer& observer) {
-  const OpenModel model(options.model);
-  std::optional<OpenModel> original;
-  if (!options.against.empty()) original.emplace(options.against);
-  return eval_models(options, model, original ? &*original : nullptr, observer);
+Json to_json(const EvaluateResult& result) {
+  Json json = to_json(result.quality);
+  json.set("bytes", result.bytes);
+  json.set("original_bytes", result.original_bytes);
+  json.set("precision", std::string(to_string(result.precision)));
+  json.set("notes", Json::Array(result.notes.begin(), result.notes.end()));
+  return json;
 }
 
 }  // namespace quern

@@ -1,5 +1,5 @@
 // Memory that a program may take, of what there is.
-#include "runtime/machine_options.h"
+#include "runtime/allowed_memory.h"
 
 #include <sys/resource.h>
 #include <unistd.h>

@@ -1,0 +1,34 @@
+// Does a package still hold what its manifest promises?
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "quern/export.h"
+#include "quern/machine_options.h"
+#include "quern/observer.h"
+
+namespace quern {
+
+struct VerifyOptions {
+  std::filesystem::path package;
+  std::filesystem::path original;  // empty: where it was when the package was made
+  std::size_t stride = 8;          // every n-th tensor is compared with the original, from 1 on
+  MachineOptions machine;
+};
+
+struct VerifyResult {
+  std::uint64_t files = 0, tensors = 0;  // checked
+  std::uint64_t compared = 0;            // tensors whose error against the original was measured again
+  std::string original;                  // where the original was found; empty: not at hand
+  std::vector<std::string> problems;     // empty: all is well
+};
+
+// Hashes every file, decodes every tensor, and compares some with the original where that is at hand.
+// Error(kVerification) only when there is no manifest to hold the package to.
+QUERN_API VerifyResult verify(const VerifyOptions& options, Observer* observer = nullptr);
+
+}  // namespace quern

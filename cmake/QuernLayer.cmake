@@ -26,7 +26,6 @@ function(quern_layer name)
   if(QUERN_TESTS AND tests)
     add_executable(quern_${name}_test ${tests})
     target_link_libraries(quern_${name}_test PRIVATE quern_${name} quern_api quern_flags GTest::gtest GTest::gtest_main)
-    target_precompile_headers(quern_${name}_test PRIVATE <gtest/gtest.h>)
     quern_discover_tests(quern_${name}_test)
   endif()
   if(QUERN_BENCH AND benches)
@@ -35,8 +34,15 @@ function(quern_layer name)
   endif()
 endfunction()
 
-# Tests find their inputs through two macros: fixtures of the repository, and the optional shared folder beside it.
+# Tests find their inputs through two macros: fixtures of the repository, and the optional shared folder beside it. They
+# share one precompiled header, and are not worth the time of a whole optimisation.
 function(quern_discover_tests target)
+  if(TARGET quern_base_test AND NOT target STREQUAL quern_base_test)
+    target_precompile_headers(${target} REUSE_FROM quern_base_test)
+  else()
+    target_precompile_headers(${target} PRIVATE <gtest/gtest.h>)
+  endif()
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(${target} PRIVATE
     QUERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}" QUERN_TESTDATA="${CMAKE_SOURCE_DIR}/testdata")

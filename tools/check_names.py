@@ -1,5 +1,5 @@
-"""Only the tables know names: no codec is compared by name outside its folder, no architecture outside src/model, no
-kind of operation outside its traits and its executor. And what reads weights reads `Weights`: the rooms that do name no
+"""Only the tables know names: no codec is compared by name outside its folder, no format outside src/format, no
+architecture outside src/model, no kind of operation outside its traits and its executor. And what reads weights reads `Weights`: the rooms that do name no
 checkpoint."""
 
 import re
@@ -13,6 +13,12 @@ ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|
 # Where a codec's name may stand: its own layer, what a format calls its types, the schemes.
 CODEC_FILES = re.compile(r"src/codec/|src/format/[^/]*types[^/]*$|src/format/compressed_tensors\.h$|src/plan/\w+_mixes\.cpp$")
 
+FORMAT = re.compile(r'const(?:expr)?\s+Format\s+k\w+\s*=?\s*\{\s*(?:\.name\s*=\s*)?"([^"]+)"')
+
+# Where a format's name may stand: its own layer, the schemes, each of which names its container, and the tables of the
+# program's texts. What else wants to know something of a format asks its descriptor.
+FORMAT_FILES = re.compile(r"src/(?:format|cli)/|src/plan/\w+_mixes\.cpp$")
+
 # Asking an operation for its kind, by type or by a visitor of its own.
 OPERATION = re.compile(r"\b(?:holds_alternative|get_if|get)\s*<\s*(?:quern::)?\w+Op\s*>|"
                        r"\bops?(?:\[\w+\]|\.(?:at|back|front)\(\w*\))?(?:\.|->)kind\b")
@@ -22,13 +28,15 @@ OPERATION_FILES = {"src/model/op_traits.cpp", "src/runtime/prepare_op.cpp"}
 PLAIN = {"f32", "f16", "bf16"}
 
 # Names of something else that is spelled like an architecture: GGUF calls a sentencepiece vocabulary "llama" and one of
-# byte-level BPE "gpt2"; ways of splitting text go by the model that brought them.
+# byte-level BPE "gpt2"; transformers' class for any sentencepiece BPE is "LlamaTokenizer"; ways of splitting text go by the model that brought them.
 EXCEPTIONS = {
     "src/format/vocabulary_gguf.cpp": ('"llama"', '\\"llama\\"', '"gpt2"', '\\"gpt2\\"'),
     "src/text/pre_tokenizers.cpp": ("kGpt2Split", "kQwen2Split", "kLlama3Split", '"llama-bpe"', '"llama-v3"', '"llama3"', '"qwen2"',
                                     '"deepseek-r1-qwen"', '"GPT2Tokenizer"', '"Qwen2Tokenizer"'),
     "src/text/pre_tokenizers.h": ("kGpt2Split",),
     "src/text/tokenizer_json.cpp": ("kGpt2Split",),
+    "src/text/tokenizer_json_writer.cpp": ("kGpt2Split",),
+    "src/format/tokenizer_files.cpp": ('"LlamaTokenizer"',),
 }
 
 # The rooms that read weights do so through `Weights` (src/model/weights.h), whatever they come from.
@@ -55,6 +63,20 @@ def check_codecs(path, text, names):
         return []
     return [f'{path}:{line}: the codec name "{literal}" belongs in its descriptor, a type table or a scheme'
             for line, literal in cpp_source.string_literals(text) if literal in names - PLAIN]
+
+
+def format_names(sources):
+    """Names in the descriptors of src/format."""
+    return {name for path, text in sources.items() if path.startswith("src/format/") and is_checked(path)
+            for name in FORMAT.findall(cpp_source.without_comments(text))}
+
+
+def check_formats(path, text, names):
+    if not is_checked(path) or path.endswith("_fixture.h") or FORMAT_FILES.match(path):
+        return []
+    return [f'{path}:{line}: the format name "{literal}" belongs in its descriptor or a scheme; '
+            "what is asked of it is a member of Format (src/format/checkpoint.h)"
+            for line, literal in cpp_source.string_literals(text) if literal in names]
 
 
 def check_architectures(path, text):
@@ -88,10 +110,11 @@ def check_weight_readers(path, text):
 
 def main(root):
     sources = {p: cpp_source.read(root, p) for p in cpp_source.files(root, ["src", "include"], (".h", ".cpp"))}
-    names = codec_names(sources)
+    names, formats = codec_names(sources), format_names(sources)
     problems = [] if names else ["src/codec: no codec descriptor was found, so nothing could be checked"]
+    problems += [] if formats else ["src/format: no format descriptor was found, so nothing could be checked"]
     for path, text in sources.items():
-        problems += check_codecs(path, text, names) + check_architectures(path, text)
+        problems += check_codecs(path, text, names) + check_formats(path, text, formats) + check_architectures(path, text)
         problems += check_operations(path, text) + check_weight_readers(path, text)
     return cpp_source.report("names", problems)
 

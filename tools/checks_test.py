@@ -63,6 +63,17 @@ class Names(unittest.TestCase):
             self.assertEqual(check_names.check_codecs(path, '"q4_k"', self.NAMES), [])
         self.assertEqual(check_names.check_codecs("src/optim/a.cpp", '// "q4_k"\n"q4_k and more" "f32"', self.NAMES), [])
 
+    def test_format_names_come_from_the_descriptors(self):
+        sources = {"src/format/a.cpp": 'const Format kA = {.name = "gguf",\n .summary = "x"};', "src/format/b.cpp": 'const Format kB{"zip"};',
+                   "src/format/c_test.cpp": 'const Format kC = {.name = "test"};', "src/plan/c.cpp": 'const Format kC = {"elsewhere"};'}
+        self.assertEqual(check_names.format_names(sources), {"gguf", "zip"})
+
+    def test_a_format_by_name(self):
+        self.assertIn("src/package/a.cpp:2", check_names.check_formats("src/package/a.cpp", '\nif (name == "gguf")', {"gguf"})[0])
+        for path in ("src/format/a.cpp", "src/plan/gguf_mixes.cpp", "src/cli/a.cpp", "src/package/a_test.cpp", "src/model/a_fixture.h"):
+            self.assertEqual(check_names.check_formats(path, '"gguf"', {"gguf"}), [])
+        self.assertEqual(check_names.check_formats("src/package/a.cpp", '// "gguf"\n"gguf and more"', {"gguf"}), [])
+
     def test_an_architecture_by_name(self):
         self.assertTrue(check_names.check_architectures("src/runtime/a.cpp", "if (is_llama(spec))"))
         self.assertTrue(check_names.check_architectures("src/plan/a.cpp", 'kind == "MistralForCausalLM"'))

@@ -109,7 +109,7 @@ std::string write_statistics(const std::filesystem::path& path, const Statistics
     payload.push_back(std::move(sums));
     payload.push_back(std::move(counts));
   }
-  const auto writer = find_format("gguf").create(path.parent_path(), head);
+  const auto writer = importance_format().create(path.parent_path(), head);
   for (std::size_t i = 0; i < payload.size(); ++i) writer->write(i, 0, 0, std::as_bytes(std::span(payload[i])));
   writer->finish();
   return sha256_of_file(path);
@@ -117,7 +117,7 @@ std::string write_statistics(const std::filesystem::path& path, const Statistics
 
 Statistics read_statistics(const std::filesystem::path& path, const ModelSpec& spec, const ExportMap& map) {
   return with_context("while reading statistics " + path.string(), [&] {
-    const Checkpoint file = find_format("gguf").open(path);
+    const Checkpoint file = importance_format().open(path);
     if (file.metadata().text("general.type") != "imatrix")
       fail(ErrorCode::kInput, "this GGUF file is not an importance matrix (general.type)");
     Statistics statistics;

@@ -42,7 +42,7 @@ Json::Array scheme_rows() {
 Json names_held(const Format& format) {
   Json names = Json::array();
   for (const Codec* codec : codecs())
-    if (format.holds(codec->name, 0)) names.push_back(codec->name);
+    if (format.is_written() && format.holds(codec->name, 0)) names.push_back(codec->name);
   return names;
 }
 
@@ -50,8 +50,8 @@ Json::Array format_rows() {
   Json::Array rows;
   for (const Format* format : formats())
     rows.push_back(Json::object({{"name", format->name},
-                                 {"read", format->open != nullptr},
-                                 {"written", format->create != nullptr},
+                                 {"read", format->is_read()},
+                                 {"written", format->is_written()},
                                  {"loaded_by", format->loaded_by},
                                  {"summary", format->summary},
                                  {"codecs", names_held(*format)}}));
@@ -68,7 +68,7 @@ Json::Array architecture_rows() {
 Json names_of_holders(const Codec& codec) {
   Json names = Json::array();
   for (const Format* format : formats())
-    if (format->holds(codec.name, 0)) names.push_back(format->name);
+    if (format->is_written() && format->holds(codec.name, 0)) names.push_back(format->name);
   return names;
 }
 

@@ -6,7 +6,6 @@
 #include "compress/small_tokenizer_fixture.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/edited_copy_fixture.h"
-#include "measure/evaluate.h"
 #include "package/verify.h"
 
 namespace quern {
@@ -45,17 +44,6 @@ struct SchemeLimits {
 
 constexpr SchemeLimits kSchemes[] = {{"simple", 3e-4, 0.03},    {"int8", 3e-4, 0.03}, {"mixed", 3e-4, 0.01},
                                      {"mixed-int4", 0.03, 1.2}, {"nf4", 0.03, 1.2},   {"q4_k_m", 0.03, 1.2}};
-
-double divergence(const fs::path& a, const fs::path& b) {
-  const OpenModel original(a), candidate(b);
-  ThreadPool pool(2);
-  Observer observer;
-  const Windows windows = random_windows(2, 24);
-  const WalkContext walk = original.walk(pool, Precision::kF32), other = candidate.walk(pool, Precision::kF32);
-  const ActivationStore rows = final_hidden(walk, windows, 1 << 24, observer),
-                        other_rows = final_hidden(other, windows, 1 << 24, observer);
-  return summarise(compare(walk, rows, other, other_rows, windows)).mean_kld.value;
-}
 
 class Families : public testing::TestWithParam<Family> {
  protected:

@@ -23,13 +23,14 @@ std::string first_refused(const Scheme& scheme, const OpenModel& source) {
   return {};
 }
 
-bool is_exportable(const OpenModel& source, const Format& format) {
+// Why the model cannot be written to the container; empty: it can.
+std::string why_not_exportable(const OpenModel& source, const Format& format) {
   try {
     export_map(source, format);
-    return true;
+    return {};
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInfeasible) throw;
-    return false;
+    return error.what();
   }
 }
 
@@ -39,11 +40,11 @@ SchemeChoice choose_scheme(const std::string& name, const std::string& format, c
   const Scheme& scheme = find_scheme(name);
   if (!scheme.substitute || !format.empty()) return {&scheme, {}};
   const Scheme& substitute = find_scheme(scheme.substitute);
-  if (!can_export(source, find_format(scheme.format)))
-    return {&substitute, fmt::format("{} instead of {}, which cannot be written from a {} model", substitute.name,
-                                     scheme.name, source.checkpoint.format())};
+  if (const std::string why = why_not_exportable(source, find_format(scheme.format)); !why.empty())
+    return {&substitute, fmt::format("{} instead of {}, which cannot be written from a {} model: {}", substitute.name,
+                                     scheme.name, source.checkpoint.format(), why)};
   const std::string refused = first_refused(scheme, source);
-  if (refused.empty() || !is_exportable(source, find_format(substitute.format))) return {&scheme, {}};
+  if (refused.empty() || !why_not_exportable(source, find_format(substitute.format)).empty()) return {&scheme, {}};
   return {&substitute, fmt::format("{} instead of {}, since {}", substitute.name, scheme.name, refused)};
 }
 

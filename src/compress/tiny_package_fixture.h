@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "compress/compress.h"
 #include "format/scratch_folder_fixture.h"
+#include "measure/evaluate.h"
 #include "runtime/open_model.h"
 #include "text/texts.h"
 
@@ -28,6 +29,18 @@ inline Report compress_tiny(const std::filesystem::path& input, const std::files
   options.existing = existing;
   Observer observer;
   return compress(options, observer);
+}
+
+// Mean divergence of b from a, in nats, on windows of random tokens.
+inline double divergence(const std::filesystem::path& a, const std::filesystem::path& b) {
+  const OpenModel original(a), candidate(b);
+  ThreadPool pool(2);
+  Observer observer;
+  const Windows windows = random_windows(2, 24);
+  const WalkContext walk = original.walk(pool, Precision::kF32), other = candidate.walk(pool, Precision::kF32);
+  const ActivationStore rows = final_hidden(walk, windows, 1 << 24, observer),
+                        other_rows = final_hidden(other, windows, 1 << 24, observer);
+  return summarise(compare(walk, rows, other, other_rows, windows)).mean_kld.value;
 }
 
 // Message of the Error of this code that `body` throws; "" when there is none.

@@ -2,10 +2,10 @@
 #include "encode/weight_rows.h"
 
 #include <algorithm>
-#include <cmath>
 #include <mutex>
 
 #include "base/fail.h"
+#include "encode/value_transform.h"
 
 namespace quern {
 namespace {
@@ -46,10 +46,11 @@ ExportedRows::ExportedRows(const Weights& source, const Weight& weight, const Ex
     : source_(source), weight_(weight), exported_(exported), layout_(row_layout(exported.output_shape(weight))) {
   const bool turns = weight.storage == Weight::Storage::kTransposed && !exported.is_transposed(weight);
   if (turns) whole_ = source.read(weight);
+  if (exported.rows == ExportedWeight::Rows::kColumns) whole_ = transposed(source.read(weight));
 }
 
 Matrix ExportedRows::logical_rows(std::size_t first, std::size_t count) const {
-  Matrix rows(count, weight_.layout().cols);
+  Matrix rows(count, whole_ ? whole_->cols() : weight_.layout().cols);
   if (!whole_) {
     source_.read_rows(weight_, first, rows.view());
   } else {
@@ -82,8 +83,7 @@ Matrix ExportedRows::plain_rows(std::size_t first, std::size_t count) const {
 
 Matrix ExportedRows::rows(std::size_t first, std::size_t count) const {
   Matrix out = plain_rows(first, count);
-  if (exported_.transform == ExportedWeight::Transform::kNegatedExp)
-    for (float& value : out.flat()) value = -std::exp(value);
+  apply_transform(exported_.transform, out.flat());
   return out;
 }
 

@@ -98,8 +98,12 @@ class Checkpoint {
   std::unique_ptr<Handles> handles_;
 };
 
-// Opens a folder or file of any known format. Error(kInput) when none recognises it.
+struct Format;
+
+// Opens a folder or file of any known format. Error(kInput) when none recognises it, or one that is only written.
 Checkpoint open_checkpoint(const std::filesystem::path& path);
+// As above, of the formats in `known`.
+Checkpoint open_checkpoint(const std::filesystem::path& path, std::span<const Format* const> known);
 
 // A tensor to be written.
 struct TensorSpec {
@@ -109,11 +113,17 @@ struct TensorSpec {
   std::vector<std::uint64_t> part_bytes;  // one a plane of the codec
 };
 
+// A file that is written as it is.
+struct TextFile {
+  std::string name, text;
+};
+
 // Everything about a file that must be known before the first weight is written.
 struct CheckpointHead {
   std::string stem = "model";  // file name without number and extension
   Metadata metadata;
   Json config;                       // becomes config.json where the format has one
+  std::vector<TextFile> companions;  // lie beside the weights where the format has files of its own for them
   std::vector<TensorSpec> tensors;   // in file order
   std::uint64_t max_file_bytes = 0;  // 0: one file
 };
@@ -158,25 +168,36 @@ struct Loader {
                         // needed
 };
 
-// A container format. Rows of the table in src/format/formats.cpp.
+// Whose names, shapes and orders of rows the programs of a container expect of a model's weights and settings.
+enum class Dialect { kTransformers, kGguf };
+
+// A container format. Rows of the table in src/format/formats.cpp. A format is read, written or both: what reads it is
+// `probe` and `open`, what writes it `holds`, `create` and `file_bytes`; one that is not read, or not written, lacks
+// them.
 struct Format {
   const char* name;
   const char* summary;    // what such a file or folder is, in plain words
   const char* loaded_by;  // programs beside quern itself; what a given checkpoint needs says `loader`
-  // Whether the path looks like this format, by name and first bytes.
-  bool (*probe)(const std::filesystem::path&);
-  Checkpoint (*open)(const std::filesystem::path&);
+  Dialect dialect = Dialect::kTransformers;
+  // Where configuration and tokenizer lie: in files of their own beside the weights, or in the one file with them.
+  enum class Companions { kBeside, kInside };
+  Companions companions = Companions::kBeside;
+  // Whether the path looks like this format, by name and first bytes; null: another format knows such files, or none
+  // does.
+  bool (*probe)(const std::filesystem::path&) = nullptr;
+  Checkpoint (*open)(const std::filesystem::path&) = nullptr;
   // Whether tensors of this encoding with rows of `cols` elements can be stored; 0: with rows of some length.
-  bool (*holds)(std::string_view encoding, std::uint64_t cols);
+  bool (*holds)(std::string_view encoding, std::uint64_t cols) = nullptr;
   // Why a tensor of this name and number of axes cannot have an encoding that `holds` allows, as a sentence; null: it
   // can. A format without the function takes every tensor.
   const char* (*refuses)(std::string_view encoding, std::string_view tensor, std::size_t axes) = nullptr;
   // Encoding that the format's runtimes want for vectors (norms, biases); null: as the source stores them.
   const char* vector_encoding = nullptr;
   // Creates the files in an existing folder. Those of the same head that are there already keep their bytes.
-  std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder, const CheckpointHead& head);
+  std::unique_ptr<CheckpointWriter> (*create)(const std::filesystem::path& folder,
+                                              const CheckpointHead& head) = nullptr;
   // Bytes of all files that create() would make.
-  std::uint64_t (*file_bytes)(const CheckpointHead& head);
+  std::uint64_t (*file_bytes)(const CheckpointHead& head) = nullptr;
   // What loads a checkpoint of these tensors.
   const Loader& (*loader)(std::span<const StoredTensor> tensors) = nullptr;
   // What programs that load it join into one matrix, which has one number format. kSameInput: the matrices of a layer
@@ -185,10 +206,17 @@ struct Format {
   Joined joined = Joined::kNothing;
   // Mixes of number formats that programs load; null: any.
   std::span<const PackedMix> (*mixes)() = nullptr;
+
+  bool is_read() const { return open != nullptr; }
+  bool is_written() const { return create != nullptr; }
 };
 
 std::span<const Format* const> formats();
 // Error(kUsage) with the nearest names when there is none of that name.
 const Format& find_format(std::string_view name);
+// Error(kUsage) that names those that are written when this one is not.
+void check_is_written(const Format& format);
+// What importance matrices are exchanged in.
+const Format& importance_format();
 
 }  // namespace quern

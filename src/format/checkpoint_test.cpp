@@ -26,6 +26,63 @@ TEST(OpenCheckpoint, WhatIsNoCheckpointIsRefused) {
   expect_refused(folder.write("notes.txt", "hello"), {"notes.txt", "known format"});
 }
 
+// A format that is only read, and one that is only written, of files that end in their names.
+const Format kReadOnly = {.name = "read-only",
+                          .summary = "a file of tests",
+                          .loaded_by = "nothing",
+                          .probe = [](const std::filesystem::path& path) { return path.extension() == ".r"; },
+                          .open =
+                              [](const std::filesystem::path& path) {
+                                return Checkpoint({"read-only", path, {}, {{"x", {1}, "f32", {}}}, {}, {}});
+                              }};
+const Format kWriteOnly = {.name = "write-only",
+                           .summary = "another file of tests",
+                           .loaded_by = "nothing",
+                           .probe = [](const std::filesystem::path& path) { return path.extension() == ".w"; },
+                           .holds = [](std::string_view encoding, std::uint64_t) { return encoding == kFloat32; },
+                           .create = find_format("gguf").create,
+                           .file_bytes = find_format("gguf").file_bytes};
+const Format* const kOneWay[] = {&kReadOnly, &kWriteOnly};
+
+TEST(Formats, MayBeOnlyReadOrOnlyWritten) {
+  const ScratchFolder folder;
+  EXPECT_EQ(open_checkpoint(folder.write("a.r", "x"), kOneWay).format(), "read-only");
+  const auto message = [&](const char* name) {
+    try {
+      open_checkpoint(folder.write(name, "x"), kOneWay);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInput);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(message("a.w").find("a.w is write-only (another file of tests), which is written, but not read"),
+            std::string::npos);
+  EXPECT_NE(message("a.x").find("known format: read-only (a file of tests)"), std::string::npos) << message("a.x");
+  EXPECT_EQ(message("a.x").find("write-only"), std::string::npos);
+
+  check_is_written(kWriteOnly);
+  try {
+    check_is_written(kReadOnly);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_STREQ(error.what(),
+                 "read-only (a file of tests) is read, but not written; written are: safetensors, gguf, bitsandbytes");
+  }
+  kWriteOnly.create(folder.path(), {.tensors = {{"y", {1}, kFloat32, {4}}}})->keep(0);
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "model.gguf"));
+}
+
+TEST(Formats, EachIsReadOrWrittenAndHasWhatThatTakes) {
+  for (const Format* format : formats()) {
+    EXPECT_TRUE(format->is_read() || format->is_written()) << format->name;
+    EXPECT_EQ(format->is_written(), format->holds && format->file_bytes && format->loader) << format->name;
+    EXPECT_TRUE(format->is_read() || !format->probe) << format->name;
+  }
+  EXPECT_TRUE(importance_format().is_read() && importance_format().is_written());
+}
+
 TEST(OpenCheckpoint, FormatsAreKnownByTheirFirstBytes) {
   const ScratchFolder folder;
   const auto copy_as = [&](const char* from, const char* to) {

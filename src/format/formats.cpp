@@ -19,6 +19,15 @@ std::vector<std::string> names_of_formats() {
   return names;
 }
 
+// "safetensors, gguf": those of the table that have `function`.
+template <typename Function>
+std::string names_with(Function Format::* function) {
+  std::string names;
+  for (const Format* format : kFormats)
+    if (format->*function) names += (names.empty() ? "" : ", ") + std::string(format->name);
+  return names;
+}
+
 // Names of the files of a folder that a format could open, in order.
 std::vector<std::string> model_files(const std::filesystem::path& path) {
   std::vector<std::string> names;
@@ -41,16 +50,30 @@ const Format& find_format(std::string_view name) {
        nearest_names(name, names_of_formats()));
 }
 
-Checkpoint open_checkpoint(const std::filesystem::path& path) try {
+void check_is_written(const Format& format) {
+  if (format.is_written()) return;
+  fail(ErrorCode::kUsage, "{} ({}) is read, but not written; written are: {}", format.name, format.summary,
+       names_with(&Format::create));
+}
+
+const Format& importance_format() { return kGguf; }
+
+Checkpoint open_checkpoint(const std::filesystem::path& path) { return open_checkpoint(path, kFormats); }
+
+Checkpoint open_checkpoint(const std::filesystem::path& path, std::span<const Format* const> all) try {
   if (!std::filesystem::exists(path)) fail(ErrorCode::kInput, "{} does not exist", path.string());
-  for (const Format* format : kFormats)
-    if (format->probe(path)) return format->open(path);
+  for (const Format* format : all) {
+    if (!format->probe || !format->probe(path)) continue;
+    if (format->is_read()) return format->open(path);
+    fail(ErrorCode::kInput, "{} is {} ({}), which is written, but not read; open the model that it was made from",
+         path.string(), format->name, format->summary);
+  }
   if (const auto files = model_files(path); files.size() > 1)
     fail(ErrorCode::kInput, "{} holds {} model files ({}), and none is named model.safetensors; name one of them",
          path.string(), files.size(), fmt::format("{}, {}{}", files[0], files[1], files.size() > 2 ? ", ..." : ""));
   std::string known;
-  for (const Format* format : kFormats)
-    known += fmt::format("{}{} ({})", known.empty() ? "" : "; ", format->name, format->summary);
+  for (const Format* format : all)
+    if (format->is_read()) known += fmt::format("{}{} ({})", known.empty() ? "" : "; ", format->name, format->summary);
   fail(ErrorCode::kInput, "{} is not a checkpoint of a known format: {}", path.string(), known);
 } catch (const std::filesystem::filesystem_error& error) {  // no permission, a loop of links
   fail(ErrorCode::kInput, "cannot read {}: {}", error.path1().string(), error.code().message());

@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "format/special_tokens.h"
 #include "format/vocabulary_gguf.h"
 #include "text/added_tokens.h"
 #include "text/sentencepiece_proto.h"
@@ -29,17 +30,6 @@ void set_flag(const Json& config, const char* key, bool& flag) {
   if (const Json* value = config.find(key); value && !value->is_null())
     flag = with_context(fmt::format("key \"{}\"", key), [&] { return value->as_bool(); });
 }
-
-struct SpecialToken {
-  const char* text_key;  // in tokenizer_config.json: a text, or an object with "content"
-  const char* id_key;    // in config.json: an id, or a list of ids of which the first counts
-  std::int32_t Vocabulary::* id;
-};
-constexpr SpecialToken kSpecialTokens[] = {
-    {"bos_token", "bos_token_id", &Vocabulary::bos},
-    {"eos_token", "eos_token_id", &Vocabulary::eos},
-    {"pad_token", "pad_token_id", &Vocabulary::pad},
-};
 
 std::int32_t id_of_text(const Vocabulary& vocabulary, const std::string& text, const char* key) {
   for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i)
@@ -165,6 +155,12 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint) {
        "merges.txt "
        "(byte-level BPE) beside the weights, and the vocabulary inside a GGUF file",
        checkpoint.path().string());
+}
+
+bool has_tokenizer(const Checkpoint& checkpoint) {
+  const bool is_a_list = find_file(checkpoint, "vocab.json") && find_file(checkpoint, "merges.txt");
+  return is_a_list || find_file(checkpoint, "tokenizer.model") || find_file(checkpoint, "tokenizer.json") ||
+         checkpoint.metadata().find("tokenizer.ggml.model");
 }
 
 std::optional<std::string> chat_template(const Checkpoint& checkpoint) {

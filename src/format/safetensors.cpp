@@ -173,15 +173,12 @@ const Loader& loader(std::span<const StoredTensor> tensors) {
 
 const Loader& loader_of_bitsandbytes(std::span<const StoredTensor>) { return kBitsandbytesLoader; }
 
-// Such a folder is opened as safetensors.
-bool probe_nothing(const fs::path&) { return false; }
-
 }  // namespace
 
+// Such a folder is recognised as safetensors.
 const Format kBitsandbytes = {.name = "bitsandbytes",
                               .summary = "a Hugging Face folder with 4-bit weights of bitsandbytes",
                               .loaded_by = "transformers (+ bitsandbytes)",
-                              .probe = probe_nothing,
                               .open = open_safetensors,
                               .holds = holds_for_bitsandbytes,
                               .refuses = refuses_for_bitsandbytes,

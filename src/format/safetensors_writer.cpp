@@ -89,10 +89,6 @@ struct ShardFile {
   std::uint64_t bytes = 0;
 };
 
-struct TextFile {
-  std::string name, text;
-};
-
 // Everything about the files but the weights.
 struct FolderLayout {
   std::vector<Placement> placements;  // with the offsets of their tensors
@@ -141,6 +137,7 @@ FolderLayout lay_out_folder(const CheckpointHead& head) {
     folder.shards.push_back(lay_out_shard(shard_name(head.stem, shard, shards), shard, folder.placements));
   if (shards > 1) folder.texts.push_back(index_file(head.stem, folder));
   if (!config.is_null()) folder.texts.push_back(json_file("config.json", config));
+  folder.texts.insert(folder.texts.end(), head.companions.begin(), head.companions.end());
   return folder;
 }
 

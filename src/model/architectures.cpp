@@ -136,4 +136,13 @@ ExportMap map_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
                       [&] { return find_architecture(spec.architecture).to_gguf(spec, checkpoint); });
 }
 
+ExportMap map_to_transformers(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  return with_context("while mapping " + checkpoint.path().string() + " to a folder of transformers", [&] {
+    const Architecture& family = find_architecture(spec.architecture);
+    if (!family.to_transformers)
+      fail(ErrorCode::kInfeasible, "transformers has no class for models of the family {}", family.name);
+    return family.to_transformers(spec, checkpoint);
+  });
+}
+
 }  // namespace quern

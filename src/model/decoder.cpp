@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/fail.h"
+#include "model/to_transformers.h"
 
 namespace quern {
 
@@ -104,18 +105,9 @@ Metadata decoder_metadata(const ModelSpec& spec, const Checkpoint& checkpoint, c
   const std::string prefix = architecture + ".";
   if (is_gguf_of(checkpoint, architecture)) return copied_metadata(checkpoint.metadata(), prefix);
   Metadata out = general_metadata(checkpoint, architecture);
-  const auto set = [&](const char* key, const char* extent) { out.set(prefix + key, to_u32(spec.extent(extent))); };
-  set("block_count", "layers");
-  set("context_length", "context");
-  set("embedding_length", "hidden");
-  set("feed_forward_length", "inner");
-  set("attention.head_count", "heads");
-  set("attention.head_count_kv", "kv_heads");
-  out.set(prefix + "attention.layer_norm_rms_epsilon", static_cast<float>(config.epsilon));
-  set("attention.key_length", "head_dim");
-  set("attention.value_length", "head_dim");
+  write_values(decoder_values(), spec, {{kEpsilonName, config.epsilon}}, prefix, out);
   set_rope_metadata(out, prefix, config.rope, spec.extent("head_dim"));
-  set("vocab_size", "vocab");
+  write_values({&kVocabularyRow, 1}, spec, {}, prefix, out);
   return out;
 }
 
@@ -128,18 +120,44 @@ void add_rope_and_window(ExportMap& map, const ModelSpec& spec, const DecoderCon
                     config.window));
 }
 
-void pair_neighbours(const ModelSpec& spec, std::vector<ExportedWeight>& weights) {
+namespace {
+
+// Sets the order of the rows of queries and keys: `source` says which row of a head comes to its row i.
+template <typename Source>
+void reorder_heads(const ModelSpec& spec, std::vector<ExportedWeight>& weights, const Source& source) {
   const std::uint64_t head_dim = spec.extent("head_dim");
   for (ExportedWeight& out : weights) {
     const Weight& weight = spec.weights[out.weight];
     if (!weight.role.starts_with("attn.q") && !weight.role.starts_with("attn.k")) continue;
     const std::uint64_t rows = weight.axes.front().extent;
     out.row_order.resize(rows);
-    for (std::uint64_t row = 0; row < rows; ++row) {
-      const std::uint64_t head = row / head_dim, within = row % head_dim;
-      out.row_order[row] = to_u32(head * head_dim + (within % 2) * (head_dim / 2) + within / 2);
-    }
+    for (std::uint64_t row = 0; row < rows; ++row)
+      out.row_order[row] = to_u32(row / head_dim * head_dim + source(row % head_dim, head_dim / 2));
   }
+}
+
+}  // namespace
+
+void pair_neighbours(const ModelSpec& spec, std::vector<ExportedWeight>& weights) {
+  reorder_heads(spec, weights, [](std::uint64_t i, std::uint64_t half) { return i % 2 * half + i / 2; });
+}
+
+void pair_halves(const ModelSpec& spec, std::vector<ExportedWeight>& weights) {
+  reorder_heads(spec, weights, [](std::uint64_t i, std::uint64_t half) { return i % half * 2 + i / half; });
+}
+
+ExportMap decoder_to_transformers(const ModelSpec& spec, const DecoderConfig& config, const TransformersClass& of,
+                                  const std::vector<TensorRow>& rows) {
+  const std::uint64_t head_dim = spec.extent("head_dim");
+  if (config.attention_scale != 1 / std::sqrt(static_cast<double>(head_dim)))
+    fail(ErrorCode::kInfeasible, "the attention is scaled by {}, and {} of transformers scales it by {}",
+         config.attention_scale, of.architecture, 1 / std::sqrt(static_cast<double>(head_dim)));
+  ExportMap map;
+  map.config = transformers_config(of, spec, decoder_values(), {{kEpsilonName, config.epsilon}}, rows);
+  map.config.set("hidden_act", "silu");
+  set_rope_config(map.config, config.rope, head_dim);
+  map.weights = transformers_weights(spec, rows, decoder_roots());
+  return map;
 }
 
 }  // namespace quern

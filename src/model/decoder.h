@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/family.h"
+#include "model/hyper_table.h"
 #include "model/rope_config.h"
 #include "model/spec_builder.h"
 
@@ -40,6 +41,9 @@ DecoderConfig read_decoder(HyperParameters& parameters, const DecoderMember& mem
 // sliding_window of config.json; 0: none. Error(kInput) for a window of nothing.
 std::uint32_t read_window(const HyperParameters& parameters, std::optional<std::uint64_t> usual);
 
+// The values of a Llama-like configuration in the order of a GGUF file, but for the vocabulary and rotary positions.
+std::span<const HyperRow> decoder_values();
+
 // Rows of the table: embedding, final norm and head; norm and attention of a layer; norm and gated MLP of a layer.
 std::vector<TensorRow> decoder_model_rows();
 std::vector<TensorRow> attention_rows();
@@ -75,5 +79,12 @@ Metadata decoder_metadata(const ModelSpec& spec, const Checkpoint& checkpoint, c
 void add_rope_and_window(ExportMap& map, const ModelSpec& spec, const DecoderConfig& config);
 // Moves the rotary pairs of queries and keys from halves to neighbours, as llama.cpp's "llama" wants them.
 void pair_neighbours(const ModelSpec& spec, std::vector<ExportedWeight>& weights);
+// And back.
+void pair_halves(const ModelSpec& spec, std::vector<ExportedWeight>& weights);
+
+// Weights and config.json for a folder of transformers, of a class of this kind. Error(kInfeasible) for what it cannot
+// say.
+ExportMap decoder_to_transformers(const ModelSpec& spec, const DecoderConfig& config, const TransformersClass& of,
+                                  const std::vector<TensorRow>& rows);
 
 }  // namespace quern

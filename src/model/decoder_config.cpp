@@ -13,6 +13,17 @@ namespace {
 using Source = HyperParameters::Source;
 constexpr std::uint64_t kHeadLimit = 1 << 16, kLayerLimit = 10000;
 constexpr HyperKey kKvHeads{"num_key_value_heads", "attention.head_count_kv"};
+constexpr HyperRow kValues[] = {
+    {"layers", {"num_hidden_layers", "block_count"}, kLayerLimit},
+    {"context", {"max_position_embeddings", "context_length"}},
+    {"hidden", {"hidden_size", "embedding_length"}},
+    {"inner", {"intermediate_size", "feed_forward_length"}},
+    {"heads", {"num_attention_heads", "attention.head_count"}, kHeadLimit},
+    {"kv_heads", kKvHeads, kHeadLimit},
+    {kEpsilonName, {"rms_norm_eps", "attention.layer_norm_rms_epsilon"}, 0, HyperRow::Kind::kReal},
+    {"head_dim", {"head_dim", "attention.key_length"}, kHeadLimit},
+    {"head_dim", {nullptr, "attention.value_length"}, kHeadLimit, HyperRow::Kind::kRepeat},
+};
 
 // A table of rotary frequencies or of their divisors has one for each pair of a head.
 void infer_from_rotary_table(HyperParameters& parameters) {
@@ -63,16 +74,10 @@ void complete_heads(HyperParameters& parameters, const DecoderMember& member, co
          parameters.place(), parameters["heads"], parameters["kv_heads"]);
 }
 
-void read_extents(HyperParameters& parameters, const DecoderMember& member, const Naming& naming,
-                  const std::vector<TensorRow>& rows) {
-  parameters.extent("hidden", {"hidden_size", "embedding_length"});
-  parameters.extent("layers", {"num_hidden_layers", "block_count"}, kLayerLimit);
-  parameters.extent("heads", {"num_attention_heads", "attention.head_count"}, kHeadLimit);
-  parameters.extent("kv_heads", kKvHeads, kHeadLimit);
-  parameters.extent("head_dim", {"head_dim", "attention.key_length"}, kHeadLimit);
-  parameters.extent("inner", {"intermediate_size", "feed_forward_length"});
-  parameters.extent("vocab", {"vocab_size", "vocab_size"});
-  parameters.extent("context", {"max_position_embeddings", "context_length"});
+void read_decoder_extents(HyperParameters& parameters, const DecoderMember& member, const Naming& naming,
+                          const std::vector<TensorRow>& rows) {
+  read_extents(parameters, kValues);
+  read_extents(parameters, {&kVocabularyRow, 1});
   infer_extents(parameters, naming, rows);
   complete_heads(parameters, member, naming, rows);
   parameters.fall_back("context", member.context);
@@ -94,6 +99,8 @@ void check_positive(const HyperParameters& parameters, const char* what, double 
 }
 
 }  // namespace
+
+std::span<const HyperRow> decoder_values() { return kValues; }
 
 bool is_rotary_table(std::string_view name) {
   return name.ends_with("rotary_emb.inv_freq") || name.ends_with("attn_rot_embd.weight") || name == "rope_freqs.weight";
@@ -121,11 +128,10 @@ TensorOption head_option(const HyperParameters& parameters, std::optional<bool> 
 
 DecoderConfig read_decoder(HyperParameters& parameters, const DecoderMember& member, const Naming& naming,
                            const std::vector<TensorRow>& rows) {
-  read_extents(parameters, member, naming, rows);
+  read_decoder_extents(parameters, member, naming, rows);
   if (parameters.source() == Source::kGguf) check_gguf_heads(parameters);
   DecoderConfig config;
-  const HyperKey epsilon{"rms_norm_eps", "attention.layer_norm_rms_epsilon"};
-  config.epsilon = parameters.real_or("norm epsilon", epsilon, member.epsilon);
+  config.epsilon = parameters.real_or(kEpsilonName, key_of(kValues, kEpsilonName), member.epsilon);
   config.attention_scale = parameters.real({nullptr, "attention.scale"}).value_or(0);
   if (config.attention_scale == 0) config.attention_scale = 1 / std::sqrt(static_cast<double>(parameters["head_dim"]));
   check_positive(parameters, "the epsilon of the norms", config.epsilon);

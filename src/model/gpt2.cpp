@@ -5,6 +5,7 @@
 #include "model/architectures.h"
 #include "model/decoder.h"
 #include "model/infer_extents.h"
+#include "model/to_transformers.h"
 
 namespace quern {
 namespace {
@@ -12,6 +13,14 @@ namespace {
 constexpr const char* kName = "gpt2";
 constexpr TransformersClass kClasses[] = {{"GPT2LMHeadModel", "gpt2"}};
 const Roots kRoots{{"transformer.", ""}, "h.", "wte.weight"};
+constexpr HyperRow kValues[] = {
+    {"layers", {"n_layer", "block_count"}, 10000},
+    {"context", {"n_positions", "context_length"}},
+    {"hidden", {"n_embd", "embedding_length"}},
+    {"inner", {"n_inner", "feed_forward_length"}},
+    {"heads", {"n_head", "attention.head_count"}, 1 << 16},
+    {kEpsilonName, {"layer_norm_epsilon", "attention.layer_norm_epsilon"}, 0, HyperRow::Kind::kReal},
+};
 
 bool recognises(const Checkpoint& checkpoint) {
   return is_gguf_of(checkpoint, kName) || find_class(checkpoint, kClasses) >= 0;
@@ -82,12 +91,8 @@ struct Gpt2 {
 
   Gpt2(const Checkpoint& checkpoint, ConfigUse use)
       : parameters(checkpoint, "gpt2.", use), naming(find_naming(checkpoint, kRoots)) {
-    parameters.extent("hidden", {"n_embd", "embedding_length"});
-    parameters.extent("layers", {"n_layer", "block_count"}, 10000);
-    parameters.extent("heads", {"n_head", "attention.head_count"}, 1 << 16);
-    parameters.extent("inner", {"n_inner", "feed_forward_length"});
-    parameters.extent("vocab", {"vocab_size", "vocab_size"});
-    parameters.extent("context", {"n_positions", "context_length"});
+    read_extents(parameters, kValues);
+    read_extents(parameters, {&kVocabularyRow, 1});
     infer_extents(parameters, naming, tensor_rows());
     if (parameters.knows("hidden") && !parameters.knows("heads")) assume_heads();
     parameters.fall_back("inner", 4 * parameters["hidden"]);
@@ -108,7 +113,7 @@ struct Gpt2 {
     if (heads == 0 || hidden % heads != 0)
       fail(ErrorCode::kInput, "{}, but {} channels cannot be cut into {} heads", parameters.claim("hidden*heads"),
            hidden, heads);
-    epsilon = parameters.real_or("norm epsilon", {"layer_norm_epsilon", "attention.layer_norm_epsilon"}, 1e-5);
+    epsilon = parameters.real_or(kEpsilonName, key_of(kValues, kEpsilonName), 1e-5);
     if (!std::isfinite(epsilon) || epsilon <= 0)
       fail(ErrorCode::kInput, "{} gives {} as the epsilon of the norms", parameters.place(), epsilon);
     scaled_by_head_dim = parameters.flag({"scale_attn_weights", nullptr}).value_or(true);
@@ -185,13 +190,16 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
     return map;
   }
   map.metadata = general_metadata(checkpoint, kName);
-  const auto set = [&](const char* key, const char* extent) { map.metadata.set(key, to_u32(spec.extent(extent))); };
-  set("gpt2.block_count", "layers");
-  set("gpt2.context_length", "context");
-  set("gpt2.embedding_length", "hidden");
-  set("gpt2.feed_forward_length", "inner");
-  set("gpt2.attention.head_count", "heads");
-  map.metadata.set("gpt2.attention.layer_norm_epsilon", static_cast<float>(model.epsilon));
+  write_values(kValues, spec, {{kEpsilonName, model.epsilon}}, "gpt2.", map.metadata);
+  return map;
+}
+
+ExportMap to_transformers(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  const Gpt2 model(checkpoint, ConfigUse::kTrust);
+  ExportMap map;
+  map.config = transformers_config(kClasses[0], spec, kValues, {{kEpsilonName, model.epsilon}}, tensor_rows());
+  map.config.set("activation_function", "gelu_new");
+  map.weights = transformers_weights(spec, tensor_rows(), kRoots);
   return map;
 }
 
@@ -206,6 +214,7 @@ const Architecture kGpt2 = {
     .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
+    .to_transformers = to_transformers,
 };
 
 }  // namespace quern

@@ -68,6 +68,15 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
   return map;
 }
 
+ExportMap to_transformers(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  HyperParameters parameters(checkpoint, "llama.", ConfigUse::kTrust);
+  const Naming naming = find_naming(checkpoint, decoder_roots());
+  const DecoderConfig config = read_decoder(parameters, kMembers[0], naming, tensor_rows());
+  ExportMap map = decoder_to_transformers(spec, config, kClasses[0], tensor_rows());
+  pair_halves(spec, map.weights);
+  return map;
+}
+
 }  // namespace
 
 const Architecture kLlama = {
@@ -79,6 +88,7 @@ const Architecture kLlama = {
     .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
+    .to_transformers = to_transformers,
 };
 
 }  // namespace quern

@@ -6,6 +6,7 @@
 #include "model/architectures.h"
 #include "model/decoder.h"
 #include "model/infer_extents.h"
+#include "model/to_transformers.h"
 
 namespace quern {
 namespace {
@@ -14,6 +15,23 @@ constexpr const char* kName = "mamba";
 constexpr TransformersClass kClasses[] = {{"MambaForCausalLM", "mamba"}};
 const Roots kRoots{{"backbone.", ""}, "layers.", "embeddings.weight"};
 constexpr std::uint64_t kGgufContext = 1 << 20;  // what llama.cpp's converter writes; a state has no length
+
+// What llama.cpp's loader asks of every model is 0 here. The rank may be "auto" and is read by itself, "inner" follows
+// from "expand".
+using enum HyperRow::Kind;
+constexpr HyperRow kValues[] = {
+    {"context", {nullptr, "context_length"}, 0, kRepeat},
+    {"hidden", {"hidden_size", "embedding_length"}},
+    {"feed forward", {nullptr, "feed_forward_length"}, 0, kZero},
+    {"heads", {nullptr, "attention.head_count"}, 0, kZero},
+    {"layers", {"num_hidden_layers", "block_count"}, 10000},
+    {"kernel", {"conv_kernel", "ssm.conv_kernel"}, 1 << 10},
+    {"inner", {nullptr, "ssm.inner_size"}},
+    {"inner", {"intermediate_size", nullptr}, 0, kRepeat},
+    {"state", {"state_size", "ssm.state_size"}, 1 << 16},
+    {"rank", {"time_step_rank", "ssm.time_step_rank"}, 0, kRepeat},
+    {kEpsilonName, {"layer_norm_epsilon", "attention.layer_norm_rms_epsilon"}, 0, kReal},
+};
 
 bool recognises(const Checkpoint& checkpoint) {
   return is_gguf_of(checkpoint, kName) || find_class(checkpoint, kClasses) >= 0;
@@ -64,8 +82,7 @@ struct Mamba {
       : parameters(checkpoint, "mamba.", use), naming(find_naming(checkpoint, kRoots)) {
     read_extents();
     parameters.infer("context", kGgufContext, "a state has no length");
-    const HyperKey epsilon{"layer_norm_epsilon", "attention.layer_norm_rms_epsilon"};
-    config.epsilon = parameters.real_or("norm epsilon", epsilon, 1e-5);
+    config.epsilon = parameters.real_or(kEpsilonName, key_of(kValues, kEpsilonName), 1e-5);
     if (!std::isfinite(config.epsilon) || config.epsilon <= 0)
       fail(ErrorCode::kInput, "{} gives {} as the epsilon of the norms", parameters.place(), config.epsilon);
     config.tied_head = parameters.flag({"tie_word_embeddings", nullptr});
@@ -77,12 +94,8 @@ struct Mamba {
   }
 
   void read_extents() {
-    parameters.extent("hidden", {"hidden_size", "embedding_length"});
-    parameters.extent("layers", {"num_hidden_layers", "block_count"}, 10000);
-    parameters.extent("vocab", {"vocab_size", "vocab_size"});
-    parameters.extent("inner", {nullptr, "ssm.inner_size"});
-    parameters.extent("state", {"state_size", "ssm.state_size"}, 1 << 16);
-    parameters.extent("kernel", {"conv_kernel", "ssm.conv_kernel"}, 1 << 10);
+    quern::read_extents(parameters, kValues);
+    quern::read_extents(parameters, {&kVocabularyRow, 1});
     infer_extents(parameters, naming, {tensor_rows().front()});  // the embedding shows hidden, which the next need
     read_products();
     infer_extents(parameters, naming, tensor_rows());
@@ -106,7 +119,7 @@ struct Mamba {
     if (rank && *rank == Json("auto"))
       parameters.state("rank", (hidden + 15) / 16, "time_step_rank \"auto\"");
     else
-      parameters.extent("rank", {"time_step_rank", "ssm.time_step_rank"});
+      parameters.extent("rank", key_of(kValues, "rank"));
   }
 };
 
@@ -173,18 +186,31 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
     if (spec.weights[weight.weight].role == "ssm.A_log" && !model.naming.gguf)
       weight.transform = ExportedWeight::Transform::kNegatedExp;
   map.metadata = general_metadata(checkpoint, kName);
-  const auto set = [&](const char* key, const char* extent) { map.metadata.set(key, to_u32(spec.extent(extent))); };
-  set("mamba.context_length", "context");
-  set("mamba.embedding_length", "hidden");
-  map.metadata.set("mamba.feed_forward_length", std::uint32_t{0});  // the loader asks for both
-  map.metadata.set("mamba.attention.head_count", std::uint32_t{0});
-  set("mamba.block_count", "layers");
-  set("mamba.ssm.conv_kernel", "kernel");
-  set("mamba.ssm.inner_size", "inner");
-  set("mamba.ssm.state_size", "state");
-  set("mamba.ssm.time_step_rank", "rank");
-  map.metadata.set("mamba.attention.layer_norm_rms_epsilon", static_cast<float>(model.config.epsilon));
+  write_values(kValues, spec, {{kEpsilonName, model.config.epsilon}}, "mamba.", map.metadata);
   map.metadata.set("mamba.ssm.dt_b_c_rms", false);
+  return map;
+}
+
+// "expand": the multiple of the hidden channels that the inner ones are.
+Json expansion(const ModelSpec& spec) {
+  const std::uint64_t inner = spec.extent("inner"), hidden = spec.extent("hidden");
+  if (inner % hidden == 0) return inner / hidden;
+  const double expand = static_cast<double>(inner) / static_cast<double>(hidden);
+  if (static_cast<std::uint64_t>(expand * static_cast<double>(hidden)) != inner)
+    fail(ErrorCode::kInfeasible, "no \"expand\" of config.json makes {} inner channels of {} hidden ones", inner,
+         hidden);
+  return expand;
+}
+
+ExportMap to_transformers(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  const Mamba model(checkpoint, ConfigUse::kTrust);
+  ExportMap map;
+  map.config = transformers_config(kClasses[0], spec, kValues, {{kEpsilonName, model.config.epsilon}}, tensor_rows());
+  map.config.set("expand", expansion(spec));
+  map.config.set("hidden_act", "silu");
+  map.weights = transformers_weights(spec, tensor_rows(), kRoots);
+  for (ExportedWeight& weight : map.weights)
+    if (spec.weights[weight.weight].role == "ssm.A_log") weight.transform = ExportedWeight::Transform::kLogOfNegated;
   return map;
 }
 
@@ -199,6 +225,7 @@ const Architecture kMamba = {
     .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
+    .to_transformers = to_transformers,
 };
 
 }  // namespace quern

@@ -11,6 +11,11 @@ constexpr const char* kGgufName = "llama";  // in GGUF a Llama with llama.expert
 constexpr DecoderMember kMember{{"MixtralForCausalLM", "mixtral"}, 131072, 8, 0, 0, 1e-5, 1000000};
 constexpr TransformersClass kClasses[] = {kMember.name};
 constexpr std::uint64_t kExpertLimit = 4096;
+constexpr const char* kUsedName = "experts used";
+constexpr HyperRow kExpertValues[] = {
+    {"experts", {"num_local_experts", "expert_count"}, kExpertLimit},
+    {kUsedName, {"num_experts_per_tok", "expert_used_count"}, 0, HyperRow::Kind::kWhole},
+};
 
 bool recognises(const Checkpoint& checkpoint) {
   const bool gguf = is_gguf_of(checkpoint, kGgufName) && is_gguf_mixture(checkpoint);
@@ -82,13 +87,14 @@ struct Mixtral {
         naming(find_naming(checkpoint, decoder_roots())),
         experts(find_experts(checkpoint, naming)),
         rows(joined({decoder_model_rows(), attention_rows(), expert_rows(experts)})) {
-    parameters.extent("experts", {"num_local_experts", "expert_count"}, kExpertLimit);
+    read_extents(parameters, kExpertValues);
     config = read_decoder(parameters, kMember, naming, rows);
     parameters.fall_back("experts", 8);
-    used = to_u32(parameters.whole_or("experts used", {"num_experts_per_tok", "expert_used_count"}, 2));
+    const HyperKey key = key_of(kExpertValues, kUsedName);
+    used = to_u32(parameters.whole_or(kUsedName, key, 2));
     if (used == 0 || used > parameters["experts"])
-      fail(ErrorCode::kInput, "{} says {} {}, but there are {} experts", parameters.place(),
-           parameters.word({"num_experts_per_tok", "expert_used_count"}), used, parameters["experts"]);
+      fail(ErrorCode::kInput, "{} says {} {}, but there are {} experts", parameters.place(), parameters.word(key), used,
+           parameters["experts"]);
   }
 };
 
@@ -143,10 +149,8 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
   const Mixtral model(checkpoint, ConfigUse::kTrust);
   ExportMap map;
   map.metadata = decoder_metadata(spec, checkpoint, model.config, kGgufName);
-  if (!is_gguf_of(checkpoint, kGgufName)) {
-    map.metadata.set("llama.expert_count", to_u32(spec.extent("experts")));
-    map.metadata.set("llama.expert_used_count", model.used);
-  }
+  if (!is_gguf_of(checkpoint, kGgufName))
+    write_values(kExpertValues, spec, {{kUsedName, model.used}}, "llama.", map.metadata);
   std::vector<ExportedWeight> weights = exported_weights(spec);
   if (!model.naming.gguf) pair_neighbours(spec, weights);
   for (ExportedWeight& weight : weights) {
@@ -161,6 +165,14 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
   return map;
 }
 
+ExportMap to_transformers(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  const Mixtral model(checkpoint, ConfigUse::kTrust);
+  ExportMap map = decoder_to_transformers(spec, model.config, kMember.name, model.rows);
+  write_values(kExpertValues, spec, {{kUsedName, model.used}}, map.config);
+  pair_halves(spec, map.weights);
+  return map;
+}
+
 }  // namespace
 
 const Architecture kMixtral = {
@@ -172,6 +184,7 @@ const Architecture kMixtral = {
     .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
+    .to_transformers = to_transformers,
 };
 
 }  // namespace quern

@@ -151,26 +151,28 @@ struct ExtraTensor {
 
 // How another runtime's container names and orders the weights.
 struct ExportedWeight {
-  enum class Transform { kNone, kNegatedExp };  // kNegatedExp: -exp(value)
-  std::size_t weight = 0;                       // index into ModelSpec::weights
+  enum class Transform { kNone, kNegatedExp, kLogOfNegated };  // -exp(value); log(-value)
+  std::size_t weight = 0;                                      // index into ModelSpec::weights
   std::string name;
   std::vector<std::uint32_t> row_order = {};  // row i of the output is row row_order[i] of the weight; empty: see below
   Shape shape = {};                           // of the output; empty: the extents of the weight's axes
   std::uint64_t first_row = 0;                // without a row_order: as many rows from here as the shape has
   Transform transform = Transform::kNone;
   std::string source = {};  // the one tensor of the checkpoint that it shows; empty: the weight's own name
-  enum class Rows { kOfWeight, kOfTensor };  // kOfTensor: those of the weight's one tensor, as it is stored
+  // Those of the logical matrix; of the weight's one tensor, as it is stored; the columns of the logical matrix.
+  enum class Rows { kOfWeight, kOfTensor, kColumns };
   Rows rows = Rows::kOfWeight;
 
   // Whether a row holds one input of the product, not one output.
   bool is_transposed(const Weight& of) const {
-    return rows == Rows::kOfTensor && of.storage == Weight::Storage::kTransposed;
+    return rows == Rows::kColumns || (rows == Rows::kOfTensor && of.storage == Weight::Storage::kTransposed);
   }
   const std::string& source_name(const Weight& of) const { return source.empty() ? of.tensor : source; }
   Shape output_shape(const Weight& of) const;
 };
 struct ExportMap {
   Metadata metadata;                    // hyper-parameters only; vocabulary and file type are added by the caller
+  Json config;                          // config.json without special tokens; null: that of the source, if it has one
   std::vector<ExportedWeight> weights;  // in file order
   std::vector<ExtraTensor> extras;
   std::vector<std::string> notes;   // what the container cannot express, for people
@@ -196,6 +198,9 @@ struct Architecture {
   ModelSpec (*describe)(const Checkpoint&, ConfigUse);
   // Names, order and metadata for a GGUF file of this model.
   ExportMap (*to_gguf)(const ModelSpec&, const Checkpoint&);
+  // Names, shapes, order and config.json for a folder of transformers, from a GGUF file of this model.
+  // Error(kInfeasible) for a model that transformers' class cannot describe. Null: no class does.
+  ExportMap (*to_transformers)(const ModelSpec&, const Checkpoint&) = nullptr;
 };
 
 std::span<const Architecture* const> architectures();
@@ -220,6 +225,8 @@ inline constexpr const char* kUnknownArchitecture = "unknown";
 std::vector<std::string> unmatched_tensors(const Checkpoint& checkpoint);
 
 ExportMap map_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint);
+// REQUIRES: a GGUF file. Error(kInfeasible) as of Architecture::to_transformers.
+ExportMap map_to_transformers(const ModelSpec& spec, const Checkpoint& checkpoint);
 
 // A line for each value that neither the configuration nor a tensor gives, for a person who decides whether it is
 // right: "norm epsilon 1e-06 is assumed: the family's usual value".

@@ -96,6 +96,11 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
   return map;
 }
 
+ExportMap to_transformers(const ModelSpec& spec, const Checkpoint& checkpoint) {
+  const Qwen3 model(checkpoint, ConfigUse::kTrust);
+  return decoder_to_transformers(spec, model.config, kMember.name, tensor_rows());
+}
+
 }  // namespace
 
 const Architecture kQwen3 = {
@@ -107,6 +112,7 @@ const Architecture kQwen3 = {
     .has_name = has_name,
     .describe = describe,
     .to_gguf = to_gguf,
+    .to_transformers = to_transformers,
 };
 
 }  // namespace quern

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "base/fail.h"
+#include "model/hyper_table.h"
+#include "model/rope_fit.h"
 
 namespace quern {
 namespace {
@@ -175,6 +177,27 @@ void set_rope_metadata(Metadata& metadata, const std::string& prefix, const Rope
   if (rope.scaling.kind != RopeScaling::Kind::kLinear) return;
   metadata.set(prefix + "rope.scaling.type", "linear");
   metadata.set(prefix + "rope.scaling.factor", static_cast<float>(rope.scaling.factor));
+}
+
+void set_rope_config(Json& config, const RopeConfig& rope, std::uint64_t head_dim) {
+  config.set("rope_theta", shortest_decimal(rope.base));
+  RopeScaling scaling = rope.scaling;
+  if (!rope.factors.empty()) {
+    const auto frequencies = rope_frequencies(static_cast<std::uint32_t>(head_dim), rope.base);
+    const auto found = llama3_scaling_of(frequencies, rope.factors);
+    if (!found || scaling.kind != RopeScaling::Kind::kNone)
+      fail(ErrorCode::kInfeasible, "{} divides the rotary frequencies as no scaling of transformers does", kFactors);
+    scaling = *found;
+  }
+  if (scaling.kind == RopeScaling::Kind::kNone) return;
+  const bool llama3 = scaling.kind == RopeScaling::Kind::kLlama3;
+  Json json = Json::object({{"rope_type", llama3 ? "llama3" : "linear"}, {"factor", shortest_decimal(scaling.factor)}});
+  if (llama3) {
+    json.set("low_freq_factor", scaling.low_freq_factor);
+    json.set("high_freq_factor", scaling.high_freq_factor);
+    json.set("original_max_position_embeddings", static_cast<std::uint64_t>(scaling.original_context));
+  }
+  config.set("rope_scaling", std::move(json));
 }
 
 }  // namespace quern

@@ -22,5 +22,8 @@ std::vector<ExtraTensor> rope_extras(const RopeConfig& rope, std::uint64_t head_
 
 // "llama.rope.freq_base" and its like.
 void set_rope_metadata(Metadata& metadata, const std::string& prefix, const RopeConfig& rope, std::uint64_t head_dim);
+// "rope_theta" and "rope_scaling" of config.json. Error(kInfeasible) for divisors that no scaling of transformers
+// gives.
+void set_rope_config(Json& config, const RopeConfig& rope, std::uint64_t head_dim);
 
 }  // namespace quern

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "format/vocabulary_gguf.h"
+#include "package/companion_files.h"
 #include "report/html_report.h"
 
 namespace quern {
@@ -16,11 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kSingleFileFormat = "gguf";
-constexpr const char* kTensorNamesFormat = "safetensors";  // its tensors keep their names in all folders of its kind
-constexpr std::uint32_t kQuantizationVersion = 2;          // general.quantization_version: layout of the k-quants
+constexpr std::uint32_t kQuantizationVersion = 2;  // general.quantization_version: layout of the k-quants
 
-bool is_single_file(std::string_view format) { return format == kSingleFileFormat; }
+bool is_single_file(const Format& format) { return format.companions == Format::Companions::kInside; }
+
+Dialect dialect_of(const OpenModel& source) { return find_format(source.checkpoint.format()).dialect; }
 
 void write_text(const fs::path& path, const std::string& text) {
   OutputFile file(path);
@@ -32,7 +33,7 @@ void copy_beside(const fs::path& from, const fs::path& to) { write_text(to, read
 
 // What is copied from the source into a folder of this format: tokenizer and generation settings. config.json and the
 // shard index are written anew, and a single file has everything in it.
-std::vector<SourceFile> files_that_go_along(const Checkpoint& source, std::string_view format) {
+std::vector<SourceFile> files_that_go_along(const Checkpoint& source, const Format& format) {
   std::vector<SourceFile> files;
   if (is_single_file(format)) return files;
   std::ranges::copy_if(source.files(), std::back_inserter(files), [](const SourceFile& file) {
@@ -106,7 +107,7 @@ void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map
 }
 
 [[noreturn]] void refuse_unrecognised(const OpenModel& source, const Format& format) {
-  const bool keeps_names = source.checkpoint.format() == kTensorNamesFormat;
+  const bool keeps_names = dialect_of(source) == Dialect::kTransformers;
   fail(ErrorCode::kInput, "a {} file names the architecture of its model, and none recognises {} ({}); {}", format.name,
        source.checkpoint.path().string(), source.spec.evidence.front().source,
        keeps_names ? "take `scheme` simple without `format`, which leaves it in safetensors"
@@ -121,18 +122,20 @@ void copy_the_rest(const OpenModel& source, ExportMap& map) {
     if (!weights.contains(entry.name)) map.copied.push_back(entry.name);
 }
 
-}  // namespace
-
-bool can_export(const OpenModel& source, const Format& format) {
-  return is_single_file(format.name) || source.checkpoint.format() == kTensorNamesFormat;
+// The file that programs are given; of a container that is not read here the first.
+std::string weights_file(const fs::path& folder, const Manifest& manifest) {
+  if (!find_format(manifest.plan.format).is_read()) return manifest.output_files.front().name;
+  return open_checkpoint(folder).files().front().path.filename().string();
 }
 
+}  // namespace
+
 ExportMap export_map(const OpenModel& source, const Format& format) {
-  if (is_single_file(format.name) && !source.can_run()) refuse_unrecognised(source, format);
-  if (is_single_file(format.name)) return map_to_gguf(source.spec, source.checkpoint);
-  if (!can_export(source, format))
-    fail(ErrorCode::kInfeasible, "a {} model cannot be written as {}; use `format` {} with a scheme that it holds",
-         source.checkpoint.format(), format.name, source.checkpoint.format());
+  check_is_written(format);
+  const bool keeps_names = format.dialect == Dialect::kTransformers && dialect_of(source) == format.dialect;
+  if (!keeps_names && !source.can_run()) refuse_unrecognised(source, format);
+  if (format.dialect == Dialect::kGguf) return map_to_gguf(source.spec, source.checkpoint);
+  if (!keeps_names) return map_to_transformers(source.spec, source.checkpoint);
   ExportMap map;
   for (std::size_t w = 0; w < source.spec.weights.size(); ++w) export_as_stored(source, w, map);
   if (!source.can_run()) copy_the_rest(source, map);
@@ -156,8 +159,9 @@ Vocabulary padded_vocabulary(const OpenModel& source, const Tokenizer& tokenizer
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
                             const SourceTokenizer& tokenizer) {
   CheckpointHead head;
-  if (!is_single_file(format.name)) {
+  if (!is_single_file(format)) {
     head.config = source.checkpoint.config();
+    if (!names.config.is_null()) add_companions(head, names.config, source);
     return head;
   }
   head.stem = source.name() + "-" + scheme.name;
@@ -171,7 +175,7 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
 
 std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, const Checkpoint& source) {
   std::uint64_t bytes = format.file_bytes(head);
-  for (const SourceFile& file : files_that_go_along(source, format.name)) bytes += file.bytes;
+  for (const SourceFile& file : files_that_go_along(source, format)) bytes += file.bytes;
   return bytes;
 }
 
@@ -209,7 +213,7 @@ void assemble_package(const fs::path& work, const fs::path& folder, const OpenMo
   for (const ReportedTensor& tensor : report.tensors) manifest.errors.push_back(tensor.error);
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);
-  for (const SourceFile& file : files_that_go_along(files, plan.format))
+  for (const SourceFile& file : files_that_go_along(files, find_format(plan.format)))
     copy_beside(file.path, folder / file.path.filename());
   for (const fs::path& file : sorted_files(folder))
     manifest.output_files.push_back(hashed(file, HashedFile::Role::kModel, hashes));
@@ -217,8 +221,7 @@ void assemble_package(const fs::path& work, const fs::path& folder, const OpenMo
   report.output_bytes = manifest.model_bytes();
   write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
   write_text(folder / kHtmlName, html_report(report));
-  write_text(folder / kCardName,
-             model_card(report, manifest, open_checkpoint(folder).files().front().path.filename().string()));
+  write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest)));
   for (const char* name : kEvidenceNames)
     if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder / name, HashedFile::Role::kEvidence));
   write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");

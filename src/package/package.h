@@ -21,9 +21,9 @@ inline constexpr const char* kHtmlName = "report.html";
 // Files of a package that no runtime needs.
 inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
 
-// Whether weights of the source can go into a container of this kind: GGUF takes all, the others those of their own.
-bool can_export(const OpenModel& source, const Format& format);
-// Names and order of the weights in a container. Error(kInfeasible) when the source cannot be written to it.
+// Names and order of the weights in a container: as they stand between folders of transformers, as the container's
+// programs expect them otherwise. Error(kInfeasible) when these cannot express the model, Error(kInput) when no
+// architecture recognises it and says what its weights are, Error(kUsage) when the container is only read.
 ExportMap export_map(const OpenModel& source, const Format& format);
 
 // Header of the files of any plan by this scheme, but for their tensors: hyper-parameters, vocabulary. Error(kInput)

@@ -147,16 +147,31 @@ TEST(PackageHead, OfGgufCarriesShapeVocabularyAndFileType) {
   EXPECT_EQ(head.tensors.size(), plan.steps.size() + names.extras.size());
 }
 
-TEST(ExportMap, IsAsItStandsWithinOneFormatAndRefusesGgufToSafetensors) {
-  const OpenModel folder(tiny("tiny-llama-bias")), file(tiny("tiny-q8_0") / "model.gguf");
+TEST(ExportMap, IsAsItStandsWithinOneDialect) {
+  const OpenModel folder(tiny("tiny-llama-bias"));
   const ExportMap same = export_map(folder, find_format("safetensors"));
   ASSERT_EQ(same.weights.size(), folder.spec.weights.size());
   for (std::size_t w = 0; w < same.weights.size(); ++w) {
     EXPECT_EQ(same.weights[w].name, folder.spec.weights[w].tensor);
     EXPECT_TRUE(same.weights[w].row_order.empty());
   }
-  expect_parts(message_of(ErrorCode::kInfeasible, [&] { export_map(file, find_format("safetensors")); }),
-               {"a gguf model cannot be written as safetensors", "`format` gguf"});
+}
+
+TEST(ExportMap, OfAGgufFileHasTheNamesOfTransformers) {
+  const OpenModel file(tiny("tiny-q8_0") / "model.gguf");
+  for (const char* format : {"safetensors", "bitsandbytes"}) {
+    const ExportMap map = export_map(file, find_format(format));
+    EXPECT_EQ(map.weights.front().name, "model.embed_tokens.weight");
+    EXPECT_EQ(map.config.at("model_type"), Json("llama"));
+  }
+}
+
+TEST(ExportMap, RefusesAContainerThatIsOnlyRead) {
+  Format only_read = find_format("safetensors");
+  only_read.create = nullptr;
+  const OpenModel folder(tiny("tiny-llama-bias"));
+  expect_parts(message_of(ErrorCode::kUsage, [&] { export_map(folder, only_read); }),
+               {"is read, but not written", "written are: safetensors, gguf, bitsandbytes"});
 }
 
 TEST(RejectedPath, StandsBesideTheOutput) {

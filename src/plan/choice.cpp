@@ -40,7 +40,7 @@ std::string fitting(const FitInput& in, const std::string& wanted, std::uint64_t
 // "; use `format` gguf", or nothing when no container holds it.
 std::string container_of(const FitInput& in, const std::string& wanted) {
   for (const Format* format : formats())
-    if (format->name != std::string_view(in.format.name) && format->holds(wanted, 0))
+    if (format->is_written() && format->name != std::string_view(in.format.name) && format->holds(wanted, 0))
       return fmt::format("; use `format` {}", format->name);
   return "";
 }
@@ -89,7 +89,10 @@ CodecChoice choose_codec(const FitInput& in, const WeightSite& site) {
 
 std::string kept_encoding(const FitInput& in, std::string_view source_encoding) {
   if (in.scheme.family->kept && in.format.holds(in.scheme.family->kept, 0)) return in.scheme.family->kept;
-  return in.format.vector_encoding ? in.format.vector_encoding : std::string(source_encoding);
+  if (in.format.vector_encoding) return in.format.vector_encoding;
+  // What is computed anew has no precision of its own yet, and not every container holds what the source is stored in.
+  const bool is_new = in.output && in.output->transform != ExportedWeight::Transform::kNone;
+  return is_new || !in.format.holds(source_encoding, 0) ? kFloat32 : std::string(source_encoding);
 }
 
 }  // namespace quern

@@ -1,6 +1,7 @@
 // Vocabularies of byte-level BPE from the files of the Python packages tokenizers and transformers.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "text/pre_tokenizers.h"
@@ -11,6 +12,10 @@ namespace quern {
 // A tokenizer.json. Error(kInput) that names the part when the tokenizer is another than byte-level BPE, or has a part
 // that would change ids and is not supported. BOS and EOS are set where the post-processor adds them.
 Vocabulary parse_tokenizer_json(std::string_view text);
+
+// A tokenizer.json that reads back as the same vocabulary, but for unused pieces: ids without a piece. REQUIRES: of
+// byte-level BPE.
+std::string write_tokenizer_json(const Vocabulary& vocabulary);
 
 // A vocab.json and a merges.txt, split as `split` says.
 Vocabulary parse_vocabulary_files(std::string_view vocab_json, std::string_view merges_txt, const PreTokenizer& split);

@@ -123,12 +123,14 @@ class BadOptions(RefusingTest):
     def test_memory_too_small_for_a_block(self):
         self.refuse(RESOURCE, ["one block", "1024 KB allowed", "--max-memory"], "--max-memory", "1MiB")
 
-    def test_gguf_stays_gguf(self):
+    def test_gguf_becomes_a_folder(self):
         made = compress(self.folder / "gguf", "--scheme", "f16")
-        self.refuse(INFEASIBLE, ["gguf", "safetensors", "--format gguf"], "--scheme", "simple", "--format", "safetensors", model=made)
-        compress(self.folder / "simple", "--scheme", "simple", model=made)  # becomes q8_0
+        compress(self.folder / "simple", "--scheme", "simple", model=made)
         report = json.loads((self.folder / "simple/report.json").read_text())
-        self.assertTrue(any("q8_0 instead of simple" in note for note in report["notes"]), report["notes"])
+        self.assertFalse([note for note in report["notes"] if "instead of simple" in note], report["notes"])
+        files = {"model.safetensors", "config.json", "generation_config.json", "tokenizer.model", "tokenizer_config.json"}
+        self.assertLessEqual(files, set(os.listdir(self.folder / "simple")))
+        self.assertEqual(json.loads((self.folder / "simple/config.json").read_text())["model_type"], "llama")
 
 
 class BadStatistics(RefusingTest):

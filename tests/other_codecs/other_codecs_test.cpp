@@ -88,9 +88,10 @@ TEST_F(OtherCodecs, MakeAPackageThatHoldsVerifiesAndRuns) {
   EXPECT_TRUE(verified.problems.empty()) << verified.problems[0];
   EXPECT_EQ(verified.compared, plan.steps.size());
 
-  EvalOptions eval{.model = scratch.path() / "out", .against = kModel, .text = kTexts / "eval.txt", .windows = 4};
+  EvaluateOptions eval{.text = kTexts / "eval.txt", .windows = 4};
   eval.machine.threads = 2;
-  const double kld = eval_files(eval, observer).quality.mean_kld.value;
+  const OpenModel original(kModel), package(scratch.path() / "out");
+  const double kld = eval_models(eval, package, &original, observer).quality.mean_kld.value;
   EXPECT_GT(kld, 0.001);
   EXPECT_LT(kld, 0.5);
 }
@@ -119,9 +120,9 @@ TEST_F(OtherCodecs, ProductsOfPackedRowsAreThoseOfDecodedOnes) {
         EXPECT_NEAR(y.row(t)[r], sum, 1e-4) << name;
       }
   }
-  GenerateOptions run{.model = scratch.path() / "out", .prompt = "The", .tokens = 5};
+  GenerateOptions run{.prompt = "The", .tokens = 5};
   run.machine.threads = 2;
-  EXPECT_EQ(generate(run, [](std::string_view) {}, observer).tokens, 5u);
+  EXPECT_EQ(generate_text(model, run, [](std::string_view) {}, observer).tokens, 5u);
 }
 
 TEST_F(OtherCodecs, ResumedRunsEndWithTheSameBytes) {

@@ -12,11 +12,11 @@ import peer_files
 
 
 def compressed(model, scheme, folder, a):
-    """The GGUF file of a fresh package; the first one's statistics serve the others."""
+    """The GGUF file of a fresh package, rounded as llama-quantize rounds, by an importance matrix; the first one's serves the others."""
     known = folder / "statistics.gguf"
     options = ["--imatrix", known] if known.exists() else ["--calib", a.calib]
     run.output_of(run.QUERN, "compress", model, "-o", folder / scheme, "--scheme", scheme, "--format", "gguf", "--threads", a.threads,
-                  "--quiet", "--force", *options)
+                  "--optimizer", "weighted", "--quiet", "--force", *options)
     if not known.exists():
         known.write_bytes((folder / scheme / "statistics.gguf").read_bytes())
     return run.weights_of(folder / scheme)

@@ -17,7 +17,7 @@ def row(model, scheme, a):
     with tempfile.TemporaryDirectory(dir=run.MADE) as folder:
         out = run.pathlib.Path(folder) / "out"
         run.output_of(run.QUERN, "compress", model, "-o", out, "--scheme", "q4_k_m", "--format", "gguf", "--target-size", size, "--calib",
-                      a.calib, "--threads", a.threads, "--quiet", "--force")
+                      a.calib, "--optimizer", a.optimizer, "--threads", a.threads, "--quiet", "--force")
         file = run.weights_of(out)
         predicted = json.loads((out / "report.json").read_text())["size"]["chosen"]["kld"]
         ours, peer = (peer_files.measured(path, model, a) for path in (file, theirs))
@@ -29,6 +29,7 @@ def row(model, scheme, a):
 def main():
     ap = run.arguments(__doc__)
     ap.add_argument("targets", nargs="+", metavar="MODEL:SCHEME")
+    ap.add_argument("--optimizer", default="auto", help="how codes are chosen")
     a = ap.parse_args()
     print(run.machine(a.threads) + "\n")
     print("| model | size asked for | bytes quern | mean KLD quern (predicted) | mean KLD llama-quantize at that size | ratio | "

@@ -39,7 +39,8 @@ struct PlannedTensor {
 struct PlanResult {
   std::string architecture;
   std::uint64_t parameters = 0, source_bytes = 0;
-  std::uint64_t model_bytes = 0;              // exact, of what a runtime needs
+  std::uint64_t model_bytes =
+      0;  // of what a runtime needs; exact, but for formats whose size is measured (a note says so)
   std::optional<PlannedSize> expected;        // of the plan; absent without a text
   std::vector<PlannedSize> alternatives;      // rising in bytes, the plan among them
   std::uint64_t memory_to_compress = 0;       // bytes at most
@@ -50,7 +51,7 @@ struct PlanResult {
 };
 
 // Measures as compress would, so that the plan is the one that compress would make. Writes nothing but
-// `statistics_copy` and scratch files in the system's folder for them.
+// `statistics_copy`, `statistics_folder` and scratch files in the system's folder for them.
 QUERN_API PlanResult plan(const PlanOptions& options, Observer* observer = nullptr);
 
 }  // namespace quern

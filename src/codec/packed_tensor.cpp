@@ -7,6 +7,11 @@
 #include "base/fail.h"
 
 namespace quern {
+namespace {
+
+constexpr std::uint64_t kMostReserved = std::uint64_t{1} << 26;
+
+}  // namespace
 
 PackedTensor::PackedTensor(const Codec& codec, RowLayout layout)
     : PackedTensor(std::shared_ptr<const Codec>(std::shared_ptr<const Codec>(), &codec), layout) {}
@@ -22,7 +27,8 @@ PackedTensor::PackedTensor(std::shared_ptr<const Codec> codec, RowLayout layout)
     ensure(size.has_value(), "{} rows of {} weights are too many bytes", layout.rows, layout.cols);
     planes_[p].resize(*size);
   }
-  if (codec_->is_measured()) planes_[0].reserve(codec_->stored_bytes(layout.rows, layout.cols));
+  if (codec_->is_measured())  // a hint: what a file claims is not taken at its word
+    planes_[0].reserve(std::min(codec_->stored_bytes(layout.rows, layout.cols), kMostReserved));
   if (!codec_->tensor_side) return;
   const std::vector<std::byte> side = codec_->tensor_side->serialise();
   planes_[codec_->planes.size() - 1].assign(side.begin(), side.end());

@@ -8,6 +8,7 @@
 #include "calib/collect.h"
 #include "calib/collect_hessians.h"
 #include "compress/compress_choice.h"
+#include "compress/run_identity.h"
 #include "package/package.h"
 #include "plan/check_plan.h"
 
@@ -18,24 +19,14 @@ namespace fs = std::filesystem;
 
 fs::path hessian_folder(const WorkFiles& work) { return work.folder / kHessiansName; }
 
-// A comparison keeps twice the hidden states that a calibration does.
-std::uint64_t hessian_memory(const Opened& opened) { return 2 * opened.setup.memory_limit; }
-
-// Why error feedback is not tried where it would have to measure better; empty: it is.
-std::string why_too_large(const Opened& opened, const Windows& windows) {
-  const ModelSpec& spec = opened.source.spec;
-  const std::uint64_t least = hessian_bytes(spec, gather_shape(spec, windows.length, opened.pool().threads())).least;
-  if (least <= hessian_memory(opened)) return {};
-  return fmt::format(
-      "error feedback was not tried: a Hessian takes {} bytes of memory while it is collected, more than "
-      "the {} that are left for it; every matrix is rounded by its second moments",
-      least, hessian_memory(opened));
+// Of the content, which is on record from then on.
+std::string model_hash(const WorkFiles& work) {
+  if (work.journal) work.journal->expect_source(hashes_by_name(work.hashes.finish()));
+  return work.hashes.combined();
 }
 
-bool is_measured(const Opened& opened) { return opened.options.optimizer == kMeasuredOptimizer && !opened.given; }
-
 HessianIdentity hessians_of(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
-  return hessian_identity(work.hashes.combined(), texts.calibration->windows, opened.setup.precision);
+  return hessian_identity(model_hash(work), texts.calibration->windows, opened.setup.precision);
 }
 
 Statistics collect_with_hessians(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
@@ -60,8 +51,21 @@ Statistics collected(const Opened& opened, const CompressTexts& texts, const Wor
 }
 
 HessianStore store_of(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
-  if (const fs::path given = given_hessians(opened.options); !given.empty()) return {given, work.hashes.combined()};
+  if (const fs::path given = given_hessians(opened.options); !given.empty()) return {given, model_hash(work)};
   return {hessian_folder(work), hessians_of(opened, texts, work)};
+}
+
+// Whether an earlier run left all that there is to collect.
+bool is_collected(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
+  if (!work.journal || !work.journal->has_statistics(statistics_file(work))) return false;
+  if (!wants_hessians(opened, texts)) return true;
+  try {
+    store_of(opened, texts, work);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput || !given_hessians(opened.options).empty()) throw;
+    return false;  // damaged: collected again
+  }
 }
 
 }  // namespace
@@ -71,53 +75,38 @@ Calibrated::Calibrated(const Opened& opened, const CompressTexts& texts, const W
   if (!opened.calibrates()) return;
   const ModelSpec& spec = opened.source.spec;
   const fs::path file = statistics_file(work);
-  if (!work.journal || !work.journal->has_statistics(file)) {
+  if (!is_collected(opened, texts, work)) {
     const std::string sha256 = write_statistics(file, collected(opened, texts, work), spec, opened.statistics_names);
     if (work.journal) work.journal->add_statistics(sha256);
   }
-  sha256_ = sha256_of_file(file);
+  hashes_.moments = sha256_of_file(file);
   statistics_ = read_statistics(file, spec, opened.statistics_names);
   if (wants_hessians(opened, texts)) {
     hessians_ = store_of(opened, texts, work);
-    const std::string both = sha256_ + hessians_->hash();
-    sha256_ = sha256_of(std::as_bytes(std::span(both)));
+    hashes_.hessians = hessians_->hash();
   }
   inputs_.emplace(statistics_, hessians_ ? &*hessians_ : nullptr, opened.setup.memory_limit);
-  if (opened.given) check_plan_statistics(*opened.given, sha256_, opened.options.plan);
+  if (opened.given) check_plan_statistics(*opened.given, hashes_, opened.options.plan);
 }
 
-void copy_statistics(const WorkFiles& work, const fs::path& folder) {
+void copy_statistics(const Opened& opened, const WorkFiles& work, const fs::path& folder) {
   OutputFolder out(folder, OutputFolder::Existing::kRefuse);
   const fs::path made = out.path() / "kept";
+  const fs::path given = given_hessians(opened.options), hessians = given.empty() ? hessian_folder(work) : given;
   std::error_code ec;
   fs::create_directory(made, ec);
   if (!ec) fs::copy(statistics_file(work), made / kStatisticsName, ec);
-  if (!ec && fs::is_directory(hessian_folder(work)))
-    fs::copy(hessian_folder(work), made / kHessiansName, fs::copy_options::recursive, ec);
+  if (!ec && fs::is_directory(hessians)) fs::copy(hessians, made / kHessiansName, fs::copy_options::recursive, ec);
   if (ec) fail(ErrorCode::kResource, "cannot write the statistics to {}: {}", folder.string(), ec.message());
   out.publish("kept");
 }
 
 fs::path statistics_file(const WorkFiles& work) { return work.folder / kStatisticsName; }
 
-bool wants_hessians(const Opened& opened, const CompressTexts& texts) {
-  if (!texts.calibration && given_hessians(opened.options).empty()) return false;
-  if (opened.given) return needs_hessians(*opened.given);
-  const auto needs = [](const std::string& name) { return find_optimizer(name).needs == Optimizer::Needs::kHessian; };
-  const bool by_rule =
-      opened.precision_map && std::ranges::any_of(opened.precision_map->rules, [&](const PrecisionRule& rule) {
-        return !rule.optimizer.empty() && needs(rule.optimizer);
-      });
-  if (by_rule || (opened.optimizer && opened.optimizer->needs == Optimizer::Needs::kHessian)) return true;
-  return is_measured(opened) && (!texts.calibration || why_too_large(opened, texts.calibration->windows).empty());
-}
-
 std::vector<std::string> calibration_notes(const Opened& opened, const CompressTexts& texts,
                                            const Calibrated& calibrated) {
   std::vector<std::string> notes;
-  if (texts.calibration && is_measured(opened))
-    if (std::string note = why_too_large(opened, texts.calibration->windows); !note.empty())
-      notes.push_back(std::move(note));
+  if (std::string note = feedback_note(opened, texts); !note.empty()) notes.push_back(std::move(note));
   for (const ThinExpert& thin : thin_experts(calibrated.statistics()))
     notes.push_back(
         fmt::format("expert {} of {} saw {} tokens of the calibration text, fewer than {}: it takes the "

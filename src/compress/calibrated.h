@@ -6,6 +6,7 @@
 #include <string>
 
 #include "compress/compress_texts.h"
+#include "compress/memory_choice.h"
 #include "compress/workspace.h"
 #include "optim/inputs.h"
 
@@ -25,24 +26,22 @@ class Calibrated {
   const Statistics& statistics() const noexcept { return statistics_; }
   bool has_hessians() const noexcept { return hessians_.has_value(); }
   const Inputs& inputs() const noexcept { return *inputs_; }
-  // Names all of it in plans. Empty: nothing is known.
-  const std::string& sha256() const noexcept { return sha256_; }
+  // Name all of it in plans.
+  const StatisticsHashes& hashes() const noexcept { return hashes_; }
+  bool is_empty() const noexcept { return hashes_.moments.empty(); }
 
  private:
   Statistics statistics_;
   std::optional<HessianStore> hessians_;
   std::optional<Inputs> inputs_;  // of both
-  std::string sha256_;
+  StatisticsHashes hashes_;
 };
 
 // The file of the statistics in the folder of the work.
 std::filesystem::path statistics_file(const WorkFiles& work);
 
 // Keeps them all as the new folder `folder`, for CompressOptions::statistics.
-void copy_statistics(const WorkFiles& work, const std::filesystem::path& folder);
-
-// Whether the Hessian of every group is to be collected: there is a text, and something that uses them.
-bool wants_hessians(const Opened& opened, const CompressTexts& texts);
+void copy_statistics(const Opened& opened, const WorkFiles& work, const std::filesystem::path& folder);
 
 // Why error feedback was not tried, where it would have been by default, and a line for each expert that saw too few
 // tokens for statistics of its own.

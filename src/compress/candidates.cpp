@@ -49,19 +49,19 @@ std::vector<EncodeError> encode_files(const Opened& opened, const Calibrated& ca
   std::error_code ec;
   fs::create_directory(folder, ec);
   if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
-  StepRecords records(work.records, calibrated.sha256());
+  StepRecords records(work.records, calibrated.hashes());
   EncodeInput input = encode_input(opened, calibrated);
   input.hashes = running;
   return encode(input, plan, opened.head_of(plan), folder, &records, files_in(earlier));
 }
 
 Candidates::Candidates(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated,
-                       const WorkFiles& work)
+                       const WorkFiles& work, SurveyOriginal::Keep keep)
     : opened_(opened),
       work_(work),
       calibrated_(calibrated),
       input_(encode_input(opened, calibrated)),
-      original_(input_, texts.survey->windows, opened.setup),
+      original_(input_, texts.survey->windows, opened.setup, keep),
       folders_(candidate_folders(work)) {}
 
 const fs::path& Candidates::written(const Plan& plan) {
@@ -81,11 +81,11 @@ double Candidates::measured_whole(const Plan& plan) { return measured_together(p
 
 PlanHarm Candidates::measured_together(const Plan& plan, const std::vector<StepGroup>& groups) {
   if (work_.journal)
-    if (auto known = work_.journal->together(plan)) return std::move(*known);
+    if (auto known = work_.journal->together(plan, groups)) return std::move(*known);
   const OpenModel candidate(written(plan));
   const PlanHarm harm = groups.empty() ? PlanHarm{measure_whole(original_, candidate), {}}
                                        : measure_gains(original_, plan, candidate, groups);
-  if (work_.journal) work_.journal->add_together(plan, harm);
+  if (work_.journal) work_.journal->add_together(plan, groups, harm);
   return harm;
 }
 

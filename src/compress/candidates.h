@@ -13,8 +13,9 @@ namespace quern {
 // an earlier one, and all of it if it is the one that is decided for, is taken over and not encoded again.
 class Candidates {
  public:
-  // REQUIRES: the texts have a survey, and the arguments outlive this.
-  Candidates(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated, const WorkFiles& work);
+  // `keep`: kFronts where a survey follows. REQUIRES: the texts have a survey, and the arguments outlive this.
+  Candidates(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated, const WorkFiles& work,
+             SurveyOriginal::Keep keep);
 
   // KL divergence of a plan's files on the windows of the survey, nats.
   double measured_whole(const Plan& plan);
@@ -32,7 +33,7 @@ class Candidates {
   const Calibrated& calibrated_;
   const EncodeInput input_;
   SurveyOriginal original_;
-  std::vector<std::filesystem::path> folders_;  // the one written last at the end
+  std::vector<std::filesystem::path> folders_;  // those of this run behind the others, the last one at the end
 };
 
 // What encoding works with.

@@ -73,7 +73,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
   // Where a text was read there is nothing to say.
   if (const std::string& problem = opened.tokenizer.problem(); !problem.empty())
     notes.push_back("the tokenizer goes along as it is, and cannot be used: " + problem);
-  if (of.calibrated.sha256().empty()) notes.push_back("no calibration text: every weight counts alike");
+  if (of.calibrated.is_empty()) notes.push_back("no calibration text: every weight counts alike");
   add(notes, calibration_notes(of.opened, of.texts, of.calibrated));
   add(notes, of.calibrated.inputs().notes());
   return notes;
@@ -145,7 +145,9 @@ void note_plan(const Opened& opened, const CompressTexts& texts, const Calibrate
 Planned planned_by(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated,
                    const WorkFiles& work) {
   std::optional<Candidates> candidates;
-  if (texts.survey) candidates.emplace(opened, texts, calibrated, work);
+  if (texts.survey)
+    candidates.emplace(opened, texts, calibrated, work,
+                       opened.options.size ? SurveyOriginal::Keep::kFronts : SurveyOriginal::Keep::kRows);
   Plan base = base_plan(opened, calibrated, candidates ? &*candidates : nullptr);
   if (!opened.options.size) return plan_as_surveyed({std::move(base), {}});
   const Surveyed surveyed = survey_steps(opened, texts, std::move(base), work, *candidates);
@@ -154,7 +156,7 @@ Planned planned_by(const Opened& opened, const CompressTexts& texts, const Calib
 
 Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
   if (!opened.choice.note.empty()) opened.observer.note(opened.choice.note);
-  opened.plan("", opened.optimizer);  // refuses what cannot be planned before a weight is read
+  opened.plan({}, opened.optimizer);  // refuses what cannot be planned before a weight is read
   check(opened, texts, work.journal);
   const WorkFiles files = work.files();
   const Calibrated calibrated(opened, texts, files);
@@ -169,6 +171,7 @@ Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
     report.quality = Reference(opened, texts.report->windows, "report text").quality_of(OpenModel(folder));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - opened.started).count();
   assemble_package(work.out.path(), folder, opened.source, work.hashes.finish(), work.hashes.running(), report);
+  work.check_unchanged();
   work.out.publish(encoded.folder, encoded.accepted ? fs::path() : rejected_path(opened.options.output));
   return report;
 }

@@ -1,8 +1,6 @@
 // Scheme and container, or why the options do not go together.
 #include "compress/compress_choice.h"
 
-#include <algorithm>
-
 #include "base/fail.h"
 #include "package/package.h"
 
@@ -78,12 +76,6 @@ const Optimizer* optimizer_for(const CompressOptions& options) {
          "`statistics` give `calibration_text`, or the folder that planning kept (`statistics_folder`)",
          named.name);
   return &named;
-}
-
-bool needs_hessians(const Plan& plan) {
-  return std::ranges::any_of(plan.steps, [](const PlanStep& step) {
-    return find_optimizer(step.optimizer).needs == Optimizer::Needs::kHessian;
-  });
 }
 
 SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source) {

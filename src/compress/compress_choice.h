@@ -18,9 +18,6 @@ std::filesystem::path given_hessians(const CompressOptions& options);
 // The one that was named; null: whichever measures better. Error(kUsage) where it needs what there will not be.
 const Optimizer* optimizer_for(const CompressOptions& options);
 
-// Whether codes of the plan are chosen by what only Hessians tell.
-bool needs_hessians(const Plan& plan);
-
 // Of the plan that was given (null: none), or what the options ask for. Error(kInput) where a text is to be run through
 // a model that nothing recognises.
 SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source);

@@ -23,7 +23,9 @@ std::string next_key(const Plan& plan) { return "raised " + plan.sha256(); }
 
 std::string survey_key(const Plan& plan) { return "survey " + plan.sha256(); }
 
-std::string together_key(const Plan& plan) { return "together " + plan.sha256(); }
+std::string together_key(const Plan& plan, const std::vector<StepGroup>& groups) {
+  return fmt::format("together in {} groups {}", groups.size(), plan.sha256());
+}
 
 std::string gate_key(const Plan& plan) { return "gate " + plan.sha256(); }
 
@@ -112,7 +114,7 @@ PlanHarm harm_from_json(const Json& json, std::size_t steps) {
 // Plans that differ in nothing but the number formats of their tensors.
 bool is_like(const Plan& plan, const Plan& like) {
   return plan.scheme == like.scheme && plan.format == like.format && plan.tensors_sha256 == like.tensors_sha256 &&
-         plan.statistics_sha256 == like.statistics_sha256 &&
+         plan.statistics_sha256 == like.statistics_sha256 && plan.hessians_sha256 == like.hessians_sha256 &&
          std::ranges::equal(plan.steps, like.steps, [](const PlanStep& a, const PlanStep& b) {
            return a.tensor == b.tensor && a.output == b.output && a.optimizer == b.optimizer &&
                   a.parameters == b.parameters && find_codec(a.codec);
@@ -177,18 +179,19 @@ void CompressJournal::add_survey(const Plan& plan, std::span<const StepOptions> 
   journal_.add(survey_key(plan), std::move(all));
 }
 
-std::optional<PlanHarm> CompressJournal::together(const Plan& plan) const {
-  return journal_.read(together_key(plan), [&](const Json& json) { return harm_from_json(json, plan.steps.size()); });
+std::optional<PlanHarm> CompressJournal::together(const Plan& plan, const std::vector<StepGroup>& groups) const {
+  return journal_.read(together_key(plan, groups),
+                       [&](const Json& json) { return harm_from_json(json, plan.steps.size()); });
 }
 
-void CompressJournal::add_together(const Plan& plan, const PlanHarm& harm) {
+void CompressJournal::add_together(const Plan& plan, const std::vector<StepGroup>& groups, const PlanHarm& harm) {
   Json gains = Json::array();
   for (const GroupKld& gain : harm.gains) {
     Json steps = Json::array();
     for (const std::size_t step : gain.steps) steps.push_back(step);
     gains.push_back(Json::object({{"steps", std::move(steps)}, {"kld", gain.kld}}));
   }
-  journal_.add(together_key(plan), Json::object({{"kld", harm.kld}, {"gains", std::move(gains)}}));
+  journal_.add(together_key(plan, groups), Json::object({{"kld", harm.kld}, {"gains", std::move(gains)}}));
 }
 
 std::optional<Quality> CompressJournal::gate(const Plan& plan) const {

@@ -51,9 +51,10 @@ class CompressJournal {
   // What the steps of `plan` may become. Absent as well where it does not suit them.
   std::optional<std::vector<StepOptions>> survey(const Plan& plan) const;
   void add_survey(const Plan& plan, std::span<const StepOptions> options);
-  // What was measured of the plan's matrices together. Absent as well where it does not suit them.
-  std::optional<PlanHarm> together(const Plan& plan) const;
-  void add_together(const Plan& plan, const PlanHarm& harm);
+  // What was measured of the plan as a whole, or of these groups of its matrices together. Absent as well where it does
+  // not suit them.
+  std::optional<PlanHarm> together(const Plan& plan, const std::vector<StepGroup>& groups) const;
+  void add_together(const Plan& plan, const std::vector<StepGroup>& groups, const PlanHarm& harm);
   // What was measured of the plan on the gate text.
   std::optional<Quality> gate(const Plan& plan) const;
   void add_gate(const Plan& plan, const Quality& quality);

@@ -111,16 +111,18 @@ TEST(CompressJournal, WhatWasMeasuredTogetherReadsBackExactlyOrCountsAsAbsent) {
   const ScratchFolder scratch;
   CompressJournal journal(scratch.path(), identity());
   const Plan plan = small_plan();
-  EXPECT_FALSE(journal.together(plan));
-  journal.add_together(plan, {1.0 / 3, {{{0, 1}, -1e-300}, {{1}, 0.1}}});
-  const auto read = journal.together(plan);
+  const std::vector<StepGroup> groups = {{0, 1}, {1}};
+  EXPECT_FALSE(journal.together(plan, groups));
+  journal.add_together(plan, groups, {1.0 / 3, {{{0, 1}, -1e-300}, {{1}, 0.1}}});
+  const auto read = journal.together(plan, groups);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->kld, 1.0 / 3);
   ASSERT_EQ(read->gains.size(), 2u);
   EXPECT_EQ(read->gains[0].steps, (StepGroup{0, 1}));
   EXPECT_EQ(read->gains[0].kld, -1e-300);
-  journal.add_together(plan, {0.5, {{{2}, 0.1}}});
-  EXPECT_FALSE(journal.together(plan));
+  EXPECT_FALSE(journal.together(plan, {})) << "as a whole it was not measured";
+  journal.add_together(plan, groups, {0.5, {{{2}, 0.1}}});
+  EXPECT_FALSE(journal.together(plan, groups));
 }
 
 TEST(CompressJournal, OfAnotherRunIsRefused) {

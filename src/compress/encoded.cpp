@@ -44,25 +44,24 @@ class Ascent {
         continue;
       }
       encode(plan);
-      if (!gate_) return finished(true);
-      const double over = measured_excess(plan, quality, trial);
-      if (over == 0) return finished(true);
+      const double over = gate_ ? measured_excess(plan, quality, trial) : 0;
+      encoded_.accepted = over == 0;
+      if (encoded_.accepted) return finished();
       const CompressOptions& options = from_.opened.options;
       if (trial >= options.max_trials || options.size)  // what would mend it would not fit the size
-        return finished(false);
+        return finished();
       const std::optional<Plan> raised = raise(plan, over);
-      if (!raised) return finished(false);
+      if (!raised) return finished();
       work_.journal->add_next(plan, {*raised, harms_});
       plan = *raised;
     }
   }
 
  private:
-  Encoded finished(bool accepted) {
+  Encoded finished() {
     const Plan& plan = encoded_.ladder.back().plan;
     for (std::size_t i = 0; i < plan.steps.size(); ++i)
       encoded_.tensors.push_back({plan.steps[i], errors_[i], std::move(facts_[i])});
-    encoded_.accepted = accepted;
     return std::move(encoded_);
   }
 

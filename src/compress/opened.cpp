@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "compress/compress_choice.h"
+#include "encode/tensor_encoding.h"
 #include "package/package.h"
 #include "plan/check_plan.h"
 
@@ -21,6 +22,16 @@ const CompressOptions& checked(const CompressOptions& options) {
   if (options.bound.is_set())
     check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
   return options;
+}
+
+// Error(kUsage): a size cannot be kept to.
+void check_sizes_are_exact(const Plan& plan) {
+  for (const PlanStep& step : plan.steps)
+    if (wants_measuring(*find_codec(step.codec)))
+      fail(ErrorCode::kUsage,
+           "`size` cannot be kept to in {}: how many bytes a tensor takes in it depends on its numbers; take another "
+           "`scheme`",
+           step.codec);
 }
 
 ExportMap names_for_statistics(const OpenModel& source) {
@@ -56,15 +67,17 @@ Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenMode
       optimizer(optimizer_for(opt)),
       head_(package_head(names, format, source, scheme, tokenizer)) {}
 
-Plan Opened::plan(const std::string& statistics_sha256, const Optimizer* by) const {
+Plan Opened::plan(const StatisticsHashes& statistics, const Optimizer* by) const {
   const PlanInput input{
-      scheme, format, source.spec, names, source.weights, statistics_sha256, precision_map ? &*precision_map : nullptr,
-      by};
-  if (!given) return make_plan(input);
-  if (!calibrates()) check_plan_statistics(*given, "", options.plan);
-  if (given->statistics_sha256.empty() && calibrates())
-    check_plan_statistics(*given, "not collected yet", options.plan);
+      scheme, format, source.spec, names, source.weights, statistics, precision_map ? &*precision_map : nullptr, by};
+  if (!given) {
+    Plan plan = make_plan(input);
+    if (options.size) check_sizes_are_exact(plan);
+    return plan;
+  }
   Plan plan = checked_plan(*given, input, options.plan);
+  if (given->statistics_sha256.empty() == calibrates())
+    check_plan_statistics(*given, {calibrates() ? "not collected yet" : "", ""}, options.plan);
   if (needs_hessians(plan) && options.calibration_text.empty() && given_hessians(options).empty())
     fail(ErrorCode::kInput,
          "the plan {} chooses codes by error feedback, for which an importance matrix is not enough: give the folder "
@@ -88,7 +101,7 @@ std::vector<std::string> Opened::loading_notes(const Plan& plan) const {
 
 CheckpointHead Opened::head_of(const Plan& plan) const {
   CheckpointHead head = head_;
-  head.tensors = tensor_table(plan, names, source.spec, copied);
+  set_tensors(head, tensor_table(plan, names, source.spec, copied), names);
   return head;
 }
 

@@ -49,8 +49,8 @@ class Opened {
   bool calibrates() const { return !options.statistics.empty() || !options.calibration_text.empty(); }
 
   // By the scheme, or the one that was given, which may have been edited. Refuses what cannot be planned.
-  // `statistics_sha256`: empty where there are none. `by`: of matrices whose inputs are known; null: the scheme's.
-  Plan plan(const std::string& statistics_sha256, const Optimizer* by) const;
+  // `by`: of matrices whose inputs are known; null: the scheme's.
+  Plan plan(const StatisticsHashes& statistics, const Optimizer* by) const;
   // What a person should know of a plan before it is carried out.
   std::vector<std::string> notes_of(const Plan& plan) const;
   // What keeps programs from loading its files.

@@ -160,7 +160,7 @@ TEST(Overlay, IsWhatAPackageHolds) {
   expect_parts(verified.problems[0], {"were changed before this package was made", "seed 7"});
   const CompressOptions plain = options_for(scratch.path() / "plain", "bf16");
   const Opened of_checkpoint(plain, observer);
-  EXPECT_NE(of_checkpoint.plan("", nullptr).tensors_sha256, read_manifest(options.output).plan.tensors_sha256);
+  EXPECT_NE(of_checkpoint.plan({}, nullptr).tensors_sha256, read_manifest(options.output).plan.tensors_sha256);
 }
 
 // Statistics, survey, search, encoding and both evaluations.

@@ -103,7 +103,7 @@ Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const 
 SizeSearch size_search(const Opened& opened, const Plan& base, std::span<const StepOptions> options,
                        std::uint64_t most) {
   const auto file_bytes = [&opened, head = opened.head_of(base)](const Plan& plan) mutable {
-    head.tensors = tensor_table(plan, opened.names, opened.source.spec, opened.copied);
+    set_tensors(head, tensor_table(plan, opened.names, opened.source.spec, opened.copied), opened.names);
     return package_bytes(head, opened.format, opened.source.checkpoint);
   };
   return {base, options, most, file_bytes, opened.source.file_bytes(), {&opened.format, opened.couplings}};

@@ -99,7 +99,8 @@ Json to_json(const RunIdentity& run) {
                        {"`max_trials`", o.bound.is_set() ? Json(o.max_trials) : Json()},
                        {"size", size_to_json(o.size)},
                        {"`survey_passes`", o.survey_passes ? Json(*o.survey_passes) : Json()},
-                       {"`machine.precision`", to_string(run.precision)}});
+                       {"`machine.precision`", to_string(run.precision)},
+                       {"`machine.max_memory`, which has no room for the same,", run.memory}});
 }
 
 Json hashes_by_name(const std::vector<HashedFile>& files) {

@@ -16,6 +16,7 @@ struct RunIdentity {
   const Scheme& scheme;
   const Format& format;
   Precision precision;
+  Json memory;  // memory_choices
 };
 
 // The model's files, name by name: by their stamps in a RunIdentity, whose hashes may become known later.

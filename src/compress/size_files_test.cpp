@@ -55,7 +55,7 @@ struct SizedModel {
   const Format& format;
   const Scheme& scheme;
   ExportMap names = export_map(model, format);
-  Plan base = make_plan({scheme, format, model.spec, names, model.weights, ""});
+  Plan base = make_plan({scheme, format, model.spec, names, model.weights, {}});
   std::vector<StepOptions> options = made_up_shares(model, names, format, base);
   SizeRules rules{&format, couplings(format, model.spec, names)};
 

@@ -2,6 +2,7 @@
 #include "compress/workspace.h"
 
 #include "base/fail.h"
+#include "compress/memory_choice.h"
 #include "compress/run_identity.h"
 
 namespace quern {
@@ -28,20 +29,24 @@ std::string SourceHashes::combined() { return combined_hash(finish(), opened_.so
 Workspace::Workspace(const Opened& opened, const CompressTexts& texts)
     : out(opened.options.output, opened.options.existing, unfinished_of(opened.options)),
       journal(out.path(), to_json(RunIdentity{opened.options, opened.source, texts, opened.scheme, opened.format,
-                                              opened.setup.precision})),
+                                              opened.setup.precision, memory_choices(opened, texts)})),
       hashes(opened),
-      opened_(opened) {
+      opened_(opened),
+      stamps_(journal.knows_source() ? stamps_by_name(opened.source.checkpoint) : journal.stamps()) {
   if (journal.knows_source()) know_source();
 }
 
 void Workspace::know_source() {
   const Json now = hashes_by_name(hashes.finish());
-  if (!journal.knows_source())
-    if (const std::string file = changed_file(journal.stamps(), stamps_by_name(opened_.source.checkpoint));
-        !file.empty())
-      fail(ErrorCode::kInput,
-           "the input has changed while it was compressed: {} is another file now; run the command again", file);
+  check_unchanged();
   journal.expect_source(now);
+}
+
+void Workspace::check_unchanged() const {
+  const std::string file = changed_file(stamps_, stamps_by_name(opened_.source.checkpoint));
+  if (!file.empty())
+    fail(ErrorCode::kInput,
+         "the input has changed while it was compressed: {} is another file now; run the command again", file);
 }
 
 }  // namespace quern

@@ -53,12 +53,15 @@ class Workspace {
   SourceHashes hashes;
 
   WorkFiles files() { return {out.path(), journal.records(), &journal, hashes}; }
-  // Hashes what is left of the model's files, and records it. Errors: CompressJournal::expect_source; Error(kInput)
-  // where a file has changed since the run, or the one that it continues, was begun.
+  // Hashes what is left of the model's files, and records it. Errors: CompressJournal::expect_source, check_unchanged.
   void know_source();
+  // Error(kInput) where a file of the model is another than when this run was begun, or the one that it continues, if
+  // that did not know the hashes yet.
+  void check_unchanged() const;
 
  private:
   const Opened& opened_;
+  const Json stamps_;  // of the model's files
 };
 
 }  // namespace quern

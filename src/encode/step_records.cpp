@@ -7,12 +7,14 @@
 
 namespace quern {
 
-StepRecords::StepRecords(Journal& journal, std::string statistics_sha256)
-    : journal_(journal), statistics_sha256_(std::move(statistics_sha256)) {}
+StepRecords::StepRecords(Journal& journal, StatisticsHashes statistics)
+    : journal_(journal), statistics_(std::move(statistics)) {}
 
 // The source and the container are the journal's own.
 std::string StepRecords::key_of(const PlanStep& step) const {
-  return fmt::format("{}{} {} {} {}", kPrefix, step.codec, step.optimizer, statistics_sha256_, step.output);
+  const bool by_hessian = find_optimizer(step.optimizer).needs == Optimizer::Needs::kHessian;
+  return fmt::format("{}{} {} {}{} {}", kPrefix, step.codec, step.optimizer, statistics_.moments,
+                     by_hessian ? statistics_.hessians : "", step.output);
 }
 
 std::optional<StepRecord> StepRecords::find(const PlanStep& step) const {

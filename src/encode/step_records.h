@@ -21,7 +21,7 @@ struct StepRecord {
 class StepRecords {
  public:
   // In the journal of a run, under keys that begin with kPrefix. REQUIRES: the journal outlives this.
-  StepRecords(Journal& journal, std::string statistics_sha256);
+  StepRecords(Journal& journal, StatisticsHashes statistics);
 
   static constexpr const char* kPrefix = "tensor ";
   std::optional<StepRecord> find(const PlanStep& step) const;
@@ -31,7 +31,7 @@ class StepRecords {
   std::string key_of(const PlanStep& step) const;
 
   Journal& journal_;
-  std::string statistics_sha256_;
+  StatisticsHashes statistics_;
 };
 
 // The checksum of bytes of one plane, as text.

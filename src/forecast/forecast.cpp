@@ -121,7 +121,7 @@ void add_quality(const Opened& opened, const CompressTexts& texts, const WorkFil
 // The phases of compress as far as the plan, in the scratch folder, and what its files would lose.
 void add_plan(const Opened& opened, const CompressTexts& texts, const KeptStatistics& kept, Forecast& f) {
   if (!opened.calibrates() && !texts.survey) {
-    f.plan = opened.plan("", opened.optimizer);
+    f.plan = opened.plan({}, opened.optimizer);
     return;
   }
   const TemporaryFolder scratch("quern-plan");
@@ -130,12 +130,12 @@ void add_plan(const Opened& opened, const CompressTexts& texts, const KeptStatis
   const WorkFiles work{scratch.path(), records, nullptr, hashes};
   const Calibrated calibrated(opened, texts, work);
   if (kept.moments) kept.moments->publish(read_text(statistics_file(work)));
-  if (!kept.folder.empty()) copy_statistics(work, kept.folder);
+  if (!kept.folder.empty()) copy_statistics(opened, work, kept.folder);
   if (!texts.survey) {
     f.plan = base_plan(opened, calibrated, nullptr);
     return;
   }
-  Candidates candidates(opened, texts, calibrated, work);
+  Candidates candidates(opened, texts, calibrated, work, SurveyOriginal::Keep::kFronts);
   add_quality(opened, texts, work, candidates, base_plan(opened, calibrated, &candidates), f);
 }
 
@@ -167,9 +167,10 @@ Json to_json(const QualityForecast& quality) {
 Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   if ((kept.moments || !kept.folder.empty()) && !opened.calibrates())
     throw Error(ErrorCode::kUsage, "there are no statistics to keep: give `calibration_text` or `statistics`");
+  if (!kept.folder.empty()) OutputFolder::check_target(kept.folder, OutputFolder::Existing::kRefuse);
   const CompressTexts texts = read_texts(opened, GateText::kWhereGiven);
   const OpenModel& source = opened.source;
-  opened.plan("", opened.optimizer);  // refuses what cannot be planned before a weight is read
+  opened.plan({}, opened.optimizer);  // refuses what cannot be planned before a weight is read
   check_tied_copy(source.checkpoint, source.spec);
   check_weights(source.weights, source.spec, opened.pool(), opened.observer);
   Forecast f{.plan = {}, .architecture = source.spec.architecture, .source_format = source.checkpoint.format()};

@@ -10,7 +10,7 @@
 namespace quern {
 CompressPreview preview(const Opened& opened, const CompressTexts& texts) {
   const CompressOptions& options = opened.options;
-  const Plan plan = opened.plan("", opened.optimizer);
+  const Plan plan = opened.plan({}, opened.optimizer);
   const OpenModel& source = opened.source;
   CompressPreview p{.architecture = source.spec.architecture,
                     .source_format = source.checkpoint.format(),

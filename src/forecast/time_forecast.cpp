@@ -277,7 +277,8 @@ TimeForecast forecast_time(const Opened& opened, const CompressTexts& texts, con
   if (texts.calibration)
     times.calibrate = work.pass(texts.calibration->windows.count()) * (feeds_back ? kHessianCost : 1);
   if (opened.options.size && texts.survey) times.survey = work.survey(walks);
-  if (feeds_back && texts.survey && opened.options.optimizer == kMeasuredOptimizer) times.survey += work.choice();
+  if (feeds_back && texts.survey && !opened.given && opened.options.optimizer == kMeasuredOptimizer)
+    times.survey += work.choice();
   const double beside = hashes_first ? 0 : static_cast<double>(opened.source.file_bytes());
   times.encode = has_bound ? work.encode_alone() + work.hash_output() + (hashes_first ? 0 : work.hash_source())
                            : work.encode_beside_hashing(beside);

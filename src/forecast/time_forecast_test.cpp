@@ -22,7 +22,7 @@ struct TimeForecastOfLlama7m : public testing::Test {
     options.optimizer = "weighted";
     options.calibration_text = options.input / "config.json";  // any text: it is not read
     opened.emplace(options, observer);
-    plan = opened->plan("", nullptr);
+    plan = opened->plan({}, nullptr);
   }
 
   static CutText windows(std::size_t count) {

@@ -2,7 +2,9 @@
 #include "package/companion_files.h"
 
 #include <algorithm>
+#include <string_view>
 
+#include "codec/codec.h"
 #include "format/end_tokens.h"
 #include "format/load_tokenizer.h"
 #include "format/tokenizer_files.h"
@@ -15,30 +17,29 @@ struct FloatType {
 };
 constexpr FloatType kFloatTypes[] = {{"bf16", "bfloat16"}, {"f16", "float16"}, {kFloat32, "float32"}};
 
-// What transformers computes in: the floats that most bytes of matrices are in; of a folder without any bfloat16.
-const char* torch_type(const std::vector<TensorSpec>& tensors) {
-  std::uint64_t most = 0;
-  const char* type = kFloatTypes[0].torch;
-  for (const FloatType& row : kFloatTypes) {
-    std::uint64_t bytes = 0;
-    for (const TensorSpec& tensor : tensors)
-      if (tensor.encoding == row.encoding && tensor.shape.size() > 1) bytes += tensor.part_bytes.front();
-    if (bytes > most) type = row.torch;
-    most = std::max(most, bytes);
-  }
-  return type;
-}
-
 }  // namespace
 
 void add_companions(CheckpointHead& head, const Json& config, const OpenModel& source) {
   head.config = config;
-  head.config.set("torch_dtype", torch_type(head.tensors));
   if (!has_tokenizer(source.checkpoint)) return;
   const Vocabulary vocabulary = load_tokenizer(source.checkpoint).vocabulary();
   set_special_ids(head.config, vocabulary);
   head.companions = tokenizer_files(vocabulary, chat_template(source.checkpoint));
   head.companions.push_back(generation_config(vocabulary, end_tokens(source.checkpoint, vocabulary)));
+}
+
+void set_torch_type(CheckpointHead& head) {
+  std::uint64_t most = 0;
+  const char* type = kFloatTypes[0].torch;
+  for (const FloatType& row : kFloatTypes) {
+    std::uint64_t elements = 0;
+    for (const TensorSpec& tensor : head.tensors)
+      if (plain_encoding(tensor.encoding) == row.encoding && tensor.shape.size() > 1)
+        elements += element_count(tensor.shape);
+    if (elements > most) type = row.torch;
+    most = std::max(most, elements);
+  }
+  head.config.set("torch_dtype", type);
 }
 
 }  // namespace quern

@@ -5,8 +5,12 @@
 
 namespace quern {
 
-// Makes `config`, of the model alone, the head's, with the special tokens and the precision of the weights; adds the
-// files of the tokenizer and of generation, where the source has a tokenizer. REQUIRES: the head's tensors.
+// Makes `config`, of the model alone, the head's, with the special tokens; adds the files of the tokenizer and of
+// generation, where the source has a tokenizer.
 void add_companions(CheckpointHead& head, const Json& config, const OpenModel& source);
+
+// The precision that transformers computes in: the floats that most bytes of the head's matrices are in; without any
+// bfloat16.
+void set_torch_type(CheckpointHead& head);
 
 }  // namespace quern

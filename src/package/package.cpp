@@ -173,6 +173,11 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
   return head;
 }
 
+void set_tensors(CheckpointHead& head, std::vector<TensorSpec> tensors, const ExportMap& names) {
+  head.tensors = std::move(tensors);
+  if (!names.config.is_null()) set_torch_type(head);  // a configuration that is not the source's own
+}
+
 std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, const Checkpoint& source) {
   std::uint64_t bytes = format.file_bytes(head);
   for (const SourceFile& file : files_that_go_along(source, format)) bytes += file.bytes;

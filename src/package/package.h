@@ -31,6 +31,9 @@ ExportMap export_map(const OpenModel& source, const Format& format);
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
                             const SourceTokenizer& tokenizer);
 
+// Gives the header the tensors of a plan, and what of its configuration hangs on them.
+void set_tensors(CheckpointHead& head, std::vector<TensorSpec> tensors, const ExportMap& names);
+
 // Bytes of the files that a runtime needs in a package with this head, exactly: weights and configuration as they are
 // written, and the files of the source that go along.
 std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, const Checkpoint& source);

@@ -95,9 +95,9 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   const Inputs none;
   const EncodeInput input{source.weights, source.spec, names, none, pool, observer};
   const Scheme& scheme = find_scheme("q8_0");
-  Plan plan = make_plan({scheme, gguf, source.spec, names, source.weights, ""});
+  Plan plan = make_plan({scheme, gguf, source.spec, names, source.weights, {}});
   Journal journal(scratch.path() / "journal");
-  StepRecords records(journal, "");
+  StepRecords records(journal, {});
   const auto write = [&](const char* folder, StepRecords* known, std::span<const TensorFiles> earlier = {}) {
     fs::create_directory(scratch.path() / folder);
     return encode(input, plan, whole_head(plan, names, source, scheme), scratch.path() / folder, known, earlier);
@@ -136,7 +136,7 @@ TEST(PackageHead, OfGgufCarriesShapeVocabularyAndFileType) {
   const OpenModel source(llama_7m());
   const Format& gguf = find_format("gguf");
   const ExportMap names = export_map(source, gguf);
-  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, source.spec, names, source.weights, ""});
+  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, source.spec, names, source.weights, {}});
   const CheckpointHead head = whole_head(plan, names, source, find_scheme("q4_k_m"));
   EXPECT_EQ(head.stem, "llama-7m-q4_k_m");
   EXPECT_EQ(head.metadata.integer("general.file_type"), 15);
@@ -163,6 +163,17 @@ TEST(ExportMap, OfAGgufFileHasTheNamesOfTransformers) {
     const ExportMap map = export_map(file, find_format(format));
     EXPECT_EQ(map.weights.front().name, "model.embed_tokens.weight");
     EXPECT_EQ(map.config.at("model_type"), Json("llama"));
+  }
+}
+
+TEST(PackageHead, OfAFolderMadeFromAFileNamesThePrecisionOfItsWeights) {
+  const OpenModel file(tiny("tiny-q8_0") / "model.gguf");
+  const Format& folder = find_format("safetensors");
+  const ExportMap names = export_map(file, folder);
+  for (const auto& [name, type] : {std::pair{"f32", "float32"}, {"bf16", "bfloat16"}}) {
+    const Scheme& scheme = find_scheme(name);
+    const Plan plan = make_plan({scheme, folder, file.spec, names, file.weights, {}});
+    EXPECT_EQ(whole_head(plan, names, file, scheme).config.at("torch_dtype"), Json(type));
   }
 }
 

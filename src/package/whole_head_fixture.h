@@ -9,7 +9,7 @@ namespace quern {
 inline CheckpointHead whole_head(const Plan& plan, const ExportMap& names, const OpenModel& model,
                                  const Scheme& scheme) {
   CheckpointHead head = package_head(names, find_format(plan.format), model, scheme, SourceTokenizer(model.checkpoint));
-  head.tensors = tensor_table(plan, names, model.spec, TensorFiles(model.checkpoint));
+  set_tensors(head, tensor_table(plan, names, model.spec, TensorFiles(model.checkpoint)), names);
   return head;
 }
 

@@ -116,23 +116,26 @@ Plan checked_plan(const Plan& given, const PlanInput& in, const fs::path& path) 
   return plan;
 }
 
-void check_plan_statistics(const Plan& given, const std::string& statistics_sha256, const fs::path& path) {
-  if (given.statistics_sha256 == statistics_sha256) return;
-  if (given.statistics_sha256.empty())
+void check_plan_statistics(const Plan& given, const StatisticsHashes& statistics, const fs::path& path) {
+  const auto check_same = [&](const std::string& of_plan, const std::string& now) {
+    if (of_plan != now)
+      fail(ErrorCode::kInput,
+           "the plan {} was made with other statistics: their sha256 is {}, that of those given is {}; give what "
+           "planning kept (`statistics_copy`, `statistics_folder`) as `statistics`, or plan again",
+           path.string(), of_plan, now);
+  };
+  if (given.statistics_sha256.empty() && !statistics.moments.empty())
     fail(ErrorCode::kInput,
          "the plan {} was made without statistics: leave out `calibration_text` and `statistics`, or plan again with "
          "them",
          path.string());
-  if (statistics_sha256.empty())
+  if (statistics.moments.empty() && !given.statistics_sha256.empty())
     fail(ErrorCode::kInput,
-         "the plan {} was made with statistics: give the `statistics` that planning kept (`statistics_copy`, "
-         "`statistics_folder`), or the same `calibration_text`",
+         "the plan {} was made with statistics: give what planning kept (`statistics_copy`, `statistics_folder`) as "
+         "`statistics`, or the same `calibration_text`",
          path.string());
-  fail(ErrorCode::kInput,
-       "the plan {} was made with other statistics: their sha256 is {}, that of those given is {}; give the "
-       "`statistics` "
-       "that planning kept (`statistics_copy`), or plan again",
-       path.string(), given.statistics_sha256, statistics_sha256);
+  check_same(given.statistics_sha256, statistics.moments);
+  if (needs_hessians(given)) check_same(given.hessians_sha256, statistics.hessians);
 }
 
 }  // namespace quern

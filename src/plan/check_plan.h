@@ -23,7 +23,7 @@ Plan read_plan(const std::filesystem::path& path);
 // formats.
 Plan checked_plan(const Plan& given, const PlanInput& input, const std::filesystem::path& path);
 
-// Error(kInput) unless the plan was made with the statistics of this hash (empty: with none).
-void check_plan_statistics(const Plan& given, const std::string& statistics_sha256, const std::filesystem::path& path);
+// Error(kInput) unless the plan was made with the statistics of these hashes (empty: with none).
+void check_plan_statistics(const Plan& given, const StatisticsHashes& statistics, const std::filesystem::path& path);
 
 }  // namespace quern

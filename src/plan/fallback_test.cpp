@@ -17,7 +17,7 @@ class NextPlan : public ::testing::Test {
   const ExportMap names = map_to_gguf(spec, source);
   const std::vector<StepSource> sources = step_sources(spec, names, CheckpointWeights(source));
   const Format& gguf = find_format("gguf");
-  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, spec, names, CheckpointWeights(source), ""});
+  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, spec, names, CheckpointWeights(source), {}});
 
   std::size_t step_of(const std::string& output) const {
     for (std::size_t i = 0; i < plan.steps.size(); ++i)

@@ -142,8 +142,12 @@ TEST_P(PlansOfCheckpoints, GiveTheSameTypes) {
     if (!is_built) continue;
     ++plans;
     const std::string statistics = mix.second == "imatrix" ? "hash" : "";
-    const Plan plan = make_plan(
-        {find_scheme(mix.first), find_format("gguf"), described, names, CheckpointWeights(checkpoint), statistics});
+    const Plan plan = make_plan({find_scheme(mix.first),
+                                 find_format("gguf"),
+                                 described,
+                                 names,
+                                 CheckpointWeights(checkpoint),
+                                 {statistics, ""}});
     EXPECT_EQ(plan.steps.size(), spec.weights.size());
     for (const PlanStep& step : plan.steps)
       EXPECT_EQ(step.codec, expected(types, step.output)) << mix.first << " " << step.output;

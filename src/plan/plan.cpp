@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "base/sha256.h"
 #include "optim/optimizer.h"
@@ -65,11 +67,17 @@ std::string source_table_hash(const ModelSpec& spec, const Weights& source) {
   return sha256_of(std::as_bytes(std::span(lines)));
 }
 
+bool needs_hessians(const Plan& plan) {
+  return std::ranges::any_of(plan.steps, [](const PlanStep& step) {
+    return find_optimizer(step.optimizer).needs == Optimizer::Needs::kHessian;
+  });
+}
+
 Plan make_plan(const PlanInput& in) {
   Plan plan{.scheme = in.scheme.name,
             .format = in.format.name,
             .tensors_sha256 = source_table_hash(in.spec, in.source),
-            .statistics_sha256 = in.statistics_sha256};
+            .statistics_sha256 = in.statistics.moments};
   std::optional<MapApplication> map;
   if (in.precision_map) map.emplace(*in.precision_map);
   for (const ExportedWeight& exported : in.names.weights) {
@@ -82,6 +90,7 @@ Plan make_plan(const PlanInput& in) {
     step.parameters = rows.rows * rows.cols;
     plan.steps.push_back(std::move(step));
   }
+  if (needs_hessians(plan)) plan.hessians_sha256 = in.statistics.hessians;
   if (map) plan.precision_map = map->finish(plan.notes);
   return plan;
 }

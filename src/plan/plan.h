@@ -31,7 +31,8 @@ struct Plan {
   std::string scheme, format;
   std::string tensors_sha256;                    // of what it is made from: source_table_hash
   std::string source_sha256;                     // of the source's files, in plans of version 0.1.0; else empty
-  std::string statistics_sha256;                 // empty: made without statistics
+  std::string statistics_sha256;                 // of second moments; empty: made without statistics
+  std::string hessians_sha256;                   // empty: no step's codes are chosen by Hessians
   std::vector<PlanStep> steps;                   // in file order; one for every weight of the model
   std::vector<std::string> notes;                // what a person should know: a codec that did not fit a shape
   std::optional<PrecisionMapUse> precision_map;  // absent: made without one
@@ -59,6 +60,14 @@ Plan plan_from_json(const Json& json);
 // (Weights::identity): a plan for one model suits every other with the same.
 std::string source_table_hash(const ModelSpec& spec, const Weights& source);
 
+// Whether codes of the plan are chosen by what only Hessians tell.
+bool needs_hessians(const Plan& plan);
+
+// Of what is known of a model's inputs. Empty: nothing.
+struct StatisticsHashes {
+  std::string moments, hessians;
+};
+
 struct Optimizer;
 
 struct PlanInput {
@@ -67,10 +76,10 @@ struct PlanInput {
   const ModelSpec& spec;
   const ExportMap& names;
   const Weights& source;
-  std::string statistics_sha256;
+  StatisticsHashes statistics;
   const PrecisionMap* precision_map = nullptr;  // null: the scheme decides everything
   const Optimizer* optimizer = nullptr;         // of matrices whose inputs are known; null: by their second moments
-  bool has_statistics() const { return !statistics_sha256.empty(); }
+  bool has_statistics() const { return !statistics.moments.empty(); }
 };
 
 // Pure. A weight gets the codec of the first rule of the map that matches it; without one, matrices get the scheme's

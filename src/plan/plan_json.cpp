@@ -74,6 +74,7 @@ Json to_json(const Plan& plan) {
                             {"statistics_sha256", plan.statistics_sha256},
                             {"steps", std::move(steps)},
                             {"notes", std::move(notes)}});
+  if (!plan.hessians_sha256.empty()) json.set("hessians_sha256", plan.hessians_sha256);
   const std::vector<WidthShare> widths = width_shares(plan);
   if (!widths.empty()) json.set("widths", widths_to_json(widths));
   if (plan.precision_map) json.set("precision_map", map_to_json(*plan.precision_map));
@@ -93,6 +94,7 @@ Plan plan_from_json(const Json& json) {
     plan.source_sha256 = source->as_string();
   else
     plan.tensors_sha256 = json.at("tensors_sha256").as_string();
+  if (const Json* hessians = json.find("hessians_sha256")) plan.hessians_sha256 = hessians->as_string();
   for (const Json& step : json.at("steps").as_array())
     plan.steps.push_back(
         with_context(fmt::format("in step {}", plan.steps.size()), [&] { return step_from_json(step); }));

@@ -29,7 +29,7 @@ struct Planned {
         gguf_names(map_to_gguf(spec, checkpoint)) {}
 
   Plan plan(const char* scheme, const char* format, const std::string& statistics = {}) const {
-    return make_plan({find_scheme(scheme), find_format(format), spec, gguf_names, weights, statistics});
+    return make_plan({find_scheme(scheme), find_format(format), spec, gguf_names, weights, {statistics, ""}});
   }
 };
 

@@ -187,7 +187,7 @@ class MappedPlan : public ::testing::Test {
   Plan plan(const char* map_text, const char* statistics = "") const {
     const PrecisionMap map = parse_precision_map(map_text);
     return make_plan(
-        {find_scheme("q4_k_m"), find_format("gguf"), spec, names, CheckpointWeights(source), statistics, &map});
+        {find_scheme("q4_k_m"), find_format("gguf"), spec, names, CheckpointWeights(source), {statistics, ""}, &map});
   }
 };
 
@@ -204,8 +204,8 @@ TEST_F(MappedPlan, FirstMatchWinsAndTheRestKeepsTheScheme) {
   const Plan mapped = plan(R"([{"match":"blk.0.attn_q.weight","codec":"bf16"},{"match":"attn.q","codec":"q8_0"},
                                {"match":"model.layers.*.mlp.up_proj.weight","codec":"q5_k","optimizer":"rtn"}])",
                            "statistics");
-  const Plan alone =
-      make_plan({find_scheme("q4_k_m"), find_format("gguf"), spec, names, CheckpointWeights(source), "statistics"});
+  const Plan alone = make_plan(
+      {find_scheme("q4_k_m"), find_format("gguf"), spec, names, CheckpointWeights(source), {"statistics", ""}});
   ASSERT_EQ(mapped.steps.size(), alone.steps.size());
   for (std::size_t i = 0; i < alone.steps.size(); ++i) {
     const PlanStep& step = mapped.steps[i];

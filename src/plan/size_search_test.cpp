@@ -44,7 +44,7 @@ class SizeSearchOfLlama7m : public testing::Test {
   const Format& gguf = find_format("gguf");
   const Scheme& scheme = find_scheme("q4_k_m");
   const ExportMap names = export_map(model, gguf);
-  const Plan base = make_plan({scheme, gguf, model.spec, names, model.weights, ""});
+  const Plan base = make_plan({scheme, gguf, model.spec, names, model.weights, {}});
   const std::vector<StepOptions> options = by_bits(model, names, gguf, base);
 
   std::uint64_t file_bytes(const Plan& plan) const { return gguf.file_bytes(whole_head(plan, names, model, scheme)); }
@@ -129,7 +129,7 @@ struct Surveyed {
   explicit Surveyed(const fs::path& path, std::size_t count = 1, std::size_t length = 32)
       : model(path),
         names(export_map(model, gguf)),
-        base(make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, ""})),
+        base(make_plan({find_scheme("q8_0"), gguf, model.spec, names, model.weights, {}})),
         windows(random_windows(count, length)),
         pool(2),
         input{model.weights, model.spec, names, none, pool, observer},
@@ -278,12 +278,12 @@ TEST(Survey, DoesNotMeasureAMatrixWithTheFormatThatItIsStoredIn) {
   const Format& gguf = find_format("gguf");
   const Scheme& scheme = find_scheme("q3_k_m");
   const ExportMap names = export_map(original, gguf);
-  const Plan plan = make_plan({scheme, gguf, original.spec, names, original.weights, ""});
+  const Plan plan = make_plan({scheme, gguf, original.spec, names, original.weights, {}});
   encode({original.weights, original.spec, names, none, pool, observer}, plan,
          whole_head(plan, names, original, scheme), scratch.path());
   const OpenModel stored(scratch.path());
   const ExportMap again = export_map(stored, gguf);
-  const Plan base = make_plan({scheme, gguf, stored.spec, again, stored.weights, ""});
+  const Plan base = make_plan({scheme, gguf, stored.spec, again, stored.weights, {}});
   const EncodeInput input{stored.weights, stored.spec, again, none, pool, observer};
   const Windows windows = random_windows(2, 32);
   const EvaluationSetup setup;

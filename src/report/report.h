@@ -24,7 +24,7 @@ struct TextUse {
 struct Trial {
   Plan plan;
   std::optional<Quality> gate;        // absent when no bound was asked for
-  std::uint64_t encoded_tensors = 0;  // the others were copied from the trial before
+  std::uint64_t encoded_tensors = 0;  // the others were taken over from earlier files
 };
 
 // A tensor that was written, with what was measured of it.

@@ -56,10 +56,18 @@ ActivationStore walk_from(const WalkContext& context, std::size_t block, const s
   return scored_rows(hidden, memory_limit);
 }
 
-SurveyOriginal::SurveyOriginal(const EncodeInput& encode, const Windows& text, const EvaluationSetup& evaluation)
-    : input(encode), windows(text), setup(evaluation) {}
+SurveyOriginal::SurveyOriginal(const EncodeInput& encode, const Windows& text, const EvaluationSetup& evaluation,
+                               Keep keep)
+    : input(encode), windows(text), setup(evaluation), keep_(keep) {}
+
+void SurveyOriginal::walk_with_fronts() {
+  fronts_ = fronts_of(walk(), windows, store_bytes());
+  rows_ = std::move(fronts_.back());
+  fronts_.pop_back();
+}
 
 const ActivationStore& SurveyOriginal::rows() {
+  if (!rows_ && keep_ == Keep::kFronts) walk_with_fronts();
   if (!rows_) {
     input.observer.stage("original on the gate text", input.spec.blocks.size() - 1);
     rows_ = final_hidden(walk(), windows, store_bytes(), input.observer);
@@ -68,10 +76,8 @@ const ActivationStore& SurveyOriginal::rows() {
 }
 
 std::vector<ActivationStore> SurveyOriginal::fronts() {
-  std::vector<ActivationStore> all = fronts_of(walk(), windows, store_bytes());
-  rows_ = std::move(all.back());
-  all.pop_back();
-  return all;
+  if (fronts_.empty()) walk_with_fronts();
+  return std::move(fronts_);
 }
 
 }  // namespace quern

@@ -19,11 +19,14 @@ std::vector<ActivationStore> fronts_of(const WalkContext& context, const Windows
 ActivationStore walk_from(const WalkContext& context, std::size_t block, const std::vector<ActivationStore>& fronts,
                           const Windows& windows, std::uint64_t memory_limit);
 
-// The original on the windows of a survey. What it predicts from is computed once, for whoever asks first.
+// The original on the windows of a survey, walked once: what it predicts from is kept.
 class SurveyOriginal {
  public:
+  // kFronts: they will be asked for, so that the walk keeps them from the first.
+  enum class Keep { kRows, kFronts };
   // REQUIRES: the arguments outlive this.
-  SurveyOriginal(const EncodeInput& encode, const Windows& text, const EvaluationSetup& evaluation);
+  SurveyOriginal(const EncodeInput& encode, const Windows& text, const EvaluationSetup& evaluation,
+                 Keep keep = Keep::kRows);
 
   const EncodeInput& input;
   const Windows& windows;
@@ -32,13 +35,18 @@ class SurveyOriginal {
   WalkContext walk() const { return {input.spec, input.source, input.pool, setup.precision}; }
   // Its scored rows. A stage of the observer where it has to be walked.
   const ActivationStore& rows();
-  // As fronts_of, without the last entry, which rows() keeps.
+  // As fronts_of, without the last entry, which rows() keeps. Once; walks anew where nobody said that they would be
+  // kept.
   std::vector<ActivationStore> fronts();
   // Bytes that each of a model's fronts may keep in memory: those of one model, and four stores more.
   std::uint64_t store_bytes() const { return setup.memory_limit / (input.spec.blocks.size() + 5); }
 
  private:
+  void walk_with_fronts();
+
+  const Keep keep_;
   std::optional<ActivationStore> rows_;
+  std::vector<ActivationStore> fronts_;  // until they are asked for
 };
 
 }  // namespace quern

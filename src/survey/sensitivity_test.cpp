@@ -29,7 +29,7 @@ struct Fixture {
   explicit Fixture(const std::filesystem::path& path) : model(path) {}
   WalkContext context() { return model.walk(pool, Precision::kF32); }
   Plan plan(const char* scheme) const {
-    return make_plan({find_scheme(scheme), gguf, model.spec, names, model.weights, ""});
+    return make_plan({find_scheme(scheme), gguf, model.spec, names, model.weights, {}});
   }
   std::vector<StepHarm> harms(const Plan& plan, std::uint64_t memory_limit) {
     const EncodeInput input{model.weights, model.spec, names, none, pool, observer};

@@ -1,5 +1,6 @@
 """Error feedback from the command line: better, the same bytes for any number of threads, refused where it cannot be."""
 
+import json
 import pathlib
 import unittest
 
@@ -52,6 +53,14 @@ class Optimizer(ProgramTest):
         self.succeed("compress", MODEL, "-o", out, "--plan", plan, "--imatrix", kept, "--compute", "f32")
         direct = compress(self.folder / "direct", "--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "8", "--compute", "f32", "--optimizer", "ldlq")
         self.assertEqual(weights(out), weights(direct))
+        # Where no codes are chosen by feedback, the importance matrix is enough, also of a run that measured both.
+        weighted = read_json(plan)
+        for step in weighted["steps"]:
+            step["optimizer"] = step["optimizer"].replace("ldlq", "weighted")
+        plan.with_name("weighted.json").write_text(json.dumps(weighted))
+        for statistics in (kept, kept / "statistics.gguf"):
+            self.succeed("compress", MODEL, "-o", self.folder / "rounded", "--plan", plan.with_name("weighted.json"), "--imatrix", statistics,
+                         "--compute", "f32", "--force")
         self.refuse(["already exists"], "--calib", CALIBRATION_TEXT, "--optimizer", "ldlq", "--save-statistics", kept, command="plan")
         # Of another model, and damaged.
         index = kept / "hessians/index.json"

@@ -94,13 +94,29 @@ class Resume(ProgramTest):
 
     def test_statistics_are_not_collected_again(self):
         reference = compress(self.folder / "reference", *GATED)
-        code, said = self.stop_at("[3/56] encode", *GATED)
+        code, said = self.stop_at("[3/56] encode", *GATED)  # of the first of two ways of choosing codes
         self.assertEqual(code, INTERRUPTED, said)
+        self.assertTrue(list(self.partial.glob("candidate-*")))
         self.assertNotIn("calibrate", self.resume(*GATED))
         self.expect_like(reference)
 
+    def test_statistics_that_were_damaged_are_collected_again(self):
+        arguments = [*GATED[:6], "--threads", "2"]
+        reference = compress(self.folder / "reference", *arguments)
+        self.stop_at("[3/56] encode", *arguments)
+        shard = sorted((self.partial / "hessians").glob("*.hessian"))[1]
+        shard.write_bytes(shard.read_bytes()[:-7])
+        self.assertIn("calibrate", self.resume(*arguments))
+        self.expect_like(reference)
+
+    def test_less_memory_than_the_choices_before_took_is_refused(self):
+        arguments = [*GATED[:6], "--threads", "2"]
+        self.stop_at("[3/56] encode", *arguments)
+        self.fail_with(USAGE, ["another --max-memory"], "compress", MODEL, "-o", self.output, *arguments, "--resume", "--max-memory", "30MB")
+        self.resume(*arguments)
+
     def test_survey_of_a_size_is_not_repeated(self):
-        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "4500000", "--threads", "2"]
+        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "4500000", "--threads", "2", "--optimizer", "weighted"]
         reference = compress(self.folder / "reference", *arguments)
         code, said = self.stop_at("[3/56] encode", *arguments)
         self.assertEqual(code, INTERRUPTED, said)
@@ -186,10 +202,10 @@ class Resume(ProgramTest):
         model, text = self.folder / "model", self.folder / "calib.txt"
         shutil.copytree(MODEL, model)
         shutil.copy(CALIBRATION_TEXT, text)
-        arguments = ["--scheme", "q4_k_m", "--calib", text, "--calib-windows", "2", "--threads", "1"]
+        arguments = ["--scheme", "q4_k_m", "--calib", text, "--calib-windows", "2", "--threads", "1", "--optimizer", "ldlq"]
         self.stop_at("[9/56] encode", *arguments, model=model)
         self.refuse(USAGE, ["another --scheme", "q4_k_m", "q4_0", "--resume"], "--scheme", "q4_0", *arguments[2:], model=model)
-        self.refuse(USAGE, ["another --calib"], *arguments[:4], "--calib-windows", "3", model=model)
+        self.refuse(USAGE, ["another --calib"], *arguments[:4], "--calib-windows", "3", "--optimizer", "ldlq", model=model)
         text.write_text("One more sentence. " + text.read_text())
         self.refuse(USAGE, ["another --calib"], *arguments, model=model)
         shutil.copy(CALIBRATION_TEXT, text)

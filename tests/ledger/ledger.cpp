@@ -1,6 +1,6 @@
-// quern_ledger --check FILE | --write FILE: bytes, error and hash of matrices in every codec by every optimizer, by 1,
-// 2 and 4 threads. The matrices and the Hessians of their inputs are sums of whole numbers or lie in the repository, so
-// that the results are the same on every machine.
+// quern_ledger --check FILE | --write FILE: bytes, error and hash of matrices in every codec whose size the shape
+// tells, by every optimizer, by 1, 2 and 4 threads. The matrices and the Hessians of their inputs are sums of whole
+// numbers or lie in the repository, so that the results are the same on every machine.
 #include <fmt/core.h>
 
 #include <algorithm>

@@ -64,7 +64,9 @@ bool is_collected(const Opened& opened, const CompressTexts& texts, const WorkFi
     return true;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInput || !given_hessians(opened.options).empty()) throw;
-    return false;  // damaged: collected again
+    std::error_code ec;
+    fs::remove_all(hessian_folder(work), ec);  // damaged: collected again
+    return false;
   }
 }
 

@@ -16,7 +16,8 @@ double percent_more(double perplexity, double original) { return 100 * (perplexi
 std::string size_text(const Forecast& f) {
   const bool is_smaller = f.model_bytes <= f.source_bytes;
   const double factor = is_smaller ? ratio(f.source_bytes, f.model_bytes) : ratio(f.model_bytes, f.source_bytes);
-  return fmt::format("exactly {} bytes, {:.2f}x {}, {:.2f} bits a weight", f.model_bytes, factor,
+  return fmt::format("{} {} bytes, {:.2f}x {}, {:.2f} bits a weight",
+                     estimate_note(f.plan).empty() ? "exactly" : "about", f.model_bytes, factor,
                      is_smaller ? "smaller" : "larger", 8 * ratio(f.model_bytes, f.parameters));
 }
 

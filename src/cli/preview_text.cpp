@@ -15,7 +15,8 @@ std::string size_text(const CompressPreview& p) {
     return from >= to ? fmt::format("{} bytes, {:.2f}x smaller", bytes, from / to)
                       : fmt::format("{} bytes, {:.2f}x larger", bytes, to / from);
   };
-  if (p.model_bytes) return fmt::format("scheme {}, exactly {}", p.scheme, smaller(*p.model_bytes));
+  if (p.model_bytes)
+    return fmt::format("scheme {}, {} {}", p.scheme, p.size_is_exact ? "exactly" : "about", smaller(*p.model_bytes));
   return fmt::format("at most {} (scheme {}; a survey of the matrices chooses their number formats first)",
                      smaller(*p.most_bytes), p.scheme);
 }

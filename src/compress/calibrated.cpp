@@ -60,7 +60,9 @@ bool is_collected(const Opened& opened, const CompressTexts& texts, const WorkFi
   if (!work.journal || !work.journal->has_statistics(statistics_file(work))) return false;
   if (!wants_hessians(opened, texts)) return true;
   try {
-    store_of(opened, texts, work);
+    const HessianStore store = store_of(opened, texts, work);
+    if (work.journal->continues())  // what they hold is checked before anything goes by it
+      for (const auto& [key, record] : store.shards()) store.read(key.first, key.second);
     return true;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInput || !given_hessians(opened.options).empty()) throw;

@@ -100,7 +100,7 @@ Json to_json(const RunIdentity& run) {
                        {"size", size_to_json(o.size)},
                        {"`survey_passes`", o.survey_passes ? Json(*o.survey_passes) : Json()},
                        {"`machine.precision`", to_string(run.precision)},
-                       {"`machine.max_memory`, which has no room for the same,", run.memory}});
+                       {"`machine.max_memory`", run.memory}});
 }
 
 Json hashes_by_name(const std::vector<HashedFile>& files) {

@@ -129,14 +129,15 @@ void add_plan(const Opened& opened, const CompressTexts& texts, const KeptStatis
   SourceHashes hashes(opened);
   const WorkFiles work{scratch.path(), records, nullptr, hashes};
   const Calibrated calibrated(opened, texts, work);
+  if (texts.survey) {
+    Candidates candidates(opened, texts, calibrated, work, SurveyOriginal::Keep::kFronts);
+    add_quality(opened, texts, work, candidates, base_plan(opened, calibrated, &candidates), f);
+  } else {
+    f.plan = base_plan(opened, calibrated, nullptr);
+  }
+  // Last, so that one that is interrupted leaves nothing in the way of the next.
   if (kept.moments) kept.moments->publish(read_text(statistics_file(work)));
   if (!kept.folder.empty()) copy_statistics(opened, work, kept.folder);
-  if (!texts.survey) {
-    f.plan = base_plan(opened, calibrated, nullptr);
-    return;
-  }
-  Candidates candidates(opened, texts, calibrated, work, SurveyOriginal::Keep::kFronts);
-  add_quality(opened, texts, work, candidates, base_plan(opened, calibrated, &candidates), f);
 }
 
 Json to_json(const Range& range) {

@@ -29,6 +29,7 @@ CompressPreview preview(const Opened& opened, const CompressTexts& texts) {
   } else {
     std::ranges::copy(opened.loading_notes(plan), std::back_inserter(p.notes));
     p.model_bytes = opened.bytes_of(plan);
+    p.size_is_exact = estimate_note(plan).empty();
   }
   return p;
 }

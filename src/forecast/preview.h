@@ -14,7 +14,8 @@ struct CompressPreview {
   std::uint64_t parameters = 0, source_bytes = 0;
   std::string scheme, format;                // those that will be used
   std::uint64_t tensor_bytes = 0;            // as the scheme alone has them
-  std::optional<std::uint64_t> model_bytes;  // exact, of what a runtime needs; absent where a size was asked for
+  std::optional<std::uint64_t> model_bytes;  // of what a runtime needs; absent where a size was asked for
+  bool size_is_exact = true;                 // false: some tensors' sizes depend on their numbers
   std::optional<std::uint64_t> most_bytes;   // that size: a survey chooses the number formats for it
   std::uint64_t memory = 0;                  // bytes to keep to
   unsigned threads = 0;

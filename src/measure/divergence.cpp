@@ -181,7 +181,13 @@ Quality summarise(const TokenScores& scores) {
                                                 &quality.median_kld,
                                                 &quality.kld_99,
                                                 &quality.same_top};
-  for (std::size_t f = 0; f < kFigures; ++f) *targets[f] = {value[f], error[f]};
+  for (std::size_t f = 0; f < kFigures; ++f) {
+    *targets[f] = {value[f], error[f]};
+    if (!std::isfinite(value[f]) || !std::isfinite(error[f]))
+      fail(ErrorCode::kInput,
+           "a perplexity is beyond every number: the model gives the words of this text next to no probability, so "
+           "that nothing can be measured on it; it is damaged, or was made for other text or another tokenizer");
+  }
   return quality;
 }
 

@@ -185,5 +185,18 @@ TEST(Quality, OfScoresThatAreNotFiniteNamesTheWindow) {
   EXPECT_THROW(summarise({}), Error);
 }
 
+// A mean loss of more than 709 nats: e to that power is no double.
+TEST(Quality, OfAPerplexityBeyondEveryNumberIsRefused) {
+  TokenScores s = random_scores(4, 10);
+  for (double& nll : s.original_nll) nll = 800;
+  try {
+    summarise(s);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInput);
+    EXPECT_NE(std::string(error.what()).find("beyond every number"), std::string::npos) << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace quern

@@ -73,6 +73,7 @@ class Lossless(ProgramTest):
         said = self.succeed("plan", MODEL, "--scheme", "lossless", "--json").stdout
         forecast = strict_json(said)["forecast"]
         self.assertTrue([note for note in forecast["notes"] if "are estimates" in note], forecast["notes"])
+        self.assertIn("about", self.succeed("compress", MODEL, "-o", self.folder / "out", "--scheme", "lossless", "--dry-run").stdout)
         self.assertAlmostEqual(forecast["model_bytes"] / read_json(self.package / "report.json")["output_bytes"], 1, delta=0.03)
 
     def test_a_plan_of_the_package_gives_the_same_bytes(self):

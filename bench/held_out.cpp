@@ -1,0 +1,137 @@
+// quern_held_out CALIBRATION EVALUATION MODEL...: tr(D H D^T) of error feedback over that of weighted rounding, H of
+// windows that neither saw; the median over the matrices of each model, for every codec that is not exact on them.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "calib/collect_hessians.h"
+#include "encode/tensor_encoding.h"
+#include "format/load_tokenizer.h"
+#include "optim/inputs.h"
+#include "optim/optimizer.h"
+#include "quern/error.h"
+#include "runtime/open_model.h"
+#include "text/texts.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kCalibrationWindows = 200, kEvaluationWindows = 40, kWindow = 512;
+constexpr std::size_t kRows = 64;  // of each matrix, or of its first expert
+constexpr std::uint64_t kMemory = std::uint64_t{8} << 30;
+
+// Of the inputs on some windows of a text.
+struct Heard {
+  Heard(const OpenModel& model, ThreadPool& pool, const Windows& windows, const fs::path& folder)
+      : store(collected(model, pool, windows, folder)),
+        statistics(statistics_of(store)),
+        inputs(statistics, &store, kMemory) {}
+
+  static HessianStore collected(const OpenModel& model, ThreadPool& pool, const Windows& windows,
+                                const fs::path& folder) {
+    Observer observer;
+    const HessianIdentity identity = hessian_identity("held out", windows, Precision::kF32);
+    HessianWriter writer(folder, identity);
+    collect_hessians(model.walk(pool, Precision::kF32), windows, {}, writer, observer);
+    return {folder, identity};
+  }
+
+  HessianStore store;
+  Statistics statistics;
+  Inputs inputs;
+};
+
+double loss(const Optimizer& optimizer, const Codec& codec, const Matrix& rows, const InputContext& known,
+            const InputContext& held_out) {
+  PackedTensor packed(codec, {rows.rows(), rows.cols()});
+  optimizer.encode(known, rows.view(), packed);
+  return measure_error(rows.view(), held_out, packed).output;
+}
+
+// Of each codec the ratios of all matrices.
+std::map<const Codec*, std::vector<double>> ratios_of(const OpenModel& model, const Heard& known, const Heard& held_out,
+                                                      ThreadPool& pool) {
+  std::vector<const Weight*> matrices;
+  for (const Weight& weight : model.spec.weights)
+    if (!weight.group.empty() && weight.axes.size() > 1 && known.store.experts(weight.group) > 0)
+      matrices.push_back(&weight);
+  std::vector<std::map<const Codec*, double>> of_matrices(matrices.size());
+  pool.run(matrices.size(), [&](std::size_t m) {
+    const Weight& weight = *matrices[m];
+    const RowLayout layout = weight.layout();
+    Matrix rows(std::min<std::size_t>(kRows, layout.rows / weight.experts()), layout.cols);
+    model.weights.read_rows(weight, 0, rows.view());
+    const auto ours = known.inputs.of(weight), theirs = held_out.inputs.of(weight);
+    if (!ours->hessian || !theirs->hessian) return;
+    for (const Codec* codec : codecs()) {
+      if (!codec->divides(layout.cols) || wants_measuring(*codec)) continue;
+      const double rounded = loss(find_optimizer("weighted"), *codec, rows, *ours, *theirs);
+      if (rounded > 0) of_matrices[m][codec] = loss(find_optimizer("ldlq"), *codec, rows, *ours, *theirs) / rounded;
+    }
+  });
+  std::map<const Codec*, std::vector<double>> ratios;
+  for (const auto& of_matrix : of_matrices)
+    for (const auto& [codec, ratio] : of_matrix) ratios[codec].push_back(ratio);
+  return ratios;
+}
+
+std::map<const Codec*, std::vector<double>> measured(const fs::path& path, const std::string& calibration,
+                                                     const std::string& evaluation) {
+  const OpenModel model(path);
+  ThreadPool pool(0);
+  const TemporaryFolder scratch("quern-held-out");
+  const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
+  const Windows ours = make_windows(tokenizer, split_text(calibration).calibration, kWindow, kCalibrationWindows),
+                theirs = make_windows(tokenizer, evaluation, kWindow, kEvaluationWindows);
+  const Heard known(model, pool, ours, scratch.path() / "known"),
+      held_out(model, pool, theirs, scratch.path() / "held-out");
+  return ratios_of(model, known, held_out, pool);
+}
+
+std::string cell(std::vector<double> ratios) {
+  if (ratios.empty()) return "exact";
+  std::ranges::sort(ratios);
+  return fmt::format("{:.3f} ({:.3f} to {:.3f})", ratios[ratios.size() / 2], ratios.front(), ratios.back());
+}
+
+void run(const std::vector<fs::path>& paths) {
+  const std::string calibration = load_text(paths[0]), evaluation = load_text(paths[1]);
+  std::vector<std::map<const Codec*, std::vector<double>>> models;
+  std::string head = "| codec |", line = "|---|";
+  for (std::size_t i = 2; i < paths.size(); ++i) {
+    models.push_back(measured(paths[i], calibration, evaluation));
+    head += fmt::format(" {} |", paths[i].filename().string());
+    line += "---|";
+  }
+  fmt::print("{}\n{}\n", head, line);
+  for (const Codec* codec : codecs()) {
+    if (wants_measuring(*codec)) continue;
+    std::string row = fmt::format("| {} |", codec->name);
+    for (auto& ratios : models) row += " " + cell(ratios[codec]) + " |";
+    fmt::print("{}\n", row);
+  }
+}
+
+}  // namespace
+}  // namespace quern
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    fmt::print(stderr, "usage: quern_held_out CALIBRATION EVALUATION MODEL...\n");
+    return 2;
+  }
+  try {
+    quern::run({argv + 1, argv + argc});
+    return 0;
+  } catch (const quern::Error& error) {
+    fmt::print(stderr, "quern_held_out: {}\n", error.what());
+    return 1;
+  }
+}

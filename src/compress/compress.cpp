@@ -117,13 +117,10 @@ void note_start(const Opened& opened, const Workspace& work) {
   }
 }
 
-// Whether anything is computed with the weights before they are encoded.
-bool runs_first(const Opened& opened, const CompressTexts& texts) { return texts.calibration || opened.options.size; }
-
 // A NaN or an infinity is found at the latest when it is to be encoded.
 void check(const Opened& opened, const CompressTexts& texts, CompressJournal& journal) {
   const OpenModel& source = opened.source;
-  const bool first = runs_first(opened, texts);
+  const bool first = computes_before_encoding(opened, texts);
   if (first && journal.weights_are_checked()) return;
   check_tied_copy(source.checkpoint, source.spec);
   if (!first)

@@ -76,6 +76,10 @@ void check_text_options(const CompressOptions& options, GateText gate) {
 
 }  // namespace
 
+bool computes_before_encoding(const Opened& opened, const CompressTexts& texts) {
+  return texts.calibration || opened.options.size;
+}
+
 Windows spread(const Windows& from, std::size_t count) {
   if (from.count() <= count) return from;
   Windows some{.length = from.length, .ids = {}};

@@ -35,6 +35,9 @@ enum class GateText { kWhereNeeded, kWhereGiven };
 // or there are fewer passes than a survey takes; Error(kInput) for texts that cannot be used.
 CompressTexts read_texts(const Opened& opened, GateText gate = GateText::kWhereNeeded);
 
+// Whether anything is computed with the weights before they are encoded.
+bool computes_before_encoding(const Opened& opened, const CompressTexts& texts);
+
 // `count` windows spread evenly.
 Windows spread(const Windows& from, std::size_t count);
 

@@ -23,8 +23,6 @@ std::string why_too_large(const Opened& opened, const Windows& windows) {
       least, hessian_memory(opened));
 }
 
-bool is_measured(const Opened& opened) { return opened.options.optimizer == kMeasuredOptimizer && !opened.given; }
-
 // Distinct input groups whose factors are kept.
 std::size_t factors_kept(const Opened& opened) {
   std::set<std::string> kept;
@@ -51,7 +49,8 @@ std::size_t groups_within(const Opened& opened, const SurveyText& survey, double
 std::uint64_t hessian_memory(const Opened& opened) { return 2 * opened.setup.memory_limit; }
 
 std::string feedback_note(const Opened& opened, const CompressTexts& texts) {
-  return texts.calibration && is_measured(opened) ? why_too_large(opened, texts.calibration->windows) : std::string();
+  return texts.calibration && opened.measures_optimizers() ? why_too_large(opened, texts.calibration->windows)
+                                                           : std::string();
 }
 
 bool wants_hessians(const Opened& opened, const CompressTexts& texts) {
@@ -63,7 +62,7 @@ bool wants_hessians(const Opened& opened, const CompressTexts& texts) {
         return !rule.optimizer.empty() && needs(rule.optimizer);
       });
   if (by_rule || (opened.optimizer && opened.optimizer->needs == Optimizer::Needs::kHessian)) return true;
-  if (!is_measured(opened) ||
+  if (!opened.measures_optimizers() ||
       !needs_hessians(opened.plan({"known", "known"}, &best_optimizer(Optimizer::Needs::kHessian))))
     return false;
   return !texts.calibration || why_too_large(opened, texts.calibration->windows).empty();

@@ -45,6 +45,8 @@ class Opened {
 
   ThreadPool& pool() const noexcept { return *pool_; }
   WalkContext walk() const { return source.walk(pool(), setup.precision); }
+  // Whether it is measured by which optimizer codes are chosen.
+  bool measures_optimizers() const { return options.optimizer == kMeasuredOptimizer && !given; }
   // Whether there is something to collect statistics from.
   bool calibrates() const { return !options.statistics.empty() || !options.calibration_text.empty(); }
 

@@ -10,8 +10,7 @@ namespace quern {
 
 Plan base_plan(const Opened& opened, const Calibrated& calibrated, Candidates* candidates) {
   const auto plan_by = [&](const Optimizer* optimizer) { return opened.plan(calibrated.hashes(), optimizer); };
-  const bool is_open = opened.options.optimizer == kMeasuredOptimizer && !opened.given && calibrated.has_hessians();
-  if (!is_open) return plan_by(opened.optimizer);
+  if (!opened.measures_optimizers() || !calibrated.has_hessians()) return plan_by(opened.optimizer);
   const Optimizer &feedback = best_optimizer(Optimizer::Needs::kHessian),
                   &rounding = best_optimizer(Optimizer::Needs::kMoments);
   Plan with = plan_by(&feedback), without = plan_by(&rounding);

@@ -273,12 +273,11 @@ TimeForecast forecast_time(const Opened& opened, const CompressTexts& texts, con
   const bool has_bound = opened.options.bound.is_set(), feeds_back = wants_hessians(opened, texts),
              hashes_first = feeds_back;  // which names the store of Hessians
   TimeForecast times;
-  times.read = (texts.calibration || opened.options.size ? work.check() : 0) + (hashes_first ? work.hash_source() : 0);
+  times.read = (computes_before_encoding(opened, texts) ? work.check() : 0) + (hashes_first ? work.hash_source() : 0);
   if (texts.calibration)
     times.calibrate = work.pass(texts.calibration->windows.count()) * (feeds_back ? kHessianCost : 1);
   if (opened.options.size && texts.survey) times.survey = work.survey(walks);
-  if (feeds_back && texts.survey && !opened.given && opened.options.optimizer == kMeasuredOptimizer)
-    times.survey += work.choice();
+  if (feeds_back && texts.survey && opened.measures_optimizers()) times.survey += work.choice();
   const double beside = hashes_first ? 0 : static_cast<double>(opened.source.file_bytes());
   times.encode = has_bound ? work.encode_alone() + work.hash_output() + (hashes_first ? 0 : work.hash_source())
                            : work.encode_beside_hashing(beside);

@@ -6,7 +6,6 @@
 
 #include "codec/codec.h"
 #include "format/end_tokens.h"
-#include "format/load_tokenizer.h"
 #include "format/tokenizer_files.h"
 
 namespace quern {
@@ -19,10 +18,11 @@ constexpr FloatType kFloatTypes[] = {{"bf16", "bfloat16"}, {"f16", "float16"}, {
 
 }  // namespace
 
-void add_companions(CheckpointHead& head, const Json& config, const OpenModel& source) {
+void add_companions(CheckpointHead& head, const Json& config, const OpenModel& source,
+                    const SourceTokenizer& tokenizer) {
   head.config = config;
   if (!has_tokenizer(source.checkpoint)) return;
-  const Vocabulary vocabulary = load_tokenizer(source.checkpoint).vocabulary();
+  const Vocabulary& vocabulary = tokenizer.get().vocabulary();
   set_special_ids(head.config, vocabulary);
   head.companions = tokenizer_files(vocabulary, chat_template(source.checkpoint));
   head.companions.push_back(generation_config(vocabulary, end_tokens(source.checkpoint, vocabulary)));

@@ -1,13 +1,15 @@
 // What lies beside the weights in a folder that is made from a file with everything in it.
 #pragma once
 
+#include "format/load_tokenizer.h"
 #include "runtime/open_model.h"
 
 namespace quern {
 
 // Makes `config`, of the model alone, the head's, with the special tokens; adds the files of the tokenizer and of
 // generation, where the source has a tokenizer.
-void add_companions(CheckpointHead& head, const Json& config, const OpenModel& source);
+void add_companions(CheckpointHead& head, const Json& config, const OpenModel& source,
+                    const SourceTokenizer& tokenizer);
 
 // The precision that transformers computes in: the floats that most bytes of the head's matrices are in; without any
 // bfloat16.

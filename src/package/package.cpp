@@ -161,7 +161,7 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
   CheckpointHead head;
   if (!is_single_file(format)) {
     head.config = source.checkpoint.config();
-    if (!names.config.is_null()) add_companions(head, names.config, source);
+    if (!names.config.is_null()) add_companions(head, names.config, source, tokenizer);
     return head;
   }
   head.stem = source.name() + "-" + scheme.name;

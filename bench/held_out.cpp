@@ -73,7 +73,9 @@ std::map<const Codec*, std::vector<double>> ratios_of(const OpenModel& model, co
     for (const Codec* codec : codecs()) {
       if (!codec->divides(layout.cols) || wants_measuring(*codec)) continue;
       const double rounded = loss(find_optimizer("weighted"), *codec, rows, *ours, *theirs);
-      if (rounded > 0) of_matrices[m][codec] = loss(find_optimizer("ldlq"), *codec, rows, *ours, *theirs) / rounded;
+      if (rounded > 0)
+        of_matrices[m][codec] =
+            loss(best_optimizer(Optimizer::Needs::kHessian), *codec, rows, *ours, *theirs) / rounded;
     }
   });
   std::map<const Codec*, std::vector<double>> ratios;

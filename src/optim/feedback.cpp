@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "base/fail.h"
-#include "optim/upper_product.h"
+#include "optim/descent.h"
+#include "optim/tiled_product.h"
 
 namespace quern {
 namespace {
 
-constexpr std::size_t kTile = HessianFactor::kTile;
+constexpr std::size_t kTile = TiledMatrix::kTile;
 constexpr std::size_t kRun = 32;        // columns of a panel whose errors are passed on one by one
 constexpr std::size_t kRowPanel = 128;  // columns of a panel where the whole row is one block
 
@@ -40,18 +41,22 @@ class Feedback {
         block_(codec.block == 0 ? rows.cols : codec.block),
         panel_(codec.block == 0 ? std::min(whole_granules(kRowPanel), rows.cols) : codec.block),
         blocks_(rows.cols / block_),
-        sides_(rows.rows * blocks_ * codec.side_bytes) {}
+        rounded_{rows, block_, std::vector<std::byte>(rows.rows * blocks_ * codec.side_bytes),
+                 std::vector<std::int32_t>(rows.rows * rows.cols), Columns(0, 0)} {}
 
-  void encode(PackedTensor& out, FeedbackFit fit) {
-    if (fit == FeedbackFit::kOnce || codec_.block == 0) {
+  void encode(PackedTensor& out, const FeedbackOptions& options) {
+    const bool fits_first = options.fit == FeedbackOptions::Fit::kOnce || codec_.block == 0;
+    if (fits_first)
       fit_all();
-    } else {
-      round_all(Sides::kFit, codec_.settle ? nullptr : &out);
-      if (!codec_.settle) return;
+    else
+      round_all(Sides::kFit);
+    if (fits_first || codec_.settle) {
+      // What is stored of a side may depend on later blocks: only now is it known what is rounded under.
+      settle_all();
+      round_all(Sides::kKeep);
     }
-    // What is stored of a side may depend on later blocks: only now is it known what is rounded under.
-    settle_all();
-    round_all(Sides::kKeep, &out);
+    if (granule_ == 1) descend(factor_.matrix(), codec_, importance_, options.sweeps, rounded_);
+    pack_all(out);
   }
 
  private:
@@ -63,9 +68,7 @@ class Feedback {
     return std::max<std::size_t>(1, columns / step) * step;
   }
 
-  std::byte* side(std::size_t row, std::size_t block) {
-    return sides_.data() + (row * blocks_ + block) * codec_.side_bytes;
-  }
+  std::byte* side(std::size_t row, std::size_t block) { return rounded_.side(codec_, row, block); }
 
   void fit_all() {
     for (std::size_t r = 0; r < rows_.rows; ++r)
@@ -76,8 +79,9 @@ class Feedback {
   void settle_all() {
     if (!codec_.settle) return;
     const std::size_t run = std::size_t{codec_.settled_blocks} * codec_.side_bytes;
-    for (std::size_t at = 0; at < sides_.size(); at += run)
-      codec_.settle(codec_, std::span(sides_).subspan(at, std::min(run, sides_.size() - at)));
+    const std::span<std::byte> sides(rounded_.sides);
+    for (std::size_t at = 0; at < sides.size(); at += run)
+      codec_.settle(codec_, sides.subspan(at, std::min(run, sides.size() - at)));
   }
 
   std::span<const float> importance_of(std::size_t first, std::size_t count) const {
@@ -88,24 +92,19 @@ class Feedback {
     codec_.fit(codec_, weights, importance_of(block * block_, block_), side);
   }
 
-  void round_all(Sides sides, PackedTensor* out) {
-    work_ = columns_of(rows_);
-    const bool by_row = codec_.is_measured();  // whose bytes are known once all its codes are
-    const std::size_t kept = by_row ? rows_.cols : block_;
-    std::vector<std::int32_t> codes(rows_.rows * kept);
+  void round_all(Sides sides) {
+    work() = columns_of(rows_);
     for (std::size_t first = 0; first < rows_.cols; first += panel_) {
       const std::size_t block = first / block_, count = std::min(panel_, rows_.cols - first);
       const Attempt rounded = sides == Sides::kFit ? best_of(first, count)
                                                    : attempt(first, count, corrected(first, count), sides_of(block));
-      put(first, count, rounded);
+      for (std::size_t k = 0; k < count; ++k)
+        std::copy_n(rounded.errors.column(k), work().stride(), work().column(first + k));
       for (std::size_t r = 0; r < rows_.rows; ++r) {
         std::copy_n(rounded.sides.data() + r * codec_.side_bytes, codec_.side_bytes, side(r, block));
-        std::copy_n(&rounded.codes[r * count], count, &codes[r * kept + first - (by_row ? 0 : block * block_)]);
+        std::copy_n(&rounded.codes[r * count], count, rounded_.row_codes(r).data() + first);
       }
-      if (out && !by_row && (first + count) % block_ == 0) pack(block, codes, *out);
     }
-    for (std::size_t r = 0; out && by_row && r < rows_.rows; ++r)
-      out->append_row({side(r, 0), blocks_ * codec_.side_bytes}, {&codes[r * kept], kept});
   }
 
   Attempt best_of(std::size_t first, std::size_t count) {
@@ -132,13 +131,13 @@ class Feedback {
   // The weights of a panel, with what makes up for the errors of all columns before it.
   Columns corrected(std::size_t first, std::size_t count) const {
     Columns wanted = columns_at(first, count);
-    add_product(factor_, work_, {0, first}, first, count, wanted, 0);
+    add_product(factor_.upper(), work(), {0, first}, first, count, wanted, 0);
     return wanted;
   }
 
   Columns columns_at(std::size_t first, std::size_t count) const {
     Columns some((count + kTile - 1) / kTile * kTile, rows_.rows);
-    for (std::size_t k = 0; k < count; ++k) std::copy_n(work_.column(first + k), work_.stride(), some.column(k));
+    for (std::size_t k = 0; k < count; ++k) std::copy_n(work().column(first + k), work().stride(), some.column(k));
     return some;
   }
 
@@ -170,22 +169,22 @@ class Feedback {
     const std::size_t run = whole_granules(kRun);
     for (std::size_t at = 0; at < count; at += run) {
       const std::size_t end = std::min(at + run, count);
-      add_product(factor_, work_, {first, first + at}, first + at, end - at, a.wanted, at);
+      add_product(factor_.upper(), work(), {first, first + at}, first + at, end - at, a.wanted, at);
       for (std::size_t k = at; k < end; k += granule_) {
         for (std::size_t c = k; c < k + granule_; ++c)
-          add_product(factor_, work_, {first + at, first + k}, first + c, 1, a.wanted, c);
+          add_product(factor_.upper(), work(), {first + at, first + k}, first + c, 1, a.wanted, c);
         granule_ == 1 ? round_column(first, k, count, a) : round_granule(first, k, count, a);
       }
     }
     a.errors = columns_at(first, count);
-    for (std::size_t k = 0; k < count; ++k) std::copy_n(weights.column(k), work_.stride(), work_.column(first + k));
+    for (std::size_t k = 0; k < count; ++k) std::copy_n(weights.column(k), work().stride(), work().column(first + k));
     return a;
   }
 
   void round_column(std::size_t first, std::size_t k, std::size_t count, Attempt& a) {
     const auto place = static_cast<std::uint32_t>((first + k) % block_);
     const float* wanted = a.wanted.column(k);
-    float* errors = work_.column(first + k);
+    float* errors = work().column(first + k);
     const double pivot = factor_.pivots()[first + k];
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       float value = 0;
@@ -208,12 +207,12 @@ class Feedback {
       codec_.round(codec_, a.sides.data() + r * codec_.side_bytes, place, wanted, importance_of(first + k, granule_),
                    {&a.codes[r * count + k], granule_}, values);
       for (std::size_t c = 0; c < granule_; ++c) {
-        work_.column(first + k + c)[r] -= values[c];
+        work().column(first + k + c)[r] -= values[c];
         projected.column(c)[r] = wanted[c] - values[c];
       }
     }
     for (std::size_t c = 0; c < granule_; ++c) {
-      add_product(factor_, work_, {first + k, first + k + c}, first + k + c, 1, projected, c);
+      add_product(factor_.upper(), work(), {first + k, first + k + c}, first + k + c, 1, projected, c);
       const double pivot = factor_.pivots()[first + k + c];
       for (std::size_t r = 0; r < rows_.rows; ++r) {
         const double error = projected.column(c)[r];
@@ -222,34 +221,39 @@ class Feedback {
     }
   }
 
-  void put(std::size_t first, std::size_t count, const Attempt& rounded) {
-    for (std::size_t k = 0; k < count; ++k)
-      std::copy_n(rounded.errors.column(k), work_.stride(), work_.column(first + k));
-  }
-
-  void pack(std::size_t block, const std::vector<std::int32_t>& codes, PackedTensor& out) {
+  void pack_all(PackedTensor& out) {
     for (std::size_t r = 0; r < rows_.rows; ++r) {
+      const std::span<const std::int32_t> codes = rounded_.row_codes(r);
+      if (codec_.is_measured()) {
+        out.append_row({side(r, 0), blocks_ * codec_.side_bytes}, codes);
+        continue;
+      }
       PlanePointers planes = out.row(r);
-      for (std::size_t p = 0; p < codec_.planes.size(); ++p) planes[p] += block * codec_.planes[p].block_bytes(block_);
-      codec_.pack(codec_, side(r, block), {&codes[r * block_], block_}, planes);
+      for (std::size_t block = 0; block < blocks_; ++block) {
+        codec_.pack(codec_, side(r, block), codes.subspan(block * block_, block_), planes);
+        for (std::size_t p = 0; p < codec_.planes.size(); ++p) planes[p] += codec_.planes[p].block_bytes(block_);
+      }
     }
   }
+
+  // Errors of the columns that were rounded, weights of the others.
+  Columns& work() { return rounded_.errors; }
+  const Columns& work() const { return rounded_.errors; }
 
   const HessianFactor& factor_;
   const Codec& codec_;
   MatrixView rows_;
   std::span<const float> importance_;
   std::size_t granule_, block_, panel_, blocks_;
-  std::vector<std::byte> sides_;
-  Columns work_{0, 0};  // errors of the columns that were rounded, weights of the others
+  RoundedRows rounded_;
 };
 
 }  // namespace
 
 void encode_with_feedback(const HessianFactor& factor, MatrixView rows, std::span<const float> importance,
-                          PackedTensor& out, FeedbackFit fit) {
+                          PackedTensor& out, const FeedbackOptions& options) {
   ensure(factor.columns() == rows.cols, "the Hessian of {} columns for rows of {}", factor.columns(), rows.cols);
-  Feedback(factor, out.codec(), rows, importance).encode(out, fit);
+  Feedback(factor, out.codec(), rows, importance).encode(out, options);
 }
 
 double hessian_error(const HessianFactor& factor, MatrixView rows, MatrixView decoded) {
@@ -269,9 +273,9 @@ double hessian_error(const HessianFactor& factor, MatrixView rows, MatrixView de
     const std::size_t count = std::min(kRun, rows.cols - first);
     Columns projected(kRun, rows.rows);
     for (std::size_t k = 0; k < count; ++k) std::copy_n(errors.column(first + k), errors.stride(), projected.column(k));
-    add_product(factor, errors, {0, first}, first, count, projected, 0);
+    add_product(factor.upper(), errors, {0, first}, first, count, projected, 0);
     for (std::size_t k = 0; k < count; ++k) {
-      add_product(factor, errors, {first, first + k}, first + k, 1, projected, k);
+      add_product(factor.upper(), errors, {first, first + k}, first + k, 1, projected, k);
       double squares = 0;
       for (std::size_t r = 0; r < rows.rows; ++r)
         squares += static_cast<double>(projected.column(k)[r]) * projected.column(k)[r];

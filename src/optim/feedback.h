@@ -14,11 +14,18 @@ namespace quern {
 // block, to the weights as they are to be rounded then. With H + diag(added) = U diag(p) U^T the error tr((W - Q) H (W
 // - Q)^T) becomes the sum over j of p_j times the squared rounding error of column j alone (Chee et al. 2023, arXiv
 // 2307.13304; Frantar et al. 2022, arXiv 2210.17323). Columns of one granule do not make up for each other: the codec
-// rounds them together. `importance`: of each column, for the fit. kOnce fits to the weights as they came, which loses
-// more: for comparison.
-enum class FeedbackFit { kAtEachBlock, kOnce };
+// rounds them together.
+struct FeedbackOptions {
+  enum class Fit {
+    kAtEachBlock,
+    kOnce,  // to the weights as they came, which loses more: for comparison
+  } fit = Fit::kAtEachBlock;
+  int sweeps = 0;  // of coordinate descent over the codes that feedback left (optim/descent.h), where a granule is 1
+};
+
+// `importance`: of each column, for the fit.
 void encode_with_feedback(const HessianFactor& factor, MatrixView rows, std::span<const float> importance,
-                          PackedTensor& out, FeedbackFit fit = FeedbackFit::kAtEachBlock);
+                          PackedTensor& out, const FeedbackOptions& options = {});
 
 // tr((W - Q) H (W - Q)^T) of rows and what their bytes decode to.
 double hessian_error(const HessianFactor& factor, MatrixView rows, MatrixView decoded);

@@ -37,9 +37,9 @@ struct Layer {
     inputs = input_context(store.read_moments(weight->group)->mean_square, factorise(hessian));
   }
 
-  double error_of(const Codec& codec, FeedbackFit fit) const {
+  double error_of(const Codec& codec, FeedbackOptions::Fit fit) const {
     PackedTensor packed(codec, {weights.rows(), weights.cols()});
-    encode_with_feedback(*inputs.hessian, weights.view(), inputs.importance, packed, fit);
+    encode_with_feedback(*inputs.hessian, weights.view(), inputs.importance, packed, {.fit = fit});
     return measure_error(weights.view(), inputs, packed).output;
   }
 };
@@ -50,7 +50,9 @@ TEST(FeedbackOfALayer, FitsAgainAtEachBlock) {
   for (const char* name : {"q4_k", "q3_k", "q2_k", "q4_0", "iq4_xs", "int4_g32", "mxfp4"}) {
     const Codec& codec = *find_codec(name);
     if (!codec.divides(layer.weights.cols())) continue;
-    EXPECT_LT(layer.error_of(codec, FeedbackFit::kAtEachBlock), layer.error_of(codec, FeedbackFit::kOnce)) << name;
+    EXPECT_LT(layer.error_of(codec, FeedbackOptions::Fit::kAtEachBlock),
+              layer.error_of(codec, FeedbackOptions::Fit::kOnce))
+        << name;
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "optim/descent.h"
 #include "optim/hessian_fixture.h"
 #include "optim/optimizer.h"
 
@@ -131,18 +132,30 @@ TEST_P(FeedbackOfCodec, LosesLessThanWeightedRounding) {
   }
 }
 
+TEST_P(FeedbackOfCodec, LosesLessStillAfterDescent) {
+  const Codec& codec = *GetParam();
+  const Known& known = known_inputs();
+  const Matrix rows = random_rows(kRows, kCols, 3);
+  const double feedback = measure_error(rows.view(), known.inputs, encoded("ldlq", codec, rows, known.inputs)).output,
+               descent = measure_error(rows.view(), known.inputs, encoded("descent", codec, rows, known.inputs)).output;
+  if (feedback == 0 || codec.granule > 1)
+    EXPECT_EQ(descent, feedback);
+  else
+    EXPECT_LT(descent, 0.99 * feedback);
+}
+
 TEST_P(FeedbackOfCodec, GivesTheSameBytesHoweverRowsAreShared) {
   const Codec& codec = *GetParam();
   const Known& known = known_inputs();
   const Matrix rows = random_rows(64, kCols, 4);
-  const PackedTensor whole = encoded("ldlq", codec, rows, known.inputs);
+  const PackedTensor whole = encoded("descent", codec, rows, known.inputs);
   const std::size_t together = std::max<std::size_t>(1, codec.rows_together(kCols)),
                     part = (rows.rows() / 2) / together * together;
   if (part == 0) GTEST_SKIP() << "all rows are one run";
   for (std::size_t first = 0; first < rows.rows(); first += part) {
     const auto trained = trained_on(codec, rows.view());
     PackedTensor some(trained, {part, kCols});
-    find_optimizer("ldlq").encode(known.inputs, {rows.row(first).data(), part, kCols, kCols}, some);
+    find_optimizer("descent").encode(known.inputs, {rows.row(first).data(), part, kCols, kCols}, some);
     for (std::size_t p = 0; p < codec.planes.size(); ++p) {
       const std::size_t bytes = codec.plane_row_bytes(p, kCols);
       if (codec.planes[p].holds == CodecPlane::Holds::kBlocks) {
@@ -155,19 +168,53 @@ TEST_P(FeedbackOfCodec, GivesTheSameBytesHoweverRowsAreShared) {
   }
 }
 
+// Every other code of every column is tried, and the trace taken anew each time.
+TEST(Descent, EndsWhereNoSingleCodeIsBetter) {
+  const std::size_t n = 32;
+  const Matrix weights = random_rows(2, n, 6);
+  const Known known(n);
+  const Codec& codec = *find_codec("int4_g32");
+  std::vector<double> damped = full(known.upper, n);
+  for (std::size_t c = 0; c < n; ++c) damped[c * n + c] += known.inputs.hessian->added()[c];
+  RoundedRows rows{weights.view(), n, std::vector<std::byte>(2 * codec.side_bytes), std::vector<std::int32_t>(2 * n),
+                   columns_of(weights.view())};
+  Matrix values(2, n);
+  for (std::size_t r = 0; r < 2; ++r) {
+    codec.fit(codec, weights.row(r), {}, rows.side(codec, r, 0));
+    codec.round(codec, rows.side(codec, r, 0), 0, weights.row(r), {}, rows.row_codes(r), values.row(r));
+    for (std::size_t c = 0; c < n; ++c) rows.errors.column(c)[r] -= values.row(r)[c];
+  }
+  const double rounded = trace(weights, values, damped);
+  descend(known.inputs.hessian->matrix(), codec, {}, 100, rows);
+  for (std::size_t r = 0; r < 2; ++r)
+    for (std::size_t c = 0; c < n; ++c) values.row(r)[c] = weights.row(r)[c] - rows.errors.column(c)[r];
+  const double best = trace(weights, values, damped);
+  EXPECT_LT(best, 0.8 * rounded);
+  for (std::size_t r = 0; r < 2; ++r)
+    for (std::size_t c = 0; c < n; ++c)
+      for (float wanted = -0.1f; wanted < 0.1f; wanted += 0.002f) {
+        Matrix other = values;
+        std::int32_t code = 0;
+        codec.round(codec, rows.side(codec, r, 0), static_cast<std::uint32_t>(c), {&wanted, 1}, {}, {&code, 1},
+                    {&other.row(r)[c], 1});
+        EXPECT_GE(trace(weights, other, damped), best * (1 - 1e-5)) << "row " << r << ", column " << c;
+      }
+}
+
 TEST(Feedback, OfWeightsOnTheGridLosesNothing) {
   const Known& known = known_inputs();
   const Codec& codec = *find_codec("q8_0");
   const Matrix on_grid = decoded(encoded("rtn", codec, random_rows(kRows, kCols, 5), {}));
-  EXPECT_EQ(measure_error(on_grid.view(), known.inputs, encoded("ldlq", codec, on_grid, known.inputs)).plain, 0);
+  EXPECT_EQ(measure_error(on_grid.view(), known.inputs, encoded("descent", codec, on_grid, known.inputs)).plain, 0);
 }
 
 TEST(Feedback, IsWeightedRoundingWithoutAHessian) {
   const Matrix rows = random_rows(kRows, kCols, 7);
   const InputContext moments = input_context(std::vector<double>(kCols, 2.0));
   for (const Codec* codec : codecs())
-    EXPECT_EQ(decoded(encoded("ldlq", *codec, rows, moments)).flat()[5],
-              decoded(encoded("weighted", *codec, rows, moments)).flat()[5]);
+    for (const char* name : {"ldlq", "descent"})
+      EXPECT_EQ(decoded(encoded(name, *codec, rows, moments)).flat()[5],
+                decoded(encoded("weighted", *codec, rows, moments)).flat()[5]);
 }
 
 TEST(HessianError, IsTheTrace) {

@@ -41,6 +41,16 @@ std::optional<std::vector<double>> upper_factor(std::vector<double> a, std::size
   return a;
 }
 
+TiledMatrix damped_matrix(const Hessian& hessian, std::span<const double> added) {
+  TiledMatrix matrix(hessian.columns);
+  for (std::size_t i = 0; i < hessian.columns; ++i) {
+    const std::span<const float> row = hessian.row(i);
+    for (std::size_t k = 0; k < row.size(); ++k) matrix.at(i, i + k) = matrix.at(i + k, i) = row[k];
+    matrix.at(i, i) = static_cast<float>(static_cast<double>(row[0]) + added[i]);
+  }
+  return matrix;
+}
+
 }  // namespace
 
 double usual_damping(std::size_t columns, std::uint64_t tokens) {
@@ -76,18 +86,18 @@ Factorisation factorise(const Hessian& hessian) {
       if (!(diagonal[j] > 0)) factor.added_[j] = mean;
       damped[j * n + j] += factor.added_[j];
     }
-    const std::optional<std::vector<double>> r = upper_factor(std::move(damped), n);
+    std::optional<std::vector<double>> r = upper_factor(std::move(damped), n);
     if (!r) continue;
     factor.damping_ = damping;
     factor.pivots_.clear();
-    factor.upper_.assign((n + HessianFactor::kTile - 1) / HessianFactor::kTile * HessianFactor::kTile * n, 0.0f);
+    factor.upper_ = TiledMatrix(n);
     for (std::size_t j = 0; j < n; ++j) {
       const double pivot = (*r)[j * n + j];
       factor.pivots_.push_back(pivot * pivot);
-      float* column = &factor.upper_[j / HessianFactor::kTile * n * HessianFactor::kTile + j % HessianFactor::kTile];
-      for (std::size_t i = 0; i <= j; ++i)
-        column[i * HessianFactor::kTile] = static_cast<float>((*r)[i * n + j] / pivot);
+      for (std::size_t i = 0; i <= j; ++i) factor.upper_.at(i, j) = static_cast<float>((*r)[i * n + j] / pivot);
     }
+    r.reset();
+    factor.matrix_ = damped_matrix(hessian, factor.added_);
     return {std::move(factor), {}};
   }
   return {std::nullopt,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "calib/hessian.h"
+#include "optim/tiled_matrix.h"
 
 namespace quern {
 
@@ -17,12 +18,9 @@ namespace quern {
 // it times U).
 class HessianFactor {
  public:
-  // Columns of U that stand side by side, so that a product reads them as one stream.
-  static constexpr std::size_t kTile = 4;
-
   std::size_t columns() const noexcept { return pivots_.size(); }
-  // U of row i and columns j .. j + kTile - 1; those behind the last column are 0. REQUIRES: j % kTile == 0.
-  const float* tile(std::size_t i, std::size_t j) const { return &upper_[(j / kTile * columns() + i) * kTile]; }
+  const TiledMatrix& upper() const noexcept { return upper_; }    // U
+  const TiledMatrix& matrix() const noexcept { return matrix_; }  // H + diag(added)
   // What an error of column j costs once all columns behind it make up for what they can.
   std::span<const double> pivots() const noexcept { return pivots_; }
   // What was added to the diagonal of each column; of one that never carried anything all that stands there.
@@ -32,7 +30,7 @@ class HessianFactor {
 
  private:
   friend struct Factorisation factorise(const Hessian& hessian);
-  std::vector<float> upper_;  // tiles of kTile columns, one after the other
+  TiledMatrix upper_, matrix_;
   std::vector<double> pivots_, added_;
   double damping_ = 0;
   std::size_t dead_ = 0;

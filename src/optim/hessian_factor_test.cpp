@@ -11,7 +11,7 @@ namespace quern {
 namespace {
 
 double upper_of(const HessianFactor& factor, std::size_t i, std::size_t j) {
-  return static_cast<double>(factor.tile(i, j / HessianFactor::kTile * HessianFactor::kTile)[j % HessianFactor::kTile]);
+  return static_cast<double>(factor.upper().at(i, j));
 }
 
 // Largest difference between H + diag(added) and U diag(pivots) U^T, as a share of the mean diagonal.
@@ -25,7 +25,8 @@ double residue(const HessianFactor& factor, const std::vector<float>& upper) {
       double sum = 0;
       for (std::size_t k = std::max(i, j); k < n; ++k)
         sum += upper_of(factor, i, k) * factor.pivots()[k] * upper_of(factor, j, k);
-      most = std::max(most, std::abs(sum - h[i * n + j] - (i == j ? factor.added()[i] : 0)));
+      const double damped = h[i * n + j] + (i == j ? factor.added()[i] : 0);
+      most = std::max({most, std::abs(sum - damped), std::abs(static_cast<double>(factor.matrix().at(i, j)) - damped)});
     }
   }
   return most / diagonal;

@@ -15,7 +15,7 @@ constexpr std::size_t kNamedInputs = 3;     // of those that a note is about
 
 std::uint64_t bytes_of(const InputContext& context) {
   const std::uint64_t columns = context.moments.size();
-  return context.hessian ? columns * (columns + HessianFactor::kTile) * sizeof(float) : columns * sizeof(float);
+  return context.hessian ? 2 * columns * (columns + TiledMatrix::kTile) * sizeof(float) : columns * sizeof(float);
 }
 
 }  // namespace

@@ -11,9 +11,11 @@ namespace quern {
 extern const Optimizer rtn;
 extern const Optimizer weighted_rtn;
 extern const Optimizer ldlq;
+extern const Optimizer descent;
 
 namespace {
-constexpr std::array<const Optimizer*, 3> kOptimizers{&rtn, &weighted_rtn, &ldlq};
+// Of those that need as much the better one comes last.
+constexpr std::array<const Optimizer*, 4> kOptimizers{&rtn, &weighted_rtn, &ldlq, &descent};
 }  // namespace
 
 std::span<const Optimizer* const> optimizers() { return kOptimizers; }
@@ -30,7 +32,7 @@ const Optimizer& find_optimizer(std::string_view name) {
 const Optimizer& best_optimizer(Optimizer::Needs known) {
   const Optimizer* best = kOptimizers.front();
   for (const Optimizer* optimizer : kOptimizers)
-    if (optimizer->needs <= known && optimizer->needs > best->needs) best = optimizer;
+    if (optimizer->needs <= known && optimizer->needs >= best->needs) best = optimizer;
   return *best;
 }
 

@@ -20,7 +20,7 @@ class Optimizer(ProgramTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.packages = {name: compress(cls.class_folder / name, *SMALL, "--optimizer", name) for name in ("weighted", "ldlq")}
+        cls.packages = {name: compress(cls.class_folder / name, *SMALL, "--optimizer", name) for name in ("weighted", "ldlq", "descent")}
         cls.packages["default"] = compress(cls.class_folder / "default", *SMALL)
         cls.reports = {name: read_json(package / "report.json") for name, package in cls.packages.items()}
 
@@ -35,14 +35,21 @@ class Optimizer(ProgramTest):
             self.assertGreater(tensor["relative_output_error"], 0)
             self.assertLess(tensor["relative_output_error"], 0.2, tensor["tensor"])
 
+    def test_descent_loses_less_of_every_matrix(self):
+        of_ldlq, of_descent = ({t["tensor"]: t["relative_output_error"] for t in self.reports[name]["tensors"] if t["optimizer"] == name}
+                               for name in ("ldlq", "descent"))
+        self.assertEqual(of_descent.keys(), of_ldlq.keys())
+        for tensor, loss in of_descent.items():
+            self.assertLess(loss, of_ldlq[tensor], tensor)
+
     def test_by_default_it_is_what_measures_better(self):
-        self.assertEqual(weights(self.packages["default"]), weights(self.packages["ldlq"]))
+        self.assertEqual(weights(self.packages["default"]), weights(self.packages["descent"]))
         note = next(note for note in self.reports["default"]["notes"] if "codes are chosen by" in note)
-        self.assertIn("nats on the gate text with ldlq", note)
+        self.assertIn("nats on the gate text with descent", note)
 
     def test_the_same_bytes_for_any_number_of_threads(self):
-        package = compress(self.folder / "one", *SMALL, "--optimizer", "ldlq", "--threads", "1")
-        self.assertEqual(weights(package), weights(self.packages["ldlq"]))
+        package = compress(self.folder / "one", *SMALL, "--optimizer", "descent", "--threads", "1")
+        self.assertEqual(weights(package), weights(self.packages["descent"]))
 
     def test_its_plan_is_followed_from_statistics_that_were_kept(self):
         plan, kept, moments = self.folder / "plan.json", self.folder / "kept", self.folder / "moments.gguf"

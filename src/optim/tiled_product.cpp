@@ -1,10 +1,10 @@
-// Four columns of U at a time, over up to 24 rows, whose sums stay in registers.
-#include "optim/upper_product.h"
+// Four columns at a time, over up to 24 rows, whose sums stay in registers.
+#include "optim/tiled_product.h"
 
 namespace quern {
 namespace {
 
-constexpr std::size_t kTile = HessianFactor::kTile;
+constexpr std::size_t kTile = TiledMatrix::kTile;
 constexpr std::size_t kVectors = 3;  // of rows: 12 sums, 3 values and a factor are the registers that AVX2 has
 
 // sums[j][v] += errors[i][v] u[i][j] for all i.
@@ -36,10 +36,9 @@ Columns columns_of(MatrixView rows) {
 
 namespace {
 
-// One column of U, anywhere.
-void add_column(const HessianFactor& factor, const Columns& errors, ColumnRange inputs, std::size_t column,
-                float* out) {
-  const float* u = factor.tile(inputs.first, column / kTile * kTile) + column % kTile;
+// One column, anywhere.
+void add_column(const TiledMatrix& matrix, const Columns& errors, ColumnRange inputs, std::size_t column, float* out) {
+  const float* u = matrix.tile(inputs.first, column / kTile * kTile) + column % kTile;
   for (std::size_t r = 0; r < errors.stride(); r += kLanes) {
     Lanes sum = load_lanes(out + r);
     for (std::size_t i = inputs.first; i < inputs.last; ++i)
@@ -50,17 +49,17 @@ void add_column(const HessianFactor& factor, const Columns& errors, ColumnRange 
 
 }  // namespace
 
-void add_product(const HessianFactor& factor, const Columns& errors, ColumnRange inputs, std::size_t first,
+void add_product(const TiledMatrix& matrix, const Columns& errors, ColumnRange inputs, std::size_t first,
                  std::size_t count, Columns& out, std::size_t at) {
   if (inputs.first == inputs.last) return;
   if (first % kTile != 0 || count < kTile) {
-    for (std::size_t k = 0; k < count; ++k) add_column(factor, errors, inputs, first + k, out.column(at + k));
+    for (std::size_t k = 0; k < count; ++k) add_column(matrix, errors, inputs, first + k, out.column(at + k));
     return;
   }
   const std::size_t stride = errors.stride(), rows = inputs.last - inputs.first;
   const float* from = errors.column(inputs.first);
   for (std::size_t k = 0; k < count; k += kTile) {
-    const float* u = factor.tile(inputs.first, first + k);
+    const float* u = matrix.tile(inputs.first, first + k);
     float* to = out.column(at + k);
     std::size_t r = 0;
     for (; r + kVectors * kLanes <= stride; r += kVectors * kLanes)

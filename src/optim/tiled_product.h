@@ -1,9 +1,12 @@
-// Products with the unit upper triangular factor of a Hessian, the bulk of the work of error feedback.
+// Products of errors with a Hessian or a factor of one, the bulk of the work of error feedback.
 #pragma once
+
+#include <cstddef>
+#include <vector>
 
 #include "base/large_pages.h"
 #include "codec/lanes.h"
-#include "optim/hessian_factor.h"
+#include "optim/tiled_matrix.h"
 #include "tensor/tensor.h"
 
 namespace quern {
@@ -31,10 +34,10 @@ struct ColumnRange {
   std::size_t first = 0, last = 0;  // behind the end
 };
 
-// out[at + k] += sum over i in inputs of errors[i] U(i, first + k), for k below `count`. Each sum runs over i in its
-// order, with one rounding a step, whatever other rows and columns are in the call. REQUIRES: inputs.last <= first;
-// `out` has as many rows as `errors`, and columns up to at + count, rounded up to a multiple of HessianFactor::kTile.
-void add_product(const HessianFactor& factor, const Columns& errors, ColumnRange inputs, std::size_t first,
+// out[at + k] += sum over i in inputs of errors[i] matrix(i, first + k), for k below `count`. Each sum runs over i in
+// its order, with one rounding a step, whatever other rows and columns are in the call. REQUIRES: `out` has as many
+// rows as `errors`, and columns up to at + count, rounded up to a multiple of TiledMatrix::kTile.
+void add_product(const TiledMatrix& matrix, const Columns& errors, ColumnRange inputs, std::size_t first,
                  std::size_t count, Columns& out, std::size_t at);
 
 }  // namespace quern

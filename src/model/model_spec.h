@@ -86,13 +86,19 @@ struct SelectiveScanOp {  // Mamba-1; inputs x [inner], dt [inner] before softpl
   std::uint32_t state = 0;
   Decay decay = Decay::kLog;
 };
-struct ExpertsOp {  // gated MLPs, of which each token passes the `used` with the largest router logits, weighted by
-                    // their softmax. inputs x, router logits. weights gate, up, down, or gate and up in one (first the
-                    // rows of gate, then of up, for each expert) and down
+struct ExpertsOp {  // MLPs, of which each token passes the `used` with the largest router logits, weighted by their
+                    // softmax. inputs x, router logits
+  // kGated: silu(gate) * up; weights gate, up, down, or gate and up in one (first the rows of gate, then of up, for
+  // each expert) and down. kGelu: the exact GELU of up; weights up, down
+  enum class Inner { kGated, kGelu };
   std::uint32_t experts = 0, used = 0;
+  Inner inner = Inner::kGated;
 };
-struct SiluOp {};     // x * sigmoid(x)
-struct GeluOp {};     // the tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
+struct SiluOp {};  // x * sigmoid(x)
+struct GeluOp {    // x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))), or exactly: x/2 * (1 + erf(x / sqrt(2)))
+  enum class Form { kTanh, kExact };
+  Form form = Form::kTanh;
+};
 struct SiluMulOp {};  // silu(inputs[0]) * inputs[1]
 struct AddOp {};      // inputs[0] + inputs[1]
 

@@ -284,7 +284,7 @@ std::uint64_t experts_products(const ExpertsOp& op, const OpSite& at, std::uint6
   return tokens * op.used * of_expert;
 }
 
-Axes experts_axes(const ExpertsOp&, const OpSite& at) {
+Axes experts_axes(const ExpertsOp& op, const OpSite& at) {
   const std::size_t down = at.op.weights.size() - 1;
   const std::uint64_t width = at.weight(down).axes.at(2).extent;
   BoundAxes hidden{input(0)}, inner{weight(down, 2)}, experts{input(1), weight(down, 0)};
@@ -293,13 +293,20 @@ Axes experts_axes(const ExpertsOp&, const OpSite& at) {
     experts.push_back(weight(i, 0));
     inner.push_back(part(weight(i, 1), 0, width));
   }
-  if (down == 1) inner.push_back(part(weight(0, 1), width, width));  // up below gate
+  if (down == 1 && op.inner == ExpertsOp::Inner::kGated)
+    inner.push_back(part(weight(0, 1), width, width));  // up below gate
   return {hidden, inner, experts, {weight(down, 1), output()}};
+}
+
+Json::Object experts_fields(const ExpertsOp& op) {
+  Json::Object out{{"experts", op.experts}, {"used", op.used}};
+  if (op.inner == ExpertsOp::Inner::kGelu) out.emplace_back("inner", "gelu");
+  return out;
 }
 
 constexpr OpTraits<ExpertsOp> kExperts = {
     .name = "experts",
-    .fields = [](const ExpertsOp& op) { return Json::Object{{"experts", op.experts}, {"used", op.used}}; },
+    .fields = experts_fields,
     .takes = Takes::kValues,
     .width = [](const ExpertsOp&, const OpSite& at) { return at.weight(at.op.weights.size() - 1).axes.at(1).extent; },
     .state = kNoState,
@@ -314,10 +321,10 @@ constexpr OpTraits<ExpertsOp> kExperts = {
 
 // Element by element: each column of the output is made from the same column of every input.
 template <typename Kind>
-constexpr OpTraits<Kind> element_wise(const char* name) {
+constexpr OpTraits<Kind> element_wise(const char* name, Json::Object (*fields)(const Kind&) = kNoFields) {
   return {
       .name = name,
-      .fields = kNoFields,
+      .fields = fields,
       .takes = Takes::kValues,
       .width = kSameWidth,
       .state = kNoState,
@@ -336,8 +343,13 @@ constexpr OpTraits<Kind> element_wise(const char* name) {
   };
 }
 
+Json::Object gelu_fields(const GeluOp& op) {
+  if (op.form == GeluOp::Form::kTanh) return {};
+  return {{"form", "exact"}};
+}
+
 constexpr OpTraits<SiluOp> kSilu = element_wise<SiluOp>("silu");
-constexpr OpTraits<GeluOp> kGelu = element_wise<GeluOp>("gelu");
+constexpr OpTraits<GeluOp> kGelu = element_wise<GeluOp>("gelu", gelu_fields);
 constexpr OpTraits<SiluMulOp> kSiluMul = element_wise<SiluMulOp>("silu_mul");
 constexpr OpTraits<AddOp> kAdd = element_wise<AddOp>("add");
 

@@ -240,7 +240,9 @@ PreparedOp prepare_pairwise(const Request& r,
 }
 
 PreparedOp prepare(const SiluOp&, const Request& r) { return prepare_single(r, silu); }
-PreparedOp prepare(const GeluOp&, const Request& r) { return prepare_single(r, gelu_tanh); }
+PreparedOp prepare(const GeluOp& gelu, const Request& r) {
+  return prepare_single(r, gelu.form == GeluOp::Form::kExact ? gelu_exact : gelu_tanh);
+}
 PreparedOp prepare(const SiluMulOp&, const Request& r) { return prepare_pairwise(r, silu_mul); }
 PreparedOp prepare(const AddOp&, const Request& r) { return prepare_pairwise(r, add); }
 

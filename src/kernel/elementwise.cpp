@@ -50,6 +50,13 @@ void add(std::span<const float> a, std::span<const float> b, std::span<float> ou
   for (std::size_t i = 0; i < out.size(); ++i) to[i] = x[i] + y[i];
 }
 
+void add_scaled(std::span<const float> a, std::span<const float> scale, std::span<const float> b,
+                std::span<float> out) {
+  const float *x = a.data(), *factor = scale.data(), *y = b.data();
+  float* to = out.data();
+  for (std::size_t i = 0; i < out.size(); ++i) to[i] = x[i] + factor[i] * y[i];
+}
+
 void add_bias(std::span<const float> bias, MutableMatrixView to) {
   for (std::size_t i = 0; i < to.rows; ++i) add(to.row(i), bias, to.row(i));
 }

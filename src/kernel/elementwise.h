@@ -24,6 +24,9 @@ void gelu_exact(std::span<const float> x, std::span<float> out);
 // out = a + b. REQUIRES: equal sizes.
 void add(std::span<const float> a, std::span<const float> b, std::span<float> out);
 
+// out = a + scale * b. REQUIRES: equal sizes.
+void add_scaled(std::span<const float> a, std::span<const float> scale, std::span<const float> b, std::span<float> out);
+
 // Adds `bias` to every row. REQUIRES: one value per column.
 void add_bias(std::span<const float> bias, MutableMatrixView to);
 

@@ -108,6 +108,12 @@ TEST(Activations, FarValuesStayFiniteAndNanStays) {
   EXPECT_TRUE(std::isnan(out[4]));
 }
 
+TEST(AddScaled, ScalesTheSecondAlone) {
+  std::vector<float> out(3);
+  add_scaled(std::vector<float>{1, 2, 3}, std::vector<float>{0, -2, 0.5}, std::vector<float>{7, 4, 8}, out);
+  EXPECT_EQ(out, (std::vector<float>{1, -6, 7}));
+}
+
 TEST(AddBias, AddsToEveryRow) {
   Matrix m(2, 3);
   m.row(1)[2] = 5.0f;

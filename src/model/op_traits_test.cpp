@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 
@@ -24,6 +25,25 @@ ModelSpec tiny(const std::string& name) {
   return describe_model(open_checkpoint(fs::path(QUERN_TESTDATA) / "runtime" / name));
 }
 
+// The kinds that no tiny model uses.
+ModelSpec by_hand() {
+  ModelSpec spec;
+  spec.extents = {{"hidden", 6}};
+  spec.weights = {{.role = "ssm.A_log", .tensor = "a", .axes = {{"state", 6}}},
+                  {.role = "ssm.D", .tensor = "d", .axes = {{"state", 6}}}};
+  spec.blocks = {
+      {"scan",
+       {{SharedStepScanOp{6}, {"hidden", "hidden"}, "state", {0}}, {ScaledAddOp{}, {"state", "hidden"}, "y", {1}}}}};
+  return spec;
+}
+
+// What the tests of all kinds loop over, by name.
+std::map<std::string, ModelSpec> descriptions() {
+  std::map<std::string, ModelSpec> all{{"by hand", by_hand()}};
+  for (const std::string& model : kTinyModels) all[model] = tiny(model);
+  return all;
+}
+
 template <typename Visit>
 void for_each_site(const ModelSpec& spec, Visit visit) {
   for (const Block& block : spec.blocks)
@@ -40,18 +60,19 @@ OpSite site_of(const ModelSpec& spec, std::size_t block, const std::string& outp
 TEST(OpKinds, HaveNamesOfTheirOwn) {
   std::set<std::string> names;
   std::set<std::size_t> kinds;
-  for (const std::string& model : kTinyModels)
-    for_each_site(tiny(model), [&](const OpSite& site) {
+  for (const auto& [model, spec] : descriptions())
+    for_each_site(spec, [&](const OpSite& site) {
       names.insert(kind_fields(site.op).front().second.as_string());
       kinds.insert(site.op.kind.index());
     });
   EXPECT_EQ(names.size(), kinds.size());
-  EXPECT_EQ(kinds.size(), std::variant_size_v<decltype(Op::kind)>) << "a kind that no tiny model has is not tested";
+  EXPECT_EQ(kinds.size(), std::variant_size_v<decltype(Op::kind)>) << "a kind that none of them has is not tested";
 }
 
 TEST(BoundAxes, HaveTheSameExtentInEveryArchitecture) {
-  for (const std::string& model : kTinyModels)
-    for_each_site(tiny(model), [&](const OpSite& site) {
+  for (const auto& description : descriptions())
+    for_each_site(description.second, [&](const OpSite& site) {
+      const std::string& model = description.first;
       const std::vector<BoundAxes> all = bound_axes(site);
       EXPECT_FALSE(all.empty()) << model << " " << site.op.output;
       for (const BoundAxes& axes : all) {
@@ -64,8 +85,8 @@ TEST(BoundAxes, HaveTheSameExtentInEveryArchitecture) {
 
 TEST(BoundAxes, LeaveOutNoAxisThatAValueHas) {
   std::set<std::string> free;
-  for (const std::string& model : kTinyModels)
-    for_each_site(tiny(model), [&](const OpSite& site) {
+  for (const auto& [model, spec] : descriptions())
+    for_each_site(spec, [&](const OpSite& site) {
       std::set<std::pair<std::size_t, std::size_t>> bound;
       for (const BoundAxes& axes : bound_axes(site))
         for (const AxisRun& run : axes)
@@ -142,6 +163,11 @@ TEST(StateSize, OfAScanDoesNotGrow) {
   const StateSize size = state_size(tiny("tiny-mamba"), 100'000);
   EXPECT_EQ(size.recurrent, 3u * ((3 - 1) * 96 + 8 * 96));
   EXPECT_EQ(size.total(), size.recurrent);
+}
+
+TEST(StateSize, OfAScanOfOneStepHasNoChannels) {
+  EXPECT_EQ(state_size(site_of(by_hand(), 0, "state"), 100).recurrent, 6u);
+  EXPECT_EQ(multiply_adds(site_of(by_hand(), 0, "state"), 7), 7u * 2 * 6);
 }
 
 TEST(MultiplyAdds, AreThoseOfProducts) {

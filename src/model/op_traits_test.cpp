@@ -18,28 +18,16 @@ namespace fs = std::filesystem;
 
 // One of each way in which a family can be stored.
 const std::vector<std::string> kTinyModels = {
-    "tiny-gpt2",    "tiny-llama-bias",      "tiny-llama-linear",    "tiny-mamba", "tiny-mistral",
-    "tiny-mixtral", "tiny-mixtral-stacked", "tiny-q8_0/model.gguf", "tiny-qwen3"};
+    "tiny-gpt2",    "tiny-itera-lite", "tiny-llama-bias",      "tiny-llama-linear",    "tiny-mamba",
+    "tiny-mistral", "tiny-mixtral",    "tiny-mixtral-stacked", "tiny-q8_0/model.gguf", "tiny-qwen3"};
 
 ModelSpec tiny(const std::string& name) {
   return describe_model(open_checkpoint(fs::path(QUERN_TESTDATA) / "runtime" / name));
 }
 
-// The kinds that no tiny model uses.
-ModelSpec by_hand() {
-  ModelSpec spec;
-  spec.extents = {{"hidden", 6}};
-  spec.weights = {{.role = "ssm.A_log", .tensor = "a", .axes = {{"state", 6}}},
-                  {.role = "ssm.D", .tensor = "d", .axes = {{"state", 6}}}};
-  spec.blocks = {
-      {"scan",
-       {{SharedStepScanOp{6}, {"hidden", "hidden"}, "state", {0}}, {ScaledAddOp{}, {"state", "hidden"}, "y", {1}}}}};
-  return spec;
-}
-
 // What the tests of all kinds loop over, by name.
 std::map<std::string, ModelSpec> descriptions() {
-  std::map<std::string, ModelSpec> all{{"by hand", by_hand()}};
+  std::map<std::string, ModelSpec> all;
   for (const std::string& model : kTinyModels) all[model] = tiny(model);
   return all;
 }
@@ -163,11 +151,8 @@ TEST(StateSize, OfAScanDoesNotGrow) {
   const StateSize size = state_size(tiny("tiny-mamba"), 100'000);
   EXPECT_EQ(size.recurrent, 3u * ((3 - 1) * 96 + 8 * 96));
   EXPECT_EQ(size.total(), size.recurrent);
-}
-
-TEST(StateSize, OfAScanOfOneStepHasNoChannels) {
-  EXPECT_EQ(state_size(site_of(by_hand(), 0, "state"), 100).recurrent, 6u);
-  EXPECT_EQ(multiply_adds(site_of(by_hand(), 0, "state"), 7), 7u * 2 * 6);
+  // 3 layers of 40 channels; their scans have 5 states in all, whatever the channels.
+  EXPECT_EQ(state_size(tiny("tiny-itera-lite"), 100).total(), 3u * ((3 - 1) * 40 + 5));
 }
 
 TEST(MultiplyAdds, AreThoseOfProducts) {
@@ -182,6 +167,8 @@ TEST(MultiplyAdds, AreThoseOfProducts) {
   EXPECT_EQ(multiply_adds(site_of(tiny("tiny-mixtral-stacked"), 1, "mlp.delta"), 7), 7u * 3 * 3 * 40 * 32);
   EXPECT_EQ(multiply_adds(site_of(tiny("tiny-mamba"), 1, "x.conv"), 5), 5u * 96 * 3);
   EXPECT_EQ(multiply_adds(site_of(tiny("tiny-mamba"), 1, "y"), 5), 5u * 3 * 96 * 8);
+  EXPECT_EQ(multiply_adds(site_of(tiny("tiny-itera-lite"), 1, "ssm.state"), 7), 7u * 2 * 5);
+  EXPECT_EQ(multiply_adds(site_of(tiny("tiny-itera-lite"), 2, "mlp.delta"), 7), 7u * 2 * 2 * 20 * 24);
 }
 
 TEST(Ends, AreTheEmbeddingAndTheHead) {

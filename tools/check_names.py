@@ -8,7 +8,7 @@ import sys
 import cpp_source
 
 CODEC = re.compile(r'(?:const(?:expr)?\s+Codec\s+k\w+\s*=?\s*(?:\{|\w+<\w+>(?:::codec)?\()|\bint4\()\s*(?:\.name\s*=\s*)?"([^"]+)"')
-ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|gpt2", re.I)
+ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|gpt2|itera_?lite", re.I)
 
 # Where a codec's name may stand: its own layer, what a format calls its types, the schemes.
 CODEC_FILES = re.compile(r"src/codec/|src/format/[^/]*types[^/]*$|src/format/compressed_tensors\.h$|src/plan/\w+_mixes\.cpp$")

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "format/load_tokenizer.h"
 #include "model/checkpoint_weights.h"
 #include "quern/error.h"
 
@@ -67,6 +68,20 @@ void describe_without_config(const Checkpoint& checkpoint, Inspection& result) {
   }
 }
 
+std::optional<UnusedRows> unused_rows(const Checkpoint& checkpoint, const ModelSpec& spec) {
+  const SourceTokenizer tokenizer(checkpoint);
+  if (!tokenizer.problem().empty()) return std::nullopt;
+  const Weight& embedding = spec.embedding();
+  const RowLayout layout = embedding.layout();
+  const auto& pieces = tokenizer.get().vocabulary().pieces;
+  const auto used = static_cast<std::uint64_t>(
+      std::ranges::count_if(pieces, [](const auto& p) { return p.type != Vocabulary::PieceType::kUnused; }));
+  if (used >= layout.rows) return std::nullopt;
+  UnusedRows unused{layout.rows - used, layout.rows, (layout.rows - used) * layout.cols, 0};
+  for (const Weight& weight : spec.weights) unused.of_parameters += weight.elements();
+  return unused;
+}
+
 }  // namespace
 
 Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOptions& options) {
@@ -91,6 +106,7 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
     add_roles(checkpoint, *model, result);
     result.memory = estimate_memory(CheckpointWeights(checkpoint), *model, options.context);
   }
+  if (result.spec) result.unused_rows = unused_rows(checkpoint, *result.spec);
   result.duplicates = find_duplicates(checkpoint, kDuplicateBytes);
   return result;
 }

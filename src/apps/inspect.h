@@ -25,6 +25,12 @@ struct ExtentDifference {
   std::string claimed_by, shown_by;  // evidence of both
 };
 
+// Rows of an embedding for ids that the tokenizer has no text for.
+struct UnusedRows {
+  std::uint64_t rows = 0, of = 0;
+  std::uint64_t parameters = 0, of_parameters = 0;  // of these rows, and of all weights
+};
+
 struct Inspection {
   std::string path, format;
   std::uint64_t file_bytes = 0;
@@ -37,6 +43,7 @@ struct Inspection {
   std::vector<std::string> unmatched;  // without a spec: tensors that no architecture has a place for
   DuplicateTensors duplicates;
   std::optional<MemoryEstimate> memory;
+  std::optional<UnusedRows> unused_rows;  // absent: none, or without a tokenizer or a spec
   std::vector<TensorEntry> tensors;
   TensorSums total;
 

@@ -41,6 +41,13 @@ Json duplicates_json(const DuplicateTensors& duplicates) {
   return Json::object({{"groups", std::move(groups)}, {"unread", names_json(duplicates.unread)}});
 }
 
+Json unused_json(const UnusedRows& unused) {
+  return Json::object({{"rows", unused.rows},
+                       {"of", unused.of},
+                       {"parameters", unused.parameters},
+                       {"of_parameters", unused.of_parameters}});
+}
+
 Json memory_json(const MemoryEstimate& m) {
   return Json::object({{"context", m.context},
                        {"made_for", m.made_for},
@@ -70,6 +77,7 @@ Json to_json(const Inspection& i) {
                        {"differences", differences_json(i)},
                        {"unmatched", names_json(i.unmatched)},
                        {"duplicates", duplicates_json(i.duplicates)},
+                       {"rows_without_token", i.unused_rows ? unused_json(*i.unused_rows) : Json()},
                        {"memory", i.memory ? memory_json(*i.memory) : Json()},
                        {"tensors", tensors_json(i)}});
 }

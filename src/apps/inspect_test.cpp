@@ -72,6 +72,26 @@ TEST(Inspect, ShowsEachExtentWithItsEvidence) {
   EXPECT_FALSE(json.at("model").at("evidence").as_array().empty());
 }
 
+TEST(Inspect, RowsWithoutATokenAreCounted) {
+  const ScratchFolder scratch;
+  const fs::path model = scratch.copy(tiny("tiny-itera-lite"));
+  EXPECT_FALSE(inspect_checkpoint(model, {}).unused_rows) << "without a tokenizer";
+  scratch.write("tiny-itera-lite/tokenizer_other.json", R"({"vocab_size": 96, "token_to_id": {"<UNK>": 0, "a": 1}})");
+  EXPECT_FALSE(inspect_checkpoint(model, {}).unused_rows) << "of another model";
+  scratch.write("tiny-itera-lite/tokenizer_own.json",
+                R"({"vocab_size": 120, "token_to_id": {"<UNK>": 0, "a": 1, "b": 2}})");
+  const Inspection inspection = inspect_checkpoint(model, {});
+  ASSERT_TRUE(inspection.unused_rows);
+  EXPECT_EQ(inspection.unused_rows->rows, 117u);
+  EXPECT_EQ(inspection.unused_rows->parameters, 117u * 24);
+  std::uint64_t parameters = 0;
+  for (const Weight& weight : inspection.spec->weights) parameters += weight.elements();
+  EXPECT_EQ(inspection.unused_rows->of_parameters, parameters);
+  expect_parts(describe(inspection, InspectDetail::kSummary),
+               {"117 of 120 embedding rows (", "% of the parameters) have no token"});
+  EXPECT_EQ(to_json(inspection).at("rows_without_token").at("of").as_uint64(), 120u);
+}
+
 TEST(Inspect, TensorsWithoutAPlaceAreNamed) {
   const ScratchFolder scratch;
   RawModel model = raw_model(tiny("tiny-mistral"));

@@ -68,6 +68,12 @@ std::string duplicate_lines(const Inspection& i) {
          list("tensors that begin alike, too large to be compared", i.duplicates.unread);
 }
 
+std::string unused_lines(const UnusedRows& unused) {
+  const double share = static_cast<double>(unused.parameters) / static_cast<double>(unused.of_parameters);
+  return fmt::format("\n{} of {} embedding rows ({:.1f}% of the parameters) have no token\n", unused.rows, unused.of,
+                     100 * share);
+}
+
 std::string memory_lines(const MemoryEstimate& m) {
   std::string text = "\nmemory for one sequence, bytes";
   if (m.context) text += fmt::format(" at a context of {} tokens", m.context);
@@ -88,6 +94,7 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   text += architecture_lines(i);
   if (!i.by_role.empty()) text += sums_table("role", i.by_role, i.total.elements);
   text += sums_table("stored as", i.by_encoding, i.total.elements);
+  if (i.unused_rows) text += unused_lines(*i.unused_rows);
   if (i.memory) text += memory_lines(*i.memory);
   text += duplicate_lines(i) + list("tensors without a place in a known architecture", i.unmatched);
   if (detail == InspectDetail::kTensors) {

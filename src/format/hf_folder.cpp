@@ -82,6 +82,10 @@ HfFiles find_hf_weights(const fs::path& folder) {
        kWeights, kIndexSuffix);
 }
 
+bool is_word_list_name(std::string_view name) {
+  return name.starts_with("tokenizer_") && name.ends_with(".json") && name != "tokenizer_config.json";
+}
+
 std::vector<SourceFile> find_hf_companions(const fs::path& folder) {
   std::vector<SourceFile> found;
   for (const Companion& companion : kCompanions) {
@@ -89,6 +93,9 @@ std::vector<SourceFile> find_hf_companions(const fs::path& folder) {
     const fs::path path = folder / companion.name;
     if (fs::is_regular_file(path, ec)) found.push_back({path, fs::file_size(path), companion.role});
   }
+  for (const fs::path& path : files_ending(folder, ".json"))
+    if (is_word_list_name(path.filename().string()))
+      found.push_back({path, fs::file_size(path), SourceFile::Role::kTokenizer});
   return found;
 }
 

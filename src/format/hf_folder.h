@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 #include <vector>
 
 #include "format/checkpoint.h"
@@ -20,6 +21,9 @@ bool holds_hf_weights(const std::filesystem::path& folder);
 // Error(kInput) when the folder holds no safetensors weights, several models, or the index names a file that is
 // missing.
 HfFiles find_hf_weights(const std::filesystem::path& folder);
+
+// Whether a file is called as a list of words or characters is: "tokenizer_tiny.json".
+bool is_word_list_name(std::string_view name);
 
 // Configuration, index and tokenizer files that lie in the folder.
 std::vector<SourceFile> find_hf_companions(const std::filesystem::path& folder);

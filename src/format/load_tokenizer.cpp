@@ -1,15 +1,19 @@
 // Looks among the checkpoint's files first, then in its metadata.
 #include "format/load_tokenizer.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "format/hf_folder.h"
 #include "format/special_tokens.h"
 #include "format/vocabulary_gguf.h"
 #include "text/added_tokens.h"
 #include "text/sentencepiece_proto.h"
 #include "text/tokenizer_json.h"
+#include "text/word_list.h"
 
 namespace quern {
 namespace {
@@ -137,6 +141,33 @@ Tokenizer load_vocabulary_files(const SourceFile& vocab, const SourceFile& merge
   return companions.finish(std::move(vocabulary));
 }
 
+std::vector<const SourceFile*> word_lists(const Checkpoint& checkpoint) {
+  std::vector<const SourceFile*> lists;
+  for (const SourceFile& file : checkpoint.files())
+    if (file.role == SourceFile::Role::kTokenizer && is_word_list_name(file.path.filename().string()))
+      lists.push_back(&file);
+  return lists;
+}
+
+bool has_matrix_of(const Checkpoint& checkpoint, std::size_t rows) {
+  return std::ranges::any_of(checkpoint.tensors(), [&](const TensorEntry& entry) {
+    return entry.shape.size() == 2 && entry.shape[0] == rows;
+  });
+}
+
+// Several may lie in one folder, for as many models: a list belongs to an embedding with as many rows.
+Tokenizer load_word_list(const std::vector<const SourceFile*>& lists, const Companions& companions) {
+  std::string sizes;
+  for (const SourceFile* file : lists) {
+    Vocabulary vocabulary;
+    read_file(file, [&](const std::string& text) { vocabulary = parse_word_list(text); });
+    if (has_matrix_of(companions.checkpoint, vocabulary.pieces.size())) return companions.finish(std::move(vocabulary));
+    sizes += fmt::format("{}{} has {} ids", sizes.empty() ? "" : ", ", file->path.string(), vocabulary.pieces.size());
+  }
+  fail(ErrorCode::kInput, "the list of words belongs to another model than {}: {}, and no matrix has as many rows",
+       companions.checkpoint.path().string(), sizes);
+}
+
 }  // namespace
 
 Tokenizer load_tokenizer(const Checkpoint& checkpoint) {
@@ -146,21 +177,22 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint) {
   const SourceFile* vocab = find_file(checkpoint, "vocab.json");
   const SourceFile* merges = find_file(checkpoint, "merges.txt");
   if (vocab && merges) return load_vocabulary_files(*vocab, *merges, companions);
+  if (const auto lists = word_lists(checkpoint); !lists.empty()) return load_word_list(lists, companions);
   if (checkpoint.metadata().find("tokenizer.ggml.model")) {
     return with_context(fmt::format("while reading the vocabulary of {}", checkpoint.path().string()),
                         [&] { return Tokenizer::from_vocabulary(vocabulary_of(checkpoint.metadata())); });
   }
   fail(ErrorCode::kInput,
        "{} has no tokenizer; supported are tokenizer.model (sentencepiece), tokenizer.json or vocab.json with "
-       "merges.txt "
-       "(byte-level BPE) beside the weights, and the vocabulary inside a GGUF file",
+       "merges.txt (byte-level BPE), tokenizer_NAME.json (a list of words or characters) beside the weights, and the "
+       "vocabulary inside a GGUF file",
        checkpoint.path().string());
 }
 
 bool has_tokenizer(const Checkpoint& checkpoint) {
   const bool is_a_list = find_file(checkpoint, "vocab.json") && find_file(checkpoint, "merges.txt");
   return is_a_list || find_file(checkpoint, "tokenizer.model") || find_file(checkpoint, "tokenizer.json") ||
-         checkpoint.metadata().find("tokenizer.ggml.model");
+         !word_lists(checkpoint).empty() || checkpoint.metadata().find("tokenizer.ggml.model");
 }
 
 std::optional<std::string> chat_template(const Checkpoint& checkpoint) {

@@ -33,10 +33,28 @@ void gelu_tanh(std::span<const float> x, std::span<float> out) {
   }
 }
 
+void gelu_exact(std::span<const float> x, std::span<float> out) {
+  constexpr float kFar = 13.0f;  // the tail beyond it is below 1e-37
+  const float* from = x.data();
+  float* to = out.data();
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const float v = from[i], magnitude = v < 0 ? -v : v, near = magnitude > kFar ? kFar : magnitude;
+    const float tail = 0.5f * lane_erfc(near * 0.707106781f);
+    to[i] = v * (v < 0 ? tail : 1.0f - tail);
+  }
+}
+
 void add(std::span<const float> a, std::span<const float> b, std::span<float> out) {
   const float *x = a.data(), *y = b.data();
   float* to = out.data();
   for (std::size_t i = 0; i < out.size(); ++i) to[i] = x[i] + y[i];
+}
+
+void add_scaled(std::span<const float> a, std::span<const float> scale, std::span<const float> b,
+                std::span<float> out) {
+  const float *x = a.data(), *factor = scale.data(), *y = b.data();
+  float* to = out.data();
+  for (std::size_t i = 0; i < out.size(); ++i) to[i] = x[i] + factor[i] * y[i];
 }
 
 void add_bias(std::span<const float> bias, MutableMatrixView to) {

@@ -17,8 +17,15 @@ void silu(std::span<const float> x, std::span<float> out);
 // REQUIRES: equal sizes.
 void gelu_tanh(std::span<const float> x, std::span<float> out);
 
+// out = x/2 * (1 + erf(x / sqrt(2))), PyTorch's GELU, to 1e-6 relative for x >= 0, 2e-7 x^2 more below. `out` may be x.
+// REQUIRES: equal sizes.
+void gelu_exact(std::span<const float> x, std::span<float> out);
+
 // out = a + b. REQUIRES: equal sizes.
 void add(std::span<const float> a, std::span<const float> b, std::span<float> out);
+
+// out = a + scale * b. REQUIRES: equal sizes.
+void add_scaled(std::span<const float> a, std::span<const float> scale, std::span<const float> b, std::span<float> out);
 
 // Adds `bias` to every row. REQUIRES: one value per column.
 void add_bias(std::span<const float> bias, MutableMatrixView to);

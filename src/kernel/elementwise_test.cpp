@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -70,6 +71,28 @@ TEST(Activations, GeluMatchesDoubleEverywhere) {
   }
 }
 
+TEST(Activations, ExactGeluMatchesErfc) {
+  std::vector<float> x, out;
+  for (float v = -12.9f; v < 14.0f; v += 0.0013f) x.push_back(v);
+  out = x;
+  gelu_exact(out, out);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double v = x[i], exact = v / 2 * std::erfc(-v / std::numbers::sqrt2);
+    ASSERT_NEAR(out[i], exact, (1e-6 + 2e-7 * std::min(v, 0.0) * v) * std::abs(exact)) << v;
+  }
+}
+
+TEST(Activations, FarValuesOfTheExactGelu) {
+  std::vector<float> out{-3e38f, -20.0f, -0.0f, 20.0f, 3e38f, std::nanf("")};
+  gelu_exact(out, out);
+  EXPECT_NEAR(out[0], 0.0f, 10.0f);
+  EXPECT_NEAR(out[1], 0.0f, 1e-30f);
+  EXPECT_EQ(out[2], 0.0f);
+  EXPECT_EQ(out[3], 20.0f);
+  EXPECT_EQ(out[4], 3e38f);
+  EXPECT_TRUE(std::isnan(out[5]));
+}
+
 TEST(Activations, FarValuesStayFiniteAndNanStays) {
   std::vector<float> out{-3e38f, -20.0f, 20.0f, 3e38f, std::nanf("")};
   gelu_tanh(out, out);
@@ -83,6 +106,12 @@ TEST(Activations, FarValuesStayFiniteAndNanStays) {
   EXPECT_NEAR(out[0], 0.0f, 1e-30);
   EXPECT_EQ(out[2], 20.0f);
   EXPECT_TRUE(std::isnan(out[4]));
+}
+
+TEST(AddScaled, ScalesTheSecondAlone) {
+  std::vector<float> out(3);
+  add_scaled(std::vector<float>{1, 2, 3}, std::vector<float>{0, -2, 0.5}, std::vector<float>{7, 4, 8}, out);
+  EXPECT_EQ(out, (std::vector<float>{1, -6, 7}));
 }
 
 TEST(AddBias, AddsToEveryRow) {

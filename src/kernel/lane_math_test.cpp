@@ -63,6 +63,17 @@ TEST(LaneSoftplus, IsTheArgumentFarAboveZeroAndNanStays) {
   for (const float x : {-INFINITY, std::nanf(""), -std::nanf("1")}) EXPECT_TRUE(std::isnan(lane_softplus(x)));
 }
 
+TEST(LaneErfc, IsWithinItsErrorOverTheWholeRange) {
+  double near = 0, far = 0;
+  for (float x = 0; x <= 9.1f; x += 1.7e-5f) {
+    const double exact = std::erfc(double{x});
+    (x > 2 ? far : near) = std::max(x > 2 ? far : near, std::abs(lane_erfc(x) - exact) / exact);
+  }
+  EXPECT_LT(near, 5e-7);
+  EXPECT_LT(far, 5e-6);
+  EXPECT_TRUE(std::isnan(lane_erfc(std::nanf(""))));
+}
+
 TEST(LaneSum, CountsEveryTermOnce) {
   for (std::size_t count = 0; count < 70; ++count)
     EXPECT_EQ(lane_sum(count, [](std::size_t i) { return static_cast<float>(i + 1); }),

@@ -12,7 +12,7 @@ namespace quern {
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama, &kMixtral, &kQwen3, &kGpt2, &kMamba,
+    &kLlama, &kMixtral, &kQwen3, &kGpt2, &kMamba, &kIteraLite,
 };
 
 std::string known_names() {

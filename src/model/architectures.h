@@ -6,6 +6,6 @@
 
 namespace quern {
 
-extern const Architecture kLlama, kQwen3, kMixtral, kGpt2, kMamba;
+extern const Architecture kLlama, kQwen3, kMixtral, kGpt2, kMamba, kIteraLite;
 
 }  // namespace quern

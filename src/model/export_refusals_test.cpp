@@ -51,6 +51,11 @@ TEST(ExportRefusals, MambaOfAnotherExpansion) {
   expect_infeasible(model, "the model has 96 inner channels for 32 hidden ones");
 }
 
+TEST(ExportRefusals, IteraLiteAltogether) {
+  expect_infeasible(without_weights(std::filesystem::path(QUERN_TESTDATA) / "runtime" / "tiny-itera-lite"),
+                    "no runtime of GGUF files knows models of the family itera_lite");
+}
+
 TEST(ExportRefusals, Gpt2WithAnotherScaleOfItsAttention) {
   FakeModel model = converted("tiny-gpt2");
   model.config.set("scale_attn_by_inverse_layer_idx", true);

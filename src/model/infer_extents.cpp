@@ -67,10 +67,37 @@ std::optional<std::uint64_t> solve(const HyperParameters& parameters, std::strin
   return (extent - constant) / slope;
 }
 
+std::uint64_t layers_of(const HyperParameters& parameters) {
+  return parameters.knows("layers") ? parameters["layers"] : 1;
+}
+
+// The row's tensor in the first layer that has it (expert 0's); null: none does.
+const TensorEntry* first_tensor(const HyperParameters& parameters, const Naming& naming, const TensorRow& row) {
+  const Checkpoint& checkpoint = parameters.checkpoint();
+  if (row.place == TensorRow::Place::kModel) return checkpoint.find(expert_name(naming.name_of(row, -1), 0));
+  for (std::uint64_t layer = 0; layer < layers_of(parameters); ++layer)
+    if (const auto* entry = checkpoint.find(expert_name(naming.name_of(row, static_cast<std::int32_t>(layer)), 0)))
+      return entry;
+  return nullptr;
+}
+
+// The experts of the first layer that has some of this row.
+void count_experts(HyperParameters& parameters, const Naming& naming, const TensorRow& row) {
+  const std::string_view name = row.transformers;
+  const std::size_t star = name.find('*');
+  if (naming.gguf || star == std::string_view::npos) return;
+  for (std::uint64_t layer = 0; layer < layers_of(parameters) && !parameters.knows("experts"); ++layer) {
+    const std::string prefix = fmt::format("{}{}.{}", naming.layers, layer, name.substr(0, star));
+    if (const std::uint64_t experts = count_indices(parameters.checkpoint(), prefix))
+      parameters.infer("experts", experts, fmt::format("names {}0 to {}{}", prefix, prefix, experts - 1));
+  }
+}
+
 bool solve_row(HyperParameters& parameters, const Naming& naming, const TensorRow& row) {
-  const std::string name = expert_name(naming.name_of(row, row.place == TensorRow::Place::kLayer ? 0 : -1), 0);
-  const TensorEntry* entry = parameters.checkpoint().find(name);
   const std::vector<std::string_view> axes = stored_axes(row, naming);
+  if (std::ranges::all_of(axes, [&](std::string_view axis) { return only_unknown(parameters, axis).empty(); }))
+    return false;
+  const TensorEntry* entry = first_tensor(parameters, naming, row);
   if (!entry || entry->shape.size() != axes.size()) return false;
   bool solved = false;
   for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -78,8 +105,8 @@ bool solve_row(HyperParameters& parameters, const Naming& naming, const TensorRo
     if (unknown.empty()) continue;
     const auto value = solve(parameters, axes[i], unknown, entry->shape[i]);
     if (!value) continue;
-    const std::string source = fmt::format("{} is {}, axis {} is {}{}", name, to_string(entry->shape), i, axes[i],
-                                           known_factors(parameters, axes[i]));
+    const std::string source = fmt::format("{} is {}, axis {} is {}{}", entry->name, to_string(entry->shape), i,
+                                           axes[i], known_factors(parameters, axes[i]));
     if (rests_on_assumption(parameters, axes[i]))
       parameters.assume(std::string(unknown), *value, source);
     else
@@ -96,14 +123,7 @@ void infer_extents(HyperParameters& parameters, const Naming& naming, const std:
   if (!parameters.knows("layers"))
     if (const std::uint64_t layers = count_indices(checkpoint, naming.layers))
       parameters.infer("layers", layers, fmt::format("names {}0 to {}{}", naming.layers, naming.layers, layers - 1));
-  for (const TensorRow& row : rows) {
-    const std::string_view name = row.transformers;
-    const std::size_t star = name.find('*');
-    if (naming.gguf || star == std::string_view::npos || parameters.knows("experts")) continue;
-    const std::string prefix = naming.layers + "0." + std::string(name.substr(0, star));
-    if (const std::uint64_t experts = count_indices(checkpoint, prefix))
-      parameters.infer("experts", experts, fmt::format("names {}0 to {}{}", prefix, prefix, experts - 1));
-  }
+  for (const TensorRow& row : rows) count_experts(parameters, naming, row);
   for (bool progress = true; progress;) {
     progress = false;
     for (const TensorRow& row : rows) progress = solve_row(parameters, naming, row) || progress;

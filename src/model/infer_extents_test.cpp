@@ -1,6 +1,7 @@
 // Extents from names and shapes alone, on the shapes of the tiny models of every family.
 #include "model/infer_extents.h"
 
+#include <algorithm>
 #include <set>
 
 #include "model/converted_fixture.h"
@@ -39,6 +40,22 @@ TEST(InferExtents, CountsAndSolvesUntilNothingNewIsKnown) {
                                                             {"hidden", 8}, {"inner", 12},  {"state", 4},
                                                             {"rank", 5},   {"wide", 7}};
   for (const auto& [name, value] : expected) EXPECT_EQ(p[name], value) << name;
+}
+
+TEST(InferExtents, FindsWhatTheFirstLayerLacks) {
+  Shapes late = shapes();
+  for (const char* name : {"a", "experts.0.w.weight", "experts.1.w.weight"}) {
+    late[std::string("m.layers.1.") + name] = late.at(std::string("m.layers.0.") + name);
+    late.erase(std::string("m.layers.0.") + name);
+  }
+  const Checkpoint checkpoint = FakeModel{Json(), {}, late}.open();
+  HyperParameters p(checkpoint, "", ConfigUse::kIgnore);
+  infer_extents(p, kNaming, rows());
+  EXPECT_EQ(p["experts"], 2u);
+  EXPECT_EQ(p["wide"], 7u);
+  EXPECT_EQ(p["state"], 4u);
+  EXPECT_EQ(std::ranges::find(p.evidence(), "wide", &Evidence::property)->source,
+            "m.layers.1.experts.0.w.weight is [7, 8], axis 0 is wide");
 }
 
 TEST(InferExtents, LeavesWhatIsKnownAlone) {

@@ -86,19 +86,30 @@ struct SelectiveScanOp {  // Mamba-1; inputs x [inner], dt [inner] before softpl
   std::uint32_t state = 0;
   Decay decay = Decay::kLog;
 };
-struct ExpertsOp {  // gated MLPs, of which each token passes the `used` with the largest router logits, weighted by
-                    // their softmax. inputs x, router logits. weights gate, up, down, or gate and up in one (first the
-                    // rows of gate, then of up, for each expert) and down
-  std::uint32_t experts = 0, used = 0;
+struct SharedStepScanOp {  // h_t = exp(step_t A) h_{t-1} + step_t u_t with A = -exp(weights[0]) [state] and step_t the
+                           // mean over the columns of softplus(dt_t); inputs u [state], dt before softplus. Output h
+  std::uint32_t state = 0;
 };
-struct SiluOp {};     // x * sigmoid(x)
-struct GeluOp {};     // the tanh form: x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))
-struct SiluMulOp {};  // silu(inputs[0]) * inputs[1]
-struct AddOp {};      // inputs[0] + inputs[1]
+struct ExpertsOp {  // MLPs, of which each token passes the `used` with the largest router logits, weighted by their
+                    // softmax. inputs x, router logits
+  // kGated: silu(gate) * up; weights gate, up, down, or gate and up in one (first the rows of gate, then of up, for
+  // each expert) and down. kGelu: the exact GELU of up; weights up, down
+  enum class Inner { kGated, kGelu };
+  std::uint32_t experts = 0, used = 0;
+  Inner inner = Inner::kGated;
+};
+struct SiluOp {};  // x * sigmoid(x)
+struct GeluOp {    // x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))), or exactly: x/2 * (1 + erf(x / sqrt(2)))
+  enum class Form { kTanh, kExact };
+  Form form = Form::kTanh;
+};
+struct SiluMulOp {};    // silu(inputs[0]) * inputs[1]
+struct AddOp {};        // inputs[0] + inputs[1]
+struct ScaledAddOp {};  // inputs[0] + weights[0] * inputs[1], a scale for each column
 
 struct Op {
   std::variant<EmbedOp, PositionsOp, RmsNormOp, LayerNormOp, LinearOp, SliceOp, RopeOp, AttentionOp, CausalConvOp,
-               SelectiveScanOp, ExpertsOp, SiluOp, GeluOp, SiluMulOp, AddOp>
+               SelectiveScanOp, SharedStepScanOp, ExpertsOp, SiluOp, GeluOp, SiluMulOp, AddOp, ScaledAddOp>
       kind;
   std::vector<std::string> inputs;  // names of values; "ids" are the token ids
   std::string output;

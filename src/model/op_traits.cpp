@@ -272,6 +272,24 @@ constexpr OpTraits<SelectiveScanOp> kSelectiveScan = {
         },
 };
 
+constexpr OpTraits<SharedStepScanOp> kSharedStepScan = {
+    .name = "shared_step_scan",
+    .fields = [](const SharedStepScanOp& op) { return Json::Object{{"state", op.state}}; },
+    .takes = Takes::kValues,
+    .width = kSameWidth,
+    .state = [](const SharedStepScanOp& op, const OpSite&, std::uint64_t) { return StateSize{.recurrent = op.state}; },
+    .length = Length::kAny,
+    .scratch = kNoScratch,
+    // Each number of the state decays and takes in its input.
+    .multiply_adds = [](const SharedStepScanOp& op, const OpSite&,
+                        std::uint64_t tokens) { return 2 * tokens * op.state; },
+    .read = kAll,
+    .heard = Heard::kNothing,
+    .decay = [](const SharedStepScanOp&) { return std::optional(DecayWeight{0, SelectiveScanOp::Decay::kLog}); },
+    // The columns of dt are averaged, so that nothing else goes with them.
+    .axes = [](const SharedStepScanOp&, const OpSite& at) { return Axes{with_weights({input(0), output()}, at)}; },
+};
+
 // Gathered rows, gate, up and their product, of all the experts that a token passes.
 std::uint64_t experts_scratch(const ExpertsOp& op, const OpSite& at) {
   const std::uint64_t inner = at.weight(at.op.weights.size() - 1).axes.at(2).extent;
@@ -284,7 +302,7 @@ std::uint64_t experts_products(const ExpertsOp& op, const OpSite& at, std::uint6
   return tokens * op.used * of_expert;
 }
 
-Axes experts_axes(const ExpertsOp&, const OpSite& at) {
+Axes experts_axes(const ExpertsOp& op, const OpSite& at) {
   const std::size_t down = at.op.weights.size() - 1;
   const std::uint64_t width = at.weight(down).axes.at(2).extent;
   BoundAxes hidden{input(0)}, inner{weight(down, 2)}, experts{input(1), weight(down, 0)};
@@ -293,13 +311,20 @@ Axes experts_axes(const ExpertsOp&, const OpSite& at) {
     experts.push_back(weight(i, 0));
     inner.push_back(part(weight(i, 1), 0, width));
   }
-  if (down == 1) inner.push_back(part(weight(0, 1), width, width));  // up below gate
+  if (down == 1 && op.inner == ExpertsOp::Inner::kGated)
+    inner.push_back(part(weight(0, 1), width, width));  // up below gate
   return {hidden, inner, experts, {weight(down, 1), output()}};
+}
+
+Json::Object experts_fields(const ExpertsOp& op) {
+  Json::Object out{{"experts", op.experts}, {"used", op.used}};
+  if (op.inner == ExpertsOp::Inner::kGelu) out.emplace_back("inner", "gelu");
+  return out;
 }
 
 constexpr OpTraits<ExpertsOp> kExperts = {
     .name = "experts",
-    .fields = [](const ExpertsOp& op) { return Json::Object{{"experts", op.experts}, {"used", op.used}}; },
+    .fields = experts_fields,
     .takes = Takes::kValues,
     .width = [](const ExpertsOp&, const OpSite& at) { return at.weight(at.op.weights.size() - 1).axes.at(1).extent; },
     .state = kNoState,
@@ -312,12 +337,12 @@ constexpr OpTraits<ExpertsOp> kExperts = {
     .axes = experts_axes,
 };
 
-// Element by element: each column of the output is made from the same column of every input.
+// Element by element: each column of the output is made from the same column of every input, and of a weight.
 template <typename Kind>
-constexpr OpTraits<Kind> element_wise(const char* name) {
+constexpr OpTraits<Kind> element_wise(const char* name, Json::Object (*fields)(const Kind&) = kNoFields) {
   return {
       .name = name,
-      .fields = kNoFields,
+      .fields = fields,
       .takes = Takes::kValues,
       .width = kSameWidth,
       .state = kNoState,
@@ -331,15 +356,21 @@ constexpr OpTraits<Kind> element_wise(const char* name) {
           [](const Kind&, const OpSite& at) {
             BoundAxes axes{output()};
             for (std::size_t i = 0; i < at.widths.size(); ++i) axes.push_back(input(i));
-            return Axes{axes};
+            return Axes{with_weights(axes, at)};
           },
   };
 }
 
+Json::Object gelu_fields(const GeluOp& op) {
+  if (op.form == GeluOp::Form::kTanh) return {};
+  return {{"form", "exact"}};
+}
+
 constexpr OpTraits<SiluOp> kSilu = element_wise<SiluOp>("silu");
-constexpr OpTraits<GeluOp> kGelu = element_wise<GeluOp>("gelu");
+constexpr OpTraits<GeluOp> kGelu = element_wise<GeluOp>("gelu", gelu_fields);
 constexpr OpTraits<SiluMulOp> kSiluMul = element_wise<SiluMulOp>("silu_mul");
 constexpr OpTraits<AddOp> kAdd = element_wise<AddOp>("add");
+constexpr OpTraits<ScaledAddOp> kScaledAdd = element_wise<ScaledAddOp>("scaled_add");
 
 // One row for each alternative of Op::kind, in its order; anything else does not compile.
 template <typename Variant>
@@ -348,9 +379,9 @@ template <typename... Kinds>
 struct TableOf<std::variant<Kinds...>> {
   using Type = std::tuple<OpTraits<Kinds>...>;
 };
-constexpr TableOf<decltype(Op::kind)>::Type kRows{kEmbed,   kPositions, kRmsNorm,   kLayerNorm,  kLinear,
-                                                  kSlice,   kRope,      kAttention, kCausalConv, kSelectiveScan,
-                                                  kExperts, kSilu,      kGelu,      kSiluMul,    kAdd};
+constexpr TableOf<decltype(Op::kind)>::Type kRows{
+    kEmbed,         kPositions,      kRmsNorm, kLayerNorm, kLinear, kSlice,   kRope, kAttention, kCausalConv,
+    kSelectiveScan, kSharedStepScan, kExperts, kSilu,      kGelu,   kSiluMul, kAdd,  kScaledAdd};
 
 // question(kind, its row)
 template <typename Question>

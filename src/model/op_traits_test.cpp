@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 
@@ -17,11 +18,18 @@ namespace fs = std::filesystem;
 
 // One of each way in which a family can be stored.
 const std::vector<std::string> kTinyModels = {
-    "tiny-gpt2",    "tiny-llama-bias",      "tiny-llama-linear",    "tiny-mamba", "tiny-mistral",
-    "tiny-mixtral", "tiny-mixtral-stacked", "tiny-q8_0/model.gguf", "tiny-qwen3"};
+    "tiny-gpt2",    "tiny-itera-lite", "tiny-llama-bias",      "tiny-llama-linear",    "tiny-mamba",
+    "tiny-mistral", "tiny-mixtral",    "tiny-mixtral-stacked", "tiny-q8_0/model.gguf", "tiny-qwen3"};
 
 ModelSpec tiny(const std::string& name) {
   return describe_model(open_checkpoint(fs::path(QUERN_TESTDATA) / "runtime" / name));
+}
+
+// What the tests of all kinds loop over, by name.
+std::map<std::string, ModelSpec> descriptions() {
+  std::map<std::string, ModelSpec> all;
+  for (const std::string& model : kTinyModels) all[model] = tiny(model);
+  return all;
 }
 
 template <typename Visit>
@@ -40,18 +48,19 @@ OpSite site_of(const ModelSpec& spec, std::size_t block, const std::string& outp
 TEST(OpKinds, HaveNamesOfTheirOwn) {
   std::set<std::string> names;
   std::set<std::size_t> kinds;
-  for (const std::string& model : kTinyModels)
-    for_each_site(tiny(model), [&](const OpSite& site) {
+  for (const auto& [model, spec] : descriptions())
+    for_each_site(spec, [&](const OpSite& site) {
       names.insert(kind_fields(site.op).front().second.as_string());
       kinds.insert(site.op.kind.index());
     });
   EXPECT_EQ(names.size(), kinds.size());
-  EXPECT_EQ(kinds.size(), std::variant_size_v<decltype(Op::kind)>) << "a kind that no tiny model has is not tested";
+  EXPECT_EQ(kinds.size(), std::variant_size_v<decltype(Op::kind)>) << "a kind that none of them has is not tested";
 }
 
 TEST(BoundAxes, HaveTheSameExtentInEveryArchitecture) {
-  for (const std::string& model : kTinyModels)
-    for_each_site(tiny(model), [&](const OpSite& site) {
+  for (const auto& description : descriptions())
+    for_each_site(description.second, [&](const OpSite& site) {
+      const std::string& model = description.first;
       const std::vector<BoundAxes> all = bound_axes(site);
       EXPECT_FALSE(all.empty()) << model << " " << site.op.output;
       for (const BoundAxes& axes : all) {
@@ -64,8 +73,8 @@ TEST(BoundAxes, HaveTheSameExtentInEveryArchitecture) {
 
 TEST(BoundAxes, LeaveOutNoAxisThatAValueHas) {
   std::set<std::string> free;
-  for (const std::string& model : kTinyModels)
-    for_each_site(tiny(model), [&](const OpSite& site) {
+  for (const auto& [model, spec] : descriptions())
+    for_each_site(spec, [&](const OpSite& site) {
       std::set<std::pair<std::size_t, std::size_t>> bound;
       for (const BoundAxes& axes : bound_axes(site))
         for (const AxisRun& run : axes)
@@ -142,6 +151,8 @@ TEST(StateSize, OfAScanDoesNotGrow) {
   const StateSize size = state_size(tiny("tiny-mamba"), 100'000);
   EXPECT_EQ(size.recurrent, 3u * ((3 - 1) * 96 + 8 * 96));
   EXPECT_EQ(size.total(), size.recurrent);
+  // 3 layers of 40 channels; their scans have 5 states in all, whatever the channels.
+  EXPECT_EQ(state_size(tiny("tiny-itera-lite"), 100).total(), 3u * ((3 - 1) * 40 + 5));
 }
 
 TEST(MultiplyAdds, AreThoseOfProducts) {
@@ -156,6 +167,8 @@ TEST(MultiplyAdds, AreThoseOfProducts) {
   EXPECT_EQ(multiply_adds(site_of(tiny("tiny-mixtral-stacked"), 1, "mlp.delta"), 7), 7u * 3 * 3 * 40 * 32);
   EXPECT_EQ(multiply_adds(site_of(tiny("tiny-mamba"), 1, "x.conv"), 5), 5u * 96 * 3);
   EXPECT_EQ(multiply_adds(site_of(tiny("tiny-mamba"), 1, "y"), 5), 5u * 3 * 96 * 8);
+  EXPECT_EQ(multiply_adds(site_of(tiny("tiny-itera-lite"), 1, "ssm.state"), 7), 7u * 2 * 5);
+  EXPECT_EQ(multiply_adds(site_of(tiny("tiny-itera-lite"), 2, "mlp.delta"), 7), 7u * 2 * 2 * 20 * 24);
 }
 
 TEST(Ends, AreTheEmbeddingAndTheHead) {

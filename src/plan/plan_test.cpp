@@ -193,7 +193,7 @@ TEST(Presets, ChooseByRole) {
     EXPECT_EQ(choose(scheme, "head"), "int8_channel");
     for (const char* role : {"moe.router", "ssm.A_log", "ssm.conv", "norm"})
       EXPECT_EQ(choose(scheme, role), "f32") << role;
-    EXPECT_EQ(choose(scheme, "ssm.dt"), "bf16");
+    for (const char* role : {"ssm.dt", "ssm.B", "ssm.C"}) EXPECT_EQ(choose(scheme, role), "bf16") << role;
     EXPECT_EQ(choose(scheme, "ssm.x", "f16"), "f16");
   }
   EXPECT_EQ(choose("mixed", "mlp.down"), "bf16");
@@ -241,7 +241,7 @@ TEST(KeepsPrecision, CoversWhatIsSmallAndSensitive) {
                            "ssm.conv", "ssm.conv.bias", "ssm.dt.bias", "pos_embed", "attn.qkv.bias"})
     EXPECT_TRUE(keeps_precision(matrix(role, 4, 4))) << role;
   for (const char* role :
-       {"embed", "head", "attn.q", "moe.gate", "moe.gate_up", "ssm.in", "ssm.x", "ssm.dt", "ssm.out"})
+       {"embed", "head", "attn.q", "moe.gate", "moe.gate_up", "ssm.in", "ssm.x", "ssm.dt", "ssm.B", "ssm.C", "ssm.out"})
     EXPECT_FALSE(keeps_precision(matrix(role, 4, 4))) << role;
   EXPECT_TRUE(keeps_precision({.role = "anything", .axes = {{"hidden", 4}}}));
 }

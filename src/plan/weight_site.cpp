@@ -13,10 +13,10 @@ struct PartOfRole {
 };
 
 constexpr PartOfRole kParts[] = {
-    {"head", Part::kLogits},       {"embed", Part::kEmbed},   {"attn.v", Part::kValue},
-    {"attn.qkv", Part::kValue},    {"attn.k", Part::kKey},    {"attn.o", Part::kAttentionOut},
-    {"mlp.down", Part::kDown},     {"moe.down", Part::kDown}, {"ssm.x", Part::kStateInput},
-    {"ssm.dt", Part::kStateInput},
+    {"head", Part::kLogits},       {"embed", Part::kEmbed},      {"attn.v", Part::kValue},
+    {"attn.qkv", Part::kValue},    {"attn.k", Part::kKey},       {"attn.o", Part::kAttentionOut},
+    {"mlp.down", Part::kDown},     {"moe.down", Part::kDown},    {"ssm.x", Part::kStateInput},
+    {"ssm.dt", Part::kStateInput}, {"ssm.B", Part::kStateInput}, {"ssm.C", Part::kStateInput},
 };
 
 constexpr std::string_view kKept[] = {"norm", "moe.router", "ssm.A_log", "ssm.D", "ssm.conv", "pos_embed"};

@@ -17,7 +17,7 @@ enum class Part {
   kKey,           // attn.k
   kAttentionOut,  // attn.o
   kDown,          // mlp.down, moe.down
-  kStateInput,    // ssm.x and ssm.dt: small, and they steer a state-space model's step
+  kStateInput,    // ssm.x, ssm.dt, ssm.B and ssm.C: small, and they steer a state-space model's step and state
   kOther,
 };
 

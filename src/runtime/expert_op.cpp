@@ -58,8 +58,9 @@ struct Assignment {
 class ExpertBank {
  public:
   ExpertBank(const WalkContext& context, const ExpertsOp& experts, const Op& op)
-      : used_(experts.used), row_step_(context.form == WeightForm::kPacked ? 1 : kRowStep) {
-    ensure(op.weights.size() == 2 || op.weights.size() == 3, "experts with {} weights", op.weights.size());
+      : used_(experts.used), row_step_(context.form == WeightForm::kPacked ? 1 : kRowStep), form_(experts.inner) {
+    const bool gated = form_ == ExpertsOp::Inner::kGated;
+    ensure(op.weights.size() == 2 || (gated && op.weights.size() == 3), "experts with {} weights", op.weights.size());
     for (const std::size_t index : op.weights) {
       matrices_.push_back(products_of(context, context.spec.weights[index]));
       ensure(matrices_.back().size() == experts.experts, "{} of {} experts in {}", matrices_.back().size(),
@@ -84,9 +85,14 @@ class ExpertBank {
   }
 
  private:
-  // silu(gate) * up of the gathered rows.
-  Matrix gated(std::size_t e, const Matrix& gathered) const {
+  // What the gathered rows give to the matrix down.
+  Matrix inner_of(std::size_t e, const Matrix& gathered) const {
     Matrix inner(gathered.rows(), inner_);
+    if (form_ == ExpertsOp::Inner::kGelu) {
+      matrices_[0][e].apply(gathered.view(), inner.view());
+      gelu_exact(inner.flat(), inner.flat());
+      return inner;
+    }
     if (matrices_.size() == 3) {
       Matrix gate(gathered.rows(), inner_), up(gathered.rows(), inner_);
       matrices_[0][e].apply(gathered.view(), gate.view());
@@ -107,7 +113,7 @@ class ExpertBank {
     for (std::size_t i = 0; i < count; ++i) std::ranges::copy(x.row(chosen.tokens[i]), gathered.row(i).begin());
     report(chunk, 0, e, gathered, count);
     if (count == 0) return report(chunk, matrices_.size() - 1, e, Matrix(0, inner_), 0);
-    const Matrix inner = gated(e, gathered);
+    const Matrix inner = inner_of(e, gathered);
     report(chunk, matrices_.size() - 1, e, inner, count);
     Matrix result(inner.rows(), out.cols);
     matrices_.back()[e].apply(inner.view(), result.view());
@@ -124,7 +130,8 @@ class ExpertBank {
   }
 
   std::size_t used_, row_step_, inner_ = 0;
-  std::vector<std::vector<Product>> matrices_;  // [gate, up, down] or [gate and up, down], then by expert
+  ExpertsOp::Inner form_;
+  std::vector<std::vector<Product>> matrices_;  // [gate, up, down], [gate and up, down] or [up, down], then by expert
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A mixture of experts: routing, and the gated MLP of each expert over the tokens that chose it.
+// A mixture of experts: routing, and the MLP of each expert over the tokens that chose it.
 #pragma once
 
 #include "runtime/prepared_op.h"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 #include <set>
 
@@ -116,20 +117,22 @@ class Mixture : public testing::Test {
     return out;
   }
 
+  Matrix matrix(std::size_t i) const { return model_.weights.read(model_.spec.weights[op_.weights[i]]); }
+
   // What each token should get.
   void expect_mixture(const Matrix& x, const Matrix& router, const Matrix& out) {
-    const Matrix gate = model_.weights.read(model_.spec.weights[op_.weights[0]]),
-                 up = model_.weights.read(model_.spec.weights[op_.weights[1]]),
-                 down = model_.weights.read(model_.spec.weights[op_.weights[2]]);
+    const bool gated = std::get<ExpertsOp>(op_.kind).inner == ExpertsOp::Inner::kGated;
+    const Matrix first = matrix(0), up = matrix(gated ? 1 : 0), down = matrix(gated ? 2 : 1);
     for (std::size_t t = 0; t < x.rows(); ++t) {
       const Row input(x.row(t).begin(), x.row(t).end());
       const Routing routing = route(router.row(t), used());
       Row sum(hidden_, 0.0);
       for (std::size_t i = 0; i < routing.experts.size(); ++i) {
         const std::size_t e = routing.experts[i];
-        const Row g = times(gate, e * inner_, inner_, input), u = times(up, e * inner_, inner_, input);
+        const Row g = times(first, e * inner_, inner_, input), u = times(up, e * inner_, inner_, input);
         Row both(inner_);
-        for (std::size_t c = 0; c < inner_; ++c) both[c] = g[c] / (1 + std::exp(-g[c])) * u[c];
+        for (std::size_t c = 0; c < inner_; ++c)
+          both[c] = gated ? g[c] / (1 + std::exp(-g[c])) * u[c] : g[c] / 2 * std::erfc(-g[c] / std::numbers::sqrt2);
         const Row result = times(down, e * hidden_, hidden_, both);
         for (std::size_t c = 0; c < hidden_; ++c) sum[c] += double{routing.shares[i]} * result[c];
       }
@@ -141,6 +144,16 @@ class Mixture : public testing::Test {
 TEST_F(Mixture, IsTheSharedSumOfTheChosenExperts) {
   const Matrix x = random(37, hidden_, 1), router = random(37, experts_, 2);
   expect_mixture(x, router, run(prepare(op_, model_), x, router));
+}
+
+TEST_F(Mixture, OfExpertsWithoutAGate) {
+  std::get<ExpertsOp>(op_.kind).inner = ExpertsOp::Inner::kGelu;
+  EXPECT_THROW(prepare(op_, model_), Error);
+  op_.weights.erase(op_.weights.begin());
+  const Matrix x = random(37, hidden_, 13), router = random(37, experts_, 14);
+  std::vector<Heard> heard;
+  expect_mixture(x, router, run(prepare(op_, model_), x, router, &heard));
+  for (const Heard& rows : heard) EXPECT_LT(rows.weight, 2u);
 }
 
 TEST_F(Mixture, OneTokenGivesWhatItGivesAmongOthers) {

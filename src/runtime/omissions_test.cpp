@@ -210,6 +210,38 @@ constexpr Omission kOfMamba[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Mamba, Omissions, testing::ValuesIn(kOfMamba));
 
+// Every scan steps as far at every token.
+void step_evenly(WalkedModel& model) {
+  fill(model, "ssm.dt", 0);
+  fill(model, "ssm.dt.bias", 0);
+}
+void use_silu_in_experts(WalkedModel& model) {
+  for_each_op<ExpertsOp>(model.spec, [&](ExpertsOp& experts, Op& op) {
+    experts.inner = ExpertsOp::Inner::kGated;
+    op.weights.insert(op.weights.begin(), op.weights.front());
+  });
+}
+constexpr Omission kOfIteraLite[] = {
+    {"tiny-itera-lite", "position table", [](M& m) { fill(m, "pos_embed", 0); }},
+    {"tiny-itera-lite", "step", step_evenly},
+    {"tiny-itera-lite", "bias of dt", [](M& m) { fill(m, "ssm.dt.bias", 0); }},
+    {"tiny-itera-lite", "B", [](M& m) { fill(m, "ssm.B", 0); }},
+    {"tiny-itera-lite", "C", [](M& m) { fill(m, "ssm.C", 0); }},
+    {"tiny-itera-lite", "D", [](M& m) { fill(m, "ssm.D", 0); }},
+    {"tiny-itera-lite", "decay", [](M& m) { fill(m, "ssm.A_log", 0); }},
+    {"tiny-itera-lite", "decay of each state", use_one_decay},
+    {"tiny-itera-lite", "oldest tap", [](M& m) { clear_columns(m, "ssm.conv", 1); }},
+    {"tiny-itera-lite", "bias of the convolution", [](M& m) { drop_bias(m, "ssm.conv.bias"); }},
+    {"tiny-itera-lite", "activation", use_silu_for_gelu},
+    {"tiny-itera-lite", "activation of the experts", use_silu_in_experts},
+    {"tiny-itera-lite", "experts used", use_fewer_experts},
+    {"tiny-itera-lite", "router", [](M& m) { fill(m, "moe.router", 0); }},
+    {"tiny-itera-lite", "gains of norms", [](M& m) { fill(m, "norm", 1); }},
+    {"tiny-itera-lite", "biases of norms", [](M& m) { fill(m, "norm.bias", 0); }},
+    {"tiny-itera-lite", "tied head", untie_head},
+};
+INSTANTIATE_TEST_SUITE_P(IteraLite, Omissions, testing::ValuesIn(kOfIteraLite));
+
 constexpr Omission kOfMixtral[] = {
     {"tiny-mixtral", "experts used", use_fewer_experts},
     {"tiny-mixtral", "router", [](M& m) { fill(m, "moe.router", 0); }},

@@ -14,6 +14,7 @@
 #include "kernel/rms_norm.h"
 #include "kernel/rope.h"
 #include "kernel/selective_scan.h"
+#include "kernel/shared_step_scan.h"
 #include "model/op_traits.h"
 #include "runtime/attention_cache.h"
 #include "runtime/decode_weight.h"
@@ -218,6 +219,21 @@ PreparedOp prepare(const SelectiveScanOp& scan, const Request& r) {
           [state](std::size_t) { return OpState{.floats = std::vector<float>(state, 0.0f)}; }};
 }
 
+PreparedOp prepare(const SharedStepScanOp& scan, const Request& r) {
+  r.expect_inputs(2);
+  const std::size_t state = scan.state;
+  ensure(r.widths[0] == state, "a scan of {} states over inputs of {} columns", state, r.widths[0]);
+  const Matrix read = read_decay(SelectiveScanOp::Decay::kLog, r.context.weights, r.weight(0));
+  ensure(read.flat().size() == state, "{} has {} values and not {}", r.weight(0).tensor, read.flat().size(), state);
+  return {state,
+          [a = std::vector<float>(read.flat().begin(), read.flat().end())](Inputs in, MutableMatrixView out,
+                                                                           const Chunk& chunk) {
+            with_floats(chunk, a.size(),
+                        [&](std::span<float> floats) { shared_step_scan(a, in[0], in[1], floats, out); });
+          },
+          [state](std::size_t) { return OpState{.floats = std::vector<float>(state, 0.0f)}; }};
+}
+
 PreparedOp prepare(const ExpertsOp& experts, const Request& r) {
   r.expect_inputs(2);
   return prepare_experts(r.context, experts, r.op, r.widths);
@@ -240,9 +256,20 @@ PreparedOp prepare_pairwise(const Request& r,
 }
 
 PreparedOp prepare(const SiluOp&, const Request& r) { return prepare_single(r, silu); }
-PreparedOp prepare(const GeluOp&, const Request& r) { return prepare_single(r, gelu_tanh); }
+PreparedOp prepare(const GeluOp& gelu, const Request& r) {
+  return prepare_single(r, gelu.form == GeluOp::Form::kExact ? gelu_exact : gelu_tanh);
+}
 PreparedOp prepare(const SiluMulOp&, const Request& r) { return prepare_pairwise(r, silu_mul); }
 PreparedOp prepare(const AddOp&, const Request& r) { return prepare_pairwise(r, add); }
+
+PreparedOp prepare(const ScaledAddOp&, const Request& r) {
+  r.expect_inputs(2);
+  ensure(r.widths[0] == r.widths[1], "{} is made from {} and {} columns", r.op.output, r.widths[0], r.widths[1]);
+  return {r.widths[0], [scale = r.vector(0, r.widths[0])](Inputs inputs, MutableMatrixView out, const Chunk&) {
+            for (std::size_t t = 0; t < out.rows; ++t)
+              add_scaled(inputs[0].row(t), scale, inputs[1].row(t), out.row(t));
+          }};
+}
 
 }  // namespace
 

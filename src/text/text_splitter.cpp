@@ -2,6 +2,7 @@
 // split works on clones.
 #include "text/text_splitter.h"
 
+#include <unicode/uchar.h>
 #include <unicode/unorm2.h>
 #include <unicode/uregex.h>
 #include <unicode/ustring.h>
@@ -48,6 +49,9 @@ std::string utf8_of(std::u16string_view wide) {
   text.resize(static_cast<std::size_t>(length));
   return text;
 }
+
+// Python's str.isspace: Unicode's White_Space, and four separators of ASCII.
+bool is_white_space(char16_t unit) { return u_isUWhiteSpace(unit) || (unit >= 0x1c && unit <= 0x1f); }
 
 std::size_t utf8_length(std::u16string_view wide) {
   std::size_t length = 0;
@@ -103,6 +107,25 @@ void cut(std::u16string_view text, std::span<const Stage> stages,
 }
 
 }  // namespace
+
+std::vector<std::string> lower_words(std::string_view text) {
+  const std::u16string wide = utf16_of(text);
+  std::u16string lower(3 * wide.size() + 1, u'\0');  // a character grows to at most 3 units (SpecialCasing.txt)
+  UErrorCode status = U_ZERO_ERROR;
+  const std::int32_t size = u_strToLower(lower.data(), static_cast<std::int32_t>(lower.size()), wide.data(),
+                                         static_cast<std::int32_t>(wide.size()), "", &status);
+  expect_success(status, "lower the case of a text");
+  std::vector<std::string> words;
+  std::size_t begin = 0;
+  const auto close = [&](std::size_t end) {
+    if (end > begin) words.push_back(utf8_of(std::u16string_view(lower).substr(begin, end - begin)));
+    begin = end + 1;
+  };
+  for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i)  // white space is no surrogate
+    if (is_white_space(lower[i])) close(i);
+  close(static_cast<std::size_t>(size));
+  return words;
+}
 
 std::string nfc_of(std::string_view text) {
   UErrorCode status = U_ZERO_ERROR;

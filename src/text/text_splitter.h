@@ -1,4 +1,5 @@
-// Cutting text into words by the regular expressions of a byte-level BPE tokenizer, and Unicode's form NFC.
+// Cutting text into words, by the regular expressions of a byte-level BPE tokenizer or by white space, and Unicode's
+// form NFC.
 #pragma once
 
 #include <functional>
@@ -13,6 +14,9 @@ namespace quern {
 
 // The text in NFC. REQUIRES: UTF-8.
 std::string nfc_of(std::string_view text);
+
+// The words between white space, in lower case, both as Unicode and Python's str have them. REQUIRES: UTF-8.
+std::vector<std::string> lower_words(std::string_view text);
 
 class TextSplitter {
  public:

@@ -16,8 +16,9 @@ void check_id(std::int32_t id, const Vocabulary& vocabulary) {
 }  // namespace
 
 Tokenizer Tokenizer::from_vocabulary(Vocabulary vocabulary) {
-  const bool bytes = vocabulary.model == Vocabulary::Model::kByteBpe;
-  return Tokenizer(bytes ? make_byte_bpe_codec(std::move(vocabulary)) : make_sentencepiece_codec(vocabulary));
+  if (vocabulary.model == Vocabulary::Model::kByteBpe) return Tokenizer(make_byte_bpe_codec(std::move(vocabulary)));
+  if (is_word_list(vocabulary)) return Tokenizer(make_word_list_codec(std::move(vocabulary)));
+  return Tokenizer(make_sentencepiece_codec(vocabulary));
 }
 
 const Vocabulary& Tokenizer::vocabulary() const noexcept { return codec_->vocabulary(); }

@@ -8,7 +8,9 @@
 namespace quern {
 
 struct Vocabulary {
-  enum class Model { kBpe, kUnigram, kByteBpe };  // the first two are sentencepiece's
+  // The first two are sentencepiece's. kWords: each word of the text in lower case, kCharacters: each character, is
+  // looked up as it is; what is no piece is the unknown one.
+  enum class Model { kBpe, kUnigram, kByteBpe, kWords, kCharacters };
   // NOTE: the numbers of sentencepiece's ModelProto and of GGUF's tokenizer.ggml.token_type.
   enum class PieceType : std::int32_t {
     kNormal = 1,
@@ -44,5 +46,10 @@ struct Vocabulary {
   bool ignore_merges = false;               // a word that is a piece is taken whole
   bool nfc = false;                         // the text is brought to Unicode's form NFC first
 };
+
+// Whether its pieces are whole words or characters.
+inline bool is_word_list(const Vocabulary& vocabulary) {
+  return vocabulary.model == Vocabulary::Model::kWords || vocabulary.model == Vocabulary::Model::kCharacters;
+}
 
 }  // namespace quern

@@ -18,6 +18,10 @@ namespace {
 
 using Type = Vocabulary::PieceType;
 
+bool is_sentencepiece(const Vocabulary& vocabulary) {
+  return vocabulary.model == Vocabulary::Model::kBpe || vocabulary.model == Vocabulary::Model::kUnigram;
+}
+
 void check_pieces(const Vocabulary& vocabulary) {
   std::unordered_set<std::string_view> seen;
   seen.reserve(vocabulary.pieces.size());
@@ -26,7 +30,7 @@ void check_pieces(const Vocabulary& vocabulary) {
     if (piece.text.empty()) fail(ErrorCode::kInput, "piece {} of the vocabulary is empty", i);
     if (piece.text.find('\0') != std::string::npos)
       fail(ErrorCode::kInput, "piece {} of the vocabulary holds a NUL byte", i);
-    if (vocabulary.model == Vocabulary::Model::kByteBpe && first_invalid_utf8(piece.text))
+    if (!is_sentencepiece(vocabulary) && first_invalid_utf8(piece.text))
       fail(ErrorCode::kInput, "piece {} of the vocabulary is not UTF-8", i);
     if (!std::isfinite(piece.score))
       fail(ErrorCode::kInput, "piece {} of the vocabulary, \"{}\", has the score {}", i, piece.text, piece.score);
@@ -105,7 +109,7 @@ void check_charsmap(std::string_view map) {
 void check_vocabulary(const Vocabulary& vocabulary) {
   check_pieces(vocabulary);
   check_ids(vocabulary);
-  if (vocabulary.model == Vocabulary::Model::kByteBpe) return;
+  if (!is_sentencepiece(vocabulary)) return;
   check_kinds(vocabulary);
   check_byte_pieces(vocabulary);
   check_charsmap(vocabulary.precompiled_charsmap);

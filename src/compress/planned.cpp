@@ -13,12 +13,13 @@ namespace {
 // Steps that lose something. Those whose weights multiply the same input are one group: fewer measurements, each
 // further from the noise.
 std::vector<StepGroup> groups_of(const Opened& opened, const Plan& plan, std::span<const StepOptions> options) {
+  const std::vector<OutputTensor> tensors = output_tensors(plan, opened.source.spec, opened.names);
   std::vector<StepGroup> groups;
   std::vector<std::string> names;
   for (const StepOptions& of_step : options) {
     const StepOption* option = option_of(of_step, plan);
     if (!option || option->kld == 0) continue;
-    const std::string& name = opened.source.spec.weights[opened.names.weights[of_step.step].weight].group;
+    const std::string& name = tensors[of_step.step].weight.group;
     const auto at = name.empty() ? names.end() : std::ranges::find(names, name);
     if (at != names.end()) {
       groups[static_cast<std::size_t>(at - names.begin())].push_back(of_step.step);

@@ -110,23 +110,23 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   const std::size_t recorded = journal.count(StepRecords::kPrefix);
   EXPECT_EQ(recorded, plan.steps.size());
   const TensorFiles files[] = {TensorFiles(first)};
-  const std::vector<EncodeError> copied = write("copied", &records, files), fresh = write("fresh", nullptr);
+  const std::vector<EncodedTensor> copied = write("copied", &records, files), fresh = write("fresh", nullptr);
   EXPECT_EQ(journal.count(StepRecords::kPrefix), recorded + 1);
   const auto weights = [&](const char* folder) {
     return open_checkpoint(scratch.path() / folder).files().front().path;
   };
   EXPECT_EQ(sha256_of_file(weights("copied")), sha256_of_file(weights("fresh")));
-  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(copied[i].plain, fresh[i].plain);
-  EXPECT_EQ(fresh[5].plain, 0);
+  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(copied[i].error.plain, fresh[i].error.plain);
+  EXPECT_EQ(fresh[5].error.plain, 0);
 
   // What is on record but not in the files any more is encoded again; all else is kept.
   fs::copy(scratch.path() / "fresh", scratch.path() / "damaged", fs::copy_options::recursive);
   const TensorPart part = open_checkpoint(scratch.path() / "damaged").at(plan.steps[7].output).parts[0];
   OutputFile(weights("damaged"), OutputFile::Content::kKeep).write_at(part.offset, std::vector<std::byte>(9));
   const std::string before = read_text(scratch.path() / "journal");
-  const std::vector<EncodeError> kept = write("damaged", &records);
+  const std::vector<EncodedTensor> kept = write("damaged", &records);
   EXPECT_EQ(sha256_of_file(weights("damaged")), sha256_of_file(weights("fresh")));
-  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(kept[i].weighted, fresh[i].weighted);
+  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(kept[i].error.weighted, fresh[i].error.weighted);
   const std::string added = read_text(scratch.path() / "journal").substr(before.size());
   EXPECT_EQ(std::ranges::count(added, '\n'), 1);
   EXPECT_NE(added.find(plan.steps[7].output + "\""), std::string::npos) << added;

@@ -89,10 +89,8 @@ std::uint64_t least_bytes(const SizeSearch& search) { return smallest_plan(searc
 
 SizeChoice size_choice(const SizeSearch& search, const SizedPlan& sized) {
   const std::uint64_t bytes = sized.file_bytes, in_tensors = sized.plan.tensor_bytes();
-  SizeChoice choice{search.most,
-                    {bytes, sized.kld},
-                    size_curve(search.base, search.options, kCurvePoints, search.rules),
-                    sized.shares};
+  SizeChoice choice{
+      search.most, {bytes, sized.kld}, size_curve(search.base, search.options, kCurvePoints, search.rules)};
   for (SizePoint& point : choice.curve) point.bytes += bytes - std::min(bytes, in_tensors);
   return choice;
 }

@@ -240,16 +240,17 @@ TEST(Manifest, ReadsBackWhatWasWritten) {
              .source_files = {},
              .output_files = {},
              .plan = {},
-             .errors = {}};
+             .tensors = {}};
   m.source_files.push_back({"a.gguf", 7, "00ff", HashedFile::Role::kModel});
   m.output_files = {{"b.gguf", 5, "11", HashedFile::Role::kModel},
                     {"report.json", 9, "22", HashedFile::Role::kEvidence}};
   m.plan.steps.push_back({"a", "b", "q8_0", "rtn", 34, "why"});
-  m.errors.push_back({1e-300, 0.1, 1.0 / 3, 7});
+  m.tensors.push_back({m.plan.steps[0], {1e-300, 0.1, 1.0 / 3, 7}});
   scratch.write(kManifestName, dump_json(to_json(m), 1));
   const Manifest back = read_manifest(scratch.path());
   EXPECT_EQ(to_json(back), to_json(m));
-  EXPECT_EQ(back.errors[0].plain, 1.0 / 3);
+  EXPECT_EQ(back.tensors[0].step, m.plan.steps[0]);
+  EXPECT_EQ(back.tensors[0].error.plain, 1.0 / 3);
   EXPECT_EQ(back.model_bytes(), 5u);
 }
 

@@ -70,9 +70,8 @@ std::string forecast_text(const CompressOptions& options, const Forecast& f) {
 
 std::string tensor_lines(const Forecast& f) {
   std::string text;
-  for (std::size_t i = 0; i < f.plan.steps.size(); ++i) {
-    const PlanStep& step = f.plan.steps[i];
-    const auto& share = f.tensors[i].predicted_kld;
+  for (const auto& [step, facts, options] : f.tensors) {
+    const auto& share = facts.predicted_kld;
     text += fmt::format("{:<44} {:<12} {:>12} {:>9}  {}\n", step.output, step.codec, step.bytes,
                         share ? fmt::format("{:.2g}", *share) : "-", step.reason);
   }

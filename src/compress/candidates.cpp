@@ -43,9 +43,9 @@ EncodeInput encode_input(const Opened& opened, const Calibrated& calibrated) {
           opened.pool(),         opened.observer,    &opened.copied};
 }
 
-std::vector<EncodeError> encode_files(const Opened& opened, const Calibrated& calibrated, const WorkFiles& work,
-                                      const Plan& plan, const fs::path& folder, const std::vector<fs::path>& earlier,
-                                      FileHashes* running) {
+std::vector<EncodedTensor> encode_files(const Opened& opened, const Calibrated& calibrated, const WorkFiles& work,
+                                        const Plan& plan, const fs::path& folder, const std::vector<fs::path>& earlier,
+                                        FileHashes* running) {
   std::error_code ec;
   fs::create_directory(folder, ec);
   if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());

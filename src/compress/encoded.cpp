@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/fail.h"
-#include "encode/tensor_encoding.h"
 #include "survey/sensitivity.h"
 
 namespace quern {
@@ -22,90 +21,89 @@ std::uint64_t changed_steps(const Plan& plan, const Plan* before) {
   return count;
 }
 
+// What was measured of the steps of a plan, each alone.
+struct PlanHarms {
+  Plan plan;
+  std::vector<StepHarm> harms;
+};
+
 // The ladder as far as it has been climbed.
 class Ascent {
  public:
   Ascent(const EncodeFrom& from, const WorkFiles& work) : from_(from), work_(work) {
-    const Opened& opened = from.opened;
-    facts_ = tensor_facts(opened.source.spec, opened.names);
-    add_survey_facts(from.planned.options, from.planned.chosen.shares, facts_);
-    if (opened.options.bound.is_set()) gate_.emplace(opened, from.texts.gate->windows, "gate text");
+    if (from.opened.options.bound.is_set()) gate_.emplace(from.opened, from.texts.gate->windows, "gate text");
   }
 
   Encoded run() {
     Plan plan = from_.planned.plan();
-    for (unsigned trial = 1;; ++trial) {
-      add_rung(plan);
-      std::optional<Quality> quality = work_.journal->gate(plan);
-      if (std::optional<NextTrial> next = work_.journal->next(plan); quality && next) {
-        encoded_.ladder.back().gate = quality;
-        take_harms(next->harms, plan);
-        plan = next->plan;
+    for (;;) {
+      const std::optional<Quality> known = work_.journal->gate(plan);
+      if (std::optional<NextTrial> next = work_.journal->next(plan); known && next) {
+        add_rung(plan, known);
+        take_harms(std::move(next->harms), plan);
+        plan = std::move(next->plan);
         continue;
       }
-      encode(plan);
-      const double over = gate_ ? measured_excess(plan, quality, trial) : 0;
-      encoded_.accepted = over == 0;
-      if (encoded_.accepted) return finished();
-      const CompressOptions& options = from_.opened.options;
-      if (trial >= options.max_trials || options.size)  // what would mend it would not fit the size
-        return finished();
-      const std::optional<Plan> raised = raise(plan, over);
-      if (!raised) return finished();
+      const std::vector<EncodedTensor> tensors = encode(plan);
+      const std::optional<Quality> quality = gate_ && !known ? measured(plan) : known;
+      add_rung(carried_out(plan, tensors), quality);
+      const double over = quality ? excess_of(*quality) : 0;
+      const std::optional<Plan> raised = over > 0 && may_be_raised() ? raise(plan, over) : std::nullopt;
+      if (!raised) return {ladder_, reported(tensors), folder_of(ladder_.size()), over == 0};
       work_.journal->add_next(plan, {*raised, harms_});
       plan = *raised;
     }
   }
 
  private:
-  Encoded finished() {
-    const Plan& plan = encoded_.ladder.back().plan;
-    for (std::size_t i = 0; i < plan.steps.size(); ++i)
-      encoded_.tensors.push_back({plan.steps[i], errors_[i], std::move(facts_[i])});
-    return std::move(encoded_);
+  void add_rung(const Plan& plan, const std::optional<Quality>& gate) {
+    ladder_.push_back({plan, gate, changed_steps(plan, ladder_.empty() ? nullptr : &ladder_.back().plan)});
   }
 
-  void add_rung(const Plan& plan) {
-    const Plan* before = encoded_.ladder.empty() ? nullptr : &encoded_.ladder.back().plan;
-    encoded_.ladder.push_back({plan, std::nullopt, changed_steps(plan, before)});
-    encoded_.folder = folder_of(encoded_.ladder.size());
-  }
+  fs::path next_files() const { return work_.folder / folder_of(ladder_.size() + 1); }
 
   // Beside the files of the trial before and of candidates, which are removed then.
-  void encode(const Plan& plan) {
+  std::vector<EncodedTensor> encode(const Plan& plan) const {
     std::vector<fs::path> earlier = candidate_folders(work_);
-    earlier.push_back(work_.folder / folder_of(encoded_.ladder.size() - 1));
+    earlier.push_back(work_.folder / folder_of(ladder_.size()));
     // With a bound these files may not be the last.
     FileHashes* running = gate_ ? nullptr : &work_.hashes.running();
-    const fs::path files = work_.folder / encoded_.folder;
-    errors_ = encode_files(from_.opened, from_.calibrated, work_, plan, files, earlier, running);
-    encoded_.ladder.back().plan = with_stored_bytes(plan, files);
+    std::vector<EncodedTensor> tensors =
+        encode_files(from_.opened, from_.calibrated, work_, plan, next_files(), earlier, running);
     std::error_code ec;
     for (const fs::path& folder : earlier) fs::remove_all(folder, ec);
+    return tensors;
+  }
+
+  Quality measured(const Plan& plan) {
+    const Quality quality = gate_->quality_of(OpenModel(next_files()));
+    work_.journal->add_gate(plan, quality);
+    return quality;
   }
 
   // By how much the files of the last rung break the bound.
-  double measured_excess(const Plan& plan, std::optional<Quality> quality, unsigned trial) {
-    if (!quality) {
-      quality = gate_->quality_of(OpenModel(work_.folder / encoded_.folder));
-      work_.journal->add_gate(plan, *quality);
-    }
-    encoded_.ladder.back().gate = quality;
-    const double increase = quality->perplexity_increase.value, kld = quality->mean_kld.value;
+  double excess_of(const Quality& quality) const {
+    const double increase = quality.perplexity_increase.value, kld = quality.mean_kld.value;
     const double over = excess(from_.opened.options.bound, increase, kld);
     if (over > 0)
       from_.opened.observer.note(
-          fmt::format("trial {} misses the bound: perplexity {:+.2f}%, mean KLD {:.5f} on the gate text", trial,
-                      100 * increase, kld));
+          fmt::format("trial {} misses the bound: perplexity {:+.2f}%, mean KLD {:.5f} on the gate text",
+                      ladder_.size(), 100 * increase, kld));
     return over;
+  }
+
+  // What would mend a plan for a size would not fit the size.
+  bool may_be_raised() const {
+    const CompressOptions& options = from_.opened.options;
+    return ladder_.size() < options.max_trials && !options.size;
   }
 
   // The next plan; null: nothing can be raised.
   std::optional<Plan> raise(const Plan& plan, double over) {
     const Opened& opened = from_.opened;
     if (harms_.empty()) take_harms(measured_harms(plan), plan);
-    const std::vector<StepSource> sources = step_sources(opened.source.spec, opened.names, opened.source.weights);
-    return next_plan(plan, {opened.format, sources, opened.couplings}, over, harms_);
+    return next_plan(plan, {opened.format, opened.source.spec, opened.names, opened.source.weights, opened.couplings},
+                     over, harms_);
   }
 
   std::vector<StepHarm> measured_harms(const Plan& plan) const {
@@ -116,19 +114,27 @@ class Ascent {
     return measure_harms(original, plan, design.groups);
   }
 
-  // The first that are measured, with the number formats of `plan`, are what the report shows.
+  // The first that are measured are what the report shows.
   void take_harms(std::vector<StepHarm> harms, const Plan& plan) {
-    if (harms_.empty()) add_harm_facts(harms, plan, facts_);
+    if (harms_.empty()) shown_ = {plan, harms};
     harms_ = std::move(harms);
+  }
+
+  std::vector<ReportedTensor> reported(const std::vector<EncodedTensor>& tensors) const {
+    std::vector<ReportedTensor> all;
+    for (const EncodedTensor& tensor : tensors) all.push_back({tensor.step, tensor.error, tensor_facts(tensor.weight)});
+    for (const StepOptions& of_step : from_.planned.options)
+      add_survey_facts(of_step, from_.planned.plan(), all[of_step.step].facts);
+    for (const StepHarm& harm : shown_.harms) add_harm_facts(harm, shown_.plan, all[harm.step].facts);
+    return all;
   }
 
   const EncodeFrom& from_;
   const WorkFiles& work_;
   std::optional<Reference> gate_;  // where a bound is asked for
-  std::vector<TensorFacts> facts_;
-  std::vector<EncodeError> errors_;  // of the last rung
-  std::vector<StepHarm> harms_;
-  Encoded encoded_;
+  std::vector<Trial> ladder_;
+  std::vector<StepHarm> harms_;  // as they are predicted of the next plan
+  PlanHarms shown_;
 };
 
 }  // namespace

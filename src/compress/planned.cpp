@@ -13,12 +13,13 @@ namespace {
 // Steps that lose something. Those whose weights multiply the same input are one group: fewer measurements, each
 // further from the noise.
 std::vector<StepGroup> groups_of(const Opened& opened, const Plan& plan, std::span<const StepOptions> options) {
+  const std::vector<OutputTensor> tensors = output_tensors(plan, opened.source.spec, opened.names);
   std::vector<StepGroup> groups;
   std::vector<std::string> names;
   for (const StepOptions& of_step : options) {
     const StepOption* option = option_of(of_step, plan);
     if (!option || option->kld == 0) continue;
-    const std::string& name = opened.source.spec.weights[opened.names.weights[of_step.step].weight].group;
+    const std::string& name = tensors[of_step.step].weight.group;
     const auto at = name.empty() ? names.end() : std::ranges::find(names, name);
     if (at != names.end()) {
       groups[static_cast<std::size_t>(at - names.begin())].push_back(of_step.step);
@@ -40,9 +41,11 @@ struct Choice {
 Choice measured_as_whole(Choice first, Candidates& candidates) {
   const double predicted = first.plan.kld;
   first.plan.whole = candidates.measured_whole(first.plan.plan);
-  first.plan.plan.notes.push_back(fmt::format(
-      "so coarse errors do not simply add up: measured as a whole on the gate text: {:.4f} nats (predicted {:.4f})",
-      *first.plan.whole, predicted));
+  first.plan.plan = with_notes(
+      std::move(first.plan.plan),
+      {fmt::format(
+          "so coarse errors do not simply add up: measured as a whole on the gate text: {:.4f} nats (predicted {:.4f})",
+          *first.plan.whole, predicted)});
   return first;
 }
 
@@ -50,17 +53,19 @@ Choice chosen_again(const Opened& opened, SizeSearch search, Choice first, Candi
   const double predicted = first.plan.kld;
   const std::vector<StepGroup> groups = groups_of(opened, first.plan.plan, first.options);
   const PlanHarm harm = candidates.measured_together(first.plan.plan, groups);
-  Choice second{{}, shares_measured_together(first.options, first.plan.plan, harm)};
-  search.options = second.options;
-  second.plan = search_size(search);
+  std::vector<StepOptions> options = shares_measured_together(first.options, first.plan.plan, harm);
+  search.options = options;
+  Choice second{search_size(search), std::move(options)};
   const double kld = candidates.measured_whole(second.plan.plan);
   Choice& best = kld < harm.kld ? second : first;
   best.plan.whole = std::min(kld, harm.kld);
-  best.plan.plan.notes.push_back(
-      fmt::format("so coarse errors do not simply add up: {} groups of matrices were measured together, and the number "
-                  "formats chosen again; measured together on the gate text: {:.4f} nats (the first choice: {:.4f}, "
-                  "predicted {:.4f})",
-                  groups.size(), *best.plan.whole, harm.kld, predicted));
+  best.plan.plan = with_notes(
+      std::move(best.plan.plan),
+      {fmt::format(
+          "so coarse errors do not simply add up: {} groups of matrices were measured together, and the number "
+          "formats chosen again; measured together on the gate text: {:.4f} nats (the first choice: {:.4f}, "
+          "predicted {:.4f})",
+          groups.size(), *best.plan.whole, harm.kld, predicted)});
   return std::move(best);
 }
 

@@ -14,8 +14,8 @@ namespace quern {
 inline constexpr double kSharesAddUp = 0.03;
 
 struct Planned {
-  SizedPlan chosen;                  // its shares: of each step; empty where nothing was surveyed
-  std::vector<StepOptions> options;  // with the shares that it was chosen from
+  SizedPlan chosen;
+  std::vector<StepOptions> options;  // with the shares that it was chosen from; empty where nothing was surveyed
   std::optional<SizeChoice> size;    // absent: no size was asked for
 
   const Plan& plan() const noexcept { return chosen.plan; }

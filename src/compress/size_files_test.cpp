@@ -92,7 +92,7 @@ bool is_full(const SizedModel& sized, const SizedPlan& plan, std::uint64_t most)
     double loss = 0;
     for (const std::size_t m : joint.members) {
       now += plan.plan.steps[sized.options[m].step].bytes;
-      loss += plan.shares[sized.options[m].step];
+      loss += option_of(sized.options[m], plan.plan)->kld;
     }
     const std::uint64_t room = now + left, beside = kEntryBytes * joint.members.size();
     for (const JointChoice& choice : joint.choices)
@@ -129,13 +129,13 @@ void expect_package_has(const SizedModel& sized, const SizedPlan& plan) {
   const Inputs none;
   Report report;
   report.ladder.push_back({plan.plan, std::nullopt, 0});
-  const std::vector<EncodeError> errors =
+  const std::vector<EncodedTensor> tensors =
       encode({sized.model.weights, sized.model.spec, sized.names, none, pool, observer}, plan.plan,
              sized.head_of(plan.plan), folder);
   report.parameters = sized.model.parameters();
   report.source_bytes = sized.model.file_bytes();
-  const std::vector<TensorFacts> facts = tensor_facts(sized.model.spec, sized.names);
-  for (std::size_t i = 0; i < errors.size(); ++i) report.tensors.push_back({plan.plan.steps[i], errors[i], facts[i]});
+  for (const EncodedTensor& tensor : tensors)
+    report.tensors.push_back({tensor.step, tensor.error, tensor_facts(tensor.weight)});
   const auto hashed = hash_files(sized.model.checkpoint, pool);
   assemble_package(work.path(), folder, sized.model, hashed, {}, report);
   EXPECT_EQ(report.output_bytes, plan.file_bytes);

@@ -13,15 +13,15 @@ Plan base_plan(const Opened& opened, const Calibrated& calibrated, Candidates* c
   if (!opened.measures_optimizers() || !calibrated.has_hessians()) return plan_by(opened.optimizer);
   const Optimizer &feedback = best_optimizer(Optimizer::Needs::kHessian),
                   &rounding = best_optimizer(Optimizer::Needs::kMoments);
-  Plan with = plan_by(&feedback), without = plan_by(&rounding);
+  const Plan with = plan_by(&feedback), without = plan_by(&rounding);
   if (!candidates) return with;
   const double kld_with = candidates->measured_whole(with), kld_without = candidates->measured_whole(without);
   const bool feedback_is_better = kld_with <= kld_without;
-  Plan& better = feedback_is_better ? with : without;
-  better.notes.push_back(fmt::format(
-      "codes are chosen by {}: by the scheme alone, {:.5f} nats on the gate text with {}, {:.5f} with {}",
-      feedback_is_better ? feedback.name : rounding.name, kld_with, feedback.name, kld_without, rounding.name));
-  return std::move(better);
+  return with_notes(
+      feedback_is_better ? with : without,
+      {fmt::format("codes are chosen by {}: by the scheme alone, {:.5f} nats on the gate text with {}, {:.5f} with {}",
+                   feedback_is_better ? feedback.name : rounding.name, kld_with, feedback.name, kld_without,
+                   rounding.name)});
 }
 
 Surveyed survey_steps(const Opened& opened, const CompressTexts& texts, Plan base, const WorkFiles& work,

@@ -7,6 +7,7 @@
 
 #include "base/file_hashes.h"
 #include "base/thread_pool.h"
+#include "encode/encoded_tensor.h"
 #include "encode/step_records.h"
 #include "encode/tensor_files.h"
 #include "encode/weight_rows.h"
@@ -18,7 +19,7 @@ namespace quern {
 struct EncodeInput {
   const Weights& source;
   const ModelSpec& spec;
-  const ExportMap& names;  // as the plan's steps: one entry a step, in the same order
+  const ExportMap& names;  // of what the plan writes
   const Inputs& inputs;    // of the matrices, as far as they are known
   ThreadPool& pool;
   Observer& observer;
@@ -26,13 +27,13 @@ struct EncodeInput {
   FileHashes* hashes = nullptr;         // taken further beside encoding; gets the files of weights that are written
 };
 
-// Writes the weights of `plan` as `head` describes them into `folder`. Returns the error of each step.
+// Writes the weights of `plan` as `head` describes them into `folder`. Returns what became of each step, in order.
 // One step of the observer a tensor. With `records`, each step is recorded when it is done, and a step on record is not
 // encoded again where its bytes have the recorded hash: in `folder` already, as an interrupted run left it, or in
 // one of `earlier`, files of earlier trials.
-std::vector<EncodeError> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head,
-                                const std::filesystem::path& folder, StepRecords* records = nullptr,
-                                std::span<const TensorFiles> earlier = {});
+std::vector<EncodedTensor> encode(const EncodeInput& input, const Plan& plan, const CheckpointHead& head,
+                                  const std::filesystem::path& folder, StepRecords* records = nullptr,
+                                  std::span<const TensorFiles> earlier = {});
 
 // The tensor table of the plan's files: its steps, then the extra tensors of `names` and those that it copies from
 // `copied`.

@@ -1,11 +1,7 @@
 // All tasks of a tensor on all threads; what they find does not depend on their order.
 #include "encode/tensor_encoding.h"
 
-#include <algorithm>
-#include <optional>
-
 #include "base/fail.h"
-#include "encode/tensor_files.h"
 
 namespace quern {
 namespace {
@@ -66,17 +62,6 @@ std::vector<std::uint64_t> expected_part_bytes(const Codec& codec, RowLayout lay
     }
   }
   return bytes;
-}
-
-Plan with_stored_bytes(const Plan& plan, const std::filesystem::path& folder) {
-  Plan exact = plan;
-  std::optional<TensorFiles> files;
-  for (PlanStep& step : exact.steps) {
-    if (!wants_measuring(codec_named(step.codec))) continue;
-    if (!files) files.emplace(folder);
-    step.bytes = files->bytes(step.output);
-  }
-  return exact;
 }
 
 }  // namespace quern

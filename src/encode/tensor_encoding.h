@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -28,8 +27,5 @@ bool wants_measuring(const Codec& codec);
 
 // Bytes of each plane as far as shape and codec tell; those that a measured codec comes to are estimated.
 std::vector<std::uint64_t> expected_part_bytes(const Codec& codec, RowLayout layout);
-
-// `plan` with the bytes that its measured tensors take in these files, where the plan could only estimate.
-Plan with_stored_bytes(const Plan& plan, const std::filesystem::path& folder);
 
 }  // namespace quern

@@ -35,8 +35,6 @@ TensorSpec TensorFiles::spec(const std::string& tensor) const {
   return spec;
 }
 
-std::uint64_t TensorFiles::bytes(const std::string& tensor) const { return files_->at(tensor).bytes(); }
-
 void TensorFiles::copy(const std::string& tensor, std::size_t index, CheckpointWriter& writer) const {
   const TensorEntry& entry = files_->at(tensor);
   std::vector<std::byte> buffer;

@@ -22,8 +22,6 @@ class TensorFiles {
 
   // What a copy is written as. Error(kInput) when there is none of that name.
   TensorSpec spec(const std::string& tensor) const;
-  // What it takes there. Error(kInput) when there is none of that name.
-  std::uint64_t bytes(const std::string& tensor) const;
   // Its bytes become those of tensor `index` of the writer.
   void copy(const std::string& tensor, std::size_t index, CheckpointWriter& writer) const;
   // The hash as of joined_hash. Empty when there is no such tensor, or its planes are not those of the codec and the

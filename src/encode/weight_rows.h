@@ -9,7 +9,7 @@
 #include "model/weights.h"
 #include "optim/inputs.h"
 #include "optim/optimizer.h"
-#include "plan/plan.h"
+#include "plan/output_tensor.h"
 #include "quern/observer.h"
 
 namespace quern {
@@ -19,6 +19,8 @@ class ExportedRows {
  public:
   // A transposed weight is read whole here. REQUIRES: the arguments outlive this.
   ExportedRows(const Weights& source, const Weight& weight, const ExportedWeight& exported);
+  ExportedRows(const Weights& source, const OutputTensor& tensor)
+      : ExportedRows(source, tensor.weight, tensor.exported) {}
 
   RowLayout layout() const noexcept { return layout_; }
   // Rows first .. first + count - 1. Safe from several threads.

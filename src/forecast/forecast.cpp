@@ -25,15 +25,15 @@ double perplexity_of_original(const Opened& opened, const Windows& windows) {
   return summarise(score(opened.walk(), rows, windows)).original_perplexity.value;
 }
 
-// The shares of a plan that was not chosen from the options.
+// A plan that was not chosen from the options.
 SizedPlan with_shares(const Plan& plan, std::span<const StepOptions> options) {
-  SizedPlan sized{.plan = plan, .shares = std::vector<double>(plan.steps.size())};
+  SizedPlan sized{plan, 0, {}};
   for (const StepOptions& of_step : options) {
     const StepOption* same = option_of(of_step, plan);
     if (!same)
       fail(ErrorCode::kInput, "tensor {} cannot be stored as {}: its values are too large for it",
            plan.steps[of_step.step].tensor, plan.steps[of_step.step].codec);
-    sized.kld += sized.shares[of_step.step] = same->kld;
+    sized.kld += same->kld;
   }
   return sized;
 }
@@ -101,6 +101,18 @@ Planned plan_with_shares(const Opened& opened, const CompressTexts& texts, const
   return planned;
 }
 
+// `measured`: what was measured of the steps one by one; `shares`: what the plan was chosen from.
+std::vector<ForecastTensor> tensors_of(const Opened& opened, const Plan& plan,
+                                       std::span<const StepOptions> measured = {},
+                                       std::span<const StepOptions> shares = {}) {
+  std::vector<ForecastTensor> tensors;
+  for (const OutputTensor& tensor : output_tensors(plan, opened.source.spec, opened.names))
+    tensors.push_back({tensor.step, tensor_facts(tensor.weight), {}});
+  for (const StepOptions& of_step : measured) tensors[of_step.step].options = of_step.options;
+  for (const StepOptions& of_step : shares) add_survey_facts(of_step, plan, tensors[of_step.step].facts);
+  return tensors;
+}
+
 // Measures, chooses if a size was asked for, and predicts.
 void add_quality(const Opened& opened, const CompressTexts& texts, const WorkFiles& work, Candidates& candidates,
                  Plan base, Forecast& f) {
@@ -109,8 +121,7 @@ void add_quality(const Opened& opened, const CompressTexts& texts, const WorkFil
   f.survey = planned.chosen.whole ? SurveyWalks::kTogether : SurveyWalks::kAlone;
   planned.chosen.whole = expected_kld(opened, candidates, planned.chosen);
   f.plan = planned.plan();
-  f.options = surveyed.options;
-  add_survey_facts(planned.options, planned.chosen.shares, f.tensors);
+  f.tensors = tensors_of(opened, f.plan, surveyed.options, planned.options);
   QualityForecast quality{.text = texts.gate->use, .alternatives = {}};
   quality.original_perplexity = perplexity_of_original(opened, texts.gate->windows);
   quality.quality = predict(*planned.chosen.whole, quality.original_perplexity);
@@ -122,6 +133,7 @@ void add_quality(const Opened& opened, const CompressTexts& texts, const WorkFil
 void add_plan(const Opened& opened, const CompressTexts& texts, const KeptStatistics& kept, Forecast& f) {
   if (!opened.calibrates() && !texts.survey) {
     f.plan = opened.plan({}, opened.optimizer);
+    f.tensors = tensors_of(opened, f.plan);
     return;
   }
   const TemporaryFolder scratch("quern-plan");
@@ -134,6 +146,7 @@ void add_plan(const Opened& opened, const CompressTexts& texts, const KeptStatis
     add_quality(opened, texts, work, candidates, base_plan(opened, calibrated, &candidates), f);
   } else {
     f.plan = base_plan(opened, calibrated, nullptr);
+    f.tensors = tensors_of(opened, f.plan);
   }
   // Last, so that one that is interrupted leaves nothing in the way of the next.
   if (kept.moments) kept.moments->publish(read_text(statistics_file(work)));
@@ -177,7 +190,6 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   Forecast f{.plan = {}, .architecture = source.spec.architecture, .source_format = source.checkpoint.format()};
   f.parameters = source.parameters();
   f.source_bytes = source.file_bytes();
-  f.tensors = tensor_facts(source.spec, opened.names);
   add_plan(opened, texts, kept, f);
   f.model_bytes = opened.bytes_of(f.plan);
   f.memory_to_compress = allowed_memory(opened.options.machine);
@@ -199,16 +211,12 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
 
 Json to_json(const Forecast& f) {
   Json tensors = Json::array();
-  for (std::size_t i = 0; i < f.tensors.size(); ++i) {
-    const TensorFacts& facts = f.tensors[i];
-    const auto of_step = std::ranges::find(f.options, i, &StepOptions::step);
-    tensors.push_back(
-        Json::object({{"tensor", f.plan.steps[i].tensor},
-                      {"role", facts.role},
-                      {"layer", facts.layer},
-                      {"predicted_kld", json_or_null(facts.predicted_kld)},
-                      {"options", of_step == f.options.end() ? Json::array() : to_json(of_step->options)}}));
-  }
+  for (const auto& [step, facts, options] : f.tensors)
+    tensors.push_back(Json::object({{"tensor", step.tensor},
+                                    {"role", facts.role},
+                                    {"layer", facts.layer},
+                                    {"predicted_kld", json_or_null(facts.predicted_kld)},
+                                    {"options", to_json(options)}}));
   Json json = to_json(f.plan);
   json.set("forecast", Json::object({{"architecture", f.architecture},
                                      {"source_format", f.source_format},

@@ -27,13 +27,19 @@ struct QualityForecast {
   std::vector<Alternative> alternatives;  // rising in bytes; the plan itself is one of them
 };
 
+// A tensor that is planned, with what was measured of it.
+struct ForecastTensor {
+  PlanStep step;
+  TensorFacts facts;                // without a text nothing is measured
+  std::vector<StepOption> options;  // what was measured of each number format; empty without a text
+};
+
 struct Forecast {
   Plan plan;
   std::string architecture, source_format;
   std::uint64_t parameters = 0, source_bytes = 0;
   std::uint64_t model_bytes = 0;           // of what a runtime needs; exact but for estimate_note
-  std::vector<TensorFacts> tensors;        // of each step; without a text nothing is measured of them
-  std::vector<StepOptions> options;        // what was measured of each number format; empty without a text
+  std::vector<ForecastTensor> tensors;     // of the plan, in file order
   std::optional<QualityForecast> quality;  // absent without a text
   std::optional<MemoryEstimate> memory;    // to run the result; absent where no architecture recognises the model
   std::uint64_t memory_to_compress = 0;    // at most

@@ -65,24 +65,21 @@ InputContext alike(std::uint64_t cols, Optimizer::Needs known) {
 }
 
 // The largest matrix, of those that are not too wide to factorise a Hessian for where one is needed.
-std::size_t timed_step(const Opened& opened, const Plan& plan, Optimizer::Needs known) {
-  std::size_t largest = 0;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    const ExportedWeight& exported = opened.names.weights[i];
-    const std::uint64_t cols = row_layout(exported.output_shape(opened.source.spec.weights[exported.weight])).cols;
-    const bool is_too_wide = known == Optimizer::Needs::kHessian && cols > kWidestFactorised;
-    if (!is_too_wide && plan.steps[i].parameters > plan.steps[largest].parameters) largest = i;
+OutputTensor timed_tensor(const Opened& opened, const Plan& plan, Optimizer::Needs known) {
+  const std::vector<OutputTensor> tensors = output_tensors(plan, opened.source.spec, opened.names);
+  const OutputTensor* largest = &tensors.front();
+  for (const OutputTensor& tensor : tensors) {
+    const bool is_too_wide = known == Optimizer::Needs::kHessian && tensor.layout().cols > kWidestFactorised;
+    if (!is_too_wide && tensor.step.parameters > largest->step.parameters) largest = &tensor;
   }
-  return largest;
+  return *largest;
 }
 
 // A few rows of a large matrix, encoded as each codec.
 void time_encoding(const Opened& opened, const CompressTexts& texts, const Plan& plan, WorkRates& rates) {
   const Optimizer::Needs known = known_of(opened, texts);
-  const std::size_t timed = timed_step(opened, plan, known);
-  const ExportedWeight& exported = opened.names.weights[timed];
-  const Weight& weight = opened.source.spec.weights[exported.weight];
-  const ExportedRows rows(opened.source.weights, weight, exported);
+  const OutputTensor timed = timed_tensor(opened, plan, known);
+  const ExportedRows rows(opened.source.weights, timed);
   std::vector<RowTask> tasks = row_tasks(rows);
   tasks.resize(std::min<std::size_t>(tasks.size(), opened.pool().threads()));
   std::uint64_t weights = 0;
@@ -94,9 +91,9 @@ void time_encoding(const Opened& opened, const CompressTexts& texts, const Plan&
   rates.read = seconds_a_weight([&](const RowTask& task) { rows.rows(task.first, task.count); });
   const bool is_factorised = known != Optimizer::Needs::kHessian || rows.layout().cols <= kWidestFactorised;
   const InputContext inputs = alike(rows.layout().cols, is_factorised ? known : Optimizer::Needs::kMoments);
-  PlanStep step = plan.steps[timed];
+  PlanStep step = timed.step;
   step.optimizer = best_optimizer(known).name;
-  for (const Codec* codec : codecs_needed(opened, plan, weight, rows.layout().cols)) {
+  for (const Codec* codec : codecs_needed(opened, plan, timed.weight, rows.layout().cols)) {
     if (!codec->divides(rows.layout().cols)) continue;
     step.codec = codec->name;
     rates.encode[codec->name] =

@@ -213,9 +213,9 @@ void assemble_package(const fs::path& work, const fs::path& folder, const OpenMo
                     .source_files = source_files,
                     .output_files = {},
                     .plan = plan,
-                    .errors = {},
+                    .tensors = {},
                     .overlay = source.weights.identity()};
-  for (const ReportedTensor& tensor : report.tensors) manifest.errors.push_back(tensor.error);
+  for (const ReportedTensor& tensor : report.tensors) manifest.tensors.push_back({tensor.step, tensor.error});
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);
   for (const SourceFile& file : files_that_go_along(files, find_format(plan.format)))

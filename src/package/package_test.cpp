@@ -110,23 +110,23 @@ TEST(Encode, WritesThePredictedBytesAndEncodesNothingTwice) {
   const std::size_t recorded = journal.count(StepRecords::kPrefix);
   EXPECT_EQ(recorded, plan.steps.size());
   const TensorFiles files[] = {TensorFiles(first)};
-  const std::vector<EncodeError> copied = write("copied", &records, files), fresh = write("fresh", nullptr);
+  const std::vector<EncodedTensor> copied = write("copied", &records, files), fresh = write("fresh", nullptr);
   EXPECT_EQ(journal.count(StepRecords::kPrefix), recorded + 1);
   const auto weights = [&](const char* folder) {
     return open_checkpoint(scratch.path() / folder).files().front().path;
   };
   EXPECT_EQ(sha256_of_file(weights("copied")), sha256_of_file(weights("fresh")));
-  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(copied[i].plain, fresh[i].plain);
-  EXPECT_EQ(fresh[5].plain, 0);
+  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(copied[i].error.plain, fresh[i].error.plain);
+  EXPECT_EQ(fresh[5].error.plain, 0);
 
   // What is on record but not in the files any more is encoded again; all else is kept.
   fs::copy(scratch.path() / "fresh", scratch.path() / "damaged", fs::copy_options::recursive);
   const TensorPart part = open_checkpoint(scratch.path() / "damaged").at(plan.steps[7].output).parts[0];
   OutputFile(weights("damaged"), OutputFile::Content::kKeep).write_at(part.offset, std::vector<std::byte>(9));
   const std::string before = read_text(scratch.path() / "journal");
-  const std::vector<EncodeError> kept = write("damaged", &records);
+  const std::vector<EncodedTensor> kept = write("damaged", &records);
   EXPECT_EQ(sha256_of_file(weights("damaged")), sha256_of_file(weights("fresh")));
-  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(kept[i].weighted, fresh[i].weighted);
+  for (std::size_t i = 0; i < fresh.size(); ++i) EXPECT_EQ(kept[i].error.weighted, fresh[i].error.weighted);
   const std::string added = read_text(scratch.path() / "journal").substr(before.size());
   EXPECT_EQ(std::ranges::count(added, '\n'), 1);
   EXPECT_NE(added.find(plan.steps[7].output + "\""), std::string::npos) << added;
@@ -240,16 +240,17 @@ TEST(Manifest, ReadsBackWhatWasWritten) {
              .source_files = {},
              .output_files = {},
              .plan = {},
-             .errors = {}};
+             .tensors = {}};
   m.source_files.push_back({"a.gguf", 7, "00ff", HashedFile::Role::kModel});
   m.output_files = {{"b.gguf", 5, "11", HashedFile::Role::kModel},
                     {"report.json", 9, "22", HashedFile::Role::kEvidence}};
   m.plan.steps.push_back({"a", "b", "q8_0", "rtn", 34, "why"});
-  m.errors.push_back({1e-300, 0.1, 1.0 / 3, 7});
+  m.tensors.push_back({m.plan.steps[0], {1e-300, 0.1, 1.0 / 3, 7}});
   scratch.write(kManifestName, dump_json(to_json(m), 1));
   const Manifest back = read_manifest(scratch.path());
   EXPECT_EQ(to_json(back), to_json(m));
-  EXPECT_EQ(back.errors[0].plain, 1.0 / 3);
+  EXPECT_EQ(back.tensors[0].step, m.plan.steps[0]);
+  EXPECT_EQ(back.tensors[0].error.plain, 1.0 / 3);
   EXPECT_EQ(back.model_bytes(), 5u);
 }
 

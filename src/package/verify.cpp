@@ -60,7 +60,7 @@ void check_tensor(const Checkpoint& package, const PlanStep& step, ThreadPool& p
 }
 
 // Sum of squared differences between the original's rows, in the package's order, and the decoded ones.
-double plain_error(const OpenModel& original, const CheckpointWeights& package, const PlanStep& step,
+double plain_error(const OpenModel& original, const CheckpointWeights& package, const std::string& output,
                    const ExportedWeight& exported, ThreadPool& pool) {
   const ExportedRows rows(original.weights, original.spec.weights[exported.weight], exported);
   const std::vector<RowTask> tasks = row_tasks(rows);
@@ -68,7 +68,7 @@ double plain_error(const OpenModel& original, const CheckpointWeights& package, 
   pool.run(tasks.size(), [&](std::size_t t) {
     const Matrix wanted = rows.rows(tasks[t].first, tasks[t].count);
     Matrix found(tasks[t].count, rows.layout().cols);
-    package.read_rows(step.output, tasks[t].first, found.view());
+    package.read_rows(output, tasks[t].first, found.view());
     for (std::size_t i = 0; i < wanted.flat().size(); ++i) {
       const double difference = static_cast<double>(wanted.flat()[i]) - found.flat()[i];
       sums[t] += difference * difference;
@@ -82,26 +82,27 @@ double plain_error(const OpenModel& original, const CheckpointWeights& package, 
 void compare_errors(const Manifest& manifest, const OpenModel& original, const Checkpoint& package, std::size_t stride,
                     ThreadPool& pool, VerifyResult& result) {
   const ExportMap names = export_map(original, find_format(manifest.plan.format));
-  if (names.weights.size() != manifest.plan.steps.size()) {
+  if (names.weights.size() != manifest.tensors.size()) {
     result.problems.push_back(
-        fmt::format("the original has {} weights, the plan {}", names.weights.size(), manifest.plan.steps.size()));
+        fmt::format("the original has {} weights, the plan {}", names.weights.size(), manifest.tensors.size()));
     return;
   }
-  for (std::size_t i = 0; i < manifest.plan.steps.size(); i += stride) {
-    const PlanStep& step = manifest.plan.steps[i];
-    const Weight& weight = original.spec.weights[names.weights[i].weight];
-    if (names.weights[i].source_name(weight) != step.tensor) {
-      result.problems.push_back(fmt::format("step {} of the plan is {}, in the original that place holds {}", i,
-                                            step.tensor, names.weights[i].source_name(weight)));
+  for (std::size_t i = 0; i < manifest.tensors.size(); i += stride) {
+    const auto& [step, error] = manifest.tensors[i];
+    const auto exported = std::ranges::find(names.weights, step.output, &ExportedWeight::name);
+    if (exported == names.weights.end() ||
+        exported->source_name(original.spec.weights[exported->weight]) != step.tensor) {
+      result.problems.push_back(fmt::format("tensor {} was made from {}, and the original has no such tensor for it",
+                                            step.output, step.tensor));
       continue;
     }
-    if (names.weights[i].output_shape(weight) != package.at(step.output).shape) {
+    if (exported->output_shape(original.spec.weights[exported->weight]) != package.at(step.output).shape) {
       result.problems.push_back(
           fmt::format("tensor {} has another shape than the original's {}", step.output, step.tensor));
       continue;
     }
-    const double measured = plain_error(original, CheckpointWeights(package), step, names.weights[i], pool),
-                 recorded = manifest.errors[i].plain;
+    const double measured = plain_error(original, CheckpointWeights(package), step.output, *exported, pool),
+                 recorded = error.plain;
     ++result.compared;
     if (!(std::abs(measured - recorded) <= 1e-6 * std::max(measured, recorded)))
       result.problems.push_back(

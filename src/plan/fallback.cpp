@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "plan/better_codec.h"
+#include "plan/output_tensor.h"
 
 namespace quern {
 namespace {
@@ -35,13 +36,14 @@ const Codec& codec_named(const std::string& name) {
 }
 
 // To the next codec, or to the original's own encoding where the next would be as large: nothing is lost then.
-Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const StepSource& source) {
-  const RowLayout layout = source.layout;
-  const Codec &now = codec_named(step.codec), &original = codec_named(source.encoding);
-  if (plain_encoding(step.codec) == source.encoding || now.bits_per_weight > original.bits_per_weight) return {};
-  const Codec* better = next_better_codec(now, format, layout.cols);
-  const bool exact =
-      format.holds(original.name, layout.cols) && (!better || better->bits_per_weight >= original.bits_per_weight);
+Raise raise_of(StepHarm& harm, const OutputTensor& tensor, const Ladder& ladder) {
+  const RowLayout layout = tensor.layout();
+  const std::string stored = ladder.source.stored(tensor.weight).encoding;
+  const Codec &now = codec_named(tensor.step.codec), &original = codec_named(stored);
+  if (plain_encoding(tensor.step.codec) == stored || now.bits_per_weight > original.bits_per_weight) return {};
+  const Codec* better = next_better_codec(now, ladder.format, layout.cols);
+  const bool exact = ladder.format.holds(original.name, layout.cols) &&
+                     (!better || better->bits_per_weight >= original.bits_per_weight);
   if (exact) better = &original;
   if (!better) return {};
   const double bits_more = better->bits_per_weight - now.bits_per_weight;
@@ -49,15 +51,15 @@ Raise raise_of(StepHarm& harm, const PlanStep& step, const Format& format, const
   return {&harm, better, after, better->stored_bytes(layout.rows, layout.cols)};
 }
 
-JointRaise joint_raise(const JointHarms& together, std::vector<StepHarm>& harms, const Plan& plan,
+JointRaise joint_raise(const JointHarms& together, std::vector<StepHarm>& harms, std::span<const OutputTensor> tensors,
                        const Ladder& ladder) {
   JointRaise joint;
   for (const std::size_t h : together) {
-    const PlanStep& step = plan.steps[harms[h].step];
-    const Raise raise = raise_of(harms[h], step, ladder.format, ladder.sources[harms[h].step]);
+    const OutputTensor& tensor = tensors[harms[h].step];
+    const Raise raise = raise_of(harms[h], tensor, ladder);
     if (!raise.codec) continue;
     joint.gain += std::max(0.0, harms[h].kld) - raise.harm_after;
-    joint.extra_bytes += static_cast<double>(raise.bytes_after) - static_cast<double>(step.bytes);
+    joint.extra_bytes += static_cast<double>(raise.bytes_after) - static_cast<double>(tensor.step.bytes);
     joint.raises.push_back(raise);
   }
   return joint;
@@ -83,15 +85,6 @@ double excess(const QualityBound& bound, double perplexity_increase, double kld)
   return most;
 }
 
-std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Weights& source) {
-  std::vector<StepSource> sources;
-  for (const ExportedWeight& exported : names.weights) {
-    const Weight& weight = spec.weights[exported.weight];
-    sources.push_back({row_layout(exported.output_shape(weight)), source.stored(weight).encoding});
-  }
-  return sources;
-}
-
 std::optional<Plan> next_plan(const Plan& plan, const Ladder& ladder, double excess_now, std::vector<StepHarm>& harms) {
   double sum = 0;
   for (const StepHarm& harm : harms) sum += std::max(0.0, harm.kld);
@@ -100,11 +93,12 @@ std::optional<Plan> next_plan(const Plan& plan, const Ladder& ladder, double exc
   for (const StepHarm& harm : harms) steps.push_back(harm.step);
   const std::vector<JointHarms> sets = coupled_together(steps, ladder.couplings);
   Plan next = plan;
+  const std::vector<OutputTensor> tensors = output_tensors(next, ladder.spec, ladder.names);
   bool raised = false;
   while (!raised || sum > target) {
     JointRaise best;
     for (const JointHarms& together : sets) {
-      JointRaise candidate = joint_raise(together, harms, next, ladder);
+      JointRaise candidate = joint_raise(together, harms, tensors, ladder);
       if (candidate.raises.empty()) continue;
       if (best.raises.empty() || candidate.gain_per_byte() > best.gain_per_byte()) best = std::move(candidate);
     }

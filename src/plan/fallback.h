@@ -20,15 +20,12 @@ struct StepHarm {
   double kld = 0;  // nats
 };
 
-// What a step is made from: the extents of its tensor, and how it is stored.
-struct StepSource {
-  RowLayout layout;
-  std::string encoding;
-};
-
+// What a plan is raised within.
 struct Ladder {
   const Format& format;
-  const std::vector<StepSource>& sources;
+  const ModelSpec& spec;
+  const ExportMap& names;
+  const Weights& source;
   std::span<const Coupling> couplings = {};  // steps that are raised together
 };
 
@@ -37,7 +34,5 @@ struct Ladder {
 // no harm. A codec of b more bits per weight is predicted to do 4^-b of the harm (one bit halves the step of the grid).
 // `harms` is updated to the prediction. Null when nothing can be raised.
 std::optional<Plan> next_plan(const Plan& plan, const Ladder& ladder, double excess, std::vector<StepHarm>& harms);
-// What the steps of a plan are made from: one for each of `names.weights`.
-std::vector<StepSource> step_sources(const ModelSpec& spec, const ExportMap& names, const Weights& source);
 
 }  // namespace quern

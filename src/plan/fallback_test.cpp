@@ -15,9 +15,10 @@ class NextPlan : public ::testing::Test {
   const Checkpoint source = open_checkpoint(std::filesystem::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");  // bf16
   const ModelSpec spec = describe_model(source);
   const ExportMap names = map_to_gguf(spec, source);
-  const std::vector<StepSource> sources = step_sources(spec, names, CheckpointWeights(source));
+  const CheckpointWeights weights{source};
   const Format& gguf = find_format("gguf");
-  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, spec, names, CheckpointWeights(source), {}});
+  const Ladder ladder{gguf, spec, names, weights};
+  const Plan plan = make_plan({find_scheme("q4_k_m"), gguf, spec, names, weights, {}});
 
   std::size_t step_of(const std::string& output) const {
     for (std::size_t i = 0; i < plan.steps.size(); ++i)
@@ -39,7 +40,7 @@ class NextPlan : public ::testing::Test {
 TEST_F(NextPlan, RaisesWhatBuysMostPerByte) {
   // up holds three times the bytes of q: at twice the harm it is still the worse buy.
   std::vector<StepHarm> harms{{up1, 0.02}, {q0, 0.01}, {q1, 0.001}};
-  const std::optional<Plan> next = next_plan(plan, {gguf, sources}, 1.05, harms);
+  const std::optional<Plan> next = next_plan(plan, ladder, 1.05, harms);
   ASSERT_TRUE(next);
   EXPECT_EQ(changed(*next).front(), std::min(q0, changed(*next).front()));
   EXPECT_EQ(next->steps[q0].codec, "q5_k");
@@ -57,7 +58,7 @@ TEST_F(NextPlan, StopsWhenThePredictedSumIsATenthBelowTheTarget) {
     if (plan.steps[i].codec != "f32")
       harms.push_back({i, 0.001 * static_cast<double>(1 + i % 7)}), before += harms.back().kld;
   const std::vector<StepHarm> measured = harms;
-  const Plan next = next_plan(plan, {gguf, sources}, 1.5, harms).value();
+  const Plan next = next_plan(plan, ladder, 1.5, harms).value();
   double after = 0, largest_step = 0;
   for (std::size_t i = 0; i < harms.size(); ++i) {
     after += harms[i].kld;
@@ -70,12 +71,12 @@ TEST_F(NextPlan, StopsWhenThePredictedSumIsATenthBelowTheTarget) {
 
 TEST_F(NextPlan, EqualGainsGoInTheOrderOfTheFile) {
   std::vector<StepHarm> harms{{q0, 0.01}, {q1, 0.01}};
-  EXPECT_EQ(changed(next_plan(plan, {gguf, sources}, 1.0, harms).value()), std::vector<std::size_t>{q0});
+  EXPECT_EQ(changed(next_plan(plan, ladder, 1.0, harms).value()), std::vector<std::size_t>{q0});
 }
 
 TEST_F(NextPlan, NegativeHarmsBuyNothingAndCountForNothing) {
   std::vector<StepHarm> harms{{q0, -0.5}, {q1, 0.01}, {up1, -1e-9}};
-  const Plan next = next_plan(plan, {gguf, sources}, 1.2, harms).value();
+  const Plan next = next_plan(plan, ladder, 1.2, harms).value();
   EXPECT_EQ(changed(next), std::vector<std::size_t>{q1});
   EXPECT_EQ(harms[0].kld, -0.5);
 }
@@ -83,25 +84,25 @@ TEST_F(NextPlan, NegativeHarmsBuyNothingAndCountForNothing) {
 TEST_F(NextPlan, EndsAtTheEncodingOfTheOriginal) {
   Plan now = plan;
   std::vector<StepHarm> harms{{q0, 0.01}};
-  std::vector<std::string> ladder;
-  while (const std::optional<Plan> next = next_plan(now, {gguf, sources}, 1.0, harms)) {
+  std::vector<std::string> codecs;
+  while (const std::optional<Plan> next = next_plan(now, ladder, 1.0, harms)) {
     now = *next;
-    ladder.push_back(now.steps[q0].codec);
-    ASSERT_LT(ladder.size(), 10u);
+    codecs.push_back(now.steps[q0].codec);
+    ASSERT_LT(codecs.size(), 10u);
   }
-  EXPECT_EQ(ladder, (std::vector<std::string>{"q5_k", "q6_k", "q8_0", "bf16"}));
+  EXPECT_EQ(codecs, (std::vector<std::string>{"q5_k", "q6_k", "q8_0", "bf16"}));
   EXPECT_EQ(harms[0].kld, 0);  // the original's own bytes
   EXPECT_EQ(now.steps[q0].bytes, 2 * 256u * 256u);
-  EXPECT_FALSE(next_plan(now, {gguf, sources}, 5.0, harms));
+  EXPECT_FALSE(next_plan(now, ladder, 5.0, harms));
 }
 
 TEST_F(NextPlan, RaisesEverythingWhenTheBoundIsOutOfReach) {
   std::vector<StepHarm> harms{{q0, 0.01}, {q1, 0.02}};
-  const Plan next = next_plan(plan, {gguf, sources}, 1e300, harms).value();
+  const Plan next = next_plan(plan, ladder, 1e300, harms).value();
   EXPECT_EQ(next.steps[q0].codec, "bf16");
   EXPECT_EQ(next.steps[q1].codec, "bf16");
   std::vector<StepHarm> none;
-  EXPECT_FALSE(next_plan(plan, {gguf, sources}, 2.0, none));
+  EXPECT_FALSE(next_plan(plan, ladder, 2.0, none));
 }
 
 TEST(Excess, IsTheLargestRatioOfWhatIsBroken) {
@@ -118,7 +119,7 @@ TEST_F(NextPlan, RaisesCoupledStepsTogether) {
   Plan same = plan;
   for (const std::size_t i : qkv) same.steps[i].codec = "q4_k";
   std::vector<StepHarm> harms{{up1, 0.001}, {qkv[0], 0.01}, {qkv[1], 0.0001}, {qkv[2], 0.02}};
-  const Plan next = next_plan(same, {gguf, sources, std::span(&qkv, 1)}, 1.05, harms).value();
+  const Plan next = next_plan(same, {gguf, spec, names, weights, std::span(&qkv, 1)}, 1.05, harms).value();
   for (const std::size_t i : qkv) EXPECT_EQ(next.steps[i].codec, "q5_k") << i;
   EXPECT_EQ(next.steps[up1].codec, same.steps[up1].codec);
   EXPECT_LT(harms[3].kld, 0.02 / 3.9);

@@ -32,21 +32,21 @@ double PrecisionMapUse::unmatched_share() const {
   return all ? static_cast<double>(unmatched_parameters) / static_cast<double>(all) : 0;
 }
 
-MapApplication::MapApplication(const PrecisionMap& map)
-    : map_(map), matched_(map.rules.size()), passed_over_(map.rules.size()) {
-  for (const PrecisionRule& rule : map.rules) use_.rules.push_back({.match = rule.match, .codec = rule.codec});
+MapApplication::MapApplication(const PrecisionMap& map) {
+  for (const PrecisionRule& rule : map.rules)
+    rules_.push_back({rule, rules_.size() + 1, 0, 0, {.match = rule.match, .codec = rule.codec}});
 }
 
-bool MapApplication::passes_over(std::size_t r, const Weight& weight) {
-  const PrecisionRule& rule = map_.rules[r];
+bool MapApplication::passes_over(AppliedRule& applied, const Weight& weight) {
+  const PrecisionRule& rule = applied.rule;
   if (!keeps_precision(weight) || bits_of(rule.codec) >= kKeptBits) return false;
   if (weight.axes.size() >= 2)
     fail(ErrorCode::kUsage,
          "rule {} of the precision map (\"{}\") would put {} ({}) into {}; routers, convolutions, A_log and position "
          "tables keep 16 or 32 bits unless a rule names the tensor or its role: narrow the pattern, or put a rule "
          "{{\"match\": \"{}\", \"codec\": ...}} before it",
-         r + 1, rule.match, weight.tensor, weight.role, rule.codec, weight.role);
-  ++passed_over_[r];
+         applied.number, rule.match, weight.tensor, weight.role, rule.codec, weight.role);
+  ++applied.passed_over;
   return true;
 }
 
@@ -55,22 +55,22 @@ std::optional<std::size_t> MapApplication::rule_for(const Weight& weight, std::s
   names_.emplace(output);
   roles_.insert(weight.role);
   const std::string_view names[] = {weight.tensor, output, weight.role};
-  std::optional<std::size_t> decides;
-  for (std::size_t r = 0; r < map_.rules.size(); ++r) {
-    const MatchKind kind = map_.rules[r].matches(names);
+  AppliedRule* decides = nullptr;
+  for (AppliedRule& applied : rules_) {
+    const MatchKind kind = applied.rule.matches(names);
     if (kind == MatchKind::kNone) continue;
-    ++matched_[r];
-    if (decides || (kind == MatchKind::kByPattern && passes_over(r, weight))) continue;
-    decides = r;
+    ++applied.matched;
+    if (decides || (kind == MatchKind::kByPattern && passes_over(applied, weight))) continue;
+    decides = &applied;
   }
-  (decides ? use_.rules[*decides].tensors : use_.unmatched_tensors) += 1;
-  (decides ? use_.rules[*decides].parameters : use_.unmatched_parameters) += parameters_of(weight);
-  return decides;
+  (decides ? decides->use.tensors : unmatched_tensors_) += 1;
+  (decides ? decides->use.parameters : unmatched_parameters_) += parameters_of(weight);
+  return decides ? std::optional(decides->number - 1) : std::nullopt;
 }
 
-void MapApplication::check_matched(std::size_t r) const {
-  const PrecisionRule& rule = map_.rules[r];
-  if (matched_[r] || rule.optional) return;
+void MapApplication::check_matched(const AppliedRule& applied) const {
+  const PrecisionRule& rule = applied.rule;
+  if (applied.matched || rule.optional) return;
   std::vector<std::string> known(roles_.begin(), roles_.end());
   known.insert(known.end(), names_.begin(), names_.end());
   std::string near = nearest_names(rule.match, known);
@@ -79,25 +79,28 @@ void MapApplication::check_matched(std::size_t r) const {
       ErrorCode::kUsage,
       "rule {} of the precision map (\"{}\") matches no tensor and no role of this model (near it: {}); correct it, or "
       "mark it \"optional\": true",
-      r + 1, rule.match, near);
+      applied.number, rule.match, near);
 }
 
 PrecisionMapUse MapApplication::finish(std::vector<std::string>& notes) const {
-  for (std::size_t r = 0; r < map_.rules.size(); ++r) {
-    check_matched(r);
-    const PrecisionRule& rule = map_.rules[r];
-    if (passed_over_[r])
+  PrecisionMapUse use{
+      .rules = {}, .unmatched_tensors = unmatched_tensors_, .unmatched_parameters = unmatched_parameters_};
+  for (const AppliedRule& applied : rules_) {
+    check_matched(applied);
+    const PrecisionRule& rule = applied.rule;
+    if (applied.passed_over)
       notes.push_back(
-          fmt::format("rule {} of the precision map (\"{}\") passes over {} vectors: they take {} only by name", r + 1,
-                      rule.match, passed_over_[r], rule.codec));
-    else if (matched_[r] && !use_.rules[r].tensors)
+          fmt::format("rule {} of the precision map (\"{}\") passes over {} vectors: they take {} only by name",
+                      applied.number, rule.match, applied.passed_over, rule.codec));
+    else if (applied.matched && !applied.use.tensors)
       notes.push_back(fmt::format("rule {} of the precision map (\"{}\") decides nothing: earlier rules took its {}",
-                                  r + 1, rule.match, counted(matched_[r], "tensor")));
+                                  applied.number, rule.match, counted(applied.matched, "tensor")));
+    use.rules.push_back(applied.use);
   }
-  if (use_.unmatched_share() > kNoticeableShare)
+  if (use.unmatched_share() > kNoticeableShare)
     notes.push_back(fmt::format("the precision map leaves {} with {:.0f}% of the parameters to the scheme",
-                                counted(use_.unmatched_tensors, "tensor"), 100 * use_.unmatched_share()));
-  return use_;
+                                counted(use.unmatched_tensors, "tensor"), 100 * use.unmatched_share()));
+  return use;
 }
 
 }  // namespace quern

@@ -40,13 +40,20 @@ class MapApplication {
   PrecisionMapUse finish(std::vector<std::string>& notes) const;
 
  private:
-  bool passes_over(std::size_t rule, const Weight& weight);
-  void check_matched(std::size_t rule) const;
+  // A rule of the map, and what it did.
+  struct AppliedRule {
+    const PrecisionRule& rule;
+    std::size_t number = 0;                      // from 1, for people
+    std::uint64_t matched = 0, passed_over = 0;  // tensors
+    RuleUse use;
+  };
 
-  const PrecisionMap& map_;
-  PrecisionMapUse use_;
-  std::vector<std::uint64_t> matched_, passed_over_;  // tensors a rule
-  std::set<std::string> names_, roles_;               // of the model, to offer the nearest
+  static bool passes_over(AppliedRule& applied, const Weight& weight);
+  void check_matched(const AppliedRule& applied) const;
+
+  std::vector<AppliedRule> rules_;
+  std::uint64_t unmatched_tensors_ = 0, unmatched_parameters_ = 0;
+  std::set<std::string> names_, roles_;  // of the model, to offer the nearest
 };
 
 }  // namespace quern

@@ -67,6 +67,11 @@ std::string source_table_hash(const ModelSpec& spec, const Weights& source) {
   return sha256_of(std::as_bytes(std::span(lines)));
 }
 
+Plan with_notes(Plan plan, const std::vector<std::string>& notes) {
+  plan.notes.insert(plan.notes.end(), notes.begin(), notes.end());
+  return plan;
+}
+
 bool needs_hessians(const Plan& plan) {
   return std::ranges::any_of(plan.steps, [](const PlanStep& step) {
     return find_optimizer(step.optimizer).needs == Optimizer::Needs::kHessian;

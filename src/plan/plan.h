@@ -60,6 +60,9 @@ Plan plan_from_json(const Json& json);
 // (Weights::identity): a plan for one model suits every other with the same.
 std::string source_table_hash(const ModelSpec& spec, const Weights& source);
 
+// The plan with what else a person should know of it.
+Plan with_notes(Plan plan, const std::vector<std::string>& notes);
+
 // Whether codes of the plan are chosen by what only Hessians tell.
 bool needs_hessians(const Plan& plan);
 

@@ -133,7 +133,7 @@ std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions>
   const std::vector<std::vector<JointOptions>> mixes = joint_options(base, options, rules);
   const Solution solution = solve(mixes, tensor_bytes - others);
   if (!solution.joint) return std::nullopt;
-  SizedPlan sized{.plan = base, .kld = solution.best.loss, .shares = std::vector<double>(base.steps.size())};
+  SizedPlan sized{base, solution.best.loss, {}};
   for (std::size_t i = 0; i < solution.joint->size(); ++i) {
     const JointOptions& joint = (*solution.joint)[i];
     const JointChoice& choice = joint.choices[solution.best.chosen[i]];
@@ -144,7 +144,6 @@ std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions>
       step.codec = option.codec->name;
       step.bytes = option.bytes;
       step.reason = reason_of(joint, of_step.options.size(), option.kld);
-      sized.shares[of_step.step] = option.kld;
     }
   }
   return sized;

@@ -19,7 +19,6 @@ struct SizedPlan {
   Plan plan;
   double kld = 0;                // predicted, the sum over all steps; nats
   std::optional<double> whole;   // measured of its files on the same windows, where that was done; nats
-  std::vector<double> shares;    // of each step in it
   std::uint64_t file_bytes = 0;  // of its files, once they were counted
 };
 

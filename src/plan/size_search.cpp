@@ -58,30 +58,32 @@ SizedPlan find_plan(const SizeSearch& search) {
   return best ? std::move(*best) : fitting_smallest_plan(search);
 }
 
-void describe(const SizeSearch& search, SizedPlan& sized) {
+std::vector<std::string> notes_of(const SizeSearch& search, const SizedPlan& sized) {
   const std::uint64_t bytes = sized.file_bytes;
-  sized.plan.notes.push_back(fmt::format(
+  std::vector<std::string> notes = {fmt::format(
       "the number formats of {} matrices were chosen for a size of at most {} bytes: {} bytes, predicted mean KL "
       "divergence {:.4f} nats on the gate text",
-      search.options.size(), search.most, bytes, sized.kld));
+      search.options.size(), search.most, bytes, sized.kld)};
   if (search.source_bytes && search.most > search.source_bytes)
-    sized.plan.notes.push_back(fmt::format("a size of {} bytes is more than the original's {} bytes{}", search.most,
-                                           search.source_bytes, sized.kld == 0 ? ": nothing is lost" : ""));
-  if (is_full(bytes, search.most)) return;
+    notes.push_back(fmt::format("a size of {} bytes is more than the original's {} bytes{}", search.most,
+                                search.source_bytes, sized.kld == 0 ? ": nothing is lost" : ""));
+  if (is_full(bytes, search.most)) return notes;
   const bool is_finest = sized.kld == least_loss(search.base, search.options, search.rules);
-  sized.plan.notes.push_back(fmt::format(
-      "{} bytes are left over: {}", search.most - bytes,
-      is_finest                        ? "every matrix already has the most precise number format that serves it"
-      : search.rules.couplings.empty() ? "no matrix has a more precise number format that would fit in them"
-                                       : "no matrices have a more precise number format that would fit in them "
-                                         "and that programs load beside those of the others"));
+  notes.push_back(fmt::format("{} bytes are left over: {}", search.most - bytes,
+                              is_finest ? "every matrix already has the most precise number format that serves it"
+                              : search.rules.couplings.empty()
+                                  ? "no matrix has a more precise number format that would fit in them"
+                                  : "no matrices have a more precise number format that would fit in them "
+                                    "and that programs load beside those of the others"));
+  return notes;
 }
 
 }  // namespace
 
 SizedPlan search_size(const SizeSearch& search) {
   SizedPlan sized = find_plan(search);
-  describe(search, sized);
+  const std::vector<std::string> notes = notes_of(search, sized);
+  sized.plan = with_notes(std::move(sized.plan), notes);
   return sized;
 }
 
@@ -89,10 +91,8 @@ std::uint64_t least_bytes(const SizeSearch& search) { return smallest_plan(searc
 
 SizeChoice size_choice(const SizeSearch& search, const SizedPlan& sized) {
   const std::uint64_t bytes = sized.file_bytes, in_tensors = sized.plan.tensor_bytes();
-  SizeChoice choice{search.most,
-                    {bytes, sized.kld},
-                    size_curve(search.base, search.options, kCurvePoints, search.rules),
-                    sized.shares};
+  SizeChoice choice{
+      search.most, {bytes, sized.kld}, size_curve(search.base, search.options, kCurvePoints, search.rules)};
   for (SizePoint& point : choice.curve) point.bytes += bytes - std::min(bytes, in_tensors);
   return choice;
 }

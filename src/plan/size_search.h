@@ -29,7 +29,6 @@ struct SizeChoice {
   std::uint64_t most = 0;        // asked for
   SizePoint chosen;              // predicted
   std::vector<SizePoint> curve;  // least predicted divergence, rising in bytes; padding taken to be the chosen plan's
-  std::vector<double> shares;    // predicted of each step, nats
 };
 SizeChoice size_choice(const SizeSearch& search, const SizedPlan& sized);
 

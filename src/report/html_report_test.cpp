@@ -62,7 +62,7 @@ TEST(HtmlReport, HoldsTheFiguresAndLeavesOutWhatWasNotMeasured) {
   r.accepted = false;
   r.ladder.insert(r.ladder.begin(), r.ladder.front());
   for (Trial& trial : r.ladder) trial.gate = some_quality();
-  r.size = SizeChoice{2'000'000, {1'234'567, 0.0119}, {{1'000'000, 0.5}, {1'300'000, 0.01}, {3'000'000, 0}}, {}};
+  r.size = SizeChoice{2'000'000, {1'234'567, 0.0119}, {{1'000'000, 0.5}, {1'300'000, 0.01}, {3'000'000, 0}}};
   const std::string full = html_report(r);
   expect_parts(full, {"21.500 &plusmn; 0.600", "0.01230", "a remark", "NOT met", "45.6", "predicted 0.0119 nats"});
   for (const char* id : {"ladder", "sensitivity", "notes"}) EXPECT_TRUE(has_section(full, id)) << id;

@@ -42,9 +42,9 @@ std::vector<HashedFile> files_from_json(const Json& json) {
   return files;
 }
 
-Json errors_to_json(const std::vector<EncodeError>& errors) {
+Json errors_to_json(const std::vector<ManifestTensor>& tensors) {
   Json::Array list;
-  for (const EncodeError& e : errors)
+  for (const auto& [step, e] : tensors)
     list.push_back(Json::object({{"weighted", e.weighted},
                                  {"weighted_energy", e.weighted_energy},
                                  {"plain", e.plain},
@@ -54,13 +54,21 @@ Json errors_to_json(const std::vector<EncodeError>& errors) {
   return list;
 }
 
-std::vector<EncodeError> errors_from_json(const Json& json) {
-  std::vector<EncodeError> errors;
+EncodeError error_from_json(const Json& json) {
   const auto or_zero = [](const Json* value) { return value ? value->as_double() : 0.0; };
-  for (const Json& e : json.as_array())
-    errors.push_back({e.at("weighted").as_double(), e.at("weighted_energy").as_double(), e.at("plain").as_double(),
-                      e.at("plain_energy").as_double(), or_zero(e.find("output")), or_zero(e.find("output_energy"))});
-  return errors;
+  return {json.at("weighted").as_double(), json.at("weighted_energy").as_double(),
+          json.at("plain").as_double(),    json.at("plain_energy").as_double(),
+          or_zero(json.find("output")),    or_zero(json.find("output_energy"))};
+}
+
+// The file has the errors in a list of their own, as the steps.
+std::vector<ManifestTensor> tensors_from_json(const Plan& plan, const Json& errors) {
+  const Json::Array& list = errors.as_array();
+  if (list.size() != plan.steps.size())
+    fail(ErrorCode::kInput, "{} errors for {} steps of the plan", list.size(), plan.steps.size());
+  std::vector<ManifestTensor> tensors;
+  for (std::size_t i = 0; i < list.size(); ++i) tensors.push_back({plan.steps[i], error_from_json(list[i])});
+  return tensors;
 }
 
 Json source_to_json(const Manifest& m) {
@@ -83,9 +91,7 @@ Manifest manifest_from_json(const Json& json) {
   if (json.at("plan_sha256").as_string() != m.plan.sha256())
     fail(ErrorCode::kInput, "the plan was edited: its sha256 is {}, the manifest says {}", m.plan.sha256(),
          json.at("plan_sha256").as_string());
-  m.errors = errors_from_json(json.at("errors"));
-  if (m.errors.size() != m.plan.steps.size())
-    fail(ErrorCode::kInput, "{} errors for {} steps of the plan", m.errors.size(), m.plan.steps.size());
+  m.tensors = tensors_from_json(m.plan, json.at("errors"));
   return m;
 }
 
@@ -108,7 +114,7 @@ Json to_json(const Manifest& m) {
        {"files", files_to_json(m.output_files)},
        {"plan_sha256", m.plan.sha256()},
        {"plan", to_json(m.plan)},
-       {"errors", errors_to_json(m.errors)}});
+       {"errors", errors_to_json(m.tensors)}});
 }
 
 Manifest read_manifest(const std::filesystem::path& folder) {

@@ -22,12 +22,18 @@ struct HashedFile {
   Role role = Role::kModel;
 };
 
+// A step of the plan, and what its tensor lost.
+struct ManifestTensor {
+  PlanStep step;
+  EncodeError error;
+};
+
 struct Manifest {
   std::string source_path, source_format;
   std::vector<HashedFile> source_files, output_files;
   Plan plan;
-  std::vector<EncodeError> errors;  // one a step of the plan
-  std::string overlay = {};         // Weights::identity of what was read; empty: the files' own numbers
+  std::vector<ManifestTensor> tensors;  // of the plan, in file order
+  std::string overlay = {};             // Weights::identity of what was read; empty: the files' own numbers
 
   // Bytes of the files that a runtime needs: weights, configuration, tokenizer.
   std::uint64_t model_bytes() const;

@@ -5,32 +5,21 @@
 
 namespace quern {
 
-std::vector<TensorFacts> tensor_facts(const ModelSpec& spec, const ExportMap& names) {
-  std::vector<TensorFacts> facts;
-  for (const ExportedWeight& exported : names.weights) {
-    const Weight& weight = spec.weights[exported.weight];
-    const auto kind = keeps_precision(weight) ? TensorFacts::Kind::kKept : TensorFacts::Kind::kMatrix;
-    facts.push_back({.role = weight.role, .layer = weight.layer, .kind = kind});
-  }
-  return facts;
+TensorFacts tensor_facts(const Weight& weight) {
+  const auto kind = keeps_precision(weight) ? TensorFacts::Kind::kKept : TensorFacts::Kind::kMatrix;
+  return {.role = weight.role, .layer = weight.layer, .kind = kind};
 }
 
-void add_survey_facts(std::span<const StepOptions> options, std::span<const double> shares,
-                      std::vector<TensorFacts>& facts) {
-  for (const StepOptions& of_step : options) {
-    TensorFacts& of_tensor = facts[of_step.step];
-    of_tensor.predicted_kld = shares[of_step.step];
-    if (!of_step.probe) continue;
-    of_tensor.kld = of_step.probe_kld;
-    of_tensor.measured_codec = of_step.probe->name;
-  }
+void add_survey_facts(const StepOptions& of_step, const Plan& plan, TensorFacts& facts) {
+  if (const StepOption* chosen = option_of(of_step, plan)) facts.predicted_kld = chosen->kld;
+  if (!of_step.probe) return;
+  facts.kld = of_step.probe_kld;
+  facts.measured_codec = of_step.probe->name;
 }
 
-void add_harm_facts(std::span<const StepHarm> harms, const Plan& plan, std::vector<TensorFacts>& facts) {
-  for (const StepHarm& harm : harms) {
-    facts[harm.step].kld = harm.kld;
-    facts[harm.step].measured_codec = plan.steps[harm.step].codec;
-  }
+void add_harm_facts(const StepHarm& harm, const Plan& plan, TensorFacts& facts) {
+  facts.kld = harm.kld;
+  facts.measured_codec = plan.steps[harm.step].codec;
 }
 
 }  // namespace quern

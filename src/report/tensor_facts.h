@@ -3,9 +3,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "plan/fallback.h"
 #include "plan/size_search.h"
@@ -23,14 +21,13 @@ struct TensorFacts {
   std::optional<double> predicted_kld;  // share of the number format that was chosen, nats
 };
 
-// One for each of `names.weights`, nothing measured.
-std::vector<TensorFacts> tensor_facts(const ModelSpec& spec, const ExportMap& names);
+// Nothing measured.
+TensorFacts tensor_facts(const Weight& weight);
 
-// What a survey adds, and the shares of a plan that was made from it or predicted by it, one for each step.
-void add_survey_facts(std::span<const StepOptions> options, std::span<const double> shares,
-                      std::vector<TensorFacts>& facts);
+// What a survey measured of a step adds, and the share of the number format that it has in `plan`.
+void add_survey_facts(const StepOptions& of_step, const Plan& plan, TensorFacts& facts);
 
-// What harms, measured with the number formats of `plan`, add.
-void add_harm_facts(std::span<const StepHarm> harms, const Plan& plan, std::vector<TensorFacts>& facts);
+// What a harm, measured with the number format that the step has in `plan`, adds.
+void add_harm_facts(const StepHarm& harm, const Plan& plan, TensorFacts& facts);
 
 }  // namespace quern

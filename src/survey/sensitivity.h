@@ -8,9 +8,10 @@
 
 namespace quern {
 
-struct GroupKld {
-  StepGroup steps;  // those that were measured
-  double kld = 0;   // nats
+struct MeasuredGroup {
+  StepGroup steps;
+  StepGroup changed;  // those of them that were measured
+  double kld = 0;     // nats
 };
 
 // KL divergence on the windows of `original` for each of `groups`, its matrices as the plan has them, everything else
@@ -18,13 +19,19 @@ struct GroupKld {
 // many others as fit, evenly spaced. A tensor changes nothing in front of its block: the original's hidden states
 // before each block are computed once. One step of the observer a group. REQUIRES: all steps of a weight are in one
 // group.
-std::vector<GroupKld> measure_groups(SurveyOriginal& original, const Plan& plan, const std::vector<StepGroup>& groups);
+std::vector<MeasuredGroup> measure_groups(SurveyOriginal& original, const Plan& plan,
+                                          const std::vector<StepGroup>& groups);
 
 // The same for each step that loses precision: its share of a group by its number of weights.
 std::vector<StepHarm> measure_harms(SurveyOriginal& original, const Plan& plan, const std::vector<StepGroup>& groups);
 
 // KL divergence of `candidate`, nats.
 double measure_whole(SurveyOriginal& original, const OpenModel& candidate);
+
+struct GroupKld {
+  StepGroup steps;
+  double kld = 0;  // nats
+};
 
 // What a whole plan loses, and how much less without the errors of one group (negative where errors cancel).
 struct PlanHarm {

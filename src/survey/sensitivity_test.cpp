@@ -111,9 +111,9 @@ TEST(Groups, AreMeasuredByAsManyMatricesAsFitTheMemory) {
   const EncodeInput input{f.model.weights, f.model.spec, f.names, f.none, f.pool, f.observer};
   const EvaluationSetup setup{Precision::kF32, two / 2};
   SurveyOriginal original(input, f.windows, setup);
-  const std::vector<GroupKld> measured = measure_groups(original, plan, {ups, {ups[0], ups[1]}});
+  const std::vector<MeasuredGroup> measured = measure_groups(original, plan, {ups, {ups[0], ups[1]}});
   ASSERT_EQ(measured.size(), 2u);
-  EXPECT_EQ(measured[0].steps, (StepGroup{ups[0], ups[1]}));
+  EXPECT_EQ(measured[0].changed, (StepGroup{ups[0], ups[1]}));
   EXPECT_EQ(measured[0].kld, measured[1].kld);
   const std::vector<StepHarm> harms = measure_harms(original, plan, {ups});
   ASSERT_EQ(harms.size(), 3u);

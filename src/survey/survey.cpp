@@ -21,49 +21,37 @@ constexpr std::uint64_t kSamplePlaces = 16;  // runs of rows that a sample is ma
 // better.
 constexpr double kLeastHarm = 1e-9;
 
-struct Candidate {
-  std::size_t step = 0;
-  RowLayout layout;
-  const Codec* stored = nullptr;
-  std::vector<const Codec*> codecs;
-  std::vector<EncodeError> errors;   // of each
-  std::optional<std::size_t> probe;  // index into codecs; none where there is nothing to measure
-  const Codec* planned = nullptr;    // an option whatever it loses
+// A number format on a matrix.
+struct TriedCodec {
+  const Codec* codec = nullptr;
+  EncodeError error;  // not finite where a value exceeds its range
 };
 
-const Codec& stored_codec(const SurveyInput& in, const PlanStep& step, const StepSource& source) {
-  const Codec* codec = find_codec(source.encoding);
+// A matrix, and what it may become.
+struct Candidate {
+  std::size_t step = 0;
+  OutputTensor tensor;
+  std::vector<TriedCodec> trials;   // within their range
+  std::optional<TriedCodec> probe;  // one of them; none where there is nothing to measure
+
+  const Codec* planned() const { return find_codec(tensor.step.codec); }
+};
+
+const Codec& stored_codec(const SurveyInput& in, const OutputTensor& tensor) {
+  const Codec* codec = find_codec(in.encode().source.stored(tensor.weight).encoding);
   if (!codec)
     fail(ErrorCode::kInput, "{}: tensor {} is stored in a number format that cannot be decoded to weights",
-         in.encode().source.name(), step.tensor);
+         in.encode().source.name(), tensor.step.tensor);
   return *codec;
 }
 
 // The codec nearest to kProbeBits. One without an error, such as the stored one, would tell nothing.
-std::optional<std::size_t> probe_of(const Candidate& candidate) {
-  std::optional<std::size_t> best;
-  const auto distance = [&](std::size_t i) { return std::abs(candidate.codecs[i]->bits_per_weight - kProbeBits); };
-  for (std::size_t i = 0; i < candidate.codecs.size(); ++i)
-    if (candidate.codecs[i] != candidate.stored && candidate.errors[i].loss() > 0 &&
-        (!best || distance(i) < distance(*best)))
-      best = i;
+std::optional<TriedCodec> probe_of(const std::vector<TriedCodec>& trials, const Codec& stored) {
+  std::optional<TriedCodec> best;
+  const auto distance = [](const TriedCodec& trial) { return std::abs(trial.codec->bits_per_weight - kProbeBits); };
+  for (const TriedCodec& trial : trials)
+    if (trial.codec != &stored && trial.error.loss() > 0 && (!best || distance(trial) < distance(*best))) best = trial;
   return best;
-}
-
-std::vector<Candidate> candidates_of(const SurveyInput& in, const std::vector<StepSource>& sources) {
-  std::vector<Candidate> all;
-  for (std::size_t i = 0; i < in.plan.steps.size(); ++i) {
-    const ExportedWeight& output = in.encode().names.weights[i];
-    const Weight& weight = in.encode().spec.weights[output.weight];
-    if (keeps_precision(weight)) continue;
-    const Codec& stored = stored_codec(in, in.plan.steps[i], sources[i]);
-    Candidate candidate{i, sources[i].layout, &stored, codecs_to_try(in.format, weight, output, stored), {}, {}};
-    candidate.planned = find_codec(in.plan.steps[i].codec);
-    if (std::ranges::find(candidate.codecs, candidate.planned) == candidate.codecs.end())
-      candidate.codecs.push_back(candidate.planned);
-    all.push_back(std::move(candidate));
-  }
-  return all;
 }
 
 // Rows on which codecs are tried: all of a small matrix, of a large one evenly spaced tasks.
@@ -109,57 +97,61 @@ Sample sample_of(const SurveyInput& in, const ExportedRows& rows, const Optimize
   return sample;
 }
 
-// Of each codec on the matrix; not finite where a value exceeds its range.
-std::vector<EncodeError> errors_of(const SurveyInput& in, const Candidate& candidate) {
-  const ExportedWeight& exported = in.encode().names.weights[candidate.step];
-  const Weight& weight = in.encode().spec.weights[exported.weight];
-  const ExportedRows rows(in.encode().source, weight, exported);
-  const Sample sample = sample_of(in, rows, find_optimizer(in.plan.steps[candidate.step].optimizer));
+std::vector<TriedCodec> tried(const SurveyInput& in, const OutputTensor& tensor,
+                              const std::vector<const Codec*>& codecs) {
+  const ExportedRows rows(in.encode().source, tensor);
+  const Sample sample = sample_of(in, rows, find_optimizer(tensor.step.optimizer));
   std::vector<RowTask> tasks = sample.tasks;
   if (sample.loudest) tasks.push_back(*sample.loudest);
-  const std::size_t count = candidate.codecs.size();
+  const std::size_t count = codecs.size();
   std::vector<EncodeError> errors(tasks.size() * count);
   in.encode().pool.run(tasks.size() * count, [&](std::size_t i) {
-    PlanStep step = in.plan.steps[candidate.step];
-    step.codec = candidate.codecs[i % count]->name;
+    PlanStep step = tensor.step;
+    step.codec = codecs[i % count]->name;
     const RowTask& task = tasks[i / count];
     // Of the loudest rows only the range counts: rounding tells it sooner.
     if (i / count == sample.tasks.size()) step.optimizer = best_optimizer(Optimizer::Needs::kNothing).name;
     errors[i] = encode_rows(rows, step, *rows.inputs(in.encode().inputs, task.expert), task).error;
   });
-  std::vector<EncodeError> sums(count);
-  for (std::size_t i = 0; i < errors.size(); ++i) {
-    const bool is_in_sample = i / count < sample.tasks.size();
-    if (is_in_sample || !std::isfinite(errors[i].plain)) sums[i % count] += errors[i];
+  std::vector<TriedCodec> trials;
+  for (std::size_t c = 0; c < count; ++c) {
+    TriedCodec& trial = trials.emplace_back(TriedCodec{codecs[c], {}});
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      const EncodeError& error = errors[t * count + c];
+      if (t < sample.tasks.size() || !std::isfinite(error.plain)) trial.error += error;
+    }
+    trial.error *= sample.of_all;
   }
-  for (EncodeError& sum : sums) sum *= sample.of_all;
-  return sums;
+  return trials;
 }
 
-// Tries the codecs of one matrix, and keeps those whose range its values are in.
-void try_codecs(const SurveyInput& in, Candidate& candidate) {
-  std::vector<const Codec*> codecs;
-  const std::vector<EncodeError> errors = errors_of(in, candidate);
-  for (std::size_t c = 0; c < errors.size(); ++c) {
-    if (std::isfinite(errors[c].plain) && std::isfinite(errors[c].loss())) {
-      codecs.push_back(candidate.codecs[c]);
-      candidate.errors.push_back(errors[c]);
-    } else {
+Candidate candidate_of(const SurveyInput& in, std::size_t step, const OutputTensor& tensor) {
+  const Codec& stored = stored_codec(in, tensor);
+  Candidate candidate{step, tensor, {}, {}};
+  std::vector<const Codec*> codecs = codecs_to_try(in.format, tensor.weight, tensor.exported, stored);
+  if (std::ranges::find(codecs, candidate.planned()) == codecs.end()) codecs.push_back(candidate.planned());
+  for (const TriedCodec& trial : tried(in, tensor, codecs)) {
+    if (std::isfinite(trial.error.plain) && std::isfinite(trial.error.loss()))
+      candidate.trials.push_back(trial);
+    else
       in.encode().observer.note(
-          fmt::format("{} cannot be stored as {}: it holds values too large for that number format",
-                      in.plan.steps[candidate.step].tensor, candidate.codecs[c]->name));
-    }
+          fmt::format("{} cannot be stored as {}: it holds values too large for that number format", tensor.step.tensor,
+                      trial.codec->name));
   }
-  candidate.codecs = std::move(codecs);
-  candidate.probe = probe_of(candidate);
+  candidate.probe = probe_of(candidate.trials, stored);
+  return candidate;
 }
 
 // The plan whose matrices are what is measured alone, and all else as the source has it.
-Plan probe_plan(const Plan& base, const std::vector<StepSource>& sources, const std::vector<Candidate>& candidates) {
-  Plan plan = base;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) plan.steps[i].codec = sources[i].encoding;
+Plan probe_plan(const SurveyInput& in, const std::vector<Candidate>& candidates) {
+  Plan plan = in.plan;
+  plan.steps.clear();
+  for (const OutputTensor& tensor : output_tensors(in.plan, in.encode().spec, in.encode().names)) {
+    PlanStep& step = plan.steps.emplace_back(tensor.step);
+    step.codec = in.encode().source.stored(tensor.weight).encoding;
+  }
   for (const Candidate& candidate : candidates)
-    if (candidate.probe) plan.steps[candidate.step].codec = candidate.codecs[*candidate.probe]->name;
+    if (candidate.probe) plan.steps[candidate.step].codec = candidate.probe->codec->name;
   return plan;
 }
 
@@ -170,12 +162,11 @@ struct Rate {
 };
 
 // Errors of the probes of `steps`, by weight.
-std::map<std::size_t, EncodeError> probe_errors(const SurveyInput& in, const std::vector<Candidate>& candidates,
-                                                const StepGroup& steps) {
+std::map<std::size_t, EncodeError> probe_errors(const std::vector<Candidate>& candidates, const StepGroup& steps) {
   std::map<std::size_t, EncodeError> of_weights;
   for (const Candidate& candidate : candidates)
     if (candidate.probe && std::ranges::count(steps, candidate.step) > 0)
-      of_weights[in.encode().names.weights[candidate.step].weight] += candidate.errors[*candidate.probe];
+      of_weights[candidate.tensor.exported.weight] += candidate.probe->error;
   return of_weights;
 }
 
@@ -183,20 +174,19 @@ std::map<std::size_t, EncodeError> probe_errors(const SurveyInput& in, const std
 // is added to, which grow from layer to layer. Measured one by one (four reference models, 12 windows), the costs of
 // attn.o differ by a factor of 1.2 to 1.4 between layers (standard deviation of the logarithm) by relative error, and
 // of 5 to 7 by squared error; of ssm.out 1.3 and 2.7, mlp.down 1.6 and 3.0.
-std::vector<Rate> rates_of(const SurveyInput& in, const std::vector<Candidate>& candidates,
-                           const std::vector<GroupKld>& measured) {
+std::vector<Rate> rates_of(const std::vector<Candidate>& candidates, const std::vector<MeasuredGroup>& measured) {
   std::vector<Rate> rates;
-  for (std::size_t g = 0; g < in.groups.size(); ++g) {
-    const std::map<std::size_t, EncodeError> all = probe_errors(in, candidates, in.groups[g]);
-    const std::map<std::size_t, EncodeError> changed = probe_errors(in, candidates, measured[g].steps);
+  for (const MeasuredGroup& group : measured) {
+    const std::map<std::size_t, EncodeError> all = probe_errors(candidates, group.steps),
+                                             changed = probe_errors(candidates, group.changed);
     for (const Candidate& candidate : candidates) {
-      if (!candidate.probe || std::ranges::count(in.groups[g], candidate.step) == 0) continue;
-      const double energy = all.at(in.encode().names.weights[candidate.step].weight).energy();
+      if (!candidate.probe || std::ranges::count(group.steps, candidate.step) == 0) continue;
+      const double energy = all.at(candidate.tensor.exported.weight).energy();
       double errors = 0;  // what this matrix alone would have to lose to cost as much
       for (const auto& [weight, error] : changed) errors += error.loss() * (energy / error.energy());
       if (!(errors > 0)) errors = std::numeric_limits<double>::max();  // nothing was measured
-      rates.push_back({&candidate, std::max(0.0, measured[g].kld) / errors * candidate.errors[*candidate.probe].loss(),
-                       std::max(kLeastHarm, measured[g].kld) / errors});
+      rates.push_back({&candidate, std::max(0.0, group.kld) / errors * candidate.probe->error.loss(),
+                       std::max(kLeastHarm, group.kld) / errors});
     }
   }
   return rates;
@@ -208,33 +198,41 @@ StepOptions options_of(const Candidate& candidate, const std::vector<Rate>& rate
   if (candidate.probe) {
     const auto rate = std::ranges::find(rates, &candidate, &Rate::candidate);
     ensure(rate != rates.end(), "step {} was not measured", candidate.step);
-    options.probe = candidate.codecs[*candidate.probe];
+    options.probe = candidate.probe->codec;
     options.probe_kld = rate->kld;
     by_error = rate->by_error;
   }
-  for (std::size_t c = 0; c < candidate.codecs.size(); ++c) {
-    const Codec& codec = *candidate.codecs[c];
-    if (candidate.errors[c].relative_loss() > kMostLoss && &codec != candidate.planned) continue;
-    options.options.push_back({&codec, codec.stored_bytes(candidate.layout.rows, candidate.layout.cols),
-                               by_error * candidate.errors[c].loss()});
+  const RowLayout layout = candidate.tensor.layout();
+  for (const auto& [codec, error] : candidate.trials) {
+    // An option whatever it loses: the one that is planned.
+    if (error.relative_loss() > kMostLoss && codec != candidate.planned()) continue;
+    options.options.push_back({codec, codec->stored_bytes(layout.rows, layout.cols), by_error * error.loss()});
   }
   return options;
+}
+
+std::vector<Candidate> candidates_of(const SurveyInput& in) {
+  const std::vector<OutputTensor> tensors = output_tensors(in.plan, in.encode().spec, in.encode().names);
+  std::vector<std::size_t> steps;
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    if (!keeps_precision(tensors[i].weight)) steps.push_back(i);
+  in.encode().observer.stage("try number formats", steps.size());
+  std::vector<Candidate> all;
+  for (const std::size_t step : steps) {
+    check_interrupted(in.encode().observer);
+    const Candidate& candidate = all.emplace_back(candidate_of(in, step, tensors[step]));
+    in.encode().observer.advance(
+        fmt::format("{}: {} number formats", candidate.tensor.step.output, candidate.trials.size()));
+  }
+  return all;
 }
 
 }  // namespace
 
 std::vector<StepOptions> survey(const SurveyInput& in) {
-  const std::vector<StepSource> sources = step_sources(in.encode().spec, in.encode().names, in.encode().source);
-  std::vector<Candidate> candidates = candidates_of(in, sources);
-  in.encode().observer.stage("try number formats", candidates.size());
-  for (Candidate& candidate : candidates) {
-    check_interrupted(in.encode().observer);
-    try_codecs(in, candidate);
-    in.encode().observer.advance(
-        fmt::format("{}: {} number formats", in.plan.steps[candidate.step].output, candidate.codecs.size()));
-  }
+  const std::vector<Candidate> candidates = candidates_of(in);
   const std::vector<Rate> rates =
-      rates_of(in, candidates, measure_groups(in.original, probe_plan(in.plan, sources, candidates), in.groups));
+      rates_of(candidates, measure_groups(in.original, probe_plan(in, candidates), in.groups));
   std::vector<StepOptions> all;
   for (const Candidate& candidate : candidates)
     if (StepOptions options = options_of(candidate, rates); !options.options.empty()) all.push_back(std::move(options));

@@ -100,6 +100,11 @@ Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const 
   if (choice.plan.kld > kSharesAddUp)
     choice = texts.survey->design.is_banded ? measured_as_whole(std::move(choice), candidates)
                                             : chosen_again(opened, search, std::move(choice), candidates);
+  if (opened.measures_optimizers() && needs_hessians(choice.plan.plan) && choice.plan.kld > 0) {
+    BetterPlan better = by_better_optimizer(choice.plan.plan, choice.plan.whole, candidates);
+    choice.plan.plan = std::move(better.plan);
+    if (choice.plan.whole) choice.plan.whole = better.kld;
+  }
   search.options = choice.options;
   SizeChoice size = size_choice(search, choice.plan);
   return {std::move(choice.plan), std::move(choice.options), std::move(size)};

@@ -27,7 +27,7 @@ Planned plan_as_surveyed(Surveyed surveyed);
 // The best plan for the size that the options ask for. Where it is predicted to lose so much that errors do not add up,
 // it is measured whole, and the plan that is found with shares_measured_together as well; the better of the two is
 // chosen, with a note. Of a model that was surveyed in bands of layers the first is measured whole, and no other looked
-// for. REQUIRES: a size is asked for.
+// for. Its codes are chosen by_better_optimizer, where the options ask for that. REQUIRES: a size is asked for.
 Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
                         Candidates& candidates);
 

@@ -2,6 +2,8 @@
 // should get it.
 #include "compress/surveyed.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "optim/optimizer.h"
 #include "survey/survey.h"
@@ -9,19 +11,25 @@
 namespace quern {
 
 Plan base_plan(const Opened& opened, const Calibrated& calibrated, Candidates* candidates) {
-  const auto plan_by = [&](const Optimizer* optimizer) { return opened.plan(calibrated.hashes(), optimizer); };
-  if (!opened.measures_optimizers() || !calibrated.has_hessians()) return plan_by(opened.optimizer);
+  if (!opened.measures_optimizers() || !calibrated.has_hessians())
+    return opened.plan(calibrated.hashes(), opened.optimizer);
+  const Plan by_feedback = opened.plan(calibrated.hashes(), &best_optimizer(Optimizer::Needs::kHessian));
+  if (!candidates || opened.options.size) return by_feedback;
+  return by_better_optimizer(by_feedback, std::nullopt, *candidates).plan;
+}
+
+BetterPlan by_better_optimizer(const Plan& by_feedback, std::optional<double> kld, Candidates& candidates) {
   const Optimizer &feedback = best_optimizer(Optimizer::Needs::kHessian),
                   &rounding = best_optimizer(Optimizer::Needs::kMoments);
-  const Plan with = plan_by(&feedback), without = plan_by(&rounding);
-  if (!candidates) return with;
-  const double kld_with = candidates->measured_whole(with), kld_without = candidates->measured_whole(without);
-  const bool feedback_is_better = kld_with <= kld_without;
-  return with_notes(
-      feedback_is_better ? with : without,
-      {fmt::format("codes are chosen by {}: by the scheme alone, {:.5f} nats on the gate text with {}, {:.5f} with {}",
-                   feedback_is_better ? feedback.name : rounding.name, kld_with, feedback.name, kld_without,
-                   rounding.name)});
+  const Plan by_rounding = with_optimizer(by_feedback, feedback, rounding);
+  const double kld_feedback = kld ? *kld : candidates.measured_whole(by_feedback),
+               kld_rounding = candidates.measured_whole(by_rounding);
+  const bool feedback_is_better = kld_feedback <= kld_rounding;
+  return {with_notes(feedback_is_better ? by_feedback : by_rounding,
+                     {fmt::format("codes are chosen by {}: {:.5f} nats on the gate text with {}, {:.5f} with {}",
+                                  feedback_is_better ? feedback.name : rounding.name, kld_feedback, feedback.name,
+                                  kld_rounding, rounding.name)}),
+          std::min(kld_feedback, kld_rounding)};
 }
 
 Surveyed survey_steps(const Opened& opened, const CompressTexts& texts, Plan base, const WorkFiles& work,

@@ -2,6 +2,7 @@
 // cost and lose in place of it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,18 @@ struct Surveyed {
       options;  // what its steps may become, measured on windows of the gate text; empty: not asked
 };
 
-// By the optimizer that was named, or, where the options ask for what measures better, by error feedback or weighted
-// rounding: that whose files diverge less on the windows of the survey (without such windows: error feedback), with a
-// note. `candidates`: null where the texts have no survey.
+// By the optimizer that was named, or, where the options ask for what measures better: by_better_optimizer. With a size
+// that is asked of the plan for it, and where the texts have no survey (`candidates` is null) of none: by error
+// feedback.
 Plan base_plan(const Opened& opened, const Calibrated& calibrated, Candidates* candidates);
+
+// `by_feedback`, or the same with weighted rounding in its place: that whose files diverge less on the windows of the
+// survey, with a note. `kld`: that of `by_feedback`, where it was measured.
+struct BetterPlan {
+  Plan plan;
+  double kld = 0;  // nats
+};
+BetterPlan by_better_optimizer(const Plan& by_feedback, std::optional<double> kld, Candidates& candidates);
 
 // With what the steps of `base` may become. The journal keeps what was measured.
 Surveyed survey_steps(const Opened& opened, const CompressTexts& texts, Plan base, const WorkFiles& work,

@@ -78,6 +78,13 @@ bool needs_hessians(const Plan& plan) {
   });
 }
 
+Plan with_optimizer(Plan plan, const Optimizer& of, const Optimizer& instead) {
+  for (PlanStep& step : plan.steps)
+    if (step.optimizer == of.name) step.optimizer = instead.name;
+  if (!needs_hessians(plan)) plan.hessians_sha256.clear();
+  return plan;
+}
+
 Plan make_plan(const PlanInput& in) {
   Plan plan{.scheme = in.scheme.name,
             .format = in.format.name,

@@ -73,6 +73,9 @@ struct StatisticsHashes {
 
 struct Optimizer;
 
+// The plan with the steps of one optimizer given to another.
+Plan with_optimizer(Plan plan, const Optimizer& of, const Optimizer& instead);
+
 struct PlanInput {
   const Scheme& scheme;
   const Format& format;

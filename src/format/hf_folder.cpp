@@ -12,6 +12,7 @@ namespace quern {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* kConfig = "config.json";
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kIndexSuffix = ".safetensors.index.json";
 
@@ -20,7 +21,7 @@ struct Companion {
   SourceFile::Role role;
 };
 constexpr Companion kCompanions[] = {
-    {"config.json", SourceFile::Role::kConfig},
+    {kConfig, SourceFile::Role::kConfig},
     {"generation_config.json", SourceFile::Role::kConfig},
     {"tokenizer.model", SourceFile::Role::kTokenizer},
     {"tokenizer.json", SourceFile::Role::kTokenizer},
@@ -82,14 +83,19 @@ HfFiles find_hf_weights(const fs::path& folder) {
        kWeights, kIndexSuffix);
 }
 
-std::vector<SourceFile> find_hf_companions(const fs::path& folder) {
-  std::vector<SourceFile> found;
+void add_hf_companions(const fs::path& folder, Checkpoint::Contents& contents) {
   for (const Companion& companion : kCompanions) {
     std::error_code ec;
     const fs::path path = folder / companion.name;
-    if (fs::is_regular_file(path, ec)) found.push_back({path, fs::file_size(path), companion.role});
+    if (!fs::is_regular_file(path, ec)) continue;
+    contents.files.push_back({path, fs::file_size(path), companion.role});
+    if (companion.name != std::string_view(kConfig)) continue;
+    contents.config = with_context(fmt::format("while reading {}", path.string()), [&] {
+      Json config = parse_json(read_text(path));
+      if (!config.is_object()) fail(ErrorCode::kInput, "a configuration is a JSON object");
+      return config;
+    });
   }
-  return found;
 }
 
 }  // namespace quern

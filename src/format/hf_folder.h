@@ -21,7 +21,8 @@ bool holds_hf_weights(const std::filesystem::path& folder);
 // missing.
 HfFiles find_hf_weights(const std::filesystem::path& folder);
 
-// Configuration, index and tokenizer files that lie in the folder.
-std::vector<SourceFile> find_hf_companions(const std::filesystem::path& folder);
+// Adds the configuration and tokenizer files that lie in the folder, and what config.json says. Error(kInput) where
+// that is no JSON object.
+void add_hf_companions(const std::filesystem::path& folder, Checkpoint::Contents& contents);
 
 }  // namespace quern

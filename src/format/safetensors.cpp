@@ -80,18 +80,6 @@ void check_index(const HfFiles& files, const std::vector<TensorEntry>& tensors) 
   }
 }
 
-Json read_config(const std::vector<SourceFile>& companions) {
-  for (const SourceFile& file : companions)
-    if (file.path.filename() == "config.json") {
-      return with_context(fmt::format("while reading {}", file.path.string()), [&] {
-        Json config = parse_json(read_text(file.path));
-        if (!config.is_object()) fail(ErrorCode::kInput, "a configuration is a JSON object");
-        return config;
-      });
-    }
-  return {};
-}
-
 Checkpoint open_safetensors(const fs::path& path) {
   const HfFiles weights = find_weights(path);
   Checkpoint::Contents contents{"safetensors", path, {}, {}, {}, {}};
@@ -113,9 +101,7 @@ Checkpoint open_safetensors(const fs::path& path) {
     check_index(weights, contents.tensors);
     contents.files.push_back({weights.index, fs::file_size(weights.index), SourceFile::Role::kConfig});
   }
-  const std::vector<SourceFile> companions = find_hf_companions(fs::is_directory(path) ? path : path.parent_path());
-  contents.files.insert(contents.files.end(), companions.begin(), companions.end());
-  contents.config = read_config(companions);
+  add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
   with_context(fmt::format("while reading {}", path.string()), [&] {
     join_plane_tensors(files, contents.tensors);
     if (declares_planes(contents.config)) return;

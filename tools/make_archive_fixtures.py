@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Writes testdata/format/zip: archives as Python's zipfile writes them, which the reader must read exactly.
+"""Writes testdata/format/zip and npz: archives as Python's zipfile and numpy write them, which the readers must read
+exactly.
 
-Usage: make_archive_fixtures.py [FOLDER]
+Needs: numpy. Usage: make_archive_fixtures.py [FOLDER]
 """
 import pathlib
 import sys
 import zipfile
+
+import numpy as np
 
 WHEN = (2020, 1, 1, 0, 0, 0)
 
@@ -67,12 +70,43 @@ def zip64(path):
     stream.close()
 
 
+NPZ_TYPES = ["?", "i1", "u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8"]
+
+
+def arrays():
+    """t_TYPE has shape [2, 3] and the bytes of ramp(size, its place in the table); a boolean 0 and 1 in turn."""
+    found = {}
+    for start, name in enumerate(NPZ_TYPES):
+        dtype = np.dtype(name)
+        data = bytes(i % 2 for i in range(6)) if name == "?" else ramp(6 * dtype.itemsize, start)
+        found["t_" + dtype.name] = np.frombuffer(data, dtype).reshape(2, 3)
+    counting = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    found |= {"fortran": np.asfortranarray(counting), "big.float": counting.astype(">f4"),
+              "big.fortran": np.asfortranarray(counting.astype(">i2")), "big.complex": np.array([1 + 2j], ">c8"),
+              "scalar": np.float32(1.5), "empty": np.zeros((0, 4), np.float32)}
+    return found
+
+
+def npz(folder):
+    folder.mkdir(exist_ok=True)
+    left_out = {"text": np.array(["a", "bc"]), "record": np.zeros(2, [("x", "<f4"), ("y", "<i4")]),
+                "object": np.array([{"a": 1}], dtype=object)}
+    np.savez(folder / "all.npz", **arrays(), **left_out)
+    np.savez_compressed(folder / "deflated.npz", **arrays())
+    with zipfile.ZipFile(folder / "versions.npz", "w") as archive:
+        add(archive, "README", b"no array", zipfile.ZIP_STORED)
+        for major in (1, 2, 3):
+            with archive.open(zipfile.ZipInfo(f"v{major}.npy", WHEN), "w") as entry:
+                np.lib.format.write_array(entry, np.arange(3, dtype=np.int32), version=(major, 0))
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "testdata/format")
     (folder / "zip").mkdir(parents=True, exist_ok=True)
     mixed(folder / "zip" / "mixed.zip")
     large(folder / "zip" / "large.zip")
     zip64(folder / "zip" / "zip64.zip")
+    npz(folder / "npz")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,13 @@
 #include "base/names.h"
 #include "format/checkpoint.h"
 #include "format/gguf.h"
+#include "format/npz.h"
 #include "format/safetensors.h"
 
 namespace quern {
 namespace {
 
-constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes};
+constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes, &kNpz};
 
 std::vector<std::string> names_of_formats() {
   std::vector<std::string> names;

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Writes testdata/format/zip and npz: archives as Python's zipfile and numpy write them, which the readers must read
-exactly.
+"""Writes testdata/format/zip, npz and pickles.json: what Python's zipfile and pickle and numpy write, which the readers
+must read exactly.
 
 Needs: numpy. Usage: make_archive_fixtures.py [FOLDER]
 """
+import argparse
+import collections
+import json
 import pathlib
+import pickle
 import sys
 import zipfile
 
@@ -100,6 +104,16 @@ def npz(folder):
                 np.lib.format.write_array(entry, np.arange(3, dtype=np.int32), version=(major, 0))
 
 
+def pickles(path):
+    """The same object in every protocol, as hexadecimal digits."""
+    once = ["once"]
+    value = {"none": None, "bools": [True, False], "ints": (0, 255, 256, 65536, -1, 2**40, 2**70), "float": 1.5, "text": "caf\u00e9 \u20ac",
+             "bytes": b"\xff\x00", "set": {7}, "nested": ({"a": []}, (), (1,), (1, 2)), "ordered": collections.OrderedDict(x=1),
+             "object": argparse.Namespace(a=1), "shared": [once, once]}
+    found = {str(protocol): pickle.dumps(value, protocol).hex() for protocol in range(pickle.HIGHEST_PROTOCOL + 1)}
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "testdata/format")
     (folder / "zip").mkdir(parents=True, exist_ok=True)
@@ -107,6 +121,7 @@ def main():
     large(folder / "zip" / "large.zip")
     zip64(folder / "zip" / "zip64.zip")
     npz(folder / "npz")
+    pickles(folder / "pickles.json")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ struct TensorPart {
   std::shared_ptr<const PartDecoder> decoder = nullptr;  // null: the part is stored as it is
 };
 
+// Reads of a part, decoded, from its file. Safe from several threads.
+void read_part(const File& file, const TensorPart& part, std::uint64_t offset, std::span<std::byte> out);
+
 struct TensorEntry {
   std::string name;
   Shape shape;

@@ -36,9 +36,7 @@ class StridedDecoder final : public PartDecoder {
   StridedDecoder(ByteRun run, StridedLayout layout, std::uint64_t count)
       : run_(std::move(run)), layout_(std::move(layout)), count_(count) {}
 
-  std::uint64_t stored_bytes() const override {
-    return run_.decoder ? std::min(run_.stored(), count_ * layout_.element_bytes) : count_ * layout_.element_bytes;
-  }
+  std::uint64_t stored_bytes() const override { return std::min(run_.stored(), count_ * layout_.element_bytes); }
   void read(const File& file, std::uint64_t offset, std::span<std::byte> out) const override;
 
  private:
@@ -53,6 +51,9 @@ class StridedDecoder final : public PartDecoder {
 constexpr std::uint64_t kBatchBytes = std::uint64_t{1} << 20;   // gathered at once
 constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 22;  // read at once, at most
 constexpr std::uint64_t kGapBytes = std::uint64_t{1} << 14;     // read rather than skipped
+
+// A tensor may repeat its elements (a stride of 0), but not so often that nobody can hold it.
+constexpr std::uint64_t kMostSpread = 16, kFreeSpread = std::uint64_t{1} << 24;
 
 // In bytes within the run.
 std::uint64_t StridedDecoder::position(std::uint64_t element) const {
@@ -153,6 +154,10 @@ TensorPart strided_part(const ByteRun& run, std::uint32_t file, const StridedLay
     fail(ErrorCode::kInput, "its last element ends at byte {}, but only {} are stored",
          end ? std::to_string(*end) : "2^64 or later", run.bytes);
   }
+  const auto most = checked_mul(kMostSpread, run.bytes);
+  if (most && *bytes > kFreeSpread && *bytes > *most)
+    fail(ErrorCode::kInput, "{} stored bytes are spread over {}, more than {} times as many", run.bytes, *bytes,
+         kMostSpread);
   const bool turned = layout.order == StridedLayout::Order::kBigEndian && layout.word_bytes > 1;
   if (!turned && is_contiguous(layout)) return run.part(file, layout.offset, *bytes);
   return {file, run.offset, *bytes, std::make_shared<StridedDecoder>(run, layout, count)};

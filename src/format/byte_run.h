@@ -31,7 +31,8 @@ struct StridedLayout {
 };
 
 // The tensor as a part that reads contiguous, row-major and little-endian. Error(kInput) with the numbers when an
-// element lies beyond the run, or counts do not fit 64 bits.
+// element lies beyond the run, counts do not fit 64 bits, or the run is repeated so that it gives more than 16 times
+// its bytes and 16 MB.
 TensorPart strided_part(const ByteRun& run, std::uint32_t file, const StridedLayout& layout);
 
 }  // namespace quern

@@ -168,7 +168,8 @@ TEST(Pytorch, EveryRuleThatIsBrokenIsNamed) {
       {"M\xe9\x03"sv, "M\xea\x03"sv, "version 1001"},
       {"K\x06K\x08\x86"sv, "K\x07K\x08\x86"sv, "only 192 are stored"},  // a shape
       {"K\x08K\x01\x86"sv, "K\x09K\x01\x86"sv, "only 192 are stored"},  // its strides
-      {"K0N"sv, "K1N"sv, "cut short"},                                  // elements of a storage
+      {"\x30\0\0\0\0\0\0\0"sv, "\x31\0\0\0\0\0\0\0"sv, "has 49 elements, and is said to have 48"},
+      {"K0N"sv, "K1N"sv, "cut short"},  // elements of a storage
   };
   for (const auto& [from, to, message] : cases) {
     const std::string said = refusal_of_bytes(with_replaced(from, to));

@@ -107,6 +107,16 @@ TEST(Pytorch, WhatIsLeftOutIsANoteAndNothingIsCalled) {
   }
 }
 
+TEST(Pytorch, WhatTorchScriptHasBesideTensorsIsListed) {
+  const Checkpoint checkpoint = open_checkpoint(fixture("torch/script.pt"));
+  EXPECT_TRUE(has_note(checkpoint, "a TorchScript archive: its code and 0 constants")) << all_notes(checkpoint);
+  EXPECT_TRUE(has_note(checkpoint, "first.training and 3 more: each a value")) << all_notes(checkpoint);
+  QUERN_NEEDS_SHARED("real");
+  const Checkpoint silero = open_checkpoint(shared_folder() / "real/silero-vad/silero_vad.jit");
+  EXPECT_TRUE(has_note(silero, "9 more: each an object of __torch__.torch.nn.modules.activation.ReLU"))
+      << all_notes(silero);
+}
+
 TEST(Pytorch, AFolderWithSafetensorsTooIsReadFromThose) {
   const ScratchFolder folder;
   const fs::path copy = folder.copy(fixture("sharded"));

@@ -40,6 +40,15 @@ std::string shown(std::string_view text) {
   return printable(text.size() <= kMostShown ? std::string(text) : std::string(text.substr(0, kMostShown)) + "...");
 }
 
+// TorchScript tells equal names of classes apart by a component that says nothing: "linear.___torch_mangle_7.Linear".
+std::string without_mangling(std::string_view name) {
+  constexpr std::string_view kMangled = ".___torch_mangle_";
+  const std::size_t begin = name.find(kMangled);
+  if (begin == std::string_view::npos) return std::string(name);
+  const std::size_t end = std::min(name.find('.', begin + 1), name.size());
+  return std::string(name.substr(0, begin)) + std::string(name.substr(end));
+}
+
 class Walk {
  public:
   explicit Walk(const Pickle& pickle)
@@ -166,7 +175,7 @@ class Walk {
       case Kind::kObject:
         break;
     }
-    const std::string_view name = pickle_.class_of(node);
+    const std::string name = without_mangling(pickle_.class_of(node));
     return name.empty() ? "an object without a class" : "an object of " + shown(name);
   }
 

@@ -7,6 +7,7 @@
 //   NAME/code/, NAME/constants.pkl, NAME/constants/   only in TorchScript: its programs, which are not read
 #include <algorithm>
 
+#include "base/counted.h"
 #include "base/fail.h"
 #include "base/printable.h"
 #include "format/torch_file.h"
@@ -42,7 +43,8 @@ void note_program(const std::vector<ZipEntry>& entries, const std::string& folde
   if (!find_entry(entries, folder + "/constants.pkl")) return;
   const auto constants = std::ranges::count_if(
       entries, [&](const ZipEntry& entry) { return entry.name.starts_with(folder + "/constants/"); });
-  notes.push_back(fmt::format("a TorchScript archive: its code and {} constants are left out", constants));
+  notes.push_back(fmt::format("a TorchScript archive: its code and {} are left out",
+                              counted(static_cast<std::uint64_t>(constants), "constant")));
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ Checkpoint open_pytorch(const fs::path& path) {
 }  // namespace
 
 const Format kPytorch = {.name = "pytorch",
-                         .summary = "a .pt, .pth, .th or .bin file of PyTorch, or a Hugging Face folder of them",
+                         .summary = "a .pt, .pth, .th or .bin file of PyTorch, or a folder",
                          .loaded_by = "torch.load",
                          .probe = probe,
                          .open = open_pytorch};

@@ -7,7 +7,7 @@ include(GNUInstallDirs)
 function(quern_library)
   list(TRANSFORM ARGN REPLACE "(.+)" "$<TARGET_OBJECTS:quern_\\1>" OUTPUT_VARIABLE objects)
   # Names for a linker, where a program links the static library: the packages of tools/dependencies.txt [build].
-  set(needed fmt crypto dnnl sentencepiece icui18n icuuc re2 openblas ${QUERN_GOMP})
+  set(needed fmt crypto z dnnl sentencepiece icui18n icuuc re2 openblas ${QUERN_GOMP})
 
   add_library(quern_shared SHARED $<TARGET_OBJECTS:quern_api>)
   target_link_libraries(quern_shared PRIVATE quern_api quern_flags)

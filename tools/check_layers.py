@@ -53,7 +53,7 @@ def check_file(path, text):
         return check_public(path, text)
     problems = []
     for line, name in includes_of(text):
-        if name.startswith("tests/") and is_test(path):
+        if name.startswith(("tests/", "fuzz/")) and is_test(path):
             continue
         target = layer_of_include(name)
         if target not in RANK:

@@ -28,6 +28,13 @@ std::optional<SizeGoal> size_goal(const ModelOptions& o) {
   return std::nullopt;
 }
 
+std::vector<std::string> names_of_written() {
+  std::vector<std::string> names;
+  for (const Format* format : formats())
+    if (format->is_written()) names.emplace_back(format->name);
+  return names;
+}
+
 }  // namespace
 
 CompressOptions& ModelOptions::resolved() {
@@ -41,12 +48,15 @@ CompressOptions& ModelOptions::resolved() {
 
 void add_model(CLI::App& app, ModelOptions& o) {
   CompressOptions& c = o.compress;
-  app.add_option("MODEL", c.input, "A Hugging Face folder, or a .gguf file")->type_name("PATH")->required();
+  app.add_option("MODEL", c.input,
+                 "A Hugging Face folder, or a file of a format that is read; quern formats lists them")
+      ->type_name("PATH")
+      ->required();
   offer(app.add_option("--scheme", c.scheme, "Mix of number formats; quern schemes lists them"), names_of(schemes()))
       ->type_name("NAME")
       ->capture_default_str();
   offer(app.add_option("--format", c.format, "Kind of file (default: the scheme's); quern formats lists them"),
-        names_of(formats()))
+        names_of_written())
       ->type_name("NAME");
   app.add_option("--calib", c.calibration_text, "Text for the statistics; a fifth of it is kept apart to decide")
       ->type_name("FILE");

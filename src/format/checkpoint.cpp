@@ -10,6 +10,14 @@
 
 namespace quern {
 
+void read_part(const File& file, const TensorPart& part, std::uint64_t offset, std::span<std::byte> out) {
+  if (part.decoder) {
+    part.decoder->read(file, offset, out);
+  } else {
+    file.read(part.offset + offset, out);
+  }
+}
+
 struct Checkpoint::Handles {
   std::vector<std::optional<File>> files;  // parallel to Contents::files; only weight files are held open
 };
@@ -75,11 +83,7 @@ void Checkpoint::read(const TensorEntry& entry, std::size_t part, std::uint64_t 
   const std::optional<File>& file = handles_->files.at(where.file);
   ensure(file.has_value(), "tensor {} does not lie in a weight file", entry.name);
   try {
-    if (where.decoder) {
-      where.decoder->read(*file, offset, out);
-    } else {
-      file->read(where.offset + offset, out);
-    }
+    read_part(*file, where, offset, out);
   } catch (Error& error) {
     throw error.add_context(fmt::format("while reading {}, tensor {}", file->path().string(), entry.name));
   }

@@ -6,12 +6,14 @@
 #include "base/names.h"
 #include "format/checkpoint.h"
 #include "format/gguf.h"
+#include "format/npz.h"
+#include "format/pytorch.h"
 #include "format/safetensors.h"
 
 namespace quern {
 namespace {
 
-constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes};
+constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes, &kNpz, &kPytorch};
 
 std::vector<std::string> names_of_formats() {
   std::vector<std::string> names;

@@ -2,6 +2,7 @@
 #include "format/hf_folder.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -12,15 +13,14 @@ namespace quern {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kWeights = "model.safetensors";
-constexpr const char* kIndexSuffix = ".safetensors.index.json";
+constexpr const char* kConfig = "config.json";
 
 struct Companion {
   const char* name;
   SourceFile::Role role;
 };
 constexpr Companion kCompanions[] = {
-    {"config.json", SourceFile::Role::kConfig},
+    {kConfig, SourceFile::Role::kConfig},
     {"generation_config.json", SourceFile::Role::kConfig},
     {"tokenizer.model", SourceFile::Role::kTokenizer},
     {"tokenizer.json", SourceFile::Role::kTokenizer},
@@ -42,8 +42,9 @@ std::vector<fs::path> files_ending(const fs::path& folder, std::string_view suff
 }
 
 // The one that decides when several lie there: transformers' own name, or the only one.
-fs::path main_file(const fs::path& folder, const std::string& preferred, std::string_view suffix) {
+fs::path main_file(const fs::path& folder, const char* preferred, const char* suffix) {
   if (fs::exists(folder / preferred)) return folder / preferred;
+  if (!suffix) return {};
   const std::vector<fs::path> found = files_ending(folder, suffix);
   return found.size() == 1 ? found[0] : fs::path();
 }
@@ -65,38 +66,94 @@ HfFiles read_index(const fs::path& index) {
   });
 }
 
-}  // namespace
-
-bool holds_hf_weights(const fs::path& folder) {
-  return !main_file(folder, kWeights, ".safetensors").empty() ||
-         !main_file(folder, std::string("model") + kIndexSuffix, kIndexSuffix).empty();
+// "model-00002-of-00005" -> 5; 0 when the name is not that of a shard.
+unsigned shard_count(const std::string& stem) {
+  const std::size_t of = stem.rfind("-of-");
+  if (of == std::string::npos || stem.size() - of != 9) return 0;
+  unsigned count = 0;
+  for (const char digit : stem.substr(of + 4)) {
+    if (digit < '0' || digit > '9') return 0;
+    count = count * 10 + static_cast<unsigned>(digit - '0');
+  }
+  return count;
 }
 
-HfFiles find_hf_weights(const fs::path& folder) {
-  if (fs::exists(folder / kWeights)) return {{folder / kWeights}, {}, {}};
-  if (const fs::path index = main_file(folder, std::string("model") + kIndexSuffix, kIndexSuffix); !index.empty()) {
-    return read_index(index);
+// Every tensor of the index lies in the shard it names, and in no other; no shard holds one that the index omits.
+void check_index(const HfFiles& files, const std::vector<TensorEntry>& tensors) {
+  std::map<std::string_view, std::uint32_t> holder;
+  const auto shard = [&](std::uint32_t file) { return files.weights[file].filename().string(); };
+  for (const TensorEntry& tensor : tensors) {
+    const auto [at, fresh] = holder.emplace(tensor.name, tensor.parts[0].file);
+    if (!fresh) {
+      fail(ErrorCode::kInput, "tensor \"{}\" lies in two shards, {} and {}", tensor.name, shard(at->second),
+           shard(tensor.parts[0].file));
+    }
   }
-  if (const fs::path only = main_file(folder, kWeights, ".safetensors"); !only.empty()) return {{only}, {}, {}};
-  fail(ErrorCode::kInput, "{} holds neither {} nor model{} nor exactly one .safetensors file", folder.string(),
-       kWeights, kIndexSuffix);
+  for (const Json::Member& member : files.weight_map.as_object()) {
+    const auto at = holder.find(member.first);
+    const std::string& wanted = member.second.as_string();
+    if (at == holder.end() || shard(at->second) != wanted) {
+      fail(ErrorCode::kInput, "{} says that tensor \"{}\" is in {}, but it is {}", files.index.string(), member.first,
+           wanted, at == holder.end() ? "in no shard" : "in " + shard(at->second));
+    }
+    holder.erase(at);
+  }
+  if (!holder.empty()) {
+    fail(ErrorCode::kInput, "tensor \"{}\" of {} is not in {}", holder.begin()->first, shard(holder.begin()->second),
+         files.index.string());
+  }
+}
+
+}  // namespace
+
+const HfNames kSafetensorsNames = {"model.safetensors", "model.safetensors.index.json", ".safetensors",
+                                   ".safetensors.index.json"};
+const HfNames kPytorchNames = {"pytorch_model.bin", "pytorch_model.bin.index.json", nullptr, nullptr};
+
+bool holds_hf_weights(const fs::path& folder, const HfNames& names) {
+  return !main_file(folder, names.weights, names.suffix).empty() ||
+         !main_file(folder, names.index, names.index_suffix).empty();
+}
+
+HfFiles find_hf_weights(const fs::path& folder, const HfNames& names) {
+  if (fs::exists(folder / names.weights)) return {{folder / names.weights}, {}, {}};
+  if (const fs::path index = main_file(folder, names.index, names.index_suffix); !index.empty())
+    return read_index(index);
+  if (const fs::path only = main_file(folder, names.weights, names.suffix); !only.empty()) return {{only}, {}, {}};
+  fail(ErrorCode::kInput, "{} holds neither {} nor {}{}", folder.string(), names.weights, names.index,
+       names.suffix ? fmt::format(" nor exactly one {} file", names.suffix) : "");
 }
 
 bool is_word_list_name(std::string_view name) {
   return name.starts_with("tokenizer_") && name.ends_with(".json") && name != "tokenizer_config.json";
 }
 
-std::vector<SourceFile> find_hf_companions(const fs::path& folder) {
-  std::vector<SourceFile> found;
+void check_no_shard(const fs::path& path) {
+  if (const unsigned count = shard_count(path.stem().string()); count > 1)
+    fail(ErrorCode::kInput, "{} is one of {} shards; open their folder instead", path.string(), count);
+}
+
+void add_hf_index(const HfFiles& files, Checkpoint::Contents& contents) {
+  check_index(files, contents.tensors);
+  contents.files.push_back({files.index, fs::file_size(files.index), SourceFile::Role::kConfig});
+}
+
+void add_hf_companions(const fs::path& folder, Checkpoint::Contents& contents) {
   for (const Companion& companion : kCompanions) {
     std::error_code ec;
     const fs::path path = folder / companion.name;
-    if (fs::is_regular_file(path, ec)) found.push_back({path, fs::file_size(path), companion.role});
+    if (!fs::is_regular_file(path, ec)) continue;
+    contents.files.push_back({path, fs::file_size(path), companion.role});
+    if (companion.name != std::string_view(kConfig)) continue;
+    contents.config = with_context(fmt::format("while reading {}", path.string()), [&] {
+      Json config = parse_json(read_text(path));
+      if (!config.is_object()) fail(ErrorCode::kInput, "a configuration is a JSON object");
+      return config;
+    });
   }
   for (const fs::path& path : files_ending(folder, ".json"))
     if (is_word_list_name(path.filename().string()))
-      found.push_back({path, fs::file_size(path), SourceFile::Role::kTokenizer});
-  return found;
+      contents.files.push_back({path, fs::file_size(path), SourceFile::Role::kTokenizer});
 }
 
 }  // namespace quern

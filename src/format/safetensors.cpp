@@ -2,7 +2,6 @@
 #include "format/safetensors.h"
 
 #include <algorithm>
-#include <map>
 #include <string>
 
 #include "base/fail.h"
@@ -29,67 +28,15 @@ bool begins_like_safetensors(const fs::path& path) {
 
 bool probe(const fs::path& path) {
   std::error_code ec;
-  if (fs::is_directory(path, ec)) return holds_hf_weights(path);
+  if (fs::is_directory(path, ec)) return holds_hf_weights(path, kSafetensorsNames);
   if (!fs::is_regular_file(path, ec)) return false;
   return path.extension() == ".safetensors" || begins_like_safetensors(path);
 }
 
-// "model-00002-of-00005" -> 5; 0 when the name is not that of a shard.
-unsigned shard_count(const std::string& stem) {
-  const std::size_t of = stem.rfind("-of-");
-  if (of == std::string::npos || stem.size() - of != 9) return 0;
-  unsigned count = 0;
-  for (const char digit : stem.substr(of + 4)) {
-    if (digit < '0' || digit > '9') return 0;
-    count = count * 10 + static_cast<unsigned>(digit - '0');
-  }
-  return count;
-}
-
 HfFiles find_weights(const fs::path& path) {
-  if (fs::is_directory(path)) return find_hf_weights(path);
-  if (const unsigned count = shard_count(path.stem().string()); count > 1) {
-    fail(ErrorCode::kInput, "{} is one of {} shards; open their folder instead", path.string(), count);
-  }
+  if (fs::is_directory(path)) return find_hf_weights(path, kSafetensorsNames);
+  check_no_shard(path);
   return {{path}, {}, {}};
-}
-
-// Every tensor of the index lies in the shard it names, and in no other; no shard holds one that the index omits.
-void check_index(const HfFiles& files, const std::vector<TensorEntry>& tensors) {
-  std::map<std::string_view, std::uint32_t> holder;
-  const auto shard = [&](std::uint32_t file) { return files.weights[file].filename().string(); };
-  for (const TensorEntry& tensor : tensors) {
-    const auto [at, fresh] = holder.emplace(tensor.name, tensor.parts[0].file);
-    if (!fresh) {
-      fail(ErrorCode::kInput, "tensor \"{}\" lies in two shards, {} and {}", tensor.name, shard(at->second),
-           shard(tensor.parts[0].file));
-    }
-  }
-  for (const Json::Member& member : files.weight_map.as_object()) {
-    const auto at = holder.find(member.first);
-    const std::string& wanted = member.second.as_string();
-    if (at == holder.end() || shard(at->second) != wanted) {
-      fail(ErrorCode::kInput, "{} says that tensor \"{}\" is in {}, but it is {}", files.index.string(), member.first,
-           wanted, at == holder.end() ? "in no shard" : "in " + shard(at->second));
-    }
-    holder.erase(at);
-  }
-  if (!holder.empty()) {
-    fail(ErrorCode::kInput, "tensor \"{}\" of {} is not in {}", holder.begin()->first, shard(holder.begin()->second),
-         files.index.string());
-  }
-}
-
-Json read_config(const std::vector<SourceFile>& companions) {
-  for (const SourceFile& file : companions)
-    if (file.path.filename() == "config.json") {
-      return with_context(fmt::format("while reading {}", file.path.string()), [&] {
-        Json config = parse_json(read_text(file.path));
-        if (!config.is_object()) fail(ErrorCode::kInput, "a configuration is a JSON object");
-        return config;
-      });
-    }
-  return {};
 }
 
 Checkpoint open_safetensors(const fs::path& path) {
@@ -109,13 +56,10 @@ Checkpoint open_safetensors(const fs::path& path) {
     }
     for (const Metadata::Pair& pair : header.metadata.pairs()) contents.metadata.set(pair.first, pair.second);
   }
-  if (!weights.index.empty()) {
-    check_index(weights, contents.tensors);
-    contents.files.push_back({weights.index, fs::file_size(weights.index), SourceFile::Role::kConfig});
-  }
-  const std::vector<SourceFile> companions = find_hf_companions(fs::is_directory(path) ? path : path.parent_path());
-  contents.files.insert(contents.files.end(), companions.begin(), companions.end());
-  contents.config = read_config(companions);
+  if (!weights.index.empty()) add_hf_index(weights, contents);
+  if (fs::is_directory(path) && holds_hf_weights(path, kPytorchNames))
+    contents.notes.push_back("the folder holds PyTorch's pickles beside the safetensors, which are not read");
+  add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
   with_context(fmt::format("while reading {}", path.string()), [&] {
     join_plane_tensors(files, contents.tensors);
     if (declares_planes(contents.config)) return;

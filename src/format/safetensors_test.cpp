@@ -338,7 +338,8 @@ std::vector<CheckpointHead> heads_for(const Format& format) {
 }
 
 TEST(CheckpointWriterContract, FilesHaveThePredictedBytes) {
-  for (const Format* format : formats())
+  for (const Format* format : formats()) {
+    if (!format->is_written()) continue;
     for (const CheckpointHead& head : heads_for(*format)) {
       SCOPED_TRACE(fmt::format("{}, {} tensors", format->name, head.tensors.size()));
       const ScratchFolder folder;
@@ -347,6 +348,7 @@ TEST(CheckpointWriterContract, FilesHaveThePredictedBytes) {
       for (const auto& file : std::filesystem::directory_iterator(folder.path())) bytes += file.file_size();
       EXPECT_EQ(format->file_bytes(head), bytes);
     }
+  }
 }
 
 TEST(CheckpointWriterContract, TensorsOfAnInterruptedWriterAreKept) {

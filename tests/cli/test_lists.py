@@ -41,9 +41,10 @@ class Lists(ProgramTest):
         holders = {codec["name"]: codec["formats"] for codec in self.rows["codecs"]}
         for scheme in self.rows["schemes"]:
             self.assertIn(scheme["format"], self.names("formats"))
-        for written in self.rows["formats"]:
-            self.assertTrue(written["read"] and written["written"])
-            self.assertEqual(written["codecs"], [codec for codec in holders if written["name"] in holders[codec]])
+        for row in self.rows["formats"]:
+            self.assertTrue(row["read"] or row["written"])
+            self.assertEqual(row["codecs"], [codec for codec in holders if row["name"] in holders[codec]])
+            self.assertEqual(bool(row["codecs"]), row["written"])
         for codec in self.rows["codecs"]:
             self.assertTrue(codec["formats"], codec["name"])
         bits = [codec["bits_per_weight"] for codec in self.rows["codecs"]]

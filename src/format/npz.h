@@ -1,0 +1,10 @@
+// NumPy's archives of named arrays, as np.savez and np.savez_compressed write them.
+#pragma once
+
+#include "format/checkpoint.h"
+
+namespace quern {
+
+extern const Format kNpz;
+
+}  // namespace quern

@@ -1,0 +1,83 @@
+// Opening what PyTorch saved: a file, or a Hugging Face folder with one file or with shards and an index.
+#include "format/pytorch.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/printable.h"
+#include "format/hf_folder.h"
+#include "format/torch_file.h"
+#include "format/zip.h"
+
+namespace quern {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kExtensions[] = {".pt", ".pth", ".th", ".bin", ".ckpt", ".jit", ".ts"};
+
+// A damaged file that is called like one of PyTorch's is opened too, so that it is said what is wrong with it.
+bool probe(const fs::path& path) {
+  std::error_code ec;
+  if (fs::is_directory(path, ec)) return holds_hf_weights(path, kPytorchNames);
+  if (!fs::is_regular_file(path, ec)) return false;
+  const bool is_named = std::ranges::find(kExtensions, path.extension().string()) != std::end(kExtensions);
+  return is_torch_file(path) || (is_named && begins_like_zip(path));
+}
+
+HfFiles find_weights(const fs::path& path) {
+  if (fs::is_directory(path)) return find_hf_weights(path, kPytorchNames);
+  check_no_shard(path);
+  return {{path}, {}, {}};
+}
+
+// Of one file, whose index in the checkpoint is `file`.
+void add_tensors(const TorchFile& from, const fs::path& path, std::uint32_t file, Checkpoint::Contents& contents) {
+  for (const NamedTensor& named : from.state.tensors) {
+    with_context(fmt::format("while reading {}, tensor {}", path.string(), printable(named.name)), [&] {
+      const TorchTensor& tensor = named.tensor;
+      const auto storage = from.storages.find(tensor.storage.key);
+      if (storage == from.storages.end())
+        fail(ErrorCode::kInput, "storage {} is missing", printable(tensor.storage.key));
+      contents.tensors.push_back(
+          {named.name, tensor.shape, torch_encoding(tensor), {torch_part(tensor, storage->second, file, from.order)}});
+    });
+  }
+}
+
+void strip_wrappers_of_all(Checkpoint::Contents& contents) {
+  std::vector<std::string*> names;
+  for (TensorEntry& entry : contents.tensors) names.push_back(&entry.name);
+  if (const std::string stripped = strip_wrappers(names); !stripped.empty())
+    contents.notes.push_back(fmt::format("every name begins with \"{}\", which is left out", stripped));
+}
+
+Checkpoint open_pytorch(const fs::path& path) {
+  const HfFiles weights = find_weights(path);
+  Checkpoint::Contents contents{"pytorch", path, {}, {}, {}, {}};
+  for (const fs::path& weight_path : weights.weights) {
+    const File file(weight_path);
+    const auto index = static_cast<std::uint32_t>(contents.files.size());
+    contents.files.push_back({weight_path, file.size()});
+    TorchFile found = read_torch_file(file);
+    add_tensors(found, weight_path, index, contents);
+    contents.config = std::move(found.state.config);
+    std::ranges::move(found.state.notes, std::back_inserter(contents.notes));
+  }
+  if (!weights.index.empty()) add_hf_index(weights, contents);
+  if (contents.tensors.empty()) fail(ErrorCode::kInput, "{} holds no tensors that are read", path.string());
+  strip_wrappers_of_all(contents);
+  add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
+  return Checkpoint(std::move(contents));
+}
+
+}  // namespace
+
+const Format kPytorch = {.name = "pytorch",
+                         .summary = "a .pt, .pth, .th or .bin file of PyTorch, or a folder",
+                         .loaded_by = "torch.load",
+                         .probe = probe,
+                         .open = open_pytorch};
+
+}  // namespace quern

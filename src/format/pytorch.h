@@ -1,0 +1,10 @@
+// PyTorch's checkpoints, as torch.save, torch.jit.save and transformers write them.
+#pragma once
+
+#include "format/checkpoint.h"
+
+namespace quern {
+
+extern const Format kPytorch;
+
+}  // namespace quern

@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/python_json.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/hf_folder.h"
@@ -84,7 +85,7 @@ Json read_config(const std::vector<SourceFile>& companions) {
   for (const SourceFile& file : companions)
     if (file.path.filename() == "config.json") {
       return with_context(fmt::format("while reading {}", file.path.string()), [&] {
-        Json config = parse_json(read_text(file.path));
+        Json config = parse_python_json(read_text(file.path));
         if (!config.is_object()) fail(ErrorCode::kInput, "a configuration is a JSON object");
         return config;
       });

@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/python_json.h"
 #include "format/hf_folder.h"
 #include "format/special_tokens.h"
 #include "format/vocabulary_gguf.h"
@@ -35,19 +36,23 @@ void set_flag(const Json& config, const char* key, bool& flag) {
     flag = with_context(fmt::format("key \"{}\"", key), [&] { return value->as_bool(); });
 }
 
-std::int32_t id_of_text(const Vocabulary& vocabulary, const std::string& text, const char* key) {
+std::int32_t id_of_text(const Vocabulary& vocabulary, const std::string& text, const SpecialToken& row) {
   for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i)
     if (vocabulary.pieces[i].text == text) return static_cast<std::int32_t>(i);
-  fail(ErrorCode::kInput, "{} is \"{}\", which is no piece of the vocabulary", key, text);
+  if (row.unknown == SpecialToken::Unknown::kNone) return -1;
+  fail(ErrorCode::kInput, "{} is \"{}\", which is no piece of the vocabulary", row.text_key, text);
 }
 
+// The first that the vocabulary has. -1 stands for none in many files, and an id beyond the last piece has no text:
+// llama.cpp's converter skips both.
 std::int32_t id_of_config(const Vocabulary& vocabulary, const Json& value, const char* key) {
-  const std::int64_t id =
-      value.is_array() && !value.as_array().empty() ? value.as_array()[0].as_int64() : value.as_int64();
-  if (id < 0 || id >= static_cast<std::int64_t>(vocabulary.pieces.size()))
-    fail(ErrorCode::kInput, "{} of config.json is {}, but the vocabulary has {} pieces", key, id,
-         vocabulary.pieces.size());
-  return static_cast<std::int32_t>(id);
+  return with_context(fmt::format("key \"{}\" of config.json", key), [&] {
+    const Json::Array ids = value.is_array() ? value.as_array() : Json::Array{value};
+    for (const Json& id : ids)
+      if (id.as_int64() >= 0 && id.as_int64() < static_cast<std::int64_t>(vocabulary.pieces.size()))
+        return static_cast<std::int32_t>(id.as_int64());
+    return -1;
+  });
 }
 
 // The ids of BOS, EOS and padding; what the post-processor adds must be what the configuration calls so.
@@ -57,7 +62,7 @@ void set_special_ids(Vocabulary& vocabulary, const Json& tokenizer_config, const
     const Json* number = config.find(row.id_key);
     std::int32_t id = -1;
     if (text && !text->is_null()) {
-      id = id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row.text_key);
+      id = id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row);
     } else if (number && !number->is_null()) {
       id = id_of_config(vocabulary, *number, row.id_key);
     }
@@ -89,7 +94,7 @@ struct Companions {
 
   explicit Companions(const Checkpoint& source) : checkpoint(source) {
     read_file(find_file(checkpoint, "tokenizer_config.json"),
-              [&](const std::string& text) { tokenizer_config = parse_json(text); });
+              [&](const std::string& text) { tokenizer_config = parse_python_json(text); });
   }
 
   void add_tokens_to(Vocabulary& vocabulary) const {
@@ -201,7 +206,7 @@ std::optional<std::string> chat_template(const Checkpoint& checkpoint) {
   const SourceFile* file = find_file(checkpoint, "tokenizer_config.json");
   if (!file) return std::nullopt;
   const Json config = with_context(fmt::format("while reading {}", file->path.string()),
-                                   [&] { return parse_json(read_text(file->path)); });
+                                   [&] { return parse_python_json(read_text(file->path)); });
   const Json* text = config.find("chat_template");
   if (!text || !text->is_string()) return std::nullopt;
   return text->as_string();

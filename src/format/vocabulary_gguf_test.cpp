@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/file.h"
+#include "format/end_tokens.h"
 #include "format/load_tokenizer.h"
 #include "format/scratch_folder_fixture.h"
 #include "tests/shared_folder.h"
@@ -213,11 +214,35 @@ TEST(LoadTokenizer, SpecialTokensComeFromEitherConfiguration) {
   folder.write("tokenizer_config.json", R"({"eos_token":"<none>"})");
   expect_refusal([&] { folder.load(); }, "eos_token is \"<none>\"");
   folder.write("tokenizer_config.json", "{}");
-  folder.write("config.json", R"({"eos_token_id":100000})");
-  expect_refusal([&] { folder.load(); }, "eos_token_id of config.json is 100000");
+  folder.write("config.json", R"({"eos_token_id":"2"})");
+  expect_refusal([&] { folder.load(); }, "key \"eos_token_id\" of config.json");
   folder.write("tokenizer.json", byte_bpe_json("llama3"));
   folder.write("config.json", R"({"bos_token_id":3})");
   expect_refusal([&] { folder.load(); }, "post_processor adds the id");
+}
+
+TEST(LoadTokenizer, IdsAndPaddingOutsideTheVocabularyAreNone) {
+  const TokenizerFolder folder;
+  folder.write("tokenizer.json", byte_bpe_json("qwen2"));
+  folder.write("config.json", R"({"bos_token_id":100000,"eos_token_id":[100000,9],"pad_token_id":-1})");
+  const Vocabulary byte_bpe = folder.load().vocabulary();
+  EXPECT_EQ(std::tie(byte_bpe.bos, byte_bpe.eos, byte_bpe.pad), std::tuple(-1, 9, -1));
+  folder.write("config.json", R"({"pad_token_id":5})");
+  folder.write("tokenizer_config.json", R"({"pad_token":"[PAD]"})");
+  EXPECT_EQ(folder.load().vocabulary().pad, -1);
+  std::filesystem::copy(QUERN_TESTDATA "/text/bpe.model", folder.path() / "tokenizer.model");
+  folder.write("config.json", R"({"pad_token_id":-1,"eos_token_id":[-1,2]})");
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  EXPECT_EQ(end_tokens(checkpoint, folder.load().vocabulary()), std::set<std::int32_t>{2});
+}
+
+TEST(GgufVocabulary, PaddingOutsideTheVocabularyIsNone) {
+  Metadata metadata;
+  add_vocabulary(metadata, toy());
+  for (const MetaValue& id : {MetaValue(std::int32_t{-1}), MetaValue(std::uint32_t{0xffffffff})}) {
+    metadata.set("tokenizer.ggml.padding_token_id", id);
+    expect_same(vocabulary_of(metadata), toy());
+  }
 }
 
 TEST(LoadTokenizer, VocabAndMergesFilesAreReadByTheClass) {

@@ -200,18 +200,6 @@ bool has_tokenizer(const Checkpoint& checkpoint) {
          !word_lists(checkpoint).empty() || checkpoint.metadata().find("tokenizer.ggml.model");
 }
 
-std::optional<std::string> chat_template(const Checkpoint& checkpoint) {
-  if (checkpoint.metadata().find("tokenizer.chat_template"))
-    return checkpoint.metadata().text("tokenizer.chat_template");
-  const SourceFile* file = find_file(checkpoint, "tokenizer_config.json");
-  if (!file) return std::nullopt;
-  const Json config = with_context(fmt::format("while reading {}", file->path.string()),
-                                   [&] { return parse_python_json(read_text(file->path)); });
-  const Json* text = config.find("chat_template");
-  if (!text || !text->is_string()) return std::nullopt;
-  return text->as_string();
-}
-
 SourceTokenizer::SourceTokenizer(const Checkpoint& files) {
   try {
     tokenizer_ = load_tokenizer(files);

@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "format/chat_templates.h"
 #include "format/vocabulary_gguf.h"
 #include "package/companion_files.h"
 #include "report/html_report.h"
@@ -169,7 +170,7 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
   head.metadata.set("general.file_type", scheme.gguf_file_type);
   head.metadata.set("general.quantization_version", kQuantizationVersion);
   add_vocabulary(head.metadata, padded_vocabulary(source, tokenizer.get()));
-  if (const auto text = chat_template(source.checkpoint)) head.metadata.set("tokenizer.chat_template", *text);
+  add_chat_templates(head.metadata, chat_templates(source.checkpoint));
   return head;
 }
 

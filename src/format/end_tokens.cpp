@@ -1,6 +1,9 @@
 // Every place where a container says how a text ends.
 #include "format/end_tokens.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <limits>
 
 #include "base/fail.h"
@@ -13,6 +16,7 @@ namespace {
 constexpr const char* kConfigKey = "eos_token_id";
 constexpr const char* kMetadataKeys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
                                          "tokenizer.ggml.eom_token_id"};
+constexpr const char* kListKey = "tokenizer.ggml.eog_token_ids";
 
 // -1 stands for none.
 void add_id(std::int64_t id, std::set<std::int32_t>& ids) {
@@ -46,7 +50,41 @@ std::set<std::int32_t> end_tokens(const Checkpoint& checkpoint, const Vocabulary
   }
   for (const char* key : kMetadataKeys)
     if (const auto id = checkpoint.metadata().integer(key)) add_id(*id, ids);
+  if (const auto* list = checkpoint.metadata().array<std::uint32_t>(kListKey))
+    for (const std::uint32_t id : *list) add_id(id, ids);
   return ids;
+}
+
+std::vector<std::string> add_end_tokens(Metadata& metadata, std::set<std::int32_t> ends, std::size_t pieces) {
+  std::vector<std::string> notes;
+  std::vector<std::int32_t> outside;
+  for (const std::int32_t id : ends)
+    if (static_cast<std::size_t>(id) >= pieces) outside.push_back(id);
+  for (const std::int32_t id : outside) ends.erase(id);
+  if (!outside.empty())
+    notes.push_back(fmt::format("of the ids that end a text {} are left out: there are only {} tokens",
+                                fmt::join(outside, ", "), pieces));
+  std::set<std::int32_t> rest = ends;
+  std::vector<const char*> open;
+  for (const char* key : kMetadataKeys) {
+    const auto id = metadata.integer(key);
+    if (id && std::ranges::find(ends, *id) != ends.end()) {
+      rest.erase(static_cast<std::int32_t>(*id));
+    } else {
+      metadata.erase(key);
+      open.push_back(key);
+    }
+  }
+  for (const char* key : open)
+    if (!rest.empty()) metadata.set(key, static_cast<std::uint32_t>(rest.extract(rest.begin()).value()));
+  metadata.erase(kListKey);
+  if (rest.empty()) return notes;
+  metadata.set(kListKey, MetaArray{std::vector<std::uint32_t>(ends.begin(), ends.end())});
+  notes.push_back(fmt::format(
+      "{} tokens end a text, and llama.cpp reads three: it ends at {} only where it knows their texts; quern "
+      "ends at all of them",
+      ends.size(), fmt::join(rest, ", ")));
+  return notes;
 }
 
 }  // namespace quern

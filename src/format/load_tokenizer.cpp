@@ -55,17 +55,19 @@ std::int32_t id_of_config(const Vocabulary& vocabulary, const Json& value, const
   });
 }
 
+std::int32_t special_id(const Vocabulary& vocabulary, const SpecialToken& row, const Json& tokenizer_config,
+                        const Json& config) {
+  const Json* text = tokenizer_config.find(row.text_key);
+  if (text && !text->is_null())
+    return id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row);
+  const Json* number = config.find(row.id_key);
+  return number && !number->is_null() ? id_of_config(vocabulary, *number, row.id_key) : -1;
+}
+
 // The ids of BOS, EOS and padding; what the post-processor adds must be what the configuration calls so.
 void set_special_ids(Vocabulary& vocabulary, const Json& tokenizer_config, const Json& config) {
   for (const SpecialToken& row : kSpecialTokens) {
-    const Json* text = tokenizer_config.find(row.text_key);
-    const Json* number = config.find(row.id_key);
-    std::int32_t id = -1;
-    if (text && !text->is_null()) {
-      id = id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row);
-    } else if (number && !number->is_null()) {
-      id = id_of_config(vocabulary, *number, row.id_key);
-    }
+    const std::int32_t id = special_id(vocabulary, row, tokenizer_config, config);
     const std::int32_t present = vocabulary.*row.id;
     if (id >= 0 && present >= 0 && id != present)
       fail(ErrorCode::kInput, "the tokenizer's post_processor adds the id {}, but {} is {}", present, row.text_key, id);
@@ -73,11 +75,28 @@ void set_special_ids(Vocabulary& vocabulary, const Json& tokenizer_config, const
   }
 }
 
-// vocab.json and merges.txt name no special pieces: BOS, EOS and padding are found in text like those of a list.
+// A sentencepiece model has ids of its own, which the texts of tokenizer_config.json replace. config.json, which in
+// some models contradicts both, counts where there is no end or padding; a beginning would be added to texts by it. A
+// text that is no piece changes nothing, but for padding.
+void replace_special_ids(Vocabulary& vocabulary, const Json& tokenizer_config, const Json& config) {
+  for (SpecialToken row : kSpecialTokens) {
+    const bool is_padding = row.unknown == SpecialToken::Unknown::kNone;
+    row.unknown = SpecialToken::Unknown::kNone;
+    const bool named = tokenizer_config.find(row.text_key) && !tokenizer_config.at(row.text_key).is_null();
+    if (!named && (vocabulary.*row.id >= 0 || row.id == &Vocabulary::bos)) continue;
+    const std::int32_t id = special_id(vocabulary, row, tokenizer_config, config);
+    if (id >= 0 || is_padding) vocabulary.*row.id = id;
+  }
+}
+
+// vocab.json and merges.txt name no special pieces: BOS, EOS and padding are found in text like those of a list. Those
+// of sentencepiece keep their types, but for added ones.
 void mark_special_pieces(Vocabulary& vocabulary) {
   for (const SpecialToken& row : kSpecialTokens) {
-    if (const std::int32_t id = vocabulary.*row.id; id >= 0)
-      vocabulary.pieces[static_cast<std::size_t>(id)].type = Vocabulary::PieceType::kControl;
+    if (vocabulary.*row.id < 0) continue;
+    Vocabulary::PieceType& type = vocabulary.pieces[static_cast<std::size_t>(vocabulary.*row.id)].type;
+    if (vocabulary.model == Vocabulary::Model::kByteBpe || type == Vocabulary::PieceType::kUserDefined)
+      type = Vocabulary::PieceType::kControl;
   }
 }
 
@@ -122,6 +141,8 @@ Tokenizer load_sentencepiece(const SourceFile& model, const Companions& companio
     Tokenizer::from_vocabulary(vocabulary);  // whatever is wrong with it is wrong in this file
   });
   companions.add_tokens_to(vocabulary);
+  replace_special_ids(vocabulary, companions.tokenizer_config, companions.checkpoint.config());
+  mark_special_pieces(vocabulary);
   return companions.finish(std::move(vocabulary));
 }
 

@@ -89,6 +89,7 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
   Inspection result{.path = path.string(),
                     .format = checkpoint.format(),
                     .files = checkpoint.files(),
+                    .notes = checkpoint.notes(),
                     .tensors = checkpoint.tensors()};
   for (const SourceFile& file : result.files) result.file_bytes += file.bytes;
   for (const TensorEntry& entry : result.tensors) {

@@ -35,6 +35,7 @@ struct Inspection {
   std::string path, format;
   std::uint64_t file_bytes = 0;
   std::vector<SourceFile> files;
+  std::vector<std::string> notes;  // of the opener
   std::map<std::string, TensorSums> by_encoding, by_role;
   std::optional<ModelSpec> spec;
   std::string why_unknown;            // what describe_model said

@@ -68,6 +68,7 @@ Json to_json(const Inspection& i) {
                        {"format", i.format},
                        {"file_bytes", i.file_bytes},
                        {"files", std::move(files)},
+                       {"notes", names_json(i.notes)},
                        {"weights", i.total.elements},
                        {"by_encoding", sums_json(i.by_encoding)},
                        {"by_role", sums_json(i.by_role)},

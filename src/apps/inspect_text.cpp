@@ -96,7 +96,8 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   text += sums_table("stored as", i.by_encoding, i.total.elements);
   if (i.unused_rows) text += unused_lines(*i.unused_rows);
   if (i.memory) text += memory_lines(*i.memory);
-  text += duplicate_lines(i) + list("tensors without a place in a known architecture", i.unmatched);
+  text += duplicate_lines(i) + list("tensors without a place in a known architecture", i.unmatched) +
+          list("notes", i.notes);
   if (detail == InspectDetail::kTensors) {
     text += fmt::format("\n{:<56}{:<10}{:>14}  shape\n", "tensor", "stored as", "bytes");
     for (const TensorEntry& t : i.tensors)

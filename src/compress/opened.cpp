@@ -96,6 +96,7 @@ std::vector<std::string> Opened::notes_of(const Plan& plan) const {
   std::vector<std::string> notes = plan.notes;
   if (std::string note = estimate_note(plan); !note.empty()) notes.push_back(std::move(note));
   if (!choice.note.empty()) notes.insert(notes.begin(), choice.note);
+  std::ranges::copy(source.checkpoint.notes(), std::back_inserter(notes));
   std::ranges::copy(names.notes, std::back_inserter(notes));
   std::ranges::copy(assumed_values(source.spec), std::back_inserter(notes));
   return notes;

@@ -66,12 +66,13 @@ class Checkpoint {
   // What an opener hands over: `tensors` validated (every part inside its file, sizes as the encoding and shape
   // demand).
   struct Contents {
-    std::string format;                // name in the table of formats
-    std::filesystem::path path;        // as the user gave it
-    std::vector<SourceFile> files;     // everything a runtime needs
-    std::vector<TensorEntry> tensors;  // sorted here
-    Json config;                       // config.json, or null
-    Metadata metadata;                 // GGUF pairs; for safetensors the strings of __metadata__
+    std::string format;                   // name in the table of formats
+    std::filesystem::path path;           // as the user gave it
+    std::vector<SourceFile> files;        // everything a runtime needs
+    std::vector<TensorEntry> tensors;     // sorted here
+    Json config;                          // config.json, or null
+    Metadata metadata;                    // GGUF pairs; for safetensors the strings of __metadata__
+    std::vector<std::string> notes = {};  // what a person should know, such as what was left out; a sentence each
   };
   explicit Checkpoint(Contents contents);
   Checkpoint(Checkpoint&&) noexcept;
@@ -82,6 +83,7 @@ class Checkpoint {
   const std::vector<SourceFile>& files() const noexcept { return contents_.files; }
   const Json& config() const noexcept { return contents_.config; }
   const Metadata& metadata() const noexcept { return contents_.metadata; }
+  const std::vector<std::string>& notes() const noexcept { return contents_.notes; }
 
   // Sorted by name.
   const std::vector<TensorEntry>& tensors() const noexcept { return contents_.tensors; }

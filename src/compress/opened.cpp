@@ -46,6 +46,12 @@ ExportMap names_for_statistics(const OpenModel& source) {
   return names;
 }
 
+ExportMap names_and_notes(const OpenModel& source, const Format& format, const SourceTokenizer& tokenizer) {
+  ExportMap names = export_map(source, format);
+  std::ranges::copy(package_notes(format, source, tokenizer), std::back_inserter(names.notes));
+  return names;
+}
+
 }  // namespace
 
 Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenModel> model)
@@ -60,7 +66,7 @@ Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenMode
       choice(scheme_for(opt, given ? &*given : nullptr, source)),
       scheme(*choice.scheme),
       format(format_for(opt, given ? &*given : nullptr, scheme)),
-      names(export_map(source, format)),
+      names(names_and_notes(source, format, tokenizer)),
       statistics_names(names_for_statistics(source)),
       couplings(quern::couplings(format, source.spec, names)),
       setup(evaluation_setup(opt.machine, source.spec, pool().threads(), text_window(source.spec))),

@@ -146,7 +146,7 @@ void add_hf_companions(const fs::path& folder, Checkpoint::Contents& contents) {
     contents.files.push_back({path, fs::file_size(path), companion.role});
     if (companion.name != std::string_view(kConfig)) continue;
     contents.config = with_context(fmt::format("while reading {}", path.string()), [&] {
-      Json config = parse_json(read_text(path));
+      Json config = parse_python_json(read_text(path));
       if (!config.is_object()) fail(ErrorCode::kInput, "a configuration is a JSON object");
       return config;
     });

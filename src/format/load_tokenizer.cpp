@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/python_json.h"
 #include "format/hf_folder.h"
 #include "format/special_tokens.h"
 #include "format/vocabulary_gguf.h"
@@ -35,32 +36,38 @@ void set_flag(const Json& config, const char* key, bool& flag) {
     flag = with_context(fmt::format("key \"{}\"", key), [&] { return value->as_bool(); });
 }
 
-std::int32_t id_of_text(const Vocabulary& vocabulary, const std::string& text, const char* key) {
+std::int32_t id_of_text(const Vocabulary& vocabulary, const std::string& text, const SpecialToken& row) {
   for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i)
     if (vocabulary.pieces[i].text == text) return static_cast<std::int32_t>(i);
-  fail(ErrorCode::kInput, "{} is \"{}\", which is no piece of the vocabulary", key, text);
+  if (row.unknown == SpecialToken::Unknown::kNone) return -1;
+  fail(ErrorCode::kInput, "{} is \"{}\", which is no piece of the vocabulary", row.text_key, text);
 }
 
+// The first that the vocabulary has. -1 stands for none in many files, and an id beyond the last piece has no text:
+// llama.cpp's converter skips both.
 std::int32_t id_of_config(const Vocabulary& vocabulary, const Json& value, const char* key) {
-  const std::int64_t id =
-      value.is_array() && !value.as_array().empty() ? value.as_array()[0].as_int64() : value.as_int64();
-  if (id < 0 || id >= static_cast<std::int64_t>(vocabulary.pieces.size()))
-    fail(ErrorCode::kInput, "{} of config.json is {}, but the vocabulary has {} pieces", key, id,
-         vocabulary.pieces.size());
-  return static_cast<std::int32_t>(id);
+  return with_context(fmt::format("key \"{}\" of config.json", key), [&] {
+    const Json::Array ids = value.is_array() ? value.as_array() : Json::Array{value};
+    for (const Json& id : ids)
+      if (id.as_int64() >= 0 && id.as_int64() < static_cast<std::int64_t>(vocabulary.pieces.size()))
+        return static_cast<std::int32_t>(id.as_int64());
+    return -1;
+  });
+}
+
+std::int32_t special_id(const Vocabulary& vocabulary, const SpecialToken& row, const Json& tokenizer_config,
+                        const Json& config) {
+  const Json* text = tokenizer_config.find(row.text_key);
+  if (text && !text->is_null())
+    return id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row);
+  const Json* number = config.find(row.id_key);
+  return number && !number->is_null() ? id_of_config(vocabulary, *number, row.id_key) : -1;
 }
 
 // The ids of BOS, EOS and padding; what the post-processor adds must be what the configuration calls so.
 void set_special_ids(Vocabulary& vocabulary, const Json& tokenizer_config, const Json& config) {
   for (const SpecialToken& row : kSpecialTokens) {
-    const Json* text = tokenizer_config.find(row.text_key);
-    const Json* number = config.find(row.id_key);
-    std::int32_t id = -1;
-    if (text && !text->is_null()) {
-      id = id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row.text_key);
-    } else if (number && !number->is_null()) {
-      id = id_of_config(vocabulary, *number, row.id_key);
-    }
+    const std::int32_t id = special_id(vocabulary, row, tokenizer_config, config);
     const std::int32_t present = vocabulary.*row.id;
     if (id >= 0 && present >= 0 && id != present)
       fail(ErrorCode::kInput, "the tokenizer's post_processor adds the id {}, but {} is {}", present, row.text_key, id);
@@ -68,11 +75,28 @@ void set_special_ids(Vocabulary& vocabulary, const Json& tokenizer_config, const
   }
 }
 
-// vocab.json and merges.txt name no special pieces: BOS, EOS and padding are found in text like those of a list.
+// A sentencepiece model has ids of its own, which the texts of tokenizer_config.json replace. config.json, which in
+// some models contradicts both, counts where there is no end or padding; a beginning would be added to texts by it. A
+// text that is no piece changes nothing, but for padding.
+void replace_special_ids(Vocabulary& vocabulary, const Json& tokenizer_config, const Json& config) {
+  for (SpecialToken row : kSpecialTokens) {
+    const bool is_padding = row.unknown == SpecialToken::Unknown::kNone;
+    row.unknown = SpecialToken::Unknown::kNone;
+    const bool named = tokenizer_config.find(row.text_key) && !tokenizer_config.at(row.text_key).is_null();
+    if (!named && (vocabulary.*row.id >= 0 || row.id == &Vocabulary::bos)) continue;
+    const std::int32_t id = special_id(vocabulary, row, tokenizer_config, config);
+    if (id >= 0 || is_padding) vocabulary.*row.id = id;
+  }
+}
+
+// vocab.json and merges.txt name no special pieces: BOS, EOS and padding are found in text like those of a list. Those
+// of sentencepiece keep their types, but for added ones.
 void mark_special_pieces(Vocabulary& vocabulary) {
   for (const SpecialToken& row : kSpecialTokens) {
-    if (const std::int32_t id = vocabulary.*row.id; id >= 0)
-      vocabulary.pieces[static_cast<std::size_t>(id)].type = Vocabulary::PieceType::kControl;
+    if (vocabulary.*row.id < 0) continue;
+    Vocabulary::PieceType& type = vocabulary.pieces[static_cast<std::size_t>(vocabulary.*row.id)].type;
+    if (vocabulary.model == Vocabulary::Model::kByteBpe || type == Vocabulary::PieceType::kUserDefined)
+      type = Vocabulary::PieceType::kControl;
   }
 }
 
@@ -89,7 +113,7 @@ struct Companions {
 
   explicit Companions(const Checkpoint& source) : checkpoint(source) {
     read_file(find_file(checkpoint, "tokenizer_config.json"),
-              [&](const std::string& text) { tokenizer_config = parse_json(text); });
+              [&](const std::string& text) { tokenizer_config = parse_python_json(text); });
   }
 
   void add_tokens_to(Vocabulary& vocabulary) const {
@@ -117,6 +141,8 @@ Tokenizer load_sentencepiece(const SourceFile& model, const Companions& companio
     Tokenizer::from_vocabulary(vocabulary);  // whatever is wrong with it is wrong in this file
   });
   companions.add_tokens_to(vocabulary);
+  replace_special_ids(vocabulary, companions.tokenizer_config, companions.checkpoint.config());
+  mark_special_pieces(vocabulary);
   return companions.finish(std::move(vocabulary));
 }
 
@@ -193,18 +219,6 @@ bool has_tokenizer(const Checkpoint& checkpoint) {
   const bool is_a_list = find_file(checkpoint, "vocab.json") && find_file(checkpoint, "merges.txt");
   return is_a_list || find_file(checkpoint, "tokenizer.model") || find_file(checkpoint, "tokenizer.json") ||
          !word_lists(checkpoint).empty() || checkpoint.metadata().find("tokenizer.ggml.model");
-}
-
-std::optional<std::string> chat_template(const Checkpoint& checkpoint) {
-  if (checkpoint.metadata().find("tokenizer.chat_template"))
-    return checkpoint.metadata().text("tokenizer.chat_template");
-  const SourceFile* file = find_file(checkpoint, "tokenizer_config.json");
-  if (!file) return std::nullopt;
-  const Json config = with_context(fmt::format("while reading {}", file->path.string()),
-                                   [&] { return parse_json(read_text(file->path)); });
-  const Json* text = config.find("chat_template");
-  if (!text || !text->is_string()) return std::nullopt;
-  return text->as_string();
 }
 
 SourceTokenizer::SourceTokenizer(const Checkpoint& files) {

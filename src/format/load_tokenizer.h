@@ -18,10 +18,6 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint);
 // Whether there is one, of a supported kind or not.
 bool has_tokenizer(const Checkpoint& checkpoint);
 
-// The template that turns a conversation into text: "chat_template" of tokenizer_config.json, or GGUF's
-// tokenizer.chat_template. Absent: nullopt, also where a configuration holds several.
-std::optional<std::string> chat_template(const Checkpoint& checkpoint);
-
 // The tokenizer of a model's files, or why it cannot be used.
 class SourceTokenizer {
  public:

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/python_json.h"
+
 namespace quern {
 namespace {
 
@@ -25,7 +27,7 @@ const char* why_not_packed(std::string_view tensor, std::size_t axes) {
 std::string member_text(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
   if (!value || value->is_null()) return "";
-  return value->is_string() ? value->as_string() : dump_json(*value);
+  return value->is_string() ? value->as_string() : dump_python_json(*value);
 }
 
 bool lacks_member(const Json& object, std::string_view key) {

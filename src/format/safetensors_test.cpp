@@ -91,6 +91,17 @@ TEST(Safetensors, ABareFileUsesTheConfigBesideIt) {
   }
 }
 
+TEST(Safetensors, AConfigurationOfPythonsJsonIsReadAndWrittenAgain) {
+  const ScratchFolder folder, again;
+  std::filesystem::copy(fixture("all_dtypes.safetensors"), folder.path() / "model.safetensors");
+  folder.write("config.json", R"({"model_type":"mamba2","time_step_limit":[0.0,Infinity]})");
+  CheckpointHead head;
+  head.config = open_checkpoint(folder.path()).config();
+  find_format("safetensors").create(again.path(), head)->finish();
+  EXPECT_NE(read_text(again.path() / "config.json").find("Infinity"), std::string::npos);
+  EXPECT_EQ(open_checkpoint(again.path()).config(), head.config);
+}
+
 TEST(Safetensors, ShardsThatDisagreeWithTheIndexAreRefused) {
   const auto with_index = [](std::string_view weight_map) {
     auto folder = std::make_unique<ScratchFolder>();

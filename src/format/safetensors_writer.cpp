@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/python_json.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/plane_types.h"
@@ -96,7 +97,7 @@ struct FolderLayout {
   std::vector<TextFile> texts;
 };
 
-TextFile json_file(std::string name, const Json& json) { return {std::move(name), dump_json(json, 2) + "\n"}; }
+TextFile json_file(std::string name, const Json& json) { return {std::move(name), dump_python_json(json, 2) + "\n"}; }
 
 TextFile index_file(const std::string& stem, const FolderLayout& folder) {
   std::uint64_t total = 0;

@@ -32,7 +32,7 @@ TextFile json_file(const char* name, const Json& json) { return {name, dump_json
 
 }  // namespace
 
-std::vector<TextFile> tokenizer_files(Vocabulary vocabulary, const std::optional<std::string>& chat_template) {
+std::vector<TextFile> tokenizer_files(Vocabulary vocabulary, const std::vector<ChatTemplate>& templates) {
   while (!vocabulary.pieces.empty() && vocabulary.pieces.back().type == Vocabulary::PieceType::kUnused)
     vocabulary.pieces.pop_back();
   const ModelFile& file = file_of(vocabulary.model);
@@ -44,7 +44,7 @@ std::vector<TextFile> tokenizer_files(Vocabulary vocabulary, const std::optional
   for (const SpecialToken& row : kSpecialTokens)
     if (const std::int32_t id = vocabulary.*row.id; id >= 0) config.set(row.text_key, text_of(vocabulary, id));
   if (vocabulary.unknown >= 0) config.set("unk_token", text_of(vocabulary, vocabulary.unknown));
-  if (chat_template) config.set("chat_template", *chat_template);
+  if (!templates.empty()) config.set("chat_template", chat_template_json(templates));
   return {{file.name, file.write(vocabulary)}, json_file("tokenizer_config.json", config)};
 }
 

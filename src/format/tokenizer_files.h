@@ -1,20 +1,19 @@
 // A vocabulary as the files of a Hugging Face folder.
 #pragma once
 
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "format/checkpoint.h"
+#include "format/chat_templates.h"
 #include "text/vocabulary.h"
 
 namespace quern {
 
 // tokenizer.model for sentencepiece, tokenizer.json for byte-level BPE, and tokenizer_config.json with the special
-// tokens and the template of conversations, if there is one. Trailing unused pieces, which pad a GGUF file, are left
+// tokens and the templates of conversations. Trailing unused pieces, which pad a GGUF file, are left
 // out.
-std::vector<TextFile> tokenizer_files(Vocabulary vocabulary, const std::optional<std::string>& chat_template);
+std::vector<TextFile> tokenizer_files(Vocabulary vocabulary, const std::vector<ChatTemplate>& templates);
 
 // generation_config.json with the tokens that begin and end a text; `ends` may hold several.
 TextFile generation_config(const Vocabulary& vocabulary, const std::set<std::int32_t>& ends);

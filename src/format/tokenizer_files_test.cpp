@@ -30,7 +30,7 @@ void expect_kept(const Vocabulary& vocabulary) {
   const ScratchFolder scratch;
   Json config = Json::object();
   set_special_ids(config, vocabulary);
-  std::vector<TextFile> files = tokenizer_files(vocabulary, "{{ messages }}");
+  std::vector<TextFile> files = tokenizer_files(vocabulary, {{kDefaultTemplate, "{{ messages }}"}});
   const Checkpoint folder = folder_of(scratch, files, config);
   const Vocabulary back = load_tokenizer(folder).vocabulary();
   EXPECT_EQ(back.model, vocabulary.model);
@@ -44,7 +44,8 @@ void expect_kept(const Vocabulary& vocabulary) {
   EXPECT_EQ(back.add_space_prefix, vocabulary.add_space_prefix);
   EXPECT_EQ(back.remove_extra_whitespaces, vocabulary.remove_extra_whitespaces);
   EXPECT_EQ(back.precompiled_charsmap, vocabulary.precompiled_charsmap);
-  EXPECT_EQ(chat_template(folder), "{{ messages }}");
+  ASSERT_EQ(chat_templates(folder).size(), 1u);
+  EXPECT_EQ(chat_templates(folder)[0].text, "{{ messages }}");
   const std::string text = "It's 12 words, of a caf\u00e9.";
   EXPECT_EQ(load_tokenizer(folder).encode(text), Tokenizer::from_vocabulary(vocabulary).encode(text));
 }
@@ -62,9 +63,9 @@ TEST(TokenizerFiles, KeepEveryKindOfVocabulary) {
 
 TEST(TokenizerFiles, PaddingOfAGgufFileIsLeftOut) {
   Vocabulary vocabulary = sentencepiece("bpe.model");
-  const std::vector<TextFile> files = tokenizer_files(vocabulary, std::nullopt);
+  const std::vector<TextFile> files = tokenizer_files(vocabulary, {});
   vocabulary.pieces.push_back({"[PAD400]", 0, Vocabulary::PieceType::kUnused});
-  EXPECT_EQ(tokenizer_files(vocabulary, std::nullopt).front().text, files.front().text);
+  EXPECT_EQ(tokenizer_files(vocabulary, {}).front().text, files.front().text);
 }
 
 TEST(GenerationConfig, NamesEveryTokenThatEndsAText) {

@@ -43,15 +43,17 @@ constexpr ModelRow kModels[] = {
 
 struct IdRow {
   const char* key;
-  std::int32_t Vocabulary::* id;
-  std::int32_t ModelRow::* standard;
+  std::int32_t Vocabulary::*id;
+  std::int32_t ModelRow::*standard;
   PieceType type;  // a default id counts only when its piece is of this type
+  // An id outside the vocabulary. Padding is no part of a text, and some converters write -1 for none.
+  enum class Outside { kRefused, kNone } outside = Outside::kRefused;
 };
 constexpr IdRow kIds[] = {
     {"tokenizer.ggml.bos_token_id", &Vocabulary::bos, &ModelRow::bos, PieceType::kControl},
     {"tokenizer.ggml.eos_token_id", &Vocabulary::eos, &ModelRow::eos, PieceType::kControl},
     {"tokenizer.ggml.unknown_token_id", &Vocabulary::unknown, &ModelRow::unknown, PieceType::kUnknown},
-    {"tokenizer.ggml.padding_token_id", &Vocabulary::pad, &ModelRow::pad, PieceType::kControl},
+    {"tokenizer.ggml.padding_token_id", &Vocabulary::pad, &ModelRow::pad, PieceType::kControl, IdRow::Outside::kNone},
 };
 
 template <typename T>
@@ -71,9 +73,9 @@ PieceType piece_type(std::int32_t number, std::size_t token) {
 std::int32_t id_of(const Metadata& metadata, const IdRow& row, const ModelRow& model, const Vocabulary& vocabulary) {
   const auto count = static_cast<std::int64_t>(vocabulary.pieces.size());
   if (const auto id = metadata.integer(row.key)) {
-    if (*id < 0 || *id >= count)
-      fail(ErrorCode::kInput, "metadata key \"{}\" is {}, but there are {} tokens", row.key, *id, count);
-    return static_cast<std::int32_t>(*id);
+    if (*id >= 0 && *id < count) return static_cast<std::int32_t>(*id);
+    if (row.outside == IdRow::Outside::kNone) return -1;
+    fail(ErrorCode::kInput, "metadata key \"{}\" is {}, but there are {} tokens", row.key, *id, count);
   }
   const std::int32_t standard = model.*row.standard;
   const bool fits =

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/file.h"
+#include "format/end_tokens.h"
 #include "format/load_tokenizer.h"
 #include "format/scratch_folder_fixture.h"
 #include "tests/shared_folder.h"
@@ -213,11 +214,35 @@ TEST(LoadTokenizer, SpecialTokensComeFromEitherConfiguration) {
   folder.write("tokenizer_config.json", R"({"eos_token":"<none>"})");
   expect_refusal([&] { folder.load(); }, "eos_token is \"<none>\"");
   folder.write("tokenizer_config.json", "{}");
-  folder.write("config.json", R"({"eos_token_id":100000})");
-  expect_refusal([&] { folder.load(); }, "eos_token_id of config.json is 100000");
+  folder.write("config.json", R"({"eos_token_id":"2"})");
+  expect_refusal([&] { folder.load(); }, "key \"eos_token_id\" of config.json");
   folder.write("tokenizer.json", byte_bpe_json("llama3"));
   folder.write("config.json", R"({"bos_token_id":3})");
   expect_refusal([&] { folder.load(); }, "post_processor adds the id");
+}
+
+TEST(LoadTokenizer, IdsAndPaddingOutsideTheVocabularyAreNone) {
+  const TokenizerFolder folder;
+  folder.write("tokenizer.json", byte_bpe_json("qwen2"));
+  folder.write("config.json", R"({"bos_token_id":100000,"eos_token_id":[100000,9],"pad_token_id":-1})");
+  const Vocabulary byte_bpe = folder.load().vocabulary();
+  EXPECT_EQ(std::tie(byte_bpe.bos, byte_bpe.eos, byte_bpe.pad), std::tuple(-1, 9, -1));
+  folder.write("config.json", R"({"pad_token_id":5})");
+  folder.write("tokenizer_config.json", R"({"pad_token":"[PAD]"})");
+  EXPECT_EQ(folder.load().vocabulary().pad, -1);
+  std::filesystem::copy(QUERN_TESTDATA "/text/bpe.model", folder.path() / "tokenizer.model");
+  folder.write("config.json", R"({"pad_token_id":-1,"eos_token_id":[-1,2]})");
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  EXPECT_EQ(end_tokens(checkpoint, folder.load().vocabulary()), std::set<std::int32_t>{2});
+}
+
+TEST(GgufVocabulary, PaddingOutsideTheVocabularyIsNone) {
+  Metadata metadata;
+  add_vocabulary(metadata, toy());
+  for (const MetaValue& id : {MetaValue(std::int32_t{-1}), MetaValue(std::uint32_t{0xffffffff})}) {
+    metadata.set("tokenizer.ggml.padding_token_id", id);
+    expect_same(vocabulary_of(metadata), toy());
+  }
 }
 
 TEST(LoadTokenizer, VocabAndMergesFilesAreReadByTheClass) {
@@ -262,6 +287,60 @@ TEST(LoadTokenizer, AddedTokensExtendASentencepieceModel) {
   EXPECT_EQ(more.vocabulary().pieces[1].type, Type::kControl);
   folder.write("added_tokens.json", R"({"<extra>":402})");
   expect_refusal([&] { folder.load(); }, "the next free one is 400");
+}
+
+TEST(LoadTokenizer, TheConfigurationReplacesTheEndsOfASentencepieceModel) {
+  const TokenizerFolder folder;
+  std::filesystem::copy(QUERN_TESTDATA "/text/bpe.model", folder.path() / "tokenizer.model");
+  const Tokenizer plain = folder.load();
+  EXPECT_EQ(std::tie(plain.vocabulary().eos, plain.vocabulary().pad), std::tuple(2, 3));
+  folder.write("config.json", R"({"bos_token_id":0,"eos_token_id":1,"pad_token_id":-1})");  // as the first Llamas
+  expect_same(folder.load().vocabulary(), plain.vocabulary());
+  folder.write("added_tokens.json", R"({"<|im_end|>":400,"<|pad|>":401})");
+  folder.write("tokenizer_config.json", R"({"eos_token":{"content":"<|im_end|>"},"pad_token":"<|pad|>"})");
+  const Tokenizer chat = folder.load();
+  EXPECT_EQ(chat.vocabulary().bos, plain.vocabulary().bos);
+  EXPECT_EQ(std::tie(chat.vocabulary().eos, chat.vocabulary().pad), std::tuple(400, 401));
+  EXPECT_EQ(chat.vocabulary().pieces[400].type, Type::kControl);
+  EXPECT_EQ(chat.encode("a river"), plain.encode("a river"));
+  folder.write("tokenizer_config.json", R"({"bos_token":"","eos_token":"<none>","pad_token":"<none>"})");
+  const Vocabulary unknown = folder.load().vocabulary();
+  EXPECT_EQ(std::tie(unknown.bos, unknown.eos, unknown.pad), std::tuple(plain.vocabulary().bos, 2, -1));
+}
+
+// Ids that are read from these metadata again.
+std::set<std::int32_t> ends_of(const Metadata& metadata) {
+  const ScratchFolder folder;
+  CheckpointHead head;
+  head.metadata = metadata;
+  find_format("gguf").create(folder.path(), head)->finish();
+  return end_tokens(open_checkpoint(folder.path()), vocabulary_of(metadata));
+}
+
+TEST(EndTokens, AllComeBackFromGguf) {
+  using Ids = std::set<std::int32_t>;
+  Vocabulary vocabulary = toy();
+  for (const char* text : {"b", "c", "d"}) vocabulary.pieces.push_back({text, -2, Type::kNormal});
+  const std::size_t pieces = vocabulary.pieces.size();
+  Metadata metadata;
+  add_vocabulary(metadata, vocabulary);
+  EXPECT_EQ(add_end_tokens(metadata, {2}, pieces), std::vector<std::string>{});
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eot_token_id"), std::nullopt);
+  EXPECT_EQ(add_end_tokens(metadata, {1, 2}, pieces), std::vector<std::string>{});
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eos_token_id"), 2);
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eot_token_id"), 1);
+  EXPECT_EQ(ends_of(metadata), (Ids{1, 2}));
+  EXPECT_EQ(add_end_tokens(metadata, {2, 4, 1}, pieces), std::vector<std::string>{});
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eot_token_id"), 1);  // stays what it was
+  EXPECT_EQ(metadata.integer("tokenizer.ggml.eom_token_id"), 4);
+  const auto notes = add_end_tokens(metadata, {1, 2, 4, 5, 6, 99}, pieces);
+  ASSERT_EQ(notes.size(), 2u);
+  EXPECT_NE(notes[0].find("99 are left out: there are only 8 tokens"), std::string::npos) << notes[0];
+  EXPECT_NE(notes[1].find("5 tokens end a text, and llama.cpp reads three: it ends at 5, 6 only"), std::string::npos)
+      << notes[1];
+  EXPECT_EQ(ends_of(metadata), (Ids{1, 2, 4, 5, 6}));
+  EXPECT_EQ(add_end_tokens(metadata, {2}, pieces), std::vector<std::string>{});
+  EXPECT_EQ(ends_of(metadata), Ids{2});
 }
 
 TEST(LoadTokenizer, SaysWhatIsSupported) {

@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "base/names.h"
+#include "base/python_json.h"
 #include "model/unknown_model.h"
 
 namespace quern {
@@ -34,7 +35,7 @@ std::string claimed(const Checkpoint& checkpoint) {
   std::string text;
   for (const char* key : {"architectures", "model_type"}) {
     if (const Json* value = config.find(key))
-      text += fmt::format("{}{} {}", text.empty() ? "" : " and ", key, dump_json(*value));
+      text += fmt::format("{}{} {}", text.empty() ? "" : " and ", key, dump_python_json(*value));
   }
   return text.empty() ? "a config.json without architectures and model_type" : text;
 }

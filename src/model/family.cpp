@@ -50,9 +50,14 @@ Metadata general_metadata(const Checkpoint& checkpoint, std::string_view archite
 }
 
 Metadata copied_metadata(const Metadata& source, std::string_view prefix) {
+  constexpr const char* kPlaces[] = {"general.", "tokenizer."};
+  constexpr const char* kOfTheFile[] = {"general.alignment", "general.file_type", "general.quantization_version"};
   Metadata out;
-  for (const auto& [key, value] : source.pairs())
-    if (key == "general.architecture" || key == "general.name" || key.starts_with(prefix)) out.set(key, value);
+  for (const auto& [key, value] : source.pairs()) {
+    const auto leads = [&](const char* place) { return key.starts_with(place); };
+    const bool carried = key.starts_with(prefix) || std::ranges::any_of(kPlaces, leads);
+    if (carried && std::ranges::find(kOfTheFile, key) == std::end(kOfTheFile)) out.set(key, value);
+  }
   return out;
 }
 

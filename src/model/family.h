@@ -28,7 +28,8 @@ bool has_suffixes(const Checkpoint& checkpoint, std::initializer_list<std::strin
 // would do too, but then equal input in another place would give other bytes).
 Metadata general_metadata(const Checkpoint& checkpoint, std::string_view architecture);
 
-// Of a source that already is a GGUF file: its general.architecture, general.name and the keys behind `prefix`.
+// Of a source that already is a GGUF file: its general.* and tokenizer.* and the keys behind `prefix`, but for what the
+// layout of the one file is: its alignment and number formats.
 Metadata copied_metadata(const Metadata& source, std::string_view prefix);
 
 // The weights under their GGUF names, as they are.

@@ -38,14 +38,12 @@ ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   const DecoderMember& member = member_of(checkpoint);
   const DecoderConfig config = read_decoder(parameters, member, naming, tensor_rows());
   const bool from_config = parameters.source() == HyperParameters::Source::kTransformers;
-  const auto bias = [&](const char* name) -> std::optional<bool> {
-    if (from_config && &member != &kMembers[0]) return false;  // Mistral has no such key
-    return parameters.flag({name, nullptr});
+  const auto bias = [&](const char* name) -> TensorOption {
+    if (from_config && &member != &kMembers[0]) return {name, false, member.name.architecture};  // it has no such key
+    return {name, parameters.flag({name, nullptr})};
   };
   SpecBuilder builder(kName, parameters, naming, tensor_rows(),
-                      {{"attention_bias", bias("attention_bias")},
-                       {"mlp_bias", bias("mlp_bias")},
-                       head_option(parameters, config.tied_head)},
+                      {bias("attention_bias"), bias("mlp_bias"), head_option(parameters, config.tied_head)},
                       is_rotary_table);
   const AttentionParts parts{rope_op(config.rope, parameters["head_dim"], llama_pairing(naming)), config.window};
   return builder.build([&] { lay_embedding(builder); },

@@ -200,7 +200,7 @@ TEST(LlamaToGguf, FromAGgufNothingMoves) {
   EXPECT_EQ(map.metadata.text("general.name"), "Tiny");
   EXPECT_EQ(map.metadata.number("llama.rope.freq_base"), 5000.0);
   EXPECT_EQ(map.metadata.find("general.file_type"), nullptr);
-  EXPECT_EQ(map.metadata.find("tokenizer.ggml.model"), nullptr);
+  EXPECT_EQ(map.metadata.text("tokenizer.ggml.model"), "llama");
 }
 
 }  // namespace

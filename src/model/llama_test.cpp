@@ -230,7 +230,10 @@ INSTANTIATE_TEST_SUITE_P(
                 "[16, 32]"},
         Refusal{"Hidden", "llama_tied", [](FakeModel& m) { m.shapes["model.layers.1.input_layernorm.weight"] = {33}; },
                 "config.json says hidden_size 32, but model.layers.1.input_layernorm.weight is [33]"},
-        Refusal{"Rank", "llama_tied", [](FakeModel& m) { m.shapes["model.norm.weight"] = {1, 32}; },
+        Refusal{"Rank", "llama_tied",
+                [](FakeModel& m) {
+                  m.shapes["model.norm.weight"] = {1, 32};
+                },
                 "model.norm.weight is [1, 32], but 1 axes were expected (hidden)"},
         Refusal{"FewerLayers", "llama_tied", [](FakeModel& m) { m.config.set("num_hidden_layers", 1); },
                 "config.json says num_hidden_layers 1, and there is no place in such a model for 9 tensors: "
@@ -245,6 +248,13 @@ INSTANTIATE_TEST_SUITE_P(
                 "no place in such a model for 1 tensor: model.layers.0.self_attn.o_norm.weight"},
         Refusal{"BiasUndeclared", "llama_biased_llama3", [](FakeModel& m) { m.config.set("attention_bias", false); },
                 "config.json says attention_bias false, but there is model.layers.0.self_attn.q_proj.bias"},
+        Refusal{"BiasOfAClassWithoutAny", "llama_biased_llama3",
+                [](FakeModel& m) {
+                  m.config.set("architectures", Json::array({"MistralForCausalLM"}));
+                  m.config.set("model_type", "mistral");
+                },
+                "a MistralForCausalLM has no tensors for attention_bias, but there is "
+                "model.layers.0.self_attn.q_proj.bias"},
         Refusal{"BiasMissing", "llama_tied", [](FakeModel& m) { m.config.set("mlp_bias", true); },
                 "are missing: model.layers.0.mlp.gate_proj.bias"}),
     [](const auto& row) { return std::string(row.param.name); });
@@ -265,7 +275,9 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 "gives 0 as the scaling factor"},
         Refusal{"NoFactor", "llama_tied",
-                [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"rope_type", "linear"}})); },
+                [](FakeModel& m) {
+                  m.config.set("rope_parameters", Json::object({{"rope_type", "linear"}}));
+                },
                 "has no factor of the rotary scaling"},
         Refusal{"Llama3Order", "llama_biased_llama3",
                 [](FakeModel& m) {
@@ -276,12 +288,15 @@ INSTANTIATE_TEST_SUITE_P(
                 "low_freq_factor 1, high_freq_factor 1"},
         Refusal{"Partial", "llama_tied", [](FakeModel& m) { m.config.set("partial_rotary_factor", 0.5); },
                 "partial_rotary_factor 0.5"},
-        Refusal{
-            "RopePerKind", "llama_tied",
-            [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"full_attention", Json::object()}})); },
-            "for \"full_attention\" apart"},
+        Refusal{"RopePerKind", "llama_tied",
+                [](FakeModel& m) {
+                  m.config.set("rope_parameters", Json::object({{"full_attention", Json::object()}}));
+                },
+                "for \"full_attention\" apart"},
         Refusal{"Theta", "llama_tied",
-                [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"rope_theta", -1}})); },
+                [](FakeModel& m) {
+                  m.config.set("rope_parameters", Json::object({{"rope_theta", -1}}));
+                },
                 "gives -1 as the base of the rotary frequencies"},
         Refusal{"Epsilon", "llama_tied", [](FakeModel& m) { m.config.set("rms_norm_eps", 0); },
                 "gives 0 as the epsilon"},

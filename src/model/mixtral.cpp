@@ -121,9 +121,10 @@ bool has_name(std::string_view tensor) {
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Mixtral model(checkpoint, use);
-  SpecBuilder builder(kName, model.parameters, model.naming, model.rows,
-                      {{"attention_bias", false}, head_option(model.parameters, model.config.tied_head)},
-                      is_rotary_table);
+  SpecBuilder builder(
+      kName, model.parameters, model.naming, model.rows,
+      {{"attention_bias", false, kMember.name.architecture}, head_option(model.parameters, model.config.tied_head)},
+      is_rotary_table);
   const AttentionParts parts{rope_op(model.config.rope, model.parameters["head_dim"], llama_pairing(model.naming)),
                              model.config.window};
   return builder.build([&] { lay_embedding(builder); },

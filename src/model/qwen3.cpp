@@ -1,5 +1,6 @@
 // Qwen3: a Llama whose queries and keys are normalised a head at a time before they rotate.
 #include "base/fail.h"
+#include "base/python_json.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
 
@@ -44,7 +45,7 @@ void check_layer_types(const HyperParameters& parameters, std::uint64_t first_wi
     if (types->as_array()[i] != Json(i >= first_window ? "sliding_attention" : "full_attention"))
       fail(ErrorCode::kInput,
            "config.json says layer_types {} for layer {}, but use_sliding_window and max_window_layers say otherwise",
-           dump_json(types->as_array()[i]), i);
+           dump_python_json(types->as_array()[i]), i);
 }
 
 struct Qwen3 {
@@ -71,7 +72,7 @@ ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   HyperParameters& parameters = model.parameters;
   SpecBuilder builder(kName, parameters, model.naming, tensor_rows(),
                       {{"attention_bias", parameters.flag({"attention_bias", nullptr})},
-                       {"mlp_bias", false},
+                       {"mlp_bias", false, kMember.name.architecture},
                        head_option(parameters, model.config.tied_head)},
                       is_rotary_table);
   AttentionParts parts{rope_op(model.config.rope, parameters["head_dim"], RopeOp::Pairing::kHalves), 0,

@@ -76,10 +76,10 @@ const TensorRow& SpecBuilder::row(const char* key) const {
   return *found;
 }
 
-std::optional<bool> SpecBuilder::option(const char* name) const {
+const TensorOption& SpecBuilder::option(const char* name) const {
   const auto found = std::ranges::find(options_, std::string_view(name), &TensorOption::name);
   ensure(found != options_.end(), "the family {} has no option {}", spec_.architecture, name);
-  return found->given;
+  return *found;
 }
 
 std::vector<std::string> SpecBuilder::names_of(const TensorRow& row, std::int32_t layer) const {
@@ -92,12 +92,15 @@ std::vector<std::string> SpecBuilder::names_of(const TensorRow& row, std::int32_
 
 bool SpecBuilder::wanted(const TensorRow& row, std::int32_t layer) const {
   if (*row.option == '\0') return true;
-  const std::optional<bool> given = option(row.option);
+  const TensorOption& given = option(row.option);
   const std::string name = expert_name(naming_.name_of(row, layer), 0);
   const bool there = checkpoint_.find(name) != nullptr;
-  if (there && given == false && std::string_view(row.key) != kHeadKey)
+  if (there && given.given == false && std::string_view(row.key) != kHeadKey) {
+    if (!given.by_class.empty())
+      fail(ErrorCode::kInput, "a {} has no tensors for {}, but there is {}", given.by_class, row.option, name);
     fail(ErrorCode::kInput, "{} says {} false, but there is {}", parameters_.place(), row.option, name);
-  return given.value_or(there);
+  }
+  return given.given.value_or(there);
 }
 
 bool SpecBuilder::has(const char* key) const { return wanted(row(key), layer_); }

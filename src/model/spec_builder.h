@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/hyper_parameters.h"
@@ -28,6 +29,7 @@ bool has_row_named(const std::vector<TensorRow>& rows, const Roots& roots, std::
 struct TensorOption {
   const char* name;  // as in TensorRow::option, and in the configuration
   std::optional<bool> given;
+  std::string_view by_class = {};  // of transformers, which says it without a key; empty: the configuration says it
 };
 
 class SpecBuilder {
@@ -54,7 +56,7 @@ class SpecBuilder {
  private:
   const TensorRow& row(const char* key) const;
   bool wanted(const TensorRow& row, std::int32_t layer) const;
-  std::optional<bool> option(const char* name) const;
+  const TensorOption& option(const char* name) const;
   std::vector<std::string> names_of(const TensorRow& row, std::int32_t layer) const;
   void check_names() const;
   void check_shape(const TensorRow& row, const std::string& tensor) const;

@@ -24,7 +24,7 @@ void add_companions(CheckpointHead& head, const Json& config, const OpenModel& s
   if (!has_tokenizer(source.checkpoint)) return;
   const Vocabulary& vocabulary = tokenizer.get().vocabulary();
   set_special_ids(head.config, vocabulary);
-  head.companions = tokenizer_files(vocabulary, chat_template(source.checkpoint));
+  head.companions = tokenizer_files(vocabulary, chat_templates(source.checkpoint));
   head.companions.push_back(generation_config(vocabulary, end_tokens(source.checkpoint, vocabulary)));
 }
 

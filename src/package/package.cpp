@@ -8,6 +8,8 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "format/chat_templates.h"
+#include "format/end_tokens.h"
 #include "format/vocabulary_gguf.h"
 #include "package/companion_files.h"
 #include "report/html_report.h"
@@ -128,6 +130,27 @@ std::string weights_file(const fs::path& folder, const Manifest& manifest) {
   return open_checkpoint(folder).files().front().path.filename().string();
 }
 
+// A GGUF file has as many pieces as the embedding has rows: runtimes take the number of tokens from the list. Rows
+// beyond the tokenizer (padding for the hardware, ids that were never used) get pieces that no text becomes.
+Vocabulary padded_vocabulary(const OpenModel& source, Vocabulary vocabulary) {
+  const std::uint64_t rows = source.spec.extent("vocab"), pieces = vocabulary.pieces.size();
+  if (pieces > rows)
+    fail(ErrorCode::kInput,
+         "the tokenizer of {} has {} pieces, the embedding only {} rows; one of them belongs to another model",
+         source.checkpoint.path().string(), pieces, rows);
+  for (std::uint64_t i = pieces; i < rows; ++i)
+    vocabulary.pieces.push_back({fmt::format("[PAD{}]", i), 0, Vocabulary::PieceType::kUnused});
+  return vocabulary;
+}
+
+// Vocabulary, the ends of a text and chat templates. Notes what of them the metadata cannot say.
+std::vector<std::string> add_tokenizer(Metadata& metadata, const OpenModel& source, const Vocabulary& vocabulary) {
+  const Vocabulary padded = padded_vocabulary(source, vocabulary);
+  add_vocabulary(metadata, padded);
+  add_chat_templates(metadata, chat_templates(source.checkpoint));
+  return add_end_tokens(metadata, end_tokens(source.checkpoint, vocabulary), padded.pieces.size());
+}
+
 }  // namespace
 
 ExportMap export_map(const OpenModel& source, const Format& format) {
@@ -142,18 +165,11 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
   return map;
 }
 
-// A GGUF file has as many pieces as the embedding has rows: runtimes take the number of tokens from the list. Rows
-// beyond the tokenizer (padding for the hardware, ids that were never used) get pieces that no text becomes.
-Vocabulary padded_vocabulary(const OpenModel& source, const Tokenizer& tokenizer) {
-  Vocabulary vocabulary = tokenizer.vocabulary();
-  const std::uint64_t rows = source.spec.extent("vocab"), pieces = vocabulary.pieces.size();
-  if (pieces > rows)
-    fail(ErrorCode::kInput,
-         "the tokenizer of {} has {} pieces, the embedding only {} rows; one of them belongs to another model",
-         source.checkpoint.path().string(), pieces, rows);
-  for (std::uint64_t i = pieces; i < rows; ++i)
-    vocabulary.pieces.push_back({fmt::format("[PAD{}]", i), 0, Vocabulary::PieceType::kUnused});
-  return vocabulary;
+std::vector<std::string> package_notes(const Format& format, const OpenModel& source,
+                                       const SourceTokenizer& tokenizer) {
+  Metadata metadata = source.checkpoint.metadata();
+  return is_single_file(format) ? add_tokenizer(metadata, source, tokenizer.get().vocabulary())
+                                : std::vector<std::string>();
 }
 
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
@@ -168,8 +184,7 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
   head.metadata = names.metadata;
   head.metadata.set("general.file_type", scheme.gguf_file_type);
   head.metadata.set("general.quantization_version", kQuantizationVersion);
-  add_vocabulary(head.metadata, padded_vocabulary(source, tokenizer.get()));
-  if (const auto text = chat_template(source.checkpoint)) head.metadata.set("tokenizer.chat_template", *text);
+  add_tokenizer(head.metadata, source, tokenizer.get().vocabulary());
   return head;
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "format/load_tokenizer.h"
@@ -30,6 +31,9 @@ ExportMap export_map(const OpenModel& source, const Format& format);
 // where the container holds a tokenizer and the source has none that can be used.
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
                             const SourceTokenizer& tokenizer);
+
+// What the container cannot say of the tokenizer, for people. Error(kInput) as of package_head.
+std::vector<std::string> package_notes(const Format& format, const OpenModel& source, const SourceTokenizer& tokenizer);
 
 // Gives the header the tensors of a plan, and what of its configuration hangs on them.
 void set_tensors(CheckpointHead& head, std::vector<TensorSpec> tensors, const ExportMap& names);

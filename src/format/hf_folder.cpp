@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/python_json.h"
 
 namespace quern {
 namespace fs = std::filesystem;

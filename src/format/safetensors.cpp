@@ -6,7 +6,6 @@
 
 #include "base/fail.h"
 #include "base/file.h"
-#include "base/python_json.h"
 #include "format/bitsandbytes.h"
 #include "format/compressed_tensors.h"
 #include "format/hf_folder.h"

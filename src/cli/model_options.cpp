@@ -108,7 +108,8 @@ void add_choices(CLI::App& app, ModelOptions& o) {
       ->type_name("FILE")
       ->group(kMoreChoices);
   app.add_option("--optimizer", o.compress.optimizer,
-                 "How codes are chosen: rtn, weighted, ldlq (error feedback), descent (ldlq refined), auto (what measures better)")
+                 "How codes are chosen: rtn, weighted, ldlq (error feedback), descent (ldlq refined), auto (what "
+                 "measures better)")
       ->type_name("NAME")
       ->group(kMoreChoices);
   add_compute(app, o.shared)->group(kMoreChoices);

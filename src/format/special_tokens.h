@@ -8,7 +8,7 @@ namespace quern {
 struct SpecialToken {
   const char* text_key;  // in tokenizer_config.json: a text, or an object with "content"
   const char* id_key;    // in config.json: an id, or a list of ids of which the first inside the vocabulary counts
-  std::int32_t Vocabulary::*id;
+  std::int32_t Vocabulary::* id;
   // What a text outside the vocabulary means. Padding is no part of a text, and often names what was never added.
   enum class Unknown { kRefused, kNone } unknown = Unknown::kRefused;
 };

@@ -43,8 +43,8 @@ constexpr ModelRow kModels[] = {
 
 struct IdRow {
   const char* key;
-  std::int32_t Vocabulary::*id;
-  std::int32_t ModelRow::*standard;
+  std::int32_t Vocabulary::* id;
+  std::int32_t ModelRow::* standard;
   PieceType type;  // a default id counts only when its piece is of this type
   // An id outside the vocabulary. Padding is no part of a text, and some converters write -1 for none.
   enum class Outside { kRefused, kNone } outside = Outside::kRefused;

@@ -230,10 +230,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "[16, 32]"},
         Refusal{"Hidden", "llama_tied", [](FakeModel& m) { m.shapes["model.layers.1.input_layernorm.weight"] = {33}; },
                 "config.json says hidden_size 32, but model.layers.1.input_layernorm.weight is [33]"},
-        Refusal{"Rank", "llama_tied",
-                [](FakeModel& m) {
-                  m.shapes["model.norm.weight"] = {1, 32};
-                },
+        Refusal{"Rank", "llama_tied", [](FakeModel& m) { m.shapes["model.norm.weight"] = {1, 32}; },
                 "model.norm.weight is [1, 32], but 1 axes were expected (hidden)"},
         Refusal{"FewerLayers", "llama_tied", [](FakeModel& m) { m.config.set("num_hidden_layers", 1); },
                 "config.json says num_hidden_layers 1, and there is no place in such a model for 9 tensors: "
@@ -275,9 +272,7 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 "gives 0 as the scaling factor"},
         Refusal{"NoFactor", "llama_tied",
-                [](FakeModel& m) {
-                  m.config.set("rope_parameters", Json::object({{"rope_type", "linear"}}));
-                },
+                [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"rope_type", "linear"}})); },
                 "has no factor of the rotary scaling"},
         Refusal{"Llama3Order", "llama_biased_llama3",
                 [](FakeModel& m) {
@@ -288,15 +283,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "low_freq_factor 1, high_freq_factor 1"},
         Refusal{"Partial", "llama_tied", [](FakeModel& m) { m.config.set("partial_rotary_factor", 0.5); },
                 "partial_rotary_factor 0.5"},
-        Refusal{"RopePerKind", "llama_tied",
-                [](FakeModel& m) {
-                  m.config.set("rope_parameters", Json::object({{"full_attention", Json::object()}}));
-                },
-                "for \"full_attention\" apart"},
+        Refusal{
+            "RopePerKind", "llama_tied",
+            [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"full_attention", Json::object()}})); },
+            "for \"full_attention\" apart"},
         Refusal{"Theta", "llama_tied",
-                [](FakeModel& m) {
-                  m.config.set("rope_parameters", Json::object({{"rope_theta", -1}}));
-                },
+                [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"rope_theta", -1}})); },
                 "gives -1 as the base of the rotary frequencies"},
         Refusal{"Epsilon", "llama_tied", [](FakeModel& m) { m.config.set("rms_norm_eps", 0); },
                 "gives 0 as the epsilon"},

@@ -1,4 +1,4 @@
-// A run of columns at a time: what all others do to them in one product, then each with those of its run.
+// The gradient of every row is taken once and kept up to date: few codes change, and each change adds one row of H.
 #include "optim/descent.h"
 
 #include <algorithm>
@@ -6,65 +6,88 @@
 namespace quern {
 namespace {
 
-constexpr std::size_t kRun = 32;
+// D H, [rows, columns].
+Matrix gradient_of(const TiledMatrix& matrix, const Columns& errors, std::size_t rows) {
+  constexpr std::size_t kRun = 64;
+  const std::size_t columns = matrix.columns();
+  Matrix gradient(rows, columns);
+  for (std::size_t first = 0; first < columns; first += kRun) {
+    const std::size_t count = std::min(kRun, columns - first);
+    Columns run(kRun, rows);
+    add_product(matrix, errors, {0, columns}, first, count, run, 0);
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t k = 0; k < count; ++k) gradient.row(r)[first + k] = run.column(k)[r];
+  }
+  return gradient;
+}
 
 class Descent {
  public:
   Descent(const TiledMatrix& matrix, const Codec& codec, std::span<const float> importance, RoundedRows& rows)
-      : matrix_(matrix), codec_(codec), importance_(importance), rows_(rows) {}
+      : matrix_(matrix),
+        codec_(codec),
+        importance_(importance),
+        rows_(rows),
+        gradient_(gradient_of(matrix, rows.errors, rows.weights.rows)),
+        curvature_(matrix.columns()) {}
 
   // Whether any code changed.
   bool sweep() {
-    const std::size_t columns = rows_.weights.cols;
     bool changed = false;
-    for (std::size_t first = 0; first < columns; first += kRun) {
-      const std::size_t last = std::min(first + kRun, columns);
-      Columns gradient(kRun, rows_.weights.rows);
-      add_product(matrix_, rows_.errors, {0, first}, first, last - first, gradient, 0);
-      add_product(matrix_, rows_.errors, {last, columns}, first, last - first, gradient, 0);
-      for (std::size_t j = first; j < last; ++j) {
-        add_product(matrix_, rows_.errors, {first, last}, j, 1, gradient, j - first);
-        if (move_column(j, gradient.column(j - first))) changed = true;
-      }
-    }
+    for (std::size_t j = 0; j < rows_.weights.cols; ++j)
+      if (move_column(j)) changed = true;
     return changed;
   }
 
  private:
-  bool move_column(std::size_t j, const float* gradient) {
-    const auto place = static_cast<std::uint32_t>(j % rows_.block);
-    const std::span<const float> importance = importance_.empty() ? importance_ : importance_.subspan(j, 1);
-    const double curvature = matrix_.at(j, j);
-    float* errors = rows_.errors.column(j);
+  bool move_column(std::size_t j) {
     bool changed = false;
     for (std::size_t r = 0; r < rows_.weights.rows; ++r) {
-      const float weight = rows_.weights.row(r)[j], value = weight - errors[r];
-      const double slope = gradient[r];
-      const auto wanted = static_cast<float>(static_cast<double>(value) + slope / curvature);
-      std::int32_t code = 0;
-      float rounded = 0;
-      codec_.round(codec_, rows_.side(codec_, r, j / rows_.block), place, {&wanted, 1}, importance, {&code, 1},
-                   {&rounded, 1});
-      if (code == rows_.row_codes(r)[j]) continue;
-      const double step = static_cast<double>(rounded) - static_cast<double>(value);
-      if (!(step * (step * curvature - 2 * slope) < 0)) continue;
-      rows_.row_codes(r)[j] = code;
-      errors[r] = weight - rounded;
+      const float step = moved(r, j);
+      if (step == 0) continue;
+      if (!changed)
+        for (std::size_t k = 0; k < curvature_.size(); ++k) curvature_[k] = matrix_.at(k, j);
       changed = true;
+      float* gradient = gradient_.row(r).data();
+      for (std::size_t k = 0; k < curvature_.size(); ++k) gradient[k] -= step * curvature_[k];
     }
     return changed;
+  }
+
+  // By how much the decoded value of column j of a row went up; 0 where its code stays.
+  float moved(std::size_t r, std::size_t j) {
+    const auto place = static_cast<std::uint32_t>(j % rows_.block);
+    const std::span<const float> importance = importance_.empty() ? importance_ : importance_.subspan(j, 1);
+    float& error = rows_.errors.column(j)[r];
+    std::int32_t& code = rows_.row_codes(r)[j];
+    const float weight = rows_.weights.row(r)[j], value = weight - error;
+    const double slope = gradient_.row(r)[j], curvature = matrix_.at(j, j);
+    const auto wanted = static_cast<float>(static_cast<double>(value) + slope / curvature);
+    std::int32_t other = 0;
+    float rounded = 0;
+    codec_.round(codec_, rows_.side(codec_, r, j / rows_.block), place, {&wanted, 1}, importance, {&other, 1},
+                 {&rounded, 1});
+    if (other == code) return 0;
+    const double step = static_cast<double>(rounded) - static_cast<double>(value);
+    if (!(step * (step * curvature - 2 * slope) < 0)) return 0;
+    code = other;
+    error = weight - rounded;
+    return static_cast<float>(step);
   }
 
   const TiledMatrix& matrix_;
   const Codec& codec_;
   std::span<const float> importance_;
   RoundedRows& rows_;
+  Matrix gradient_;
+  std::vector<float> curvature_;  // of the column at hand: its row of H
 };
 
 }  // namespace
 
 void descend(const TiledMatrix& matrix, const Codec& codec, std::span<const float> importance, int sweeps,
              RoundedRows& rows) {
+  if (sweeps == 0) return;
   Descent descent(matrix, codec, importance, rows);
   for (int i = 0; i < sweeps && descent.sweep(); ++i) {
   }

@@ -50,8 +50,9 @@ EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& mode
   ThreadPool pool(options.machine.threads);
   const EvaluationSetup setup = evaluation_setup(options.machine, model.spec, pool.threads(), options.window_length);
   const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
+  std::vector<std::string> notes = notes_on(options, model.spec);
   const Windows windows = with_context("while cutting windows from " + options.text.string(), [&] {
-    return make_windows(tokenizer, load_text(options.text), options.window_length, options.windows);
+    return make_windows(tokenizer, load_text(options.text, &notes), options.window_length, options.windows);
   });
   check_tied_copy(model.checkpoint, model.spec);
   const WalkContext walk = model.walk(pool, setup.precision);
@@ -59,7 +60,7 @@ EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& mode
                         .bytes = model.file_bytes(),
                         .original_bytes = 0,
                         .precision = setup.precision,
-                        .notes = notes_on(options, model.spec)};
+                        .notes = std::move(notes)};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
   if (!original) {
     result.quality = summarise(score(walk, rows, windows));

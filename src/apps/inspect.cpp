@@ -58,7 +58,6 @@ std::vector<ExtentDifference> differences(const ModelSpec& claimed, const ModelS
 }
 
 void describe_without_config(const Checkpoint& checkpoint, Inspection& result) {
-  result.unmatched = unmatched_tensors(checkpoint);
   result.inferred = described([&] { return infer_model(checkpoint); });
   if (result.inferred) {
     const std::optional<ModelSpec> claimed = described([&] { return claimed_model(checkpoint); });
@@ -107,6 +106,7 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
     add_roles(checkpoint, *model, result);
     result.memory = estimate_memory(CheckpointWeights(checkpoint), *model, options.context);
   }
+  result.unmatched = unmatched_tensors(checkpoint);
   if (result.spec) result.unused_rows = unused_rows(checkpoint, *result.spec);
   result.duplicates = find_duplicates(checkpoint, kDuplicateBytes);
   return result;

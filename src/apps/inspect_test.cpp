@@ -97,10 +97,15 @@ TEST(Inspect, TensorsWithoutAPlaceAreNamed) {
   RawModel model = raw_model(tiny("tiny-mistral"));
   model.tensors["extra.weight"] = floats_tensor({2}, {1, 2});
   write_raw(model, scratch.path());
+  const Inspection beside = inspect_checkpoint(scratch.path(), {});
+  EXPECT_TRUE(beside.spec);
+  EXPECT_EQ(beside.unmatched, std::vector<std::string>{"extra.weight"});
+  model.tensors["model.extra.weight"] = floats_tensor({2}, {1, 2});
+  write_raw(model, scratch.path());
   const Inspection inspection = inspect_checkpoint(scratch.path(), {});
   EXPECT_FALSE(inspection.spec);
-  EXPECT_NE(inspection.why_unknown.find("extra.weight"), std::string::npos) << inspection.why_unknown;
-  EXPECT_EQ(inspection.unmatched, std::vector<std::string>{"extra.weight"});
+  EXPECT_NE(inspection.why_unknown.find("model.extra.weight"), std::string::npos) << inspection.why_unknown;
+  EXPECT_EQ(inspection.unmatched, (std::vector<std::string>{"extra.weight", "model.extra.weight"}));
 }
 
 TEST(Inspect, AWrongExtentStandsBesideTheRightOne) {

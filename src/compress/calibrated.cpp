@@ -109,7 +109,7 @@ fs::path statistics_file(const WorkFiles& work) { return work.folder / kStatisti
 
 std::vector<std::string> calibration_notes(const Opened& opened, const CompressTexts& texts,
                                            const Calibrated& calibrated) {
-  std::vector<std::string> notes;
+  std::vector<std::string> notes = texts.notes;
   if (std::string note = feedback_note(opened, texts); !note.empty()) notes.push_back(std::move(note));
   for (const ThinExpert& thin : thin_experts(calibrated.statistics()))
     notes.push_back(

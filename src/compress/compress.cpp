@@ -60,6 +60,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
     if (std::string note = loss_note(tensor.step, tensor.error); !note.empty()) notes.push_back(std::move(note));
   if (const std::string overlay = opened.source.weights.identity(); !overlay.empty())
     notes.push_back("the weights are not as the checkpoint has them: " + overlay);
+  add(notes, opened.source.checkpoint.notes());
   add(notes, opened.names.notes);
   add(notes, assumed_values(opened.source.spec));
   add(notes, opened.loading_notes(plan));

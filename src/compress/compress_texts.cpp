@@ -39,7 +39,7 @@ bool is_enough(const std::string& text, const Opened& opened) {
 void cut_calibration(const Opened& opened, GateText gate, CompressTexts& texts) {
   const CompressOptions& options = opened.options;
   const std::filesystem::path& path = options.calibration_text;
-  const std::string text = load_text(path);
+  const std::string text = load_text(path, &texts.notes);
   const TextSplit split = with_context("while splitting " + path.string(), [&] { return split_text(text); });
   if (options.statistics.empty())
     texts.calibration = cut(path, " (four documents of five)", split.calibration, options.calibration_windows, opened);
@@ -96,9 +96,10 @@ CompressTexts read_texts(const Opened& opened, GateText gate) {
   CompressTexts texts;
   if (!options.calibration_text.empty()) cut_calibration(opened, gate, texts);
   if (!options.gate_text.empty())
-    texts.gate = cut(options.gate_text, "", load_text(options.gate_text), options.gate_windows, opened);
+    texts.gate = cut(options.gate_text, "", load_text(options.gate_text, &texts.notes), options.gate_windows, opened);
   if (!options.report_text.empty())
-    texts.report = cut(options.report_text, "", load_text(options.report_text), options.report_windows, opened);
+    texts.report =
+        cut(options.report_text, "", load_text(options.report_text, &texts.notes), options.report_windows, opened);
   if (texts.gate) texts.survey = survey_text(opened, texts.gate->windows);
   return texts;
 }

@@ -26,6 +26,7 @@ struct SurveyText {
 struct CompressTexts {
   std::optional<CutText> calibration, gate, report;
   std::optional<SurveyText> survey;  // where matrices may be measured on the gate text
+  std::vector<std::string> notes;    // of the files
 };
 
 // When the text that decides is cut: where a bound or a size has it decide, or wherever one is given.

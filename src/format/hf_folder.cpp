@@ -2,13 +2,13 @@
 #include "format/hf_folder.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <string>
 
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/python_json.h"
+#include "format/shard_index.h"
 
 namespace quern {
 namespace fs = std::filesystem;
@@ -79,32 +79,6 @@ unsigned shard_count(const std::string& stem) {
   return count;
 }
 
-// Every tensor of the index lies in the shard it names, and in no other; no shard holds one that the index omits.
-void check_index(const HfFiles& files, const std::vector<TensorEntry>& tensors) {
-  std::map<std::string_view, std::uint32_t> holder;
-  const auto shard = [&](std::uint32_t file) { return files.weights[file].filename().string(); };
-  for (const TensorEntry& tensor : tensors) {
-    const auto [at, fresh] = holder.emplace(tensor.name, tensor.parts[0].file);
-    if (!fresh) {
-      fail(ErrorCode::kInput, "tensor \"{}\" lies in two shards, {} and {}", tensor.name, shard(at->second),
-           shard(tensor.parts[0].file));
-    }
-  }
-  for (const Json::Member& member : files.weight_map.as_object()) {
-    const auto at = holder.find(member.first);
-    const std::string& wanted = member.second.as_string();
-    if (at == holder.end() || shard(at->second) != wanted) {
-      fail(ErrorCode::kInput, "{} says that tensor \"{}\" is in {}, but it is {}", files.index.string(), member.first,
-           wanted, at == holder.end() ? "in no shard" : "in " + shard(at->second));
-    }
-    holder.erase(at);
-  }
-  if (!holder.empty()) {
-    fail(ErrorCode::kInput, "tensor \"{}\" of {} is not in {}", holder.begin()->first, shard(holder.begin()->second),
-         files.index.string());
-  }
-}
-
 }  // namespace
 
 const HfNames kSafetensorsNames = {"model.safetensors", "model.safetensors.index.json", ".safetensors",
@@ -135,7 +109,8 @@ void check_no_shard(const fs::path& path) {
 }
 
 void add_hf_index(const HfFiles& files, Checkpoint::Contents& contents) {
-  check_index(files, contents.tensors);
+  for (std::string& note : check_index(files.index, files.weight_map, files.weights, contents.tensors))
+    contents.notes.push_back(std::move(note));
   contents.files.push_back({files.index, fs::file_size(files.index), SourceFile::Role::kConfig});
 }
 

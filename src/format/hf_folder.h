@@ -33,8 +33,8 @@ bool is_word_list_name(std::string_view name);
 // Error(kInput) when the folder holds no such weights, several models, or the index names a file that is missing.
 HfFiles find_hf_weights(const std::filesystem::path& folder, const HfNames& names);
 
-// Adds the index to the files. Error(kInput) unless every tensor of it lies in the file it names, and in no other, and
-// no file holds one that it omits. `contents` has the files of weights first, in the order of `files`.
+// Adds the index to the files, and notes where it says something else than they do. Error(kInput) where a tensor lies
+// in two. `contents` has the files of weights first, in the order of `files`.
 void add_hf_index(const HfFiles& files, Checkpoint::Contents& contents);
 
 // Error(kInput) where the name says that the file is one of several ("model-00002-of-00005.safetensors").

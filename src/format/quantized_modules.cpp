@@ -11,6 +11,7 @@ namespace {
 constexpr std::string_view kEmbeddings[] = {"embed_tokens",    "embeddings",     "wte",
                                             "word_embeddings", "tok_embeddings", "embed_in"};
 constexpr std::string_view kQuantizationKeys[] = {"quantization_config", "compression_config"};
+constexpr std::string_view kMlxKey = "quantization";
 
 }  // namespace
 
@@ -41,11 +42,13 @@ const Json* find_quantization(const Json& config) {
   return nullptr;
 }
 
+bool declares_quantization(const Json& config) { return find_quantization(config) || !lacks_member(config, kMlxKey); }
+
 Json without_quantization(const Json& config) {
   if (config.is_null()) return config;
   Json out = Json::object();
   for (const Json::Member& member : config.as_object())
-    if (std::ranges::find(kQuantizationKeys, member.first) == std::end(kQuantizationKeys))
+    if (std::ranges::find(kQuantizationKeys, member.first) == std::end(kQuantizationKeys) && member.first != kMlxKey)
       out.as_object().push_back(member);
   return out;
 }

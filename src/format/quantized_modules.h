@@ -27,6 +27,8 @@ std::string member_text(const Json& object, std::string_view key);
 bool lacks_member(const Json& object, std::string_view key);
 // The quantization of the source, whatever it is called; null when there is none.
 const Json* find_quantization(const Json& config);
+// Whether there is one, or MLX's "quantization".
+bool declares_quantization(const Json& config);
 // `config` without any quantization; null stays null.
 Json without_quantization(const Json& config);
 

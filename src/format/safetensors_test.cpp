@@ -102,7 +102,7 @@ TEST(Safetensors, AConfigurationOfPythonsJsonIsReadAndWrittenAgain) {
   EXPECT_EQ(open_checkpoint(again.path()).config(), head.config);
 }
 
-TEST(Safetensors, ShardsThatDisagreeWithTheIndexAreRefused) {
+TEST(Safetensors, TheShardsDecideWhereTheIndexSaysOtherwise) {
   const auto with_index = [](std::string_view weight_map) {
     auto folder = std::make_unique<ScratchFolder>();
     folder->copy(fixture("sharded"));
@@ -115,14 +115,37 @@ TEST(Safetensors, ShardsThatDisagreeWithTheIndexAreRefused) {
     const auto folder = with_index(map);
     expect_refused(folder->path() / "sharded", parts);
   };
-  refused(R"({"a.weight":")" + one + R"(","b.weight":")" + two + "\"}", {"b.bias", "not in"});
-  refused(R"({"a.weight":")" + one + R"(","b.weight":")" + two + R"(","b.bias":")" + two + R"(","c":")" + two + "\"}",
-          {"\"c\"", "no shard"});
-  refused(R"({"a.weight":")" + two + R"(","b.weight":")" + two + R"(","b.bias":")" + one + "\"}",
-          {"a.weight", one, two});
+  const auto told = [&](const std::string& map, std::initializer_list<std::string_view> parts) {
+    const auto folder = with_index(map);
+    const Checkpoint checkpoint = open_checkpoint(folder->path() / "sharded");
+    EXPECT_EQ(checkpoint.tensors().size(), 3u);
+    ASSERT_EQ(checkpoint.notes().size(), 1u);
+    for (const std::string_view part : parts)
+      EXPECT_NE(checkpoint.notes()[0].find(part), std::string::npos) << checkpoint.notes()[0];
+  };
+  told(R"({"a.weight":")" + one + R"(","b.weight":")" + two + "\"}", {"omits", "1 tensor: b.bias"});
+  told(R"({"a.weight":")" + one + R"(","b.weight":")" + two + R"(","b.bias":")" + two + R"(","c":")" + two + "\"}",
+       {"no shard holds, 1 tensor: c"});
+  told(R"({"a.weight":")" + two + R"(","b.weight":")" + two + R"(","b.bias":")" + one + "\"}",
+       {"in another shard than it lies in 2 tensors: a.weight"});
   refused(R"({"a.weight":"../x.safetensors"})", {"../x.safetensors"});
   refused(R"({"a.weight":"model-00003.safetensors"})", {"model-00003.safetensors", "missing"});
   refused(R"(["a"])", {"object"});
+}
+
+TEST(Safetensors, AStaleQuantizationBesidePlainTensorsIsANote) {
+  const ScratchFolder folder;
+  const auto copy = folder.copy(fixture("sharded"));
+  EXPECT_EQ(open_checkpoint(copy).notes(), std::vector<std::string>{});
+  for (const char* stale :
+       {R"("quantization_config":{"quant_method":"bitsandbytes","load_in_4bit":true,"bnb_4bit_quant_type":"fp4"})",
+        R"("quantization_config":{"quant_method":"gptq","bits":4})", R"("quantization":{"bits":4,"group_size":64})"}) {
+    OutputFile(copy / "config.json").write(fmt::format("{{\"model_type\":\"toy\",{}}}", stale));
+    const Checkpoint checkpoint = open_checkpoint(copy);
+    EXPECT_EQ(dump_json(checkpoint.config()), R"({"model_type":"toy"})");
+    ASSERT_EQ(checkpoint.notes().size(), 1u);
+    EXPECT_NE(checkpoint.notes()[0].find("says that the weights are quantized"), std::string::npos);
+  }
 }
 
 TEST(Safetensors, AMissingShardIsNamed) {

@@ -267,7 +267,10 @@ TEST(LoadTokenizer, VocabAndMergesFilesAreReadByTheClass) {
   EXPECT_EQ(other.encode("<tool><|end|>"), (std::vector<std::int32_t>{703, 702}));
   EXPECT_EQ(other.decode(std::vector<std::int32_t>{703, 702}), "<tool>");
   folder.write("added_tokens.json", R"({"<tool>":705})");
-  expect_refusal([&] { folder.load(); }, "the next free one is 703");
+  EXPECT_EQ(folder.load().vocabulary().pieces[704].text, "[PAD704]");
+  EXPECT_EQ(folder.load().encode("<tool>"), std::vector<std::int32_t>{705});
+  folder.write("added_tokens.json", R"({"<tool>":300})");
+  expect_refusal([&] { folder.load(); }, "the added token \"<tool>\" has the id 300, but in the vocabulary that is");
   folder.write("added_tokens.json", R"({"in":703})");
   expect_refusal([&] { folder.load(); }, "in the vocabulary it is");
   folder.write("tokenizer_config.json", R"({"tokenizer_class":"CLIPTokenizer"})");
@@ -286,7 +289,26 @@ TEST(LoadTokenizer, AddedTokensExtendASentencepieceModel) {
   EXPECT_EQ(more.encode("a river"), plain.encode("a river"));
   EXPECT_EQ(more.vocabulary().pieces[1].type, Type::kControl);
   folder.write("added_tokens.json", R"({"<extra>":402})");
-  expect_refusal([&] { folder.load(); }, "the next free one is 400");
+  const Tokenizer gap = folder.load();
+  EXPECT_EQ(gap.vocabulary().pieces[401].type, Type::kUnused);
+  EXPECT_EQ(gap.encode("<extra>").back(), 402);
+  folder.write("added_tokens.json", R"({"<extra>":99999})");
+  expect_refusal([&] { folder.load(); }, "has the id 99999, but the vocabulary has only 400 pieces");
+  folder.write("added_tokens.json", R"({"<extra>":-1})");
+  expect_refusal([&] { folder.load(); }, "has the id -1");
+  std::filesystem::remove(folder.path() / "added_tokens.json");
+  folder.write("tokenizer_config.json",
+               R"({"eos_token":"<|im_end|>","added_tokens_decoder":{"0":{"content":"<none>","special":true},)"
+               R"("398":{"content":"<tool>"},"399":{"content":"<|im_end|>","special":true}}})");
+  const Tokenizer renamed = folder.load();
+  EXPECT_EQ(renamed.vocabulary().pieces.size(), 400u);
+  EXPECT_EQ(renamed.vocabulary().pieces[399].text, "<|im_end|>");
+  EXPECT_EQ(renamed.vocabulary().eos, 399);
+  EXPECT_EQ(renamed.vocabulary().pieces[399].type, Type::kControl);
+  EXPECT_EQ(renamed.encode("<tool>").back(), 398);
+  EXPECT_EQ(renamed.decode_piece(398), "<tool>");
+  EXPECT_EQ(renamed.vocabulary().pieces[0].text, "<none>");
+  EXPECT_EQ(renamed.vocabulary().unknown, 0);
 }
 
 TEST(LoadTokenizer, TheConfigurationReplacesTheEndsOfASentencepieceModel) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/fail.h"
+#include "format/hub_cache.h"
 
 namespace quern {
 namespace {
@@ -45,7 +46,9 @@ bool has_suffixes(const Checkpoint& checkpoint, std::initializer_list<std::strin
 Metadata general_metadata(const Checkpoint& checkpoint, std::string_view architecture) {
   Metadata out;
   out.set("general.architecture", std::string(architecture));
-  if (auto name = model_name(checkpoint.config())) out.set("general.name", *std::move(name));
+  std::optional<std::string> name = name_in_hub_cache(checkpoint.path());
+  if (!name) name = model_name(checkpoint.config());
+  if (name) out.set("general.name", *std::move(name));
   return out;
 }
 

@@ -199,6 +199,19 @@ TEST(Llama, AbsentValuesAreTransformersDefaults) {
   EXPECT_DOUBLE_EQ(ops_of<RopeOp>(spec.blocks[1]).at(0).inverse_frequencies[1], 0.1);
 }
 
+TEST(Llama, WhatCannotBePartOfItIsLetBe) {
+  FakeModel model = golden_model("llama_tied");
+  const std::size_t weights = spec_of(model).weights.size();
+  model.shapes["v_head.summary.weight"] = {1, 32};
+  model.shapes["model.layers.0.self_attn.k_scale"] = {};
+  model.shapes["model.unused"] = {0};
+  EXPECT_EQ(spec_of(model).weights.size(), weights);
+  EXPECT_EQ(unmatched_tensors(model.open()),
+            (std::vector<std::string>{"model.layers.0.self_attn.k_scale", "model.unused", "v_head.summary.weight"}));
+  model.shapes["lm_head.bias"] = {64};
+  expect_input_error([&] { spec_of(model); }, "no place in such a model for 1 tensor: lm_head.bias");
+}
+
 struct Refusal {
   const char* name;
   const char* model;

@@ -34,6 +34,16 @@ bool matches(std::string_view pattern, std::string_view text) {
   return at == text.size();
 }
 
+// A tensor that no operation of such a model can be about: a scale of caches (no axis), indices and masks, or what lies
+// beside the model and its head, such as the head of a value.
+bool is_beside(const TensorEntry& entry, const Naming& naming, std::string_view head) {
+  if (naming.gguf) return false;
+  const std::string_view name = entry.name, head_module = head.substr(0, head.rfind('.') + 1);
+  const bool is_outside = !naming.root.empty() && !name.starts_with(naming.root) && !name.starts_with(head_module);
+  return is_outside || element_count(entry.shape) == 0 || entry.shape.empty() || entry.encoding == "i64" ||
+         entry.encoding == "bool";
+}
+
 }  // namespace
 
 Naming find_naming(const Checkpoint& checkpoint, const Roots& roots) {
@@ -123,7 +133,8 @@ void SpecBuilder::check_names() const {
   const char* counts = parameters_.knows("experts") ? "layers*experts" : "layers";
   const std::string head = naming_.name_of(row(kHeadKey), -1);
   for (const TensorEntry& entry : checkpoint_.tensors())
-    if (!expected.contains(entry.name) && entry.name != head && !is_derived_(entry.name))
+    if (!expected.contains(entry.name) && entry.name != head && !is_derived_(entry.name) &&
+        !is_beside(entry, naming_, head))
       unmatched.push_back(entry.name);
   if (!missing.empty())
     fail(ErrorCode::kInput, "{}, but {} of the {} tensors that such a model needs are missing: {}",

@@ -34,8 +34,9 @@ struct TensorOption {
 
 class SpecBuilder {
  public:
-  // Checks that every tensor the model needs is there and nothing else; fills in the extents that the configuration
-  // left open. Error(kInput) otherwise, showing both sides. `is_derived`: tensors that carry no weights of their own.
+  // Checks that every tensor the model needs is there and nothing else, but for what cannot be part of it; fills in the
+  // extents that the configuration left open. Error(kInput) otherwise, showing both sides. `is_derived`: tensors that
+  // carry no weights of their own.
   SpecBuilder(const char* architecture, HyperParameters& parameters, Naming naming, std::vector<TensorRow> rows,
               std::vector<TensorOption> options, std::function<bool(std::string_view)> is_derived);
 

@@ -1,10 +1,13 @@
 // Laying out the folder, and finding the model in it again.
 #include "package/package.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <iterator>
 #include <set>
 
+#include "base/counted.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
@@ -124,6 +127,18 @@ void copy_the_rest(const OpenModel& source, ExportMap& map) {
     if (!weights.contains(entry.name)) map.copied.push_back(entry.name);
 }
 
+// What lies beside a known model goes along where the names are kept; GGUF has no place for it.
+void carry_unmatched(const OpenModel& source, ExportMap& map, bool keeps_names) {
+  const std::vector<std::string> names = unmatched_tensors(source.checkpoint);
+  if (names.empty()) return;
+  constexpr std::size_t kShown = 3;
+  map.notes.push_back(fmt::format(
+      "{} of the source {} no part of the model and {}: {}{}", counted(names.size(), "tensor"),
+      names.size() == 1 ? "is" : "are", keeps_names ? "copied as stored" : "left out",
+      fmt::join(std::span(names).first(std::min(kShown, names.size())), ", "), names.size() > kShown ? ", ..." : ""));
+  if (keeps_names) map.copied = names;
+}
+
 // The file that programs are given; of a container that is not read here the first.
 std::string weights_file(const fs::path& folder, const Manifest& manifest) {
   if (!find_format(manifest.plan.format).is_read()) return manifest.output_files.front().name;
@@ -132,9 +147,18 @@ std::string weights_file(const fs::path& folder, const Manifest& manifest) {
 
 // A GGUF file has as many pieces as the embedding has rows: runtimes take the number of tokens from the list. Rows
 // beyond the tokenizer (padding for the hardware, ids that were never used) get pieces that no text becomes.
-Vocabulary padded_vocabulary(const OpenModel& source, Vocabulary vocabulary) {
+// Added pieces that never got a row are dropped.
+Vocabulary fitted_vocabulary(const OpenModel& source, Vocabulary vocabulary) {
+  using Type = Vocabulary::PieceType;
   const std::uint64_t rows = source.spec.extent("vocab"), pieces = vocabulary.pieces.size();
-  if (pieces > rows)
+  const auto is_added = [](const Vocabulary::Piece& piece) {
+    return piece.type == Type::kControl || piece.type == Type::kUserDefined || piece.type == Type::kUnused;
+  };
+  while (vocabulary.pieces.size() > rows && is_added(vocabulary.pieces.back())) vocabulary.pieces.pop_back();
+  const auto kept = static_cast<std::int64_t>(vocabulary.pieces.size());
+  for (std::int32_t Vocabulary::*id : {&Vocabulary::bos, &Vocabulary::eos, &Vocabulary::unknown, &Vocabulary::pad})
+    if (vocabulary.*id >= kept) vocabulary.*id = -1;
+  if (vocabulary.pieces.size() > rows)
     fail(ErrorCode::kInput,
          "the tokenizer of {} has {} pieces, the embedding only {} rows; one of them belongs to another model",
          source.checkpoint.path().string(), pieces, rows);
@@ -145,10 +169,16 @@ Vocabulary padded_vocabulary(const OpenModel& source, Vocabulary vocabulary) {
 
 // Vocabulary, the ends of a text and chat templates. Notes what of them the metadata cannot say.
 std::vector<std::string> add_tokenizer(Metadata& metadata, const OpenModel& source, const Vocabulary& vocabulary) {
-  const Vocabulary padded = padded_vocabulary(source, vocabulary);
+  const Vocabulary padded = fitted_vocabulary(source, vocabulary);
   add_vocabulary(metadata, padded);
   add_chat_templates(metadata, chat_templates(source.checkpoint));
-  return add_end_tokens(metadata, end_tokens(source.checkpoint, vocabulary), padded.pieces.size());
+  std::vector<std::string> notes =
+      add_end_tokens(metadata, end_tokens(source.checkpoint, vocabulary), padded.pieces.size());
+  if (vocabulary.pieces.size() > padded.pieces.size())
+    notes.push_back(
+        fmt::format("the tokenizer has {} pieces, the embedding {} rows: the last pieces, from \"{}\", are left out",
+                    vocabulary.pieces.size(), padded.pieces.size(), vocabulary.pieces[padded.pieces.size()].text));
+  return notes;
 }
 
 }  // namespace
@@ -157,11 +187,19 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
   check_is_written(format);
   const bool keeps_names = format.dialect == Dialect::kTransformers && dialect_of(source) == format.dialect;
   if (!keeps_names && !source.can_run()) refuse_unrecognised(source, format);
-  if (format.dialect == Dialect::kGguf) return map_to_gguf(source.spec, source.checkpoint);
+  if (format.dialect == Dialect::kGguf) {
+    ExportMap map = map_to_gguf(source.spec, source.checkpoint);
+    if (dialect_of(source) == Dialect::kTransformers) carry_unmatched(source, map, keeps_names);
+    return map;
+  }
   if (!keeps_names) return map_to_transformers(source.spec, source.checkpoint);
   ExportMap map;
   for (std::size_t w = 0; w < source.spec.weights.size(); ++w) export_as_stored(source, w, map);
-  if (!source.can_run()) copy_the_rest(source, map);
+  if (source.can_run()) {
+    carry_unmatched(source, map, keeps_names);
+  } else {
+    copy_the_rest(source, map);
+  }
   return map;
 }
 

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "format/hub_cache.h"
 #include "model/checkpoint_weights.h"
 
 namespace quern {
@@ -38,6 +39,8 @@ std::uint64_t OpenModel::file_bytes() const {
 
 std::string OpenModel::name() const {
   std::error_code ec;
+  if (const auto name = name_in_hub_cache(checkpoint.path()))  // whose files are links to others without their names
+    return checkpoint.config().is_null() ? checkpoint.path().stem().string() : *name;
   const std::filesystem::path full = std::filesystem::canonical(checkpoint.path(), ec);
   return std::filesystem::is_directory(full, ec) ? full.filename().string() : full.stem().string();
 }

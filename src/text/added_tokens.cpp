@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "text/byte_bpe.h"
+#include "text/piece_table.h"
 
 namespace quern {
 namespace {
@@ -21,6 +22,29 @@ struct AddedToken {
   Type type = Type::kUserDefined;
 };
 
+std::string hole_text(std::size_t id) { return fmt::format("[PAD{}]", id); }
+
+// Ids that no file names become unused pieces, as in tokenizer.json.
+void fill_up_to(std::int64_t id, const AddedToken& token, std::vector<Vocabulary::Piece>& pieces) {
+  const std::int64_t holes = id - static_cast<std::int64_t>(pieces.size());
+  if (holes > PieceTable::kMaxHoles)
+    fail(ErrorCode::kInput, "the added token \"{}\" has the id {}, but the vocabulary has only {} pieces", token.text,
+         id, pieces.size());
+  while (static_cast<std::int64_t>(pieces.size()) < id) pieces.push_back({hole_text(pieces.size()), 0, Type::kUnused});
+}
+
+// A place in the vocabulary gets another text, as chat models do with pieces that were left for it. In byte-level BPE
+// only of an unused piece: merges would give the others all the same.
+void rename_piece(Vocabulary& vocabulary, AddedToken token) {
+  Vocabulary::Piece& piece = vocabulary.pieces[static_cast<std::size_t>(token.id)];
+  const bool is_left = piece.type == Type::kUnused;
+  if (vocabulary.model == Vocabulary::Model::kByteBpe && !is_left)
+    fail(ErrorCode::kInput, "the added token \"{}\" has the id {}, but in the vocabulary that is \"{}\"", token.text,
+         token.id, piece.text);
+  piece.text = std::move(token.text);
+  if (piece.type != Type::kUnknown) piece.type = token.type;
+}
+
 void add_all(Vocabulary& vocabulary, std::vector<AddedToken> tokens) {
   std::ranges::sort(tokens, {}, &AddedToken::id);
   const bool byte_bpe = vocabulary.model == Vocabulary::Model::kByteBpe;
@@ -35,11 +59,15 @@ void add_all(Vocabulary& vocabulary, std::vector<AddedToken> tokens) {
       if (byte_bpe) pieces[static_cast<std::size_t>(found->second)].type = token.type;
       continue;
     }
-    if (token.id != static_cast<std::int64_t>(pieces.size()))
-      fail(ErrorCode::kInput, "the added token \"{}\" has the id {}, but the next free one is {}", token.text, token.id,
-           pieces.size());
+    if (token.id < 0) fail(ErrorCode::kInput, "the added token \"{}\" has the id {}", token.text, token.id);
+    fill_up_to(token.id, token, pieces);
     present.emplace(token.text, static_cast<std::int32_t>(token.id));
-    pieces.push_back({std::move(token.text), byte_bpe ? 0 : kAddedScore, token.type});
+    if (token.id < static_cast<std::int64_t>(pieces.size())) {
+      present.erase(pieces[static_cast<std::size_t>(token.id)].text);
+      rename_piece(vocabulary, std::move(token));
+    } else {
+      pieces.push_back({std::move(token.text), byte_bpe ? 0 : kAddedScore, token.type});
+    }
   }
 }
 

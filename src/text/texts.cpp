@@ -29,6 +29,19 @@ const char* foreign_mark(std::string_view text) {
   return nullptr;
 }
 
+// CR LF and CR become LF. How many there were.
+std::size_t unify_newlines(std::string& text) {
+  std::size_t count = 0, to = 0;
+  for (std::size_t from = 0; from < text.size(); ++from) {
+    const bool is_return = text[from] == '\r';
+    if (is_return && from + 1 < text.size() && text[from + 1] == '\n') ++from;
+    count += is_return;
+    text[to++] = is_return ? '\n' : text[from];
+  }
+  text.resize(to);
+  return count;
+}
+
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   while (!text.empty()) {
@@ -52,7 +65,7 @@ TextSplit deal(const std::vector<std::string_view>& parts, unsigned every, std::
 
 }  // namespace
 
-std::string load_text(const std::filesystem::path& path) {
+std::string load_text(const std::filesystem::path& path, std::vector<std::string>* notes) {
   std::string text = read_text(path);
   if (const char* encoding = foreign_mark(text)) {
     fail(ErrorCode::kInput, "{} is {}; convert it to UTF-8", path.string(), encoding);
@@ -66,6 +79,9 @@ std::string load_text(const std::filesystem::path& path) {
          static_cast<unsigned char>(text[*at]), *at);
   }
   text.erase(0, mark);
+  if (const std::size_t count = unify_newlines(text); count && notes)
+    notes->push_back(fmt::format("{} of {} end in a carriage return; they were read as line feeds",
+                                 counted(count, "line"), path.string()));
   return text;
 }
 

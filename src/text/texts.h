@@ -13,8 +13,9 @@ namespace quern {
 
 // Reads a text file. Error(kInput) naming the file when it is empty, holds only white space, or is not UTF-8 (with the
 // position and value of the first wrong byte; a UTF-16 or UTF-32 byte-order mark is named as such). A UTF-8 mark is
-// dropped.
-std::string load_text(const std::filesystem::path& path);
+// dropped, and lines that end in CR LF or CR end in LF, as in Python's universal newlines; `notes`, where there are
+// any, gets a sentence of that.
+std::string load_text(const std::filesystem::path& path, std::vector<std::string>* notes = nullptr);
 
 // Documents are separated by blank lines.
 std::vector<std::string_view> documents_of(std::string_view text);

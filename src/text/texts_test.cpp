@@ -42,7 +42,19 @@ class TextFile : public testing::Test {
 
 TEST_F(TextFile, IsReadAsItIs) {
   EXPECT_EQ(loaded("one line"), "one line");
-  EXPECT_EQ(loaded(" caf\xc3\xa9\r\n\n"), " caf\xc3\xa9\r\n\n");
+  EXPECT_EQ(loaded(" caf\xc3\xa9\n\n"), " caf\xc3\xa9\n\n");
+}
+
+// As open(path, newline=None) of Python reads it.
+TEST_F(TextFile, EndsItsLinesInLineFeeds) {
+  EXPECT_EQ(loaded("a\r\nb\rc\n\rd\r\r\n\re\r"), "a\nb\nc\n\nd\n\n\ne\n");
+  std::vector<std::string> notes;
+  load_text(path_, &notes);
+  EXPECT_EQ(notes, std::vector<std::string>{"7 lines of " + path_.string() +
+                                            " end in a carriage return; they were read as line feeds"});
+  loaded("a\nb");
+  load_text(path_, &notes);
+  EXPECT_EQ(notes.size(), 1u);
 }
 
 TEST_F(TextFile, DropsTheUtf8Mark) { EXPECT_EQ(loaded("\xef\xbb\xbfx"), "x"); }

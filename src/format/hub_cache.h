@@ -1,0 +1,13 @@
+// The cache of the Hugging Face hub: models--ORG--NAME/snapshots/COMMIT/ holds links into models--ORG--NAME/blobs/.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace quern {
+
+// NAME, where the path lies in a snapshot. nullopt anywhere else.
+std::optional<std::string> name_in_hub_cache(const std::filesystem::path& path);
+
+}  // namespace quern

@@ -156,7 +156,7 @@ Vocabulary fitted_vocabulary(const OpenModel& source, Vocabulary vocabulary) {
   };
   while (vocabulary.pieces.size() > rows && is_added(vocabulary.pieces.back())) vocabulary.pieces.pop_back();
   const auto kept = static_cast<std::int64_t>(vocabulary.pieces.size());
-  for (std::int32_t Vocabulary::*id : {&Vocabulary::bos, &Vocabulary::eos, &Vocabulary::unknown, &Vocabulary::pad})
+  for (std::int32_t Vocabulary::* id : {&Vocabulary::bos, &Vocabulary::eos, &Vocabulary::unknown, &Vocabulary::pad})
     if (vocabulary.*id >= kept) vocabulary.*id = -1;
   if (vocabulary.pieces.size() > rows)
     fail(ErrorCode::kInput,

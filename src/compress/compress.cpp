@@ -72,7 +72,8 @@ std::vector<std::string> notes_of(const Outcome& of) {
   if (of.report_text_was_seen())
     notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
   // Where a text was read there is nothing to say.
-  if (const std::string& problem = opened.tokenizer.problem(); !problem.empty())
+  if (const std::string& problem = opened.tokenizer.problem();
+      !problem.empty() && has_tokenizer(opened.source.checkpoint))
     notes.push_back("the tokenizer goes along as it is, and cannot be used: " + problem);
   if (of.calibrated.is_empty()) notes.push_back("no calibration text: every weight counts alike");
   add(notes, calibration_notes(of.opened, of.texts, of.calibrated));

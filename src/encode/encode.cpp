@@ -14,6 +14,7 @@
 namespace quern {
 namespace {
 
+constexpr double kNothingLeft = 0.999;    // relative: below the scales that a format can say, all becomes 0
 constexpr double kNoticeableError = 0.1;  // relative; 4 bits lose about 0.5% of a Gaussian weight's energy
 
 // A tensor of the files, and how it is to be encoded.
@@ -173,8 +174,9 @@ std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, c
 
 std::string loss_note(const PlanStep& step, const EncodeError& error) {
   if (!(error.relative_plain() > kNoticeableError)) return {};
-  return fmt::format("{} loses {:.0f}% of its energy as {}: its values are too large or too uneven for it", step.tensor,
-                     100 * error.relative_plain(), step.codec);
+  const bool is_gone = error.relative_plain() > kNothingLeft;
+  return fmt::format("{} loses {:.0f}% of its energy as {}: its values are too {} for it", step.tensor,
+                     100 * error.relative_plain(), step.codec, is_gone ? "small" : "large or too uneven");
 }
 
 std::vector<EncodedTensor> encode(const EncodeInput& in, const Plan& plan, const CheckpointHead& head,

@@ -9,6 +9,7 @@
 #include "format/npz.h"
 #include "format/pytorch.h"
 #include "format/safetensors.h"
+#include "format/stand_in.h"
 
 namespace quern {
 namespace {
@@ -62,7 +63,9 @@ const Format& importance_format() { return kGguf; }
 
 Checkpoint open_checkpoint(const std::filesystem::path& path) { return open_checkpoint(path, kFormats); }
 
-Checkpoint open_checkpoint(const std::filesystem::path& path, std::span<const Format* const> all) try {
+namespace {
+
+Checkpoint open_by_format(const std::filesystem::path& path, std::span<const Format* const> all) try {
   if (!std::filesystem::exists(path)) fail(ErrorCode::kInput, "{} does not exist", path.string());
   for (const Format* format : all) {
     if (!format->probe || !format->probe(path)) continue;
@@ -79,6 +82,18 @@ Checkpoint open_checkpoint(const std::filesystem::path& path, std::span<const Fo
   fail(ErrorCode::kInput, "{} is not a checkpoint of a known format: {}", path.string(), known);
 } catch (const std::filesystem::filesystem_error& error) {  // no permission, a loop of links
   fail(ErrorCode::kInput, "cannot read {}: {}", error.path1().string(), error.code().message());
+}
+
+}  // namespace
+
+Checkpoint open_checkpoint(const std::filesystem::path& path, std::span<const Format* const> all) {
+  try {
+    return open_by_format(path, all);
+  } catch (const Error& error) {
+    const std::string instead = error.code() == ErrorCode::kInput ? stand_in_for_weights(path) : "";
+    if (instead.empty()) throw;
+    fail(ErrorCode::kInput, "{}", instead);
+  }
 }
 
 }  // namespace quern

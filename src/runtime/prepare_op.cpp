@@ -55,7 +55,8 @@ PreparedOp prepare(const PositionsOp&, const Request& r) {
   r.expect_inputs(1);
   const RowLayout table = r.weight(0).layout();
   if (r.positions > table.rows)
-    fail(ErrorCode::kInput, "{}: {} tokens are longer than the {} positions that the model has ({}); take fewer",
+    fail(ErrorCode::kInput,
+         "{}: {} tokens are longer than the {} positions that the model has ({}); take fewer with `window_length`",
          r.context.weights.name(), r.positions, table.rows, r.weight(0).tensor);
   ensure(table.cols == r.widths[0], "{} has {} columns and its input {}", r.weight(0).tensor, table.cols, r.widths[0]);
   auto rows = std::make_shared<Matrix>(r.positions, table.cols);

@@ -247,6 +247,16 @@ TEST(ByteBpe, AMergeThatIsThereTwiceIsRefused) {
   expect_refusal([&] { Tokenizer::from_vocabulary(vocabulary); }, "is of the piece -1");
 }
 
+// As the writer puts it where a GGUF file's unknown piece is a control piece.
+TEST(ByteBpe, TheUnknownPieceMayBeAnAddedToken) {
+  std::string text = fixture_text("qwen2");
+  const std::string null = R"("unk_token":null)";
+  text.replace(text.find(null), null.size(), R"("unk_token":"<|endoftext|>")");
+  const Vocabulary vocabulary = parse_tokenizer_json(text);
+  ASSERT_GE(vocabulary.unknown, 0);
+  EXPECT_EQ(vocabulary.pieces[static_cast<std::size_t>(vocabulary.unknown)].text, "<|endoftext|>");
+}
+
 TEST(ByteBpe, IdsWithoutAPieceBecomeUnusedPieces) {
   std::string text = fixture_text("qwen2");
   text.replace(text.find("\"id\":707"), 8, "\"id\":709");

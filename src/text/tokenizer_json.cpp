@@ -68,6 +68,10 @@ void read_model(const Json& model, PieceTable& table, Vocabulary& vocabulary) {
     if (pair.size() != 2) fail(ErrorCode::kInput, "a merge of {} pieces; each joins two", pair.size());
     table.add_merge(pair[0].as_string(), pair[1].as_string());
   }
+}
+
+// Of the vocabulary, or added to it.
+void read_unknown(const Json& model, const PieceTable& table, Vocabulary& vocabulary) {
   const Json* unknown = model.find("unk_token");
   if (is_absent(unknown)) return;
   vocabulary.unknown = table.find(unknown->as_string());
@@ -192,6 +196,7 @@ Vocabulary parse_tokenizer_json(std::string_view text) {
   if (is_absent(json.find("pre_tokenizer"))) unsupported("a tokenizer", "without a pre_tokenizer");
   read_part(json, "pre_tokenizer", [&](const Json& part) { read_pre_tokenizer(part, vocabulary); });
   read_part(json, "added_tokens", [&](const Json& part) { read_added_tokens(part, table); });
+  with_context("part \"model\"", [&] { read_unknown(json.at("model"), table, vocabulary); });
   read_part(json, "post_processor", [&](const Json& part) { read_post_processor(part, vocabulary); });
   read_part(json, "decoder", [&](const Json& part) {
     if (part.at("type").as_string() != "ByteLevel") unsupported("decoder", part.at("type").as_string());

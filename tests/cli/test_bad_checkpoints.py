@@ -97,7 +97,13 @@ class BadFolders(ProgramTest):
     def test_index_that_names_absent_tensors(self):
         folder, weight_map = tiny_llama.write_sharded(self.model)
         tiny_llama.write_index(folder, weight_map | {"model.layers.9.mlp.up_proj.weight": "model-00001-of-00002.safetensors"})
-        self.fail_with(INPUT, ["model.layers.9.mlp.up_proj.weight", "model.safetensors.index.json"], "inspect", folder)
+        listed = self.succeed("inspect", folder).stdout
+        self.assertIn("the index model.safetensors.index.json names what no shard holds, 1 tensor: model.layers.9.mlp.up_proj.weight", listed)
+        # Where the model cannot do without it, the description says so.
+        needed = "model.layers.1.mlp.up_proj.weight"
+        folder, weight_map = tiny_llama.write_sharded(self.folder / "short", without=[needed])
+        tiny_llama.write_index(folder, weight_map | {needed: "model-00001-of-00002.safetensors"})
+        self.refuse(folder, needed)
 
     def test_index_that_leaves_the_folder(self):
         folder, weight_map = tiny_llama.write_sharded(self.model)

@@ -70,9 +70,9 @@ def write(folder, tensors=None, config=None, weights_file=None, layers=LAYERS):
     return folder
 
 
-def write_sharded(folder):
-    """The same in two shards with their index."""
-    tensors = list(weights().items())
+def write_sharded(folder, without=()):
+    """The same in two shards with their index, but for the tensors of those names."""
+    tensors = [(name, tensor) for name, tensor in weights().items() if name not in without]
     folder = write(folder)
     (folder / "model.safetensors").unlink()
     weight_map = {}

@@ -41,7 +41,7 @@ struct Inspection {
   std::string why_unknown;            // what describe_model said
   std::optional<ModelSpec> inferred;  // without a spec: by the tensors alone, or their mere list
   std::vector<ExtentDifference> differences;
-  std::vector<std::string> unmatched;  // without a spec: tensors that no architecture has a place for
+  std::vector<std::string> unmatched;  // tensors that the architecture, or without a spec every one, has no place for
   DuplicateTensors duplicates;
   std::optional<MemoryEstimate> memory;
   std::optional<UnusedRows> unused_rows;  // absent: none, or without a tokenizer or a spec

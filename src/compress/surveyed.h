@@ -17,9 +17,9 @@ struct Surveyed {
       options;  // what its steps may become, measured on windows of the gate text; empty: not asked
 };
 
-// By the optimizer that was named, or, where the options ask for what measures better: by_better_optimizer. With a size
-// that is asked of the plan for it, and where the texts have no survey (`candidates` is null) of none: by error
-// feedback.
+// By the optimizer that was named, or, where the options ask for what measures better, by_better_optimizer. Where a
+// size is asked for, or there is no survey (`candidates` is null): by error feedback. With a size the choice is made
+// later, on the plan for it.
 Plan base_plan(const Opened& opened, const Calibrated& calibrated, Candidates* candidates);
 
 // `by_feedback`, or the same with weighted rounding in its place: that whose files diverge less on the windows of the

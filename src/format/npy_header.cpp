@@ -21,6 +21,7 @@ namespace quern {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::size_t kMostAxes = 64;               // of an array, as in numpy
 constexpr std::uint64_t kMaxHeaderBytes = 1 << 16;  // numpy itself reads 10,000
 
 // numpy's letters of an element: '<' little-endian, '>' big-endian, '|' without an order; then kind and bytes.
@@ -120,6 +121,7 @@ class DictionaryReader {
     Shape extents;
     expect('(');
     while (!accept(')')) {
+      if (extents.size() == kMostAxes) fail(ErrorCode::kInput, "more than {} axes", kMostAxes);
       extents.push_back(number());
       if (accept(')')) break;
       expect(',');

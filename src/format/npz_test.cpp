@@ -105,6 +105,12 @@ std::string array_with(std::string_view header, std::size_t data_bytes, std::str
   return bytes + std::string(header) + std::string(data_bytes, 'x');
 }
 
+std::string repeated(std::string_view text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
 TEST(Npz, EveryRuleThatIsBrokenIsNamed) {
   struct Case {
     std::string bytes;
@@ -119,6 +125,8 @@ TEST(Npz, EveryRuleThatIsBrokenIsNamed) {
       {array_with("{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,), }", 1), "64 bits"},
       {array_with("{'descr': '<f8', 'fortran_order': False, 'shape': (2305843009213693952,), }", 0), "2^64"},
       {array_with("{'descr': '<f4', 'fortran_order': False, 'shape': (-3,), }", 12), "\"-3,"},
+      {array_with("{'descr':'<f4','fortran_order':False,'shape':(" + repeated("1,", 65) + ")}", 4),
+       "more than 64 axes"},
       {array_with("{'descr': '<f4', 'fortran_order': 0, 'shape': (3,), }", 12), "neither True nor False"},
       {array_with("{'descr': '<f4', 'shape': (3,), }", 12), "lacks"},
       {array_with("{'descr': '<f4', 'descr': '<f4', }", 12), "second time"},

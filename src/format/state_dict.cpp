@@ -19,7 +19,7 @@ constexpr std::size_t kMostDepth = 64, kMostNameBytes = 1024, kMostVisits = 4'00
 constexpr std::size_t kMostKinds = 200;  // of things that are left out
 constexpr std::size_t kMostConfigValues = 10'000, kMostShown = 60;
 constexpr std::uint64_t kTensorBytes = 700;  // of an entry of the table of tensors, beside its name, at most
-constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 20, kBytesPerByte = 15;
+constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 20, kBytesPerByte = 15, kMostBytes = std::uint64_t{900} << 20;
 constexpr std::string_view kModelKeys[] = {"state_dict", "model_state_dict", "model"};
 constexpr std::string_view kConfigKeys[] = {"config", "model_config", "hyper_parameters", "hparams", "args"};
 constexpr std::string_view kOptimizerWords[] = {"optim", "scheduler"};
@@ -52,9 +52,9 @@ std::string without_mangling(std::string_view name) {
 class Walk {
  public:
   explicit Walk(const Pickle& pickle)
-      : pickle_(pickle),
-        budget_(kFreeBytes + kBytesPerByte * pickle.bytes() -
-                std::min(pickle.memory(), kFreeBytes + kBytesPerByte * pickle.bytes())) {}
+      : pickle_(pickle), budget_(std::min(kFreeBytes + kBytesPerByte * pickle.bytes(), kMostBytes)) {
+    budget_ -= std::min(pickle.memory(), budget_);
+  }
 
   StateDict run() {
     const PickleNode* model = &pickle_.root();
@@ -193,12 +193,15 @@ class Walk {
       case Kind::kTuple:
       case Kind::kList: {
         Json list = Json::array();
-        for (const PickleId item : node.items) list.push_back(json_of(pickle_[item], depth + 1, values));
+        for (const PickleId item : node.items) {
+          if (values > kMostConfigValues) break;
+          list.push_back(json_of(pickle_[item], depth + 1, values));
+        }
         return list;
       }
       case Kind::kDict: {
         Json object = Json::object();
-        for (std::size_t i = 0; i + 1 < node.items.size(); i += 2)
+        for (std::size_t i = 0; i + 1 < node.items.size() && values <= kMostConfigValues; i += 2)
           if (const PickleNode& key = pickle_[node.items[i]]; key.kind == Kind::kText)
             object.set(key.text, json_of(pickle_[node.items[i + 1]], depth + 1, values));
         return object;
@@ -215,7 +218,7 @@ class Walk {
   }
 
   void add(const std::string& path, const TorchTensor& tensor) {
-    const std::uint64_t bytes = kTensorBytes + 4 * path.size();
+    const std::uint64_t bytes = kTensorBytes + 4 * path.size() + tensor.storage.key.size() + 16 * tensor.shape.size();
     if (bytes > budget_) fail(ErrorCode::kInput, "the tensors of the pickle need more memory than it may take");
     budget_ -= bytes;
     found_.tensors.push_back({path, tensor});
@@ -257,7 +260,7 @@ class Walk {
       } else if (attributes == Attributes::kYes && is_one_of(key.text, kModuleAttributes)) {
         visit(value, path, depth + 1);
       } else if (&node == top_ && is_optimizer(key.text) && !is_tensor(value)) {
-        found_.notes.push_back(tell_of(key.text, value));
+        if (found_.notes.size() < kMostKinds) found_.notes.push_back(tell_of(key.text, value));
       } else {
         visit(value, join(key.kind == Kind::kText ? std::string(key.text) : std::to_string(key.integer)), depth + 1);
       }

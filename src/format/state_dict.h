@@ -23,7 +23,8 @@ struct StateDict {
 
 // Looks under "state_dict", "model_state_dict" and "model", also one within the other; else everything is taken, but
 // for an optimizer. Keys, attributes and places of lists are joined with dots. Error(kInput) that names the place when
-// a tensor is damaged, or when it is nested too deep or takes more memory than 16 MB and 15 times the pickle's bytes.
+// a tensor is damaged, or when it is nested too deep or takes more memory than 16 MB and 15 times the pickle's bytes,
+// or than 900 MB.
 StateDict find_state_dict(const Pickle& pickle);
 
 // Leaves out what wrappers put before every name: "module." (DistributedDataParallel), "_orig_mod." (torch.compile).

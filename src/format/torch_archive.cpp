@@ -24,7 +24,8 @@ std::string folder_of(const std::vector<ZipEntry>& entries) {
   std::string found;
   for (const ZipEntry& entry : entries) {
     if (!entry.name.ends_with(kPickle) || entry.name.find('/') != entry.name.size() - kPickle.size()) continue;
-    if (!found.empty()) fail(ErrorCode::kInput, "there are two, {}{} and {}", found, kPickle, entry.name);
+    if (!found.empty())
+      fail(ErrorCode::kInput, "there are two, {}{} and {}", printable(found), kPickle, printable(entry.name));
     found = entry.name.substr(0, entry.name.size() - kPickle.size());
   }
   return found;
@@ -65,7 +66,7 @@ TorchFile read_torch_archive(const File& file) {
     if (!entry) fail(ErrorCode::kInput, "the archive holds no data.pkl: PyTorch did not write it");
     const std::vector<std::byte> bytes = read_entry(file, *entry, kMostPickleBytes);
     const std::optional<Pickle> pickle = read_pickle(bytes);
-    if (!pickle) fail(ErrorCode::kInput, "{} is cut short", entry->name);
+    if (!pickle) fail(ErrorCode::kInput, "{} is cut short", printable(entry->name));
     TorchFile found{find_state_dict(*pickle), {}, order_of(file, find_entry(entries, folder + "/byteorder"))};
     const std::string data = folder + "/data/";
     for (const ZipEntry& one : entries)

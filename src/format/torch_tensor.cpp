@@ -59,6 +59,7 @@ class Arguments {
   }
   std::vector<std::uint64_t> counts(std::size_t i) const {
     const Arguments each(pickle_, at(i));
+    if (each.size() > kMostAxes) fail(ErrorCode::kInput, "{} axes; at most {} are read", each.size(), kMostAxes);
     std::vector<std::uint64_t> values;
     for (std::size_t k = 0; k < each.size(); ++k) values.push_back(each.count(k));
     return values;

@@ -28,6 +28,8 @@ struct TorchStorage {
   std::uint64_t element_bytes() const { return type ? type->bytes : 1; }
 };
 
+inline constexpr std::size_t kMostAxes = 64;  // of a tensor, which is what PyTorch allows
+
 struct TorchTensor {
   TorchStorage storage;
   const TorchType* type = nullptr;

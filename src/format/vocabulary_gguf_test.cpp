@@ -288,6 +288,9 @@ TEST(LoadTokenizer, AddedTokensExtendASentencepieceModel) {
   EXPECT_EQ(more.decode_piece(400), "<extra>");
   EXPECT_EQ(more.encode("a river"), plain.encode("a river"));
   EXPECT_EQ(more.vocabulary().pieces[1].type, Type::kControl);
+  // Of all gaps together.
+  folder.write("added_tokens.json", R"({"<a>":40000,"<b>":80000})");
+  expect_refusal([&] { folder.load(); }, "the added token \"<b>\" has the id 80000, but the vocabulary has only 40001");
   folder.write("added_tokens.json", R"({"<extra>":402})");
   const Tokenizer gap = folder.load();
   EXPECT_EQ(gap.vocabulary().pieces[401].type, Type::kUnused);

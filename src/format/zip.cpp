@@ -28,7 +28,7 @@ namespace {
 constexpr std::uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50;
 constexpr std::uint32_t kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
 constexpr std::size_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
-constexpr std::uint64_t kMaxDirectoryBytes = std::uint64_t{1} << 26;  // about half a million entries
+constexpr std::uint64_t kMaxDirectoryBytes = std::uint64_t{1} << 26;  // at most 1.4 million entries
 constexpr std::uint16_t kStored = 0, kDeflated = 8;
 constexpr std::uint16_t kEncryptedFlag = 1;
 constexpr std::uint16_t kZip64Field = 1;
@@ -190,13 +190,13 @@ void check_apart(std::vector<Extent> extents) {
   std::ranges::sort(extents, {}, &Extent::begin);
   for (std::size_t i = 1; i < extents.size(); ++i)
     if (extents[i].begin < extents[i - 1].end)
-      fail(ErrorCode::kInput, "entries \"{}\" and \"{}\" overlap at byte {}", *extents[i - 1].name, *extents[i].name,
-           extents[i].begin);
+      fail(ErrorCode::kInput, "entries \"{}\" and \"{}\" overlap at byte {}", printable(*extents[i - 1].name),
+           printable(*extents[i].name), extents[i].begin);
 }
 
 void check_different(const std::vector<ZipEntry>& entries) {
   const auto same = std::ranges::adjacent_find(entries, {}, &ZipEntry::name);
-  if (same != entries.end()) fail(ErrorCode::kInput, "two entries are named \"{}\"", same->name);
+  if (same != entries.end()) fail(ErrorCode::kInput, "two entries are named \"{}\"", printable(same->name));
 }
 
 }  // namespace
@@ -235,7 +235,7 @@ const ZipEntry* find_entry(const std::vector<ZipEntry>& entries, std::string_vie
 
 std::vector<std::byte> read_entry(const File& file, const ZipEntry& entry, std::uint64_t max_bytes) {
   constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
-  return with_context(fmt::format("while reading {}, entry {}", file.path().string(), entry.name), [&] {
+  return with_context(fmt::format("while reading {}, entry {}", file.path().string(), printable(entry.name)), [&] {
     if (entry.run.bytes > max_bytes)
       fail(ErrorCode::kInput, "its {} bytes are more than the {} that are read", entry.run.bytes, max_bytes);
     std::vector<std::byte> bytes;  // grows with what is there, not with what is announced

@@ -25,11 +25,7 @@ struct AddedToken {
 std::string hole_text(std::size_t id) { return fmt::format("[PAD{}]", id); }
 
 // Ids that no file names become unused pieces, as in tokenizer.json.
-void fill_up_to(std::int64_t id, const AddedToken& token, std::vector<Vocabulary::Piece>& pieces) {
-  const std::int64_t holes = id - static_cast<std::int64_t>(pieces.size());
-  if (holes > PieceTable::kMaxHoles)
-    fail(ErrorCode::kInput, "the added token \"{}\" has the id {}, but the vocabulary has only {} pieces", token.text,
-         id, pieces.size());
+void fill_up_to(std::int64_t id, std::vector<Vocabulary::Piece>& pieces) {
   while (static_cast<std::int64_t>(pieces.size()) < id) pieces.push_back({hole_text(pieces.size()), 0, Type::kUnused});
 }
 
@@ -51,6 +47,7 @@ void add_all(Vocabulary& vocabulary, std::vector<AddedToken> tokens) {
   auto& pieces = vocabulary.pieces;
   TextIds present;
   for (std::size_t i = 0; i < pieces.size(); ++i) present.emplace(pieces[i].text, static_cast<std::int32_t>(i));
+  std::int64_t holes = 0;
   for (AddedToken& token : tokens) {
     if (const auto found = present.find(token.text); found != present.end()) {
       if (found->second != token.id)
@@ -60,7 +57,11 @@ void add_all(Vocabulary& vocabulary, std::vector<AddedToken> tokens) {
       continue;
     }
     if (token.id < 0) fail(ErrorCode::kInput, "the added token \"{}\" has the id {}", token.text, token.id);
-    fill_up_to(token.id, token, pieces);
+    holes += std::max<std::int64_t>(0, token.id - static_cast<std::int64_t>(pieces.size()));
+    if (holes > PieceTable::kMaxHoles)
+      fail(ErrorCode::kInput, "the added token \"{}\" has the id {}, but the vocabulary has only {} pieces", token.text,
+           token.id, pieces.size());
+    fill_up_to(token.id, pieces);
     present.emplace(token.text, static_cast<std::int32_t>(token.id));
     if (token.id < static_cast<std::int64_t>(pieces.size())) {
       present.erase(pieces[static_cast<std::size_t>(token.id)].text);

@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import struct
+import zipfile
 
 import tiny_llama
 from gguf_layout import Layout
@@ -166,6 +167,42 @@ class BadFolders(ProgramTest):
     def test_folder_without_a_model(self):
         self.model.mkdir()
         self.fail_with(INPUT, [self.model], "inspect", self.model)
+
+
+class BadPickle(ProgramTest):
+    """Archives in PyTorch's layout, whose pickles are written opcode by opcode."""
+
+    @staticmethod
+    def text(value):
+        return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+    def archive(self, *entries, after=b""):
+        path = self.folder / "made.pt"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("made/data.pkl", b"\x80\x02}(" + b"".join(entries) + after + b"u.")
+            archive.writestr("made/data/0", bytes(4))
+        return path
+
+    def tensor(self, name, axes=1):
+        storage = b"(" + self.text("storage") + b"ctorch\nFloatStorage\n" + self.text("0") + self.text("cpu") + b"K\x01tQ"
+        ones = b"(" + b"K\x01" * axes + b"t"
+        return self.text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00" + ones + ones + b"\x89NtR"
+
+    def test_one_tensor_opens(self):
+        self.assertIn("1 tensor", self.succeed("inspect", self.archive(self.tensor("w"))).stdout)
+
+    def test_too_many_axes(self):
+        self.fail_with(INPUT, ["made.pt", "tensor w", "100000 axes; at most 64"], "inspect", self.archive(self.tensor("w", axes=100000)))
+
+    def test_many_optimizers_are_a_few_notes(self):
+        others = (self.text(f"optim{i}") + b"}" for i in range(5000))
+        listed = self.succeed("inspect", self.archive(self.tensor("w"), *others)).stdout
+        self.assertLess(listed.count("optimizer"), 300)
+
+    def test_a_long_configuration_is_left_out(self):
+        settings = b"".join(self.text(f"key{i}") + b"K\x01" for i in range(60000))
+        path = self.archive(self.text("model") + b"}(" + self.tensor("w") + b"u", self.text("config") + b"}(" + settings + b"u")
+        self.assertIn("config: ", self.succeed("inspect", path).stdout)
 
 
 class BadGguf(ProgramTest):

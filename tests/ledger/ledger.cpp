@@ -58,12 +58,13 @@ int write(const std::filesystem::path& folder) {
 }  // namespace quern
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
+  const std::string mode = argc == 3 ? argv[1] : "";
+  if (mode != "--check" && mode != "--write") {
     fmt::print(stderr, "usage: quern_ledger --check FOLDER | --write FOLDER\n");
     return 2;
   }
   try {
-    return std::string(argv[1]) == "--check" ? quern::check(argv[2]) : quern::write(argv[2]);
+    return mode == "--check" ? quern::check(argv[2]) : quern::write(argv[2]);
   } catch (const quern::Error& error) {
     fmt::print(stderr, "quern_ledger: {}\n", error.what());
     return 1;

@@ -96,7 +96,9 @@ ModelSpec describe_model(const Checkpoint& checkpoint) {
     check_agreement(checkpoint);
     const Architecture* family = recognise(checkpoint);
     if (!family) fail_unknown(checkpoint);
-    return family->describe(checkpoint, claimed_family(checkpoint) ? ConfigUse::kTrust : ConfigUse::kIgnore);
+    // What a configuration states counts, also where it does not say whose it is.
+    const bool is_configured = claimed_family(checkpoint) || !checkpoint.config().is_null();
+    return family->describe(checkpoint, is_configured ? ConfigUse::kTrust : ConfigUse::kIgnore);
   });
 }
 

@@ -119,6 +119,14 @@ class BadFolders(ProgramTest):
                 folder = tiny_llama.write(self.folder / str(number), config=CONFIG | {key: value})
                 self.refuse(folder, "config.json", key, value, shape)
 
+    def test_stated_values_count_where_no_class_is_named(self):
+        stated = {key: value for key, value in CONFIG.items() if key not in ("architectures", "model_type")} | {"rope_theta": 500000.0}
+        folder = tiny_llama.write(self.model, config=stated)
+        (base,) = [line for line in self.succeed("inspect", folder).stdout.splitlines() if line.startswith("rotary base")]
+        self.assertRegex(base, r"500000 +config.json")
+        folder = tiny_llama.write(self.folder / "other", config=stated | {"hidden_size": 128})
+        self.refuse(folder, "config.json", "hidden_size", 128, "[400, 64]")
+
     def test_unknown_architecture_names_the_known_ones(self):
         config = CONFIG | {"architectures": ["GPTBigCodeForCausalLM"], "model_type": "gpt_bigcode"}
         folder = tiny_llama.write(self.model, config=config)

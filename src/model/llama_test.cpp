@@ -170,6 +170,18 @@ TEST(Llama, OlderConfigurationsKeepTheScalingApart) {
   EXPECT_DOUBLE_EQ(found[1], std::pow(5000.0, -0.25) / 2);
 }
 
+// config.rope_parameters = rope_scaling or rope_parameters (transformers 5); the base is that of the one that counts.
+TEST(Llama, AScalingBesideParametersCounts) {
+  FakeModel model = golden_model("llama_tied");
+  model.config.set("rope_theta", nullptr);
+  model.config.set("rope_parameters", Json::object({{"rope_type", "default"}, {"rope_theta", 10000.0}}));
+  model.config.set("rope_scaling", Json::object({{"rope_type", "linear"}, {"factor", 2.0}}));
+  const auto frequencies = [&] { return ops_of<RopeOp>(spec_of(model).blocks[1]).at(0).inverse_frequencies; };
+  EXPECT_DOUBLE_EQ(frequencies()[1], std::pow(10000.0, -0.25) / 2);
+  model.config.set("rope_scaling", Json::object());
+  EXPECT_DOUBLE_EQ(frequencies()[1], std::pow(10000.0, -0.25));
+}
+
 TEST(Llama, MistralHasAWindowUnlessItIsNull) {
   const ModelSpec spec = spec_of(golden_model("mistral_window"));
   EXPECT_EQ(ops_of<AttentionOp>(spec.blocks[2]).at(0).window, 24u);

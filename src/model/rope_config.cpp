@@ -54,9 +54,12 @@ RopeScaling transformers_scaling(const Json& rope, std::uint64_t context) {
   return scaling;
 }
 
+// Where both are there transformers 5 computes with the older one, which people add by hand.
 const Json* rope_object(const Json& config) {
-  for (const char* key : {"rope_parameters", "rope_scaling"})
-    if (const Json* rope = config.find(key); rope && !rope->is_null()) return rope;
+  for (const char* key : {"rope_scaling", "rope_parameters"})
+    if (const Json* rope = config.find(key);
+        rope && !rope->is_null() && !(rope->is_object() && rope->as_object().empty()))
+      return rope;
   return nullptr;
 }
 

@@ -72,9 +72,12 @@ std::vector<std::string> notes_of(const Outcome& of) {
   if (of.report_text_was_seen())
     notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
   // Where a text was read there is nothing to say.
-  if (const std::string& problem = opened.tokenizer.problem();
-      !problem.empty() && has_tokenizer(opened.source.checkpoint))
-    notes.push_back("the tokenizer goes along as it is, and cannot be used: " + problem);
+  if (const std::string& problem = opened.tokenizer.problem(); !problem.empty()) {
+    if (has_tokenizer(opened.source.checkpoint))
+      notes.push_back("the tokenizer goes along as it is, and cannot be used: " + problem);
+    else if (opened.source.can_run())
+      notes.push_back("the tokenizer is missing: programs that run text need one beside the weights");
+  }
   if (of.calibrated.is_empty()) notes.push_back("no calibration text: every weight counts alike");
   add(notes, calibration_notes(of.opened, of.texts, of.calibrated));
   add(notes, of.calibrated.inputs().notes());

@@ -18,7 +18,7 @@ using RawTensors = std::map<std::string, RawTensor>;
 
 inline RawTensor floats_tensor(Shape shape, const std::vector<float>& values) {
   RawTensor tensor{std::move(shape), kFloat32, std::vector<std::byte>(values.size() * sizeof(float))};
-  std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
+  if (!values.empty()) std::memcpy(tensor.bytes.data(), values.data(), tensor.bytes.size());
   return tensor;
 }
 

@@ -1,6 +1,9 @@
 // Vectors of 256 bits: four columns over up to 24 rows, whose sums stay in registers.
 #include "optim/tile_kernels.h"
 
+#include <iterator>
+#include <vector>
+
 #include "base/cpu.h"
 #include "codec/lanes.h"
 #include "optim/tiled_matrix.h"
@@ -30,14 +33,20 @@ void tile_product(const float* tile, const float* errors, std::size_t count, std
 
 constexpr TileKernel kKernels[] = {{kVectors * kLanes, tile_product<kVectors>}, {kLanes, tile_product<1>}};
 
+std::vector<TileKernel> kernels_of_processor() {
+  std::vector<TileKernel> kernels;
+#if defined(__x86_64__)
+  if (has_avx512()) kernels.assign(tile_kernels_avx512().begin(), tile_kernels_avx512().end());
+#endif
+  kernels.insert(kernels.end(), std::begin(kKernels), std::end(kKernels));
+  return kernels;
+}
+
 }  // namespace
 
 std::span<const TileKernel> tile_kernels() {
-#if defined(__x86_64__)
-  static const bool wide = has_avx512();
-  if (wide) return tile_kernels_avx512();
-#endif
-  return kKernels;
+  static const std::vector<TileKernel> kernels = kernels_of_processor();
+  return kernels;
 }
 
 }  // namespace quern

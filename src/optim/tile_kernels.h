@@ -14,10 +14,11 @@ struct TileKernel {
   void (*product)(const float* tile, const float* errors, std::size_t count, std::size_t stride, float* out) = nullptr;
 };
 
-// The one of most rows first, the last of kLanes rows.
+// In the order in which they are given rows: those of 512-bit vectors, where there are such, before those of 256 bits.
+// The last is of kLanes rows.
 std::span<const TileKernel> tile_kernels();
 
-// Those of 512-bit vectors. REQUIRES: has_avx512().
+// Those of 512-bit vectors alone. REQUIRES: has_avx512().
 std::span<const TileKernel> tile_kernels_avx512();
 
 }  // namespace quern

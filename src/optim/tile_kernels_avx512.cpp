@@ -12,7 +12,7 @@ namespace quern {
 namespace {
 
 constexpr std::size_t kTile = TiledMatrix::kTile;
-constexpr std::size_t kWide = 16, kNarrow = 8;  // floats of a vector
+constexpr std::size_t kWide = 16;  // floats of a vector
 
 template <std::size_t vectors>
 [[gnu::QUERN_TILE_TARGET]] void tile_product(const float* tile, const float* errors, std::size_t count,
@@ -32,19 +32,8 @@ template <std::size_t vectors>
     for (std::size_t v = 0; v < vectors; ++v) _mm512_storeu_ps(out + j * stride + v * kWide, sums[j][v]);
 }
 
-[[gnu::QUERN_TILE_TARGET]] void narrow_product(const float* tile, const float* errors, std::size_t count,
-                                               std::size_t stride, float* out) {
-  __m256 sums[kTile];
-  for (std::size_t j = 0; j < kTile; ++j) sums[j] = _mm256_loadu_ps(out + j * stride);
-  for (std::size_t i = 0; i < count; ++i, tile += kTile, errors += stride) {
-    const __m256 row = _mm256_loadu_ps(errors);
-    for (std::size_t j = 0; j < kTile; ++j) sums[j] = _mm256_fmadd_ps(row, _mm256_set1_ps(tile[j]), sums[j]);
-  }
-  for (std::size_t j = 0; j < kTile; ++j) _mm256_storeu_ps(out + j * stride, sums[j]);
-}
-
 constexpr TileKernel kKernels[] = {
-    {4 * kWide, tile_product<4>}, {2 * kWide, tile_product<2>}, {kWide, tile_product<1>}, {kNarrow, narrow_product}};
+    {4 * kWide, tile_product<4>}, {2 * kWide, tile_product<2>}, {kWide, tile_product<1>}};
 
 }  // namespace
 

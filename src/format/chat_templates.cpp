@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/python_json.h"
+#include "format/hf_folder.h"
 
 namespace quern {
 namespace fs = std::filesystem;
@@ -60,12 +61,9 @@ std::string name_for_key(std::string name) {
 
 std::vector<ChatTemplate> chat_templates(const Checkpoint& checkpoint) {
   if (auto found = of_metadata(checkpoint.metadata()); !found.empty()) return found;
-  const auto named = [&](const char* name) {
-    return std::ranges::find(checkpoint.files(), name, [](const SourceFile& file) { return file.path.filename(); });
-  };
-  if (const auto file = named(kFile); file != checkpoint.files().end()) return of_files(file->path);
-  const auto config = named("tokenizer_config.json");
-  if (config == checkpoint.files().end()) return {};
+  if (const SourceFile* file = find_tokenizer_file(checkpoint, kFile)) return of_files(file->path);
+  const SourceFile* config = find_tokenizer_file(checkpoint, "tokenizer_config.json");
+  if (!config) return {};
   return with_context(fmt::format("while reading {}", config->path.string()), [&] {
     const Json json = parse_python_json(read_text(config->path));
     const Json* value = json.find(kMember);

@@ -103,6 +103,12 @@ bool is_word_list_name(std::string_view name) {
   return name.starts_with("tokenizer_") && name.ends_with(".json") && name != "tokenizer_config.json";
 }
 
+const SourceFile* find_tokenizer_file(const Checkpoint& checkpoint, std::string_view name) {
+  for (const SourceFile& file : checkpoint.files())
+    if (file.role == SourceFile::Role::kTokenizer && file.path.filename() == name) return &file;
+  return nullptr;
+}
+
 void check_no_shard(const fs::path& path) {
   if (const unsigned count = shard_count(path.stem().string()); count > 1)
     fail(ErrorCode::kInput, "{} is one of {} shards; open their folder instead", path.string(), count);

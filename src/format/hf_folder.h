@@ -40,6 +40,9 @@ void add_hf_index(const HfFiles& files, Checkpoint::Contents& contents);
 // Error(kInput) where the name says that the file is one of several ("model-00002-of-00005.safetensors").
 void check_no_shard(const std::filesystem::path& path);
 
+// One of the files of the tokenizer beside the weights, by its name; null: there is none.
+const SourceFile* find_tokenizer_file(const Checkpoint& checkpoint, std::string_view name);
+
 // Adds the configuration and tokenizer files that lie in the folder, and what config.json says. Error(kInput) where
 // that is no JSON object.
 void add_hf_companions(const std::filesystem::path& folder, Checkpoint::Contents& contents);

@@ -19,12 +19,6 @@
 namespace quern {
 namespace {
 
-const SourceFile* find_file(const Checkpoint& checkpoint, const char* name) {
-  for (const SourceFile& file : checkpoint.files())
-    if (file.role == SourceFile::Role::kTokenizer && file.path.filename() == name) return &file;
-  return nullptr;
-}
-
 // Calls `read` with the file's text, or not at all when there is no such file.
 template <typename Read>
 void read_file(const SourceFile* file, Read&& read) {
@@ -112,7 +106,7 @@ struct Companions {
   Json tokenizer_config = Json::object();
 
   explicit Companions(const Checkpoint& source) : checkpoint(source) {
-    read_file(find_file(checkpoint, "tokenizer_config.json"),
+    read_file(find_tokenizer_file(checkpoint, "tokenizer_config.json"),
               [&](const std::string& text) { tokenizer_config = parse_python_json(text); });
   }
 
@@ -120,7 +114,7 @@ struct Companions {
     if (const Json* decoder = tokenizer_config.find("added_tokens_decoder"); decoder && !decoder->is_null())
       with_context("key \"added_tokens_decoder\" of tokenizer_config.json",
                    [&] { add_added_tokens_decoder(vocabulary, *decoder); });
-    read_file(find_file(checkpoint, "added_tokens.json"),
+    read_file(find_tokenizer_file(checkpoint, "added_tokens.json"),
               [&](const std::string& text) { add_added_tokens(vocabulary, parse_json(text)); });
   }
 
@@ -198,10 +192,12 @@ Tokenizer load_word_list(const std::vector<const SourceFile*>& lists, const Comp
 
 Tokenizer load_tokenizer(const Checkpoint& checkpoint) {
   const Companions companions(checkpoint);
-  if (const SourceFile* model = find_file(checkpoint, "tokenizer.model")) return load_sentencepiece(*model, companions);
-  if (const SourceFile* file = find_file(checkpoint, "tokenizer.json")) return load_tokenizer_json(*file, companions);
-  const SourceFile* vocab = find_file(checkpoint, "vocab.json");
-  const SourceFile* merges = find_file(checkpoint, "merges.txt");
+  if (const SourceFile* model = find_tokenizer_file(checkpoint, "tokenizer.model"))
+    return load_sentencepiece(*model, companions);
+  if (const SourceFile* file = find_tokenizer_file(checkpoint, "tokenizer.json"))
+    return load_tokenizer_json(*file, companions);
+  const SourceFile* vocab = find_tokenizer_file(checkpoint, "vocab.json");
+  const SourceFile* merges = find_tokenizer_file(checkpoint, "merges.txt");
   if (vocab && merges) return load_vocabulary_files(*vocab, *merges, companions);
   if (const auto lists = word_lists(checkpoint); !lists.empty()) return load_word_list(lists, companions);
   if (checkpoint.metadata().find("tokenizer.ggml.model")) {
@@ -216,9 +212,10 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint) {
 }
 
 bool has_tokenizer(const Checkpoint& checkpoint) {
-  const bool is_a_list = find_file(checkpoint, "vocab.json") && find_file(checkpoint, "merges.txt");
-  return is_a_list || find_file(checkpoint, "tokenizer.model") || find_file(checkpoint, "tokenizer.json") ||
-         !word_lists(checkpoint).empty() || checkpoint.metadata().find("tokenizer.ggml.model");
+  const bool is_a_list = find_tokenizer_file(checkpoint, "vocab.json") && find_tokenizer_file(checkpoint, "merges.txt");
+  return is_a_list || find_tokenizer_file(checkpoint, "tokenizer.model") ||
+         find_tokenizer_file(checkpoint, "tokenizer.json") || !word_lists(checkpoint).empty() ||
+         checkpoint.metadata().find("tokenizer.ggml.model");
 }
 
 SourceTokenizer::SourceTokenizer(const Checkpoint& files) {

@@ -171,11 +171,12 @@ HeaderText read_text_of(const File& file, const ByteRun& run) {
   return header;
 }
 
-std::vector<std::uint64_t> strides_of(const Shape& shape, bool fortran_order) {
+enum class AxisOrder { kC, kFortran };
+std::vector<std::uint64_t> strides_of(const Shape& shape, AxisOrder order) {
   std::vector<std::uint64_t> strides(shape.size());
   std::uint64_t step = 1;
   for (std::size_t i = 0; i < shape.size(); ++i) {
-    const std::size_t axis = fortran_order ? i : shape.size() - 1 - i;
+    const std::size_t axis = order == AxisOrder::kFortran ? i : shape.size() - 1 - i;
     strides[axis] = step;
     step *= shape[axis];  // checked with the number of elements, where there are any
   }
@@ -193,9 +194,9 @@ std::optional<NpyArray> array_of(const Fields& fields, std::uint64_t begin, std:
     fail(ErrorCode::kInput, "{} of shape {} takes {} bytes, but there are {}", descr, to_string(*fields.shape),
          bytes ? std::to_string(*bytes) : "2^64 or more", file_bytes - begin);
   const auto order = descr[0] == '>' ? StridedLayout::Order::kBigEndian : StridedLayout::Order::kLittleEndian;
-  return NpyArray{
-      type->encoding,
-      {type->bytes, begin, *fields.shape, strides_of(*fields.shape, *fields.fortran_order), order, type->word_bytes}};
+  const AxisOrder axes = *fields.fortran_order ? AxisOrder::kFortran : AxisOrder::kC;
+  return NpyArray{type->encoding,
+                  {type->bytes, begin, *fields.shape, strides_of(*fields.shape, axes), order, type->word_bytes}};
 }
 
 }  // namespace

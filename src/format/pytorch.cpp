@@ -23,7 +23,7 @@ bool probe(const fs::path& path) {
   if (fs::is_directory(path, ec)) return holds_hf_weights(path, kPytorchNames);
   if (!fs::is_regular_file(path, ec)) return false;
   const bool is_named = std::ranges::find(kExtensions, path.extension().string()) != std::end(kExtensions);
-  return is_torch_file(path) || (is_named && begins_like_zip(path));
+  return (is_named && begins_like_zip(path)) || is_torch_file(path);
 }
 
 HfFiles find_weights(const fs::path& path) {

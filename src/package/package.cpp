@@ -16,6 +16,7 @@
 #include "format/vocabulary_gguf.h"
 #include "package/companion_files.h"
 #include "report/html_report.h"
+#include "text/piece_table.h"
 
 namespace quern {
 namespace {
@@ -128,15 +129,16 @@ void copy_the_rest(const OpenModel& source, ExportMap& map) {
 }
 
 // What lies beside a known model goes along where the names are kept; GGUF has no place for it.
-void carry_unmatched(const OpenModel& source, ExportMap& map, bool keeps_names) {
+enum class Unmatched { kCopied, kLeftOut };
+void carry_unmatched(const OpenModel& source, ExportMap& map, Unmatched what) {
   const std::vector<std::string> names = unmatched_tensors(source.checkpoint);
   if (names.empty()) return;
   constexpr std::size_t kShown = 3;
   map.notes.push_back(fmt::format(
       "{} of the source {} no part of the model and {}: {}{}", counted(names.size(), "tensor"),
-      names.size() == 1 ? "is" : "are", keeps_names ? "copied as stored" : "left out",
+      names.size() == 1 ? "is" : "are", what == Unmatched::kCopied ? "copied as stored" : "left out",
       fmt::join(std::span(names).first(std::min(kShown, names.size())), ", "), names.size() > kShown ? ", ..." : ""));
-  if (keeps_names) map.copied = names;
+  if (what == Unmatched::kCopied) map.copied = names;
 }
 
 // The file that programs are given; of a container that is not read here the first.
@@ -162,8 +164,7 @@ Vocabulary fitted_vocabulary(const OpenModel& source, Vocabulary vocabulary) {
     fail(ErrorCode::kInput,
          "the tokenizer of {} has {} pieces, the embedding only {} rows; one of them belongs to another model",
          source.checkpoint.path().string(), pieces, rows);
-  for (std::uint64_t i = pieces; i < rows; ++i)
-    vocabulary.pieces.push_back({fmt::format("[PAD{}]", i), 0, Vocabulary::PieceType::kUnused});
+  fill_with_unused(vocabulary.pieces, rows);
   return vocabulary;
 }
 
@@ -189,14 +190,14 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
   if (!keeps_names && !source.can_run()) refuse_unrecognised(source, format);
   if (format.dialect == Dialect::kGguf) {
     ExportMap map = map_to_gguf(source.spec, source.checkpoint);
-    if (dialect_of(source) == Dialect::kTransformers) carry_unmatched(source, map, keeps_names);
+    if (dialect_of(source) == Dialect::kTransformers) carry_unmatched(source, map, Unmatched::kLeftOut);
     return map;
   }
   if (!keeps_names) return map_to_transformers(source.spec, source.checkpoint);
   ExportMap map;
   for (std::size_t w = 0; w < source.spec.weights.size(); ++w) export_as_stored(source, w, map);
   if (source.can_run()) {
-    carry_unmatched(source, map, keeps_names);
+    carry_unmatched(source, map, Unmatched::kCopied);
   } else {
     copy_the_rest(source, map);
   }

@@ -22,13 +22,6 @@ struct AddedToken {
   Type type = Type::kUserDefined;
 };
 
-std::string hole_text(std::size_t id) { return fmt::format("[PAD{}]", id); }
-
-// Ids that no file names become unused pieces, as in tokenizer.json.
-void fill_up_to(std::int64_t id, std::vector<Vocabulary::Piece>& pieces) {
-  while (static_cast<std::int64_t>(pieces.size()) < id) pieces.push_back({hole_text(pieces.size()), 0, Type::kUnused});
-}
-
 // A place in the vocabulary gets another text, as chat models do with pieces that were left for it. In byte-level BPE
 // only of an unused piece: merges would give the others all the same.
 void rename_piece(Vocabulary& vocabulary, AddedToken token) {
@@ -61,7 +54,7 @@ void add_all(Vocabulary& vocabulary, std::vector<AddedToken> tokens) {
     if (holes > PieceTable::kMaxHoles)
       fail(ErrorCode::kInput, "the added token \"{}\" has the id {}, but the vocabulary has only {} pieces", token.text,
            token.id, pieces.size());
-    fill_up_to(token.id, pieces);
+    fill_with_unused(pieces, static_cast<std::size_t>(token.id));
     present.emplace(token.text, static_cast<std::int32_t>(token.id));
     if (token.id < static_cast<std::int64_t>(pieces.size())) {
       present.erase(pieces[static_cast<std::size_t>(token.id)].text);

@@ -25,6 +25,11 @@ std::int32_t piece_of(std::string_view text, const TextIds& ids, std::size_t ran
 
 }  // namespace
 
+void fill_with_unused(std::vector<Vocabulary::Piece>& pieces, std::size_t size) {
+  while (pieces.size() < size)
+    pieces.push_back({fmt::format("[PAD{}]", pieces.size()), 0, Vocabulary::PieceType::kUnused});
+}
+
 std::vector<Vocabulary::Merge> merges_of_lines(const std::vector<std::string>& lines,
                                                const std::vector<Vocabulary::Piece>& pieces) {
   TextIds ids;
@@ -96,9 +101,7 @@ void PieceTable::move_into(Vocabulary& vocabulary) {
   vocabulary.pieces.clear();
   vocabulary.pieces.reserve(static_cast<std::size_t>(count));
   for (auto& [id, piece] : pieces_) {
-    while (vocabulary.pieces.size() < static_cast<std::size_t>(id))
-      vocabulary.pieces.push_back(
-          {fmt::format("[PAD{}]", vocabulary.pieces.size()), 0, Vocabulary::PieceType::kUnused});
+    fill_with_unused(vocabulary.pieces, static_cast<std::size_t>(id));
     vocabulary.pieces.push_back(std::move(piece));
   }
   vocabulary.merges = std::move(merges_);

@@ -17,6 +17,9 @@ namespace quern {
 std::vector<Vocabulary::Merge> merges_of_lines(const std::vector<std::string>& lines,
                                                const std::vector<Vocabulary::Piece>& pieces);
 
+// Ids up to `size` that no file gives a text become unused pieces.
+void fill_with_unused(std::vector<Vocabulary::Piece>& pieces, std::size_t size);
+
 class PieceTable {
  public:
   // An object of text -> id; the pieces are normal ones. Error(kInput) for an id that is negative, beyond 32 bits or

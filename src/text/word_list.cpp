@@ -53,8 +53,7 @@ void fill_up(Vocabulary& vocabulary, std::uint64_t size) {
   if (size < pieces) fail(ErrorCode::kInput, "\"vocab_size\" is {}, but there are ids up to {}", size, pieces - 1);
   if (size - pieces > static_cast<std::uint64_t>(PieceTable::kMaxHoles))
     fail(ErrorCode::kInput, "\"vocab_size\" is {}, but there are {} pieces", size, pieces);
-  for (std::uint64_t id = pieces; id < size; ++id)
-    vocabulary.pieces.push_back({fmt::format("[PAD{}]", id), 0, Vocabulary::PieceType::kUnused});
+  fill_with_unused(vocabulary.pieces, size);
 }
 
 }  // namespace

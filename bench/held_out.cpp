@@ -11,12 +11,12 @@
 #include "base/file.h"
 #include "calib/collect_hessians.h"
 #include "encode/tensor_encoding.h"
-#include "format/load_tokenizer.h"
 #include "optim/inputs.h"
 #include "optim/optimizer.h"
 #include "quern/error.h"
 #include "runtime/open_model.h"
 #include "text/texts.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {

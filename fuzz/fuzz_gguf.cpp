@@ -2,9 +2,9 @@
 #include <vector>
 
 #include "format/gguf.h"
-#include "format/vocabulary_gguf.h"
 #include "memory_file.h"
 #include "quern/error.h"
+#include "vocabulary/vocabulary_gguf.h"
 
 using namespace quern;
 

@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "base/fail.h"
-#include "format/plane_types.h"
-#include "format/safetensors_header.h"
 #include "memory_file.h"
 #include "model/checkpoint_weights.h"
+#include "packed/plane_types.h"
+#include "packed/safetensors_header.h"
 
 using namespace quern;
 

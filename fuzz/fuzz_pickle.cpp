@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "archive/state_dict.h"
 #include "format/pytorch.h"
-#include "format/state_dict.h"
 #include "memory_file.h"
 #include "quern/error.h"
 

@@ -4,11 +4,11 @@
 #include <vector>
 
 #include "base/file.h"
-#include "format/bitsandbytes.h"
-#include "format/compressed_tensors.h"
-#include "format/plane_types.h"
-#include "format/safetensors_header.h"
 #include "memory_file.h"
+#include "packed/bitsandbytes.h"
+#include "packed/compressed_tensors.h"
+#include "packed/plane_types.h"
+#include "packed/safetensors_header.h"
 #include "quern/error.h"
 
 using namespace quern;

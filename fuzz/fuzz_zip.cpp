@@ -1,5 +1,5 @@
 // Opening any bytes as an archive either gives entries that can be read, up to a size, or an Error.
-#include "format/zip.h"
+#include "archive/zip.h"
 #include "memory_file.h"
 #include "quern/error.h"
 

@@ -11,13 +11,13 @@ CODEC = re.compile(r'(?:const(?:expr)?\s+Codec\s+k\w+\s*=?\s*(?:\{|\w+<\w+>(?:::
 ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|gpt2|itera_?lite", re.I)
 
 # Where a codec's name may stand: its own layer, what a format calls its types, the schemes.
-CODEC_FILES = re.compile(r"src/codec/|src/format/[^/]*types[^/]*$|src/format/compressed_tensors\.h$|src/plan/\w+_mixes\.cpp$")
+CODEC_FILES = re.compile(r"src/codec/|src/(?:format|packed)/[^/]*types[^/]*$|src/packed/compressed_tensors\.h$|src/plan/\w+_mixes\.cpp$")
 
 FORMAT = re.compile(r'const(?:expr)?\s+Format\s+k\w+\s*=?\s*\{\s*(?:\.name\s*=\s*)?"([^"]+)"')
 
 # Where a format's name may stand: its own layer, the schemes, each of which names its container, and the tables of the
 # program's texts. What else wants to know something of a format asks its descriptor.
-FORMAT_FILES = re.compile(r"src/(?:format|cli)/|src/plan/\w+_mixes\.cpp$")
+FORMAT_FILES = re.compile(r"src/(?:format|packed|cli)/|src/plan/\w+_mixes\.cpp$")
 
 # Asking an operation for its kind, by type or by a visitor of its own.
 OPERATION = re.compile(r"\b(?:holds_alternative|get_if|get)\s*<\s*(?:quern::)?\w+Op\s*>|"
@@ -30,13 +30,13 @@ PLAIN = {"f32", "f16", "bf16"}
 # Names of something else that is spelled like an architecture: GGUF calls a sentencepiece vocabulary "llama" and one of
 # byte-level BPE "gpt2"; transformers' class for any sentencepiece BPE is "LlamaTokenizer"; ways of splitting text go by the model that brought them.
 EXCEPTIONS = {
-    "src/format/vocabulary_gguf.cpp": ('"llama"', '\\"llama\\"', '"gpt2"', '\\"gpt2\\"'),
+    "src/vocabulary/vocabulary_gguf.cpp": ('"llama"', '\\"llama\\"', '"gpt2"', '\\"gpt2\\"'),
     "src/text/pre_tokenizers.cpp": ("kGpt2Split", "kQwen2Split", "kLlama3Split", '"llama-bpe"', '"llama-v3"', '"llama3"', '"qwen2"',
                                     '"deepseek-r1-qwen"', '"GPT2Tokenizer"', '"Qwen2Tokenizer"'),
     "src/text/pre_tokenizers.h": ("kGpt2Split",),
     "src/text/tokenizer_json.cpp": ("kGpt2Split",),
     "src/text/tokenizer_json_writer.cpp": ("kGpt2Split",),
-    "src/format/tokenizer_files.cpp": ('"LlamaTokenizer"',),
+    "src/vocabulary/tokenizer_files.cpp": ('"LlamaTokenizer"',),
 }
 
 # The rooms that read weights do so through `Weights` (src/model/weights.h), whatever they come from.
@@ -75,7 +75,7 @@ def check_formats(path, text, names):
     if not is_checked(path) or path.endswith("_fixture.h") or FORMAT_FILES.match(path):
         return []
     return [f'{path}:{line}: the format name "{literal}" belongs in its descriptor or a scheme; '
-            "what is asked of it is a member of Format (src/format/checkpoint.h)"
+            "what is asked of it is a member of Format (src/checkpoint/checkpoint.h)"
             for line, literal in cpp_source.string_literals(text) if literal in names]
 
 

@@ -87,7 +87,7 @@ class Names(unittest.TestCase):
                      '#include "model/checkpoint_weights.h"'):
             self.assertEqual(len(check_names.check_weight_readers("src/survey/a.cpp", code)), 1, code)
         for code in ("CheckpointHead head;", "CheckpointWriter& writer", '"the checkpoint is damaged"', "// of the Checkpoint",
-                     '#include "format/checkpoint.h"'):
+                     '#include "checkpoint/checkpoint.h"'):
             self.assertEqual(check_names.check_weight_readers("src/survey/a.cpp", code), [], code)
         for path in ("src/runtime/open_model.h", "src/encode/tensor_files.cpp", "src/calib/statistics.cpp", "src/runtime/a_test.cpp",
                      "src/runtime/a_fixture.h", "src/model/a.cpp", "src/package/a.cpp", "src/apps/a.cpp"):

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 namespace quern {
 

@@ -4,12 +4,12 @@
 #include <algorithm>
 
 #include "base/fail.h"
-#include "format/load_tokenizer.h"
 #include "measure/evaluate.h"
 #include "measure/evaluation_setup.h"
 #include "model/tied_copy.h"
 #include "report/report.h"
 #include "text/texts.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {

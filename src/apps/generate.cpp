@@ -6,13 +6,13 @@
 
 #include "base/fail.h"
 #include "base/interruption.h"
-#include "format/end_tokens.h"
-#include "format/load_tokenizer.h"
 #include "model/tied_copy.h"
 #include "runtime/sampler.h"
 #include "runtime/sequence.h"
 #include "runtime/sequence_memory.h"
 #include "text/stop_strings.h"
+#include "vocabulary/end_tokens.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {

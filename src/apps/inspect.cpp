@@ -3,9 +3,10 @@
 
 #include <algorithm>
 
-#include "format/load_tokenizer.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "quern/error.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "apps/duplicate_tensors.h"
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "model/model_spec.h"
 #include "quern/inspect.h"
 #include "runtime/memory_estimate.h"

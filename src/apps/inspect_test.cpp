@@ -1,8 +1,9 @@
 // What inspect says of models right and wrong; figures of memory worked out by hand from the configurations.
 #include "apps/inspect.h"
 
+#include "checkpoint/edited_copy_fixture.h"
 #include "compress/tiny_package_fixture.h"
-#include "format/edited_copy_fixture.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 
 namespace quern {

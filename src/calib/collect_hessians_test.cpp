@@ -10,7 +10,7 @@
 #include "base/cpu.h"
 #include "calib/collect.h"
 #include "calib/hessian_store.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
 #include "runtime/golden_model_fixture.h"
 
 namespace quern {

@@ -5,9 +5,9 @@
 #include <set>
 
 #include "base/random.h"
-#include "format/load_tokenizer.h"
 #include "runtime/golden_model_fixture.h"
 #include "tests/shared_folder.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {

@@ -7,7 +7,8 @@
 #include <numeric>
 
 #include "calib/collect.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
 #include "runtime/golden_model_fixture.h"
 
 namespace quern {

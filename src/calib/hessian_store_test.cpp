@@ -6,7 +6,7 @@
 #include "base/fail.h"
 #include "base/sha256.h"
 #include "calib/hessian_writer.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
 
 namespace quern {
 namespace {

@@ -12,7 +12,8 @@
 
 #include "base/fail.h"
 #include "base/sha256.h"
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
+#include "format/formats.h"
 
 namespace quern {
 namespace {

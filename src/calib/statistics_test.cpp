@@ -2,7 +2,8 @@
 #include "calib/statistics.h"
 
 #include "base/random.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
 
 namespace quern {
 namespace {

@@ -5,9 +5,10 @@
 #include <memory>
 
 #include "base/json.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/commands.h"
 #include "codec/codec.h"
-#include "format/checkpoint.h"
+#include "format/formats.h"
 #include "model/model_spec.h"
 #include "plan/scheme.h"
 

@@ -3,8 +3,9 @@
 
 #include "base/fail.h"
 #include "base/names.h"
+#include "checkpoint/checkpoint.h"
 #include "cli/command_text.h"
-#include "format/checkpoint.h"
+#include "format/formats.h"
 #include "plan/scheme.h"
 
 namespace quern::cli {

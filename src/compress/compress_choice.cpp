@@ -2,6 +2,7 @@
 #include "compress/compress_choice.h"
 
 #include "base/fail.h"
+#include "format/formats.h"
 #include "package/package.h"
 
 namespace quern {

@@ -4,10 +4,11 @@
 
 #include "compress/small_tokenizer_fixture.h"
 #include "compress/tiny_package_fixture.h"
-#include "format/load_tokenizer.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "model/spec_json.h"
 #include "package/verify.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {

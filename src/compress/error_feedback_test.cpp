@@ -4,6 +4,7 @@
 #include "base/sha256.h"
 #include "compress/small_tokenizer_fixture.h"
 #include "compress/tiny_package_fixture.h"
+#include "format/formats.h"
 
 namespace quern {
 namespace {

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <map>
 
+#include "checkpoint/edited_copy_fixture.h"
 #include "compress/small_tokenizer_fixture.h"
 #include "compress/tiny_package_fixture.h"
-#include "format/edited_copy_fixture.h"
+#include "format/formats.h"
 #include "package/verify.h"
 
 namespace quern {

@@ -9,10 +9,10 @@
 
 #include "compress/scheme_choice.h"
 #include "encode/encode.h"
-#include "format/load_tokenizer.h"
 #include "measure/evaluation_setup.h"
 #include "plan/coupling.h"
 #include "quern/compress_options.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 

@@ -8,6 +8,7 @@
 #include "compress/compress.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/weight_rows.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "package/package.h"
 #include "package/verify.h"

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/encode.h"
+#include "format/formats.h"
 #include "package/whole_head_fixture.h"
 #include "plan/size_search.h"
 #include "tests/shared_folder.h"

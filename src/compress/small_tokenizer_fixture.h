@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/json.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
 
 namespace quern {
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/random.h"
+#include "checkpoint/scratch_folder_fixture.h"
 #include "compress/compress.h"
-#include "format/scratch_folder_fixture.h"
 #include "measure/evaluate.h"
 #include "runtime/open_model.h"
 #include "text/texts.h"

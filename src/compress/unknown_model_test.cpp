@@ -1,6 +1,7 @@
 // A checkpoint that no architecture recognises: packed without data, and nothing claimed that was not checked.
+#include "checkpoint/edited_copy_fixture.h"
 #include "compress/tiny_package_fixture.h"
-#include "format/edited_copy_fixture.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "package/package.h"
 #include "package/verify.h"

@@ -1,8 +1,9 @@
 // A family without a configuration and without a place in GGUF files: what its packages hold, and what is refused.
 #include <algorithm>
 
+#include "checkpoint/edited_copy_fixture.h"
 #include "compress/tiny_package_fixture.h"
-#include "format/edited_copy_fixture.h"
+#include "format/formats.h"
 #include "package/verify.h"
 
 namespace quern {

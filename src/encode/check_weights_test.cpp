@@ -3,9 +3,9 @@
 
 #include <limits>
 
+#include "checkpoint/edited_copy_fixture.h"
 #include "compress/compress.h"
 #include "compress/tiny_package_fixture.h"
-#include "format/edited_copy_fixture.h"
 #include "model/tied_copy.h"
 #include "runtime/open_model.h"
 

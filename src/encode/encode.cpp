@@ -9,6 +9,7 @@
 #include "base/interruption.h"
 #include "encode/check_weights.h"
 #include "encode/tensor_encoding.h"
+#include "format/formats.h"
 #include "plan/output_tensor.h"
 
 namespace quern {

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
 
 namespace quern {
 namespace {

@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "encode/step_records.h"
+#include "format/formats.h"
 #include "model/packed_rows.h"
 
 namespace quern {

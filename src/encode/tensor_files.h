@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/thread_pool.h"
+#include "checkpoint/checkpoint.h"
 #include "encode/weight_rows.h"
-#include "format/checkpoint.h"
 
 namespace quern {
 

@@ -4,6 +4,7 @@
 #include "calib/collect_hessians.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/weight_rows.h"
+#include "format/formats.h"
 #include "package/package.h"
 #include "plan/choice.h"
 

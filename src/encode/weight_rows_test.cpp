@@ -8,6 +8,7 @@
 #include <map>
 
 #include "base/scalars.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "quern/error.h"
 

@@ -1,9 +1,10 @@
 // The tables and the opened checkpoint, whatever its format.
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 #include <fstream>
 
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
 
 namespace quern {
 namespace {

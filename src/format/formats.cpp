@@ -1,10 +1,11 @@
 // The table of checkpoint formats, in the order in which they are asked whether they know a path.
+#include "format/formats.h"
+
 #include <algorithm>
 #include <vector>
 
 #include "base/fail.h"
 #include "base/names.h"
-#include "format/checkpoint.h"
 #include "format/gguf.h"
 #include "format/npz.h"
 #include "format/pytorch.h"

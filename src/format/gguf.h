@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "format/checkpoint.h"
-#include "format/metadata.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/metadata.h"
 
 namespace quern {
 

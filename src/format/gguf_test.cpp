@@ -3,7 +3,8 @@
 
 #include <map>
 
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
 #include "tests/shared_folder.h"
 
 namespace quern {

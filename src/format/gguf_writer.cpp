@@ -5,8 +5,8 @@
 
 #include "base/bytes.h"
 #include "base/fail.h"
+#include "checkpoint/positional_writer.h"
 #include "format/gguf.h"
-#include "format/positional_writer.h"
 
 namespace quern {
 namespace {

@@ -3,12 +3,12 @@
 
 #include <string>
 
+#include "archive/npy_header.h"
+#include "archive/zip.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/printable.h"
-#include "format/hf_folder.h"
-#include "format/npy_header.h"
-#include "format/zip.h"
+#include "checkpoint/hf_folder.h"
 
 namespace quern {
 namespace fs = std::filesystem;

@@ -1,7 +1,7 @@
 // NumPy's archives of named arrays, as np.savez and np.savez_compressed write them.
 #pragma once
 
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 namespace quern {
 

@@ -3,9 +3,10 @@
 
 #include <algorithm>
 
+#include "archive/npy_header.h"
 #include "base/fail.h"
-#include "format/npy_header.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
 #include "fuzz/memory_file.h"
 
 namespace quern {

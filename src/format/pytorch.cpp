@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <string>
 
+#include "archive/torch_file.h"
+#include "archive/zip.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/printable.h"
-#include "format/hf_folder.h"
-#include "format/torch_file.h"
-#include "format/zip.h"
+#include "checkpoint/hf_folder.h"
 
 namespace quern {
 namespace fs = std::filesystem;

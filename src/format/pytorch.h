@@ -1,7 +1,7 @@
 // PyTorch's checkpoints, as torch.save, torch.jit.save and transformers write them.
 #pragma once
 
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 namespace quern {
 

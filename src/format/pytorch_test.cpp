@@ -5,7 +5,8 @@
 
 #include "base/fail.h"
 #include "base/sha256.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
 #include "fuzz/memory_file.h"
 #include "tests/shared_folder.h"
 

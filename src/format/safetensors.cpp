@@ -6,13 +6,13 @@
 
 #include "base/fail.h"
 #include "base/file.h"
-#include "format/bitsandbytes.h"
-#include "format/compressed_tensors.h"
-#include "format/hf_folder.h"
-#include "format/packed_mixes.h"
-#include "format/plane_types.h"
-#include "format/quantized_modules.h"
-#include "format/safetensors_header.h"
+#include "checkpoint/hf_folder.h"
+#include "packed/bitsandbytes.h"
+#include "packed/compressed_tensors.h"
+#include "packed/packed_mixes.h"
+#include "packed/plane_types.h"
+#include "packed/quantized_modules.h"
+#include "packed/safetensors_header.h"
 
 namespace quern {
 namespace fs = std::filesystem;

@@ -1,7 +1,7 @@
 // The safetensors row of the table of formats: single files and Hugging Face folders.
 #pragma once
 
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 
 namespace quern {
 

@@ -5,7 +5,8 @@
 #include <thread>
 
 #include "base/fail.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
 #include "tests/shared_folder.h"
 
 namespace quern {

@@ -4,13 +4,13 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/python_json.h"
-#include "format/bitsandbytes.h"
-#include "format/compressed_tensors.h"
-#include "format/plane_types.h"
-#include "format/positional_writer.h"
+#include "checkpoint/positional_writer.h"
 #include "format/safetensors.h"
-#include "format/safetensors_header.h"
-#include "format/stored_layout.h"
+#include "packed/bitsandbytes.h"
+#include "packed/compressed_tensors.h"
+#include "packed/plane_types.h"
+#include "packed/safetensors_header.h"
+#include "packed/stored_layout.h"
 
 namespace quern {
 namespace fs = std::filesystem;

@@ -5,8 +5,9 @@
 
 #include <fstream>
 
-#include "format/checkpoint.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
 #include "quern/error.h"
 
 namespace quern {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "format/formats.h"
 #include "model/llama_fixture.h"
 #include "model/spec_json.h"
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "model/weights.h"
 
 namespace quern {

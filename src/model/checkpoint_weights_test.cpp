@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "codec/codec.h"
+#include "format/formats.h"
 #include "quern/error.h"
 
 namespace quern {

@@ -2,6 +2,7 @@
 // (testdata/model/conversions.json).
 #pragma once
 
+#include "format/formats.h"
 #include "model/llama_fixture.h"
 
 namespace quern {

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "format/formats.h"
 #include "model/converted_fixture.h"
 #include "tests/shared_folder.h"
 

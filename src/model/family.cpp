@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/fail.h"
-#include "format/hub_cache.h"
+#include "checkpoint/hub_cache.h"
 
 namespace quern {
 namespace {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "format/formats.h"
 #include "model/converted_fixture.h"
 #include "model/spec_builder.h"
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "format/formats.h"
 #include "model/llama_fixture.h"
 #include "model/rope_frequencies.h"
 #include "tests/shared_folder.h"

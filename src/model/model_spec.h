@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "tensor/tensor.h"
 
 namespace quern {

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "format/formats.h"
 #include "model/llama_fixture.h"
 #include "model/op_walk.h"
 

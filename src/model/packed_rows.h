@@ -3,8 +3,8 @@
 
 #include <memory>
 
+#include "checkpoint/checkpoint.h"
 #include "codec/packed_tensor.h"
-#include "format/checkpoint.h"
 
 namespace quern {
 

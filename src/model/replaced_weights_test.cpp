@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "quern/error.h"
 

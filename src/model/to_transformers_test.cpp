@@ -1,5 +1,6 @@
 // A GGUF file as a folder of transformers: the names, shapes and configuration of the folder that llama.cpp's converter
 // made it from, and what no class of transformers can say.
+#include "format/formats.h"
 #include "model/converted_fixture.h"
 #include "model/rope_fit.h"
 #include "model/spec_json.h"

@@ -3,12 +3,12 @@
 
 #include "calib/collect_hessians.h"
 #include "calib/hessian_store.h"
-#include "format/load_tokenizer.h"
-#include "format/scratch_folder_fixture.h"
+#include "checkpoint/scratch_folder_fixture.h"
 #include "optim/feedback.h"
 #include "optim/optimizer.h"
 #include "runtime/open_model.h"
 #include "text/texts.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "codec/codec.h"
-#include "format/end_tokens.h"
-#include "format/tokenizer_files.h"
+#include "vocabulary/end_tokens.h"
+#include "vocabulary/tokenizer_files.h"
 
 namespace quern {
 namespace {

@@ -1,8 +1,8 @@
 // What lies beside the weights in a folder that is made from a file with everything in it.
 #pragma once
 
-#include "format/load_tokenizer.h"
 #include "runtime/open_model.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 

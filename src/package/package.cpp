@@ -11,12 +11,13 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
-#include "format/chat_templates.h"
-#include "format/end_tokens.h"
-#include "format/vocabulary_gguf.h"
+#include "format/formats.h"
 #include "package/companion_files.h"
 #include "report/html_report.h"
 #include "text/piece_table.h"
+#include "vocabulary/chat_templates.h"
+#include "vocabulary/end_tokens.h"
+#include "vocabulary/vocabulary_gguf.h"
 
 namespace quern {
 namespace {

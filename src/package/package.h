@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "base/file.h"
-#include "format/load_tokenizer.h"
 #include "plan/plan.h"
 #include "report/manifest.h"
 #include "report/report.h"
 #include "runtime/open_model.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 

@@ -8,6 +8,7 @@
 #include "base/sha256.h"
 #include "compress/tiny_package_fixture.h"
 #include "encode/encode.h"
+#include "format/formats.h"
 #include "measure/evaluation_setup.h"
 #include "package/whole_head_fixture.h"
 #include "runtime/walk_memory.h"

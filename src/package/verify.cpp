@@ -8,6 +8,7 @@
 #include "base/interruption.h"
 #include "base/sha256.h"
 #include "encode/weight_rows.h"
+#include "format/formats.h"
 #include "kernel/elementwise.h"
 #include "model/checkpoint_weights.h"
 #include "package/package.h"

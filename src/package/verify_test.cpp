@@ -6,6 +6,7 @@
 #include "apps/inspect.h"
 #include "base/sha256.h"
 #include "compress/tiny_package_fixture.h"
+#include "format/formats.h"
 #include "package/package.h"
 
 namespace quern {

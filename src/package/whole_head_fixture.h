@@ -2,6 +2,7 @@
 #pragma once
 
 #include "encode/encode.h"
+#include "format/formats.h"
 #include "package/package.h"
 
 namespace quern {

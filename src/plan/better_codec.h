@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
+#include "checkpoint/checkpoint.h"
 #include "codec/codec.h"
-#include "format/checkpoint.h"
 
 namespace quern {
 

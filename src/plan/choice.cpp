@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "codec/codec.h"
+#include "format/formats.h"
 #include "plan/better_codec.h"
 
 namespace quern {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/checkpoint.h"
 #include "codec/codec.h"
-#include "format/checkpoint.h"
 #include "plan/scheme.h"
 
 namespace quern {

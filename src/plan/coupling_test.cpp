@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "format/formats.h"
 #include "quern/error.h"
 
 namespace quern {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "model/model_spec.h"
 #include "quern/error.h"

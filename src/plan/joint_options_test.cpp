@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/random.h"
+#include "format/formats.h"
 #include "plan/size_plan.h"
 
 namespace quern {

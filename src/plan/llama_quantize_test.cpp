@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/file.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "plan/choice.h"
 #include "plan/plan.h"

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "checkpoint/checkpoint.h"
 #include "codec/codec.h"
-#include "format/checkpoint.h"
 #include "model/weights.h"
 #include "plan/map_application.h"
 #include "plan/scheme.h"

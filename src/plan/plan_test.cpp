@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "plan/better_codec.h"
 #include "plan/choice.h"

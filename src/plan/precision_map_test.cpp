@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "plan/precision_table.h"
 #include "quern/error.h"

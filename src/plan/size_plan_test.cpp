@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "format/formats.h"
 #include "plan/size_goal.h"
 #include "quern/error.h"
 

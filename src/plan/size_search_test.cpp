@@ -6,8 +6,9 @@
 #include <map>
 
 #include "base/scalars.h"
+#include "checkpoint/edited_copy_fixture.h"
 #include "compress/tiny_package_fixture.h"
-#include "format/edited_copy_fixture.h"
+#include "format/formats.h"
 #include "model/replaced_weights.h"
 #include "package/whole_head_fixture.h"
 #include "survey/survey.h"

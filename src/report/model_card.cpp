@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "format/formats.h"
 #include "quern/version.h"
 #include "report/headline.h"
 

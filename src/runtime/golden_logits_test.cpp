@@ -3,6 +3,7 @@
 
 #include <ostream>
 
+#include "format/formats.h"
 #include "runtime/golden_model_fixture.h"
 #include "tests/shared_folder.h"
 

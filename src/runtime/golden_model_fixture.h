@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "codec/codec.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "model/model_spec.h"
 #include "model/replaced_weights.h"

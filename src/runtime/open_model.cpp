@@ -3,7 +3,8 @@
 
 #include <set>
 
-#include "format/hub_cache.h"
+#include "checkpoint/hub_cache.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 
 namespace quern {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "format/checkpoint.h"
+#include "checkpoint/checkpoint.h"
 #include "model/model_spec.h"
 #include "model/weights.h"
 #include "runtime/block_walk.h"

@@ -8,7 +8,8 @@
 
 #include "base/fail.h"
 #include "base/random.h"
-#include "format/edited_copy_fixture.h"
+#include "checkpoint/edited_copy_fixture.h"
+#include "format/formats.h"
 #include "runtime/golden_model_fixture.h"
 
 namespace quern {

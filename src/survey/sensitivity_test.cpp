@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "compress/tiny_package_fixture.h"
+#include "format/formats.h"
 #include "model/replaced_weights.h"
 #include "package/whole_head_fixture.h"
 #include "runtime/head.h"

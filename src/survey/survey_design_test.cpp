@@ -5,6 +5,7 @@
 #include <set>
 
 #include "compress/tiny_package_fixture.h"
+#include "format/formats.h"
 #include "package/package.h"
 
 namespace quern {

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/sha256.h"
 #include "base/thread_pool.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "optim/hessian_factor.h"
 #include "optim/optimizer.h"

@@ -17,7 +17,7 @@
 #include "base/fail.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"
-#include "format/plane_types.h"
+#include "packed/plane_types.h"
 
 namespace quern {
 namespace {

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "compress/tiny_package_fixture.h"
 #include "forecast/forecast.h"
+#include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "optim/feedback.h"
 #include "optim/hessian_fixture.h"

@@ -1,0 +1,92 @@
+// The opened checkpoint: a sorted tensor table and one handle a weight file.
+#include "checkpoint/checkpoint.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/fail.h"
+#include "base/file.h"
+
+namespace quern {
+
+void read_part(const File& file, const TensorPart& part, std::uint64_t offset, std::span<std::byte> out) {
+  if (part.decoder) {
+    part.decoder->read(file, offset, out);
+  } else {
+    file.read(part.offset + offset, out);
+  }
+}
+
+struct Checkpoint::Handles {
+  std::vector<std::optional<File>> files;  // parallel to Contents::files; only weight files are held open
+};
+
+namespace {
+
+bool by_name(const TensorEntry& a, const TensorEntry& b) { return a.name < b.name; }
+
+void check_part(const Checkpoint::Contents& contents, const TensorEntry& entry, const TensorPart& part) {
+  ensure(part.file < contents.files.size(), "tensor {}: file {} of {}", entry.name, part.file, contents.files.size());
+  if (part.decoder) return;  // made from tensors that were checked
+  const SourceFile& file = contents.files[part.file];
+  ensure(part.offset <= file.bytes && part.bytes <= file.bytes - part.offset,
+         "tensor {}: {} bytes at {} of {} ({} bytes)", entry.name, part.bytes, part.offset, file.path.string(),
+         file.bytes);
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(Contents contents) : contents_(std::move(contents)), handles_(std::make_unique<Handles>()) {
+  for (const SourceFile& source : contents_.files) {
+    std::optional<File>& handle = handles_->files.emplace_back();
+    if (source.role != SourceFile::Role::kWeights) continue;
+    handle.emplace(source.path);
+    if (handle->size() != source.bytes) {
+      fail(ErrorCode::kInput, "{} changed from {} to {} bytes while it was being opened", source.path.string(),
+           source.bytes, handle->size());
+    }
+  }
+  std::sort(contents_.tensors.begin(), contents_.tensors.end(), by_name);
+  for (std::size_t i = 0; i < contents_.tensors.size(); ++i) {
+    const TensorEntry& entry = contents_.tensors[i];
+    if (i > 0 && contents_.tensors[i - 1].name == entry.name) {
+      fail(ErrorCode::kInput, "{} holds two tensors named \"{}\"", contents_.path.string(), entry.name);
+    }
+    for (const TensorPart& part : entry.parts) check_part(contents_, entry, part);
+  }
+}
+
+Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
+Checkpoint::~Checkpoint() = default;
+
+const TensorEntry* Checkpoint::find(std::string_view name) const {
+  const auto at =
+      std::lower_bound(contents_.tensors.begin(), contents_.tensors.end(), name,
+                       [](const TensorEntry& entry, std::string_view wanted) { return entry.name < wanted; });
+  return at != contents_.tensors.end() && at->name == name ? &*at : nullptr;
+}
+
+const TensorEntry& Checkpoint::at(std::string_view name) const {
+  if (const TensorEntry* entry = find(name)) return *entry;
+  fail(ErrorCode::kInput, "{} has no tensor \"{}\" among its {}", contents_.path.string(), name,
+       contents_.tensors.size());
+}
+
+void Checkpoint::read(const TensorEntry& entry, std::size_t part, std::uint64_t offset,
+                      std::span<std::byte> out) const {
+  ensure(part < entry.parts.size(), "tensor {} has {} parts, part {} was asked for", entry.name, entry.parts.size(),
+         part);
+  const TensorPart& where = entry.parts[part];
+  ensure(offset <= where.bytes && out.size() <= where.bytes - offset, "tensor {}: {} bytes at {} of a part of {}",
+         entry.name, out.size(), offset, where.bytes);
+  const std::optional<File>& file = handles_->files.at(where.file);
+  ensure(file.has_value(), "tensor {} does not lie in a weight file", entry.name);
+  try {
+    read_part(*file, where, offset, out);
+  } catch (Error& error) {
+    throw error.add_context(fmt::format("while reading {}, tensor {}", file->path().string(), entry.name));
+  }
+}
+
+}  // namespace quern

@@ -1,0 +1,141 @@
+// File names as transformers writes them.
+#include "checkpoint/hf_folder.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/python_json.h"
+#include "checkpoint/shard_index.h"
+
+namespace quern {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kConfig = "config.json";
+
+struct Companion {
+  const char* name;
+  SourceFile::Role role;
+};
+constexpr Companion kCompanions[] = {
+    {kConfig, SourceFile::Role::kConfig},
+    {"generation_config.json", SourceFile::Role::kConfig},
+    {"tokenizer.model", SourceFile::Role::kTokenizer},
+    {"tokenizer.json", SourceFile::Role::kTokenizer},
+    {"tokenizer_config.json", SourceFile::Role::kTokenizer},
+    {"special_tokens_map.json", SourceFile::Role::kTokenizer},
+    {"added_tokens.json", SourceFile::Role::kTokenizer},
+    {"vocab.json", SourceFile::Role::kTokenizer},
+    {"merges.txt", SourceFile::Role::kTokenizer},
+    {"chat_template.jinja", SourceFile::Role::kTokenizer},
+};
+
+std::vector<fs::path> files_ending(const fs::path& folder, std::string_view suffix) {
+  std::vector<fs::path> found;
+  std::error_code ec;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ec))
+    if (entry.path().filename().string().ends_with(suffix)) found.push_back(entry.path());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+// The one that decides when several lie there: transformers' own name, or the only one.
+fs::path main_file(const fs::path& folder, const char* preferred, const char* suffix) {
+  if (fs::exists(folder / preferred)) return folder / preferred;
+  if (!suffix) return {};
+  const std::vector<fs::path> found = files_ending(folder, suffix);
+  return found.size() == 1 ? found[0] : fs::path();
+}
+
+HfFiles read_index(const fs::path& index) {
+  return with_context(fmt::format("while reading {}", index.string()), [&] {
+    HfFiles files{{}, index, parse_json(read_text(index)).at("weight_map")};
+    std::set<std::string> names;
+    for (const Json::Member& member : files.weight_map.as_object()) names.insert(member.second.as_string());
+    for (const std::string& name : names) {
+      if (name.empty() || fs::path(name).filename() != name || name == "..") {
+        fail(ErrorCode::kInput, "weight_map names \"{}\", which is not a file of this folder", name);
+      }
+      files.weights.push_back(index.parent_path() / name);
+      if (!fs::exists(files.weights.back()))
+        fail(ErrorCode::kInput, "shard {} is missing", files.weights.back().string());
+    }
+    return files;
+  });
+}
+
+// "model-00002-of-00005" -> 5; 0 when the name is not that of a shard.
+unsigned shard_count(const std::string& stem) {
+  const std::size_t of = stem.rfind("-of-");
+  if (of == std::string::npos || stem.size() - of != 9) return 0;
+  unsigned count = 0;
+  for (const char digit : stem.substr(of + 4)) {
+    if (digit < '0' || digit > '9') return 0;
+    count = count * 10 + static_cast<unsigned>(digit - '0');
+  }
+  return count;
+}
+
+}  // namespace
+
+const HfNames kSafetensorsNames = {"model.safetensors", "model.safetensors.index.json", ".safetensors",
+                                   ".safetensors.index.json"};
+const HfNames kPytorchNames = {"pytorch_model.bin", "pytorch_model.bin.index.json", nullptr, nullptr};
+
+bool holds_hf_weights(const fs::path& folder, const HfNames& names) {
+  return !main_file(folder, names.weights, names.suffix).empty() ||
+         !main_file(folder, names.index, names.index_suffix).empty();
+}
+
+HfFiles find_hf_weights(const fs::path& folder, const HfNames& names) {
+  if (fs::exists(folder / names.weights)) return {{folder / names.weights}, {}, {}};
+  if (const fs::path index = main_file(folder, names.index, names.index_suffix); !index.empty())
+    return read_index(index);
+  if (const fs::path only = main_file(folder, names.weights, names.suffix); !only.empty()) return {{only}, {}, {}};
+  fail(ErrorCode::kInput, "{} holds neither {} nor {}{}", folder.string(), names.weights, names.index,
+       names.suffix ? fmt::format(" nor exactly one {} file", names.suffix) : "");
+}
+
+bool is_word_list_name(std::string_view name) {
+  return name.starts_with("tokenizer_") && name.ends_with(".json") && name != "tokenizer_config.json";
+}
+
+const SourceFile* find_tokenizer_file(const Checkpoint& checkpoint, std::string_view name) {
+  for (const SourceFile& file : checkpoint.files())
+    if (file.role == SourceFile::Role::kTokenizer && file.path.filename() == name) return &file;
+  return nullptr;
+}
+
+void check_no_shard(const fs::path& path) {
+  if (const unsigned count = shard_count(path.stem().string()); count > 1)
+    fail(ErrorCode::kInput, "{} is one of {} shards; open their folder instead", path.string(), count);
+}
+
+void add_hf_index(const HfFiles& files, Checkpoint::Contents& contents) {
+  for (std::string& note : check_index(files.index, files.weight_map, files.weights, contents.tensors))
+    contents.notes.push_back(std::move(note));
+  contents.files.push_back({files.index, fs::file_size(files.index), SourceFile::Role::kConfig});
+}
+
+void add_hf_companions(const fs::path& folder, Checkpoint::Contents& contents) {
+  for (const Companion& companion : kCompanions) {
+    std::error_code ec;
+    const fs::path path = folder / companion.name;
+    if (!fs::is_regular_file(path, ec)) continue;
+    contents.files.push_back({path, fs::file_size(path), companion.role});
+    if (companion.name != std::string_view(kConfig)) continue;
+    contents.config = with_context(fmt::format("while reading {}", path.string()), [&] {
+      Json config = parse_python_json(read_text(path));
+      if (!config.is_object()) fail(ErrorCode::kInput, "a configuration is a JSON object");
+      return config;
+    });
+  }
+  for (const fs::path& path : files_ending(folder, ".json"))
+    if (is_word_list_name(path.filename().string()))
+      contents.files.push_back({path, fs::file_size(path), SourceFile::Role::kTokenizer});
+}
+
+}  // namespace quern

@@ -1,0 +1,194 @@
+// The safetensors header (https://github.com/huggingface/safetensors, "Format").
+//
+//   offset  bytes  what
+//   0       8      N, length of the header, little-endian
+//   8       N      JSON object: name -> {"dtype", "shape", "data_offsets": [begin, end]}; "__metadata__": string ->
+//   string 8 + N   rest   data; offsets count from here, are contiguous from 0, and the last end is the end of the file
+#include "packed/safetensors_header.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/fail.h"
+#include "base/json.h"
+
+namespace quern {
+namespace {
+
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation
+constexpr std::uint64_t kHeaderUnit = 8;
+
+constexpr SafetensorsType kTypes[] = {
+    {"BOOL", "bool", 8},
+    {"F4", "f4", 4},
+    {"F6_E2M3", "f6_e2m3", 6},
+    {"F6_E3M2", "f6_e3m2", 6},
+    {"U8", "u8", 8},
+    {"I8", "i8", 8},
+    {"F8_E5M2", "f8_e5m2", 8},
+    {"F8_E4M3", "f8_e4m3", 8},
+    {"F8_E8M0", "f8_e8m0", 8},
+    {"I16", "i16", 16},
+    {"F8_E4M3FNUZ", "f8_e4m3fnuz", 8},
+    {"F8_E5M2FNUZ", "f8_e5m2fnuz", 8},
+    {"U16", "u16", 16},
+    {"F16", "f16", 16},
+    {"BF16", "bf16", 16},
+    {"I32", "i32", 32},
+    {"U32", "u32", 32},
+    {"F32", "f32", 32},
+    {"C64", "c64", 64},
+    {"F64", "f64", 64},
+    {"I64", "i64", 64},
+    {"U64", "u64", 64},
+};
+
+Shape shape_of(const Json& value) {
+  Shape shape;
+  for (const Json& extent : value.as_array()) shape.push_back(extent.as_uint64());
+  return shape;
+}
+
+// Offsets still count from the start of the data here.
+SafetensorsTensor tensor_of(const std::string& name, const Json& value) {
+  SafetensorsTensor tensor{name, nullptr, shape_of(value.at("shape")), 0, 0};
+  const std::string& dtype = value.at("dtype").as_string();
+  tensor.type = find_safetensors_type(dtype);
+  if (!tensor.type) fail(ErrorCode::kInput, "dtype \"{}\" is not one of the specification", dtype);
+  const Json::Array& offsets = value.at("data_offsets").as_array();
+  if (offsets.size() != 2) fail(ErrorCode::kInput, "data_offsets has {} items, not 2", offsets.size());
+  const std::uint64_t begin = offsets[0].as_uint64(), end = offsets[1].as_uint64();
+  if (begin > end) fail(ErrorCode::kInput, "data_offsets begin at {} and end at {}", begin, end);
+  const std::uint64_t bytes = safetensors_bytes(*tensor.type, tensor.shape);
+  if (bytes != end - begin) {
+    fail(ErrorCode::kInput, "{} of shape {} takes {} bytes, but data_offsets span {}", dtype, to_string(tensor.shape),
+         bytes, end - begin);
+  }
+  tensor.offset = begin;
+  tensor.bytes = bytes;
+  return tensor;
+}
+
+Metadata metadata_of(const Json& value) {
+  std::vector<Metadata::Pair> pairs;
+  for (const Json::Member& member : value.as_object())
+    with_context(fmt::format("key \"{}\"", member.first),
+                 [&] { pairs.emplace_back(member.first, member.second.as_string()); });
+  return Metadata(std::move(pairs));
+}
+
+struct HeaderText {
+  std::string json;
+  std::uint64_t data_start = 0;  // in the file
+};
+
+HeaderText read_header_text(const File& file) {
+  std::byte length_bytes[8];
+  if (file.size() < sizeof length_bytes)
+    fail(ErrorCode::kInput, "{} bytes are too few for a safetensors file", file.size());
+  file.read(0, length_bytes);
+  const auto length = load<std::uint64_t>(length_bytes);
+  if (length > file.size() - sizeof length_bytes) {
+    fail(ErrorCode::kInput, "the header announces {} bytes, but the file has {}; it is cut short or not safetensors",
+         length, file.size());
+  }
+  if (length > kMaxHeaderBytes) {
+    fail(ErrorCode::kInput, "the header announces {} bytes, more than the {} that are allowed", length,
+         kMaxHeaderBytes);
+  }
+  std::string text(length, '\0');
+  file.read(sizeof length_bytes, std::as_writable_bytes(std::span(text)));
+  if (!text.starts_with('{')) fail(ErrorCode::kInput, "the header does not begin with '{{'");
+  return {std::move(text), sizeof length_bytes + length};
+}
+
+void check_contiguous(std::vector<SafetensorsTensor>& tensors, std::uint64_t data_bytes) {
+  std::sort(tensors.begin(), tensors.end(), [](const SafetensorsTensor& a, const SafetensorsTensor& b) {
+    return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
+  });
+  std::uint64_t end = 0;
+  for (const SafetensorsTensor& tensor : tensors) {
+    if (tensor.offset != end) {
+      fail(ErrorCode::kInput, "tensor \"{}\" begins at byte {} of the data, but the one before it ends at {}: {}",
+           tensor.name, tensor.offset, end, tensor.offset < end ? "they overlap" : "there is a hole");
+    }
+    end += tensor.bytes;  // cannot overflow: offset + bytes is an end that was read as 64 bits
+    if (end > data_bytes) {
+      fail(ErrorCode::kInput, "tensor \"{}\" ends at byte {} of the data, but the file has {}; it is cut short",
+           tensor.name, end, data_bytes);
+    }
+  }
+  if (end != data_bytes)
+    fail(ErrorCode::kInput, "the tensors end at byte {} of the data, but the file has {}", end, data_bytes);
+}
+
+}  // namespace
+
+const SafetensorsType* find_safetensors_type(std::string_view dtype) {
+  const auto at =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& type) { return dtype == type.dtype; });
+  return at == std::end(kTypes) ? nullptr : at;
+}
+
+const SafetensorsType* find_safetensors_encoding(std::string_view encoding) {
+  const auto at =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& type) { return encoding == type.encoding; });
+  return at == std::end(kTypes) ? nullptr : at;
+}
+
+std::uint64_t safetensors_bytes(const SafetensorsType& type, const Shape& shape) {
+  const auto bits = checked_mul(element_count(shape), type.bits);
+  if (!bits)
+    fail(ErrorCode::kInput, "{} of shape {} has more bits than 64 bits can count", type.dtype, to_string(shape));
+  if (*bits % 8)
+    fail(ErrorCode::kInput, "{} of shape {} takes {} bits, not whole bytes", type.dtype, to_string(shape), *bits);
+  return *bits / 8;
+}
+
+SafetensorsHeader read_safetensors_header(const File& file) {
+  return with_context(fmt::format("while reading {}", file.path().string()), [&] {
+    SafetensorsHeader header;
+    const HeaderText text = read_header_text(file);
+    const Json json = parse_json(text.json);
+    for (const Json::Member& member : json.as_object()) {
+      if (member.first == "__metadata__") {
+        with_context("__metadata__", [&] { header.metadata = metadata_of(member.second); });
+      } else {
+        with_context(fmt::format("tensor \"{}\"", member.first),
+                     [&] { header.tensors.push_back(tensor_of(member.first, member.second)); });
+      }
+    }
+    check_contiguous(header.tensors, file.size() - text.data_start);
+    for (SafetensorsTensor& tensor : header.tensors) tensor.offset += text.data_start;
+    return header;
+  });
+}
+
+std::string lay_out_safetensors(std::vector<SafetensorsTensor>& tensors) {
+  std::vector<SafetensorsTensor*> order;
+  for (SafetensorsTensor& tensor : tensors) order.push_back(&tensor);
+  std::sort(order.begin(), order.end(), [](const SafetensorsTensor* a, const SafetensorsTensor* b) {
+    return a->type->bits != b->type->bits ? a->type->bits > b->type->bits : a->name < b->name;
+  });
+  // "pt" because transformers refuses a file whose format it does not know.
+  Json json = Json::object({{"__metadata__", Json::object({{"format", "pt"}})}});
+  std::uint64_t end = 0;
+  for (SafetensorsTensor* tensor : order) {
+    tensor->offset = end;
+    tensor->bytes = safetensors_bytes(*tensor->type, tensor->shape);
+    end += tensor->bytes;
+    Json::Array shape(tensor->shape.begin(), tensor->shape.end());
+    json.as_object().emplace_back(tensor->name, Json::object({{"dtype", tensor->type->dtype},
+                                                              {"shape", std::move(shape)},
+                                                              {"data_offsets", Json::array({tensor->offset, end})}}));
+  }
+  std::string text = dump_json(json);
+  text.resize(round_up(text.size(), kHeaderUnit), ' ');
+  std::string header(sizeof(std::uint64_t), '\0');
+  store<std::uint64_t>(header.data(), text.size());
+  header += text;
+  for (SafetensorsTensor& tensor : tensors) tensor.offset += header.size();
+  return header;
+}
+
+}  // namespace quern

@@ -1,0 +1,222 @@
+// Key names and defaults are llama.cpp's (src/llama-vocab.cpp): "llama" is sentencepiece BPE, "t5" sentencepiece
+// Unigram, "gpt2" byte-level BPE. A "gpt2" vocabulary has merges and the name of a pre-tokenizer in place of scores.
+#include "vocabulary/vocabulary_gguf.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "base/fail.h"
+#include "text/piece_table.h"
+#include "text/pre_tokenizers.h"
+
+namespace quern {
+namespace {
+
+constexpr const char* kModel = "tokenizer.ggml.model";
+constexpr const char* kPre = "tokenizer.ggml.pre";
+constexpr const char* kTokens = "tokenizer.ggml.tokens";
+constexpr const char* kScores = "tokenizer.ggml.scores";
+constexpr const char* kMerges = "tokenizer.ggml.merges";
+constexpr const char* kTypes = "tokenizer.ggml.token_type";
+constexpr const char* kAddBos = "tokenizer.ggml.add_bos_token";
+constexpr const char* kAddEos = "tokenizer.ggml.add_eos_token";
+constexpr const char* kAddSpacePrefix = "tokenizer.ggml.add_space_prefix";
+constexpr const char* kRemoveExtraWhitespaces = "tokenizer.ggml.remove_extra_whitespaces";
+constexpr const char* kCharsmap = "tokenizer.ggml.precompiled_charsmap";
+
+using PieceType = Vocabulary::PieceType;
+
+struct ModelRow {
+  const char* name;
+  Vocabulary::Model model;
+  std::int32_t bos, eos, unknown, pad;  // ids where the pairs are absent; -1: none
+  bool add_bos, add_eos, add_space_prefix;
+};
+constexpr ModelRow kModels[] = {
+    {"llama", Vocabulary::Model::kBpe, 1, 2, 0, -1, true, false, true},
+    {"t5", Vocabulary::Model::kUnigram, -1, 1, 2, 0, false, true, false},
+    {"gpt2", Vocabulary::Model::kByteBpe, -1, -1, -1, -1, false, false, false},
+};
+
+struct IdRow {
+  const char* key;
+  std::int32_t Vocabulary::* id;
+  std::int32_t ModelRow::* standard;
+  PieceType type;  // a default id counts only when its piece is of this type
+  // An id outside the vocabulary. Padding is no part of a text, and some converters write -1 for none.
+  enum class Outside { kRefused, kNone } outside = Outside::kRefused;
+};
+constexpr IdRow kIds[] = {
+    {"tokenizer.ggml.bos_token_id", &Vocabulary::bos, &ModelRow::bos, PieceType::kControl},
+    {"tokenizer.ggml.eos_token_id", &Vocabulary::eos, &ModelRow::eos, PieceType::kControl},
+    {"tokenizer.ggml.unknown_token_id", &Vocabulary::unknown, &ModelRow::unknown, PieceType::kUnknown},
+    {"tokenizer.ggml.padding_token_id", &Vocabulary::pad, &ModelRow::pad, PieceType::kControl, IdRow::Outside::kNone},
+};
+
+template <typename T>
+const std::vector<T>& required_array(const Metadata& metadata, const char* key, std::size_t size) {
+  const std::vector<T>* items = metadata.array<T>(key);
+  if (!items) fail(ErrorCode::kInput, "metadata key \"{}\" is missing", key);
+  if (items->size() != size)
+    fail(ErrorCode::kInput, "metadata key \"{}\" has {} items for {} tokens", key, items->size(), size);
+  return *items;
+}
+
+PieceType piece_type(std::int32_t number, std::size_t token) {
+  if (number < 1 || number > 6) fail(ErrorCode::kInput, "\"{}\" of token {} is {}, not 1 to 6", kTypes, token, number);
+  return static_cast<PieceType>(number);
+}
+
+std::int32_t id_of(const Metadata& metadata, const IdRow& row, const ModelRow& model, const Vocabulary& vocabulary) {
+  const auto count = static_cast<std::int64_t>(vocabulary.pieces.size());
+  if (const auto id = metadata.integer(row.key)) {
+    if (*id >= 0 && *id < count) return static_cast<std::int32_t>(*id);
+    if (row.outside == IdRow::Outside::kNone) return -1;
+    fail(ErrorCode::kInput, "metadata key \"{}\" is {}, but there are {} tokens", row.key, *id, count);
+  }
+  const std::int32_t standard = model.*row.standard;
+  const bool fits =
+      standard >= 0 && standard < count && vocabulary.pieces[static_cast<std::size_t>(standard)].type == row.type;
+  return fits ? standard : -1;
+}
+
+std::string charsmap_of(const Metadata& metadata) {
+  const MetaValue* value = metadata.find(kCharsmap);
+  const auto* array = value ? std::get_if<MetaArray>(value) : nullptr;
+  if (array && std::holds_alternative<std::vector<std::int8_t>>(array->items)) {  // some converters wrote signed bytes
+    const auto& bytes = std::get<std::vector<std::int8_t>>(array->items);
+    return std::string(bytes.begin(), bytes.end());
+  }
+  const auto* bytes = metadata.array<std::uint8_t>(kCharsmap);
+  return bytes ? std::string(bytes->begin(), bytes->end()) : std::string();
+}
+
+// The pairs that only sentencepiece vocabularies have.
+void add_sentencepiece_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
+  if (!vocabulary.escape_whitespaces) {
+    fail(ErrorCode::kInput, "the tokenizer does not escape white space, which GGUF cannot express");
+  }
+  std::vector<float> scores;
+  for (const Vocabulary::Piece& piece : vocabulary.pieces) scores.push_back(piece.score);
+  metadata.set(kPre, std::string("default"));
+  metadata.set(kScores, MetaArray{std::move(scores)});
+  metadata.set(kAddSpacePrefix, vocabulary.add_space_prefix);
+  metadata.set(kRemoveExtraWhitespaces, vocabulary.remove_extra_whitespaces);
+  if (const std::string& map = vocabulary.precompiled_charsmap; !map.empty()) {
+    metadata.set(kCharsmap, MetaArray{std::vector<std::uint8_t>(map.begin(), map.end())});
+  }
+}
+
+void add_byte_bpe_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
+  const PreTokenizer* pre = pre_tokenizer_of(vocabulary);
+  if (!pre) {
+    fail(ErrorCode::kInput,
+         "GGUF has no name for a tokenizer that splits text by {} pattern(s) \"{}\"{}, as far as Quern knows",
+         vocabulary.split_patterns.size(), fmt::join(vocabulary.split_patterns, "\", \""),
+         vocabulary.ignore_merges ? " and ignores merges" : "");
+  }
+  if (vocabulary.add_space_prefix)
+    fail(ErrorCode::kInput, "the tokenizer puts a space before a text, which GGUF cannot express for byte-level BPE");
+  std::vector<std::string> merges;
+  for (const auto& [left, right] : vocabulary.merges) {
+    const std::string& a = vocabulary.pieces[static_cast<std::size_t>(left)].text;
+    merges.push_back(a + " " + vocabulary.pieces[static_cast<std::size_t>(right)].text);
+  }
+  metadata.set(kPre, std::string(pre->name));
+  metadata.set(kMerges, MetaArray{std::move(merges)});
+}
+
+void read_sentencepiece_pairs(const Metadata& metadata, const ModelRow& model, Vocabulary& vocabulary) {
+  const auto& scores = required_array<float>(metadata, kScores, vocabulary.pieces.size());
+  for (std::size_t i = 0; i < scores.size(); ++i) vocabulary.pieces[i].score = scores[i];
+  vocabulary.add_space_prefix = metadata.boolean(kAddSpacePrefix).value_or(model.add_space_prefix);
+  vocabulary.remove_extra_whitespaces = metadata.boolean(kRemoveExtraWhitespaces).value_or(false);
+  vocabulary.precompiled_charsmap = charsmap_of(metadata);
+}
+
+void read_byte_bpe_pairs(const Metadata& metadata, Vocabulary& vocabulary) {
+  const std::string name = metadata.text(kPre).value_or("");
+  const PreTokenizer* pre = find_pre_tokenizer(name);
+  if (!pre) {
+    std::vector<std::string> known;
+    for (const PreTokenizer& row : pre_tokenizers()) known.emplace_back(row.name);
+    fail(ErrorCode::kInput, "\"{}\" is \"{}\"; the pre-tokenizers {} are supported", kPre, name,
+         fmt::join(known, ", "));
+  }
+  vocabulary.split_patterns = pre->split_patterns();
+  vocabulary.nfc = pre->nfc;
+  vocabulary.ignore_merges = pre->ignore_merges;
+  vocabulary.escape_whitespaces = vocabulary.add_space_prefix = false;
+  vocabulary.add_bos = metadata.boolean(kAddBos).value_or(pre->add_bos);
+  const auto* merges = metadata.array<std::string>(kMerges);
+  if (!merges) fail(ErrorCode::kInput, "metadata key \"{}\" is missing", kMerges);
+  vocabulary.merges = with_context(fmt::format("metadata key \"{}\"", kMerges),
+                                   [&] { return merges_of_lines(*merges, vocabulary.pieces); });
+}
+
+}  // namespace
+
+void add_vocabulary(Metadata& metadata, const Vocabulary& vocabulary) {
+  const auto model = std::find_if(std::begin(kModels), std::end(kModels),
+                                  [&](const ModelRow& row) { return row.model == vocabulary.model; });
+  ensure(model != std::end(kModels), "a vocabulary of an unknown model");
+  for (const char* key : {kScores, kMerges, kCharsmap, kAddSpacePrefix, kRemoveExtraWhitespaces}) metadata.erase(key);
+  std::vector<std::string> tokens;
+  std::vector<std::int32_t> types;
+  for (const Vocabulary::Piece& piece : vocabulary.pieces) {
+    tokens.push_back(piece.text);
+    types.push_back(static_cast<std::int32_t>(piece.type));
+  }
+  metadata.set(kModel, std::string(model->name));
+  metadata.set(kTokens, MetaArray{std::move(tokens)});
+  metadata.set(kTypes, MetaArray{std::move(types)});
+  for (const IdRow& row : kIds) {
+    metadata.erase(row.key);
+    if (const std::int32_t id = vocabulary.*row.id; id >= 0) metadata.set(row.key, static_cast<std::uint32_t>(id));
+  }
+  metadata.set(kAddBos, vocabulary.add_bos);
+  metadata.set(kAddEos, vocabulary.add_eos);
+  if (vocabulary.model == Vocabulary::Model::kByteBpe) {
+    add_byte_bpe_pairs(metadata, vocabulary);
+  } else {
+    add_sentencepiece_pairs(metadata, vocabulary);
+  }
+}
+
+Vocabulary vocabulary_of(const Metadata& metadata) {
+  const auto name = metadata.text(kModel);
+  if (!name) fail(ErrorCode::kInput, "the file has no vocabulary: metadata key \"{}\" is missing", kModel);
+  const auto model =
+      std::find_if(std::begin(kModels), std::end(kModels), [&](const ModelRow& row) { return *name == row.name; });
+  if (model == std::end(kModels)) {
+    fail(ErrorCode::kInput,
+         "\"{}\" is \"{}\"; the tokenizers \"llama\" (sentencepiece BPE), \"t5\" (Unigram) and \"gpt2\" (byte-level "
+         "BPE) "
+         "are supported",
+         kModel, *name);
+  }
+  Vocabulary vocabulary;
+  vocabulary.model = model->model;
+  const auto* tokens = metadata.array<std::string>(kTokens);
+  if (!tokens || tokens->empty()) fail(ErrorCode::kInput, "metadata key \"{}\" is missing or empty", kTokens);
+  if (tokens->size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
+    fail(ErrorCode::kInput, "{} tokens are more than 32-bit ids can count", tokens->size());
+  }
+  const auto& types = required_array<std::int32_t>(metadata, kTypes, tokens->size());
+  for (std::size_t i = 0; i < tokens->size(); ++i)
+    vocabulary.pieces.push_back({(*tokens)[i], 0, piece_type(types[i], i)});
+  for (const IdRow& row : kIds) vocabulary.*row.id = id_of(metadata, row, *model, vocabulary);
+  vocabulary.add_bos = metadata.boolean(kAddBos).value_or(model->add_bos);
+  vocabulary.add_eos = metadata.boolean(kAddEos).value_or(model->add_eos);
+  if (vocabulary.model == Vocabulary::Model::kByteBpe) {
+    read_byte_bpe_pairs(metadata, vocabulary);
+  } else {
+    read_sentencepiece_pairs(metadata, *model, vocabulary);
+  }
+  return vocabulary;
+}
+
+}  // namespace quern

@@ -1,27 +1,23 @@
-// A slice is turned over once, so that a panel of X^T X is a product of the form that models have: y = x W^T, with W
-// the panel's columns and x the rows above and at the diagonal.
+// A slice is rounded once, panel by panel of its columns; tiles of X^T X are products of two panels.
 #include "calib/hessian_sums.h"
 
 #include <algorithm>
-#include <array>
-#include <optional>
 
 #include "base/fail.h"
+#include "kernel/column_product.h"
 
 namespace quern {
 namespace {
 
-// Columns of a panel and rows of a product. Of 2048 columns 62% of the square is computed, of 5632 55%; with half as
-// wide panels each product would be too small to hide the rounding of its factors and the adding of its result.
+// Columns of a panel. Of 2048 columns 62% of the square is computed, of 5632 55%; narrower panels would be multiplied
+// by products too small for their speed.
 constexpr std::size_t kTile = 512;
-// Rows of a slice are padded with zeros to an odd multiple: oneDNN compiles a product for each number of rows and wants
-// whole vectors, and lines that lie powers of two apart displace one another from the caches. Zeros add nothing.
+// Rows of a slice are padded with zeros to a multiple: oneDNN compiles a product for each number of rows. Zeros add
+// nothing.
 constexpr std::uint64_t kRowStep = 64;
-constexpr std::size_t kTurn = 16;  // a cache line of floats
+constexpr std::size_t kRowsPerTask = 64;
 
-std::uint64_t padded_rows(std::uint64_t rows) {
-  return (rows + kRowStep - 1) / kRowStep / 2 * (2 * kRowStep) + kRowStep;
-}
+std::uint64_t padded_rows(std::uint64_t rows) { return (rows + kRowStep - 1) / kRowStep * kRowStep; }
 
 // The rows of several matrices as one.
 class JoinedRows {
@@ -36,32 +32,6 @@ class JoinedRows {
  private:
   std::vector<const float*> rows_;
 };
-
-// out[c][t] = rows[first + t][c] for columns begin .. end - 1, a line of `out` at a time.
-void turn(const JoinedRows& rows, std::size_t first, std::size_t count, std::size_t begin, std::size_t end,
-          Matrix& out) {
-  std::array<std::array<float, kTurn>, kTurn> square;
-  for (std::size_t t0 = 0; t0 < count; t0 += kTurn)
-    for (std::size_t c0 = begin; c0 < end; c0 += kTurn) {
-      const std::size_t height = std::min(kTurn, count - t0), width = std::min(kTurn, end - c0);
-      for (std::size_t t = 0; t < height; ++t)
-        for (std::size_t c = 0; c < width; ++c) square[c][t] = rows[first + t0 + t][c0 + c];
-      for (std::size_t c = 0; c < width; ++c)
-        std::copy_n(square[c].begin(), height, out.row(c0 + c).begin() + static_cast<std::ptrdiff_t>(t0));
-    }
-}
-
-// Rows first .. first + count - 1 as columns, zeros behind them.
-Matrix turned(const JoinedRows& rows, std::size_t first, std::size_t count, std::size_t columns, ThreadPool& pool) {
-  Matrix out(columns, padded_rows(count));
-  parallel_for(pool, columns, 8 * kTurn,
-               [&](std::size_t begin, std::size_t end) { turn(rows, first, count, begin, end, out); });
-  return out;
-}
-
-MatrixView rows_of(const Matrix& matrix, std::size_t first, std::size_t count) {
-  return {matrix.row(first).data(), count, matrix.cols(), matrix.cols()};
-}
 
 }  // namespace
 
@@ -81,12 +51,12 @@ std::uint64_t HessianSum::bytes(std::uint64_t columns) {
   return elements * sizeof(double);
 }
 
-// The slice turned over and once more in the layout of the products; of each thread a factor rounded to 16 bits and a
-// result.
+// The slice, and of each thread a product.
 std::uint64_t HessianSum::working_bytes(std::uint64_t columns, std::uint64_t rows, unsigned threads) {
   const std::uint64_t depth = padded_rows(std::min<std::uint64_t>(rows, kRowsPerSlice));
-  const std::uint64_t of_thread = kTile * depth * sizeof(std::uint16_t) + kTile * kTile * sizeof(float);
-  return 2 * columns * depth * sizeof(float) + threads * of_thread;
+  // Beside its result a product takes copies of its factors at most.
+  const std::uint64_t of_thread = (2 * kTile * depth + kTile * kTile) * sizeof(float);
+  return columns * depth * sizeof(float) + threads * of_thread;
 }
 
 void HessianSum::add(std::span<const Matrix> pieces, Precision precision, ThreadPool& pool) {
@@ -96,29 +66,30 @@ void HessianSum::add(std::span<const Matrix> pieces, Precision precision, Thread
   const JoinedRows rows(pieces);
   for (std::size_t first = 0; first < rows.size(); first += kRowsPerSlice) {
     const std::size_t count = std::min(kRowsPerSlice, rows.size() - first);
-    add_slice(turned(rows, first, count, columns_, pool), precision, pool);
+    std::vector<ColumnPanel> slice;
+    for (const Panel& panel : panels_) slice.emplace_back(padded_rows(count), panel.width, precision);
+    parallel_for(pool, count, kRowsPerTask, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t t = begin; t < end; ++t)
+        for (std::size_t p = 0; p < slice.size(); ++p)
+          slice[p].set_row(t, {rows[first + t] + panels_[p].first, panels_[p].width});
+    });
+    add_slice(slice, pool);
     tokens_ += count;
   }
 }
 
-void HessianSum::add_slice(const Matrix& transposed, Precision precision, ThreadPool& pool) {
-  std::vector<std::optional<Linear>> factors(panels_.size());
-  pool.run(panels_.size(), [&](std::size_t p) {
-    factors[p].emplace(rows_of(transposed, panels_[p].first, panels_[p].width), precision);
-  });
+void HessianSum::add_slice(std::span<const ColumnPanel> slice, ThreadPool& pool) {
   struct Tile {
-    std::size_t panel, first, rows;
+    std::size_t above, panel;
   };
   std::vector<Tile> tiles;
   for (std::size_t p = 0; p < panels_.size(); ++p)
-    for (std::size_t first = 0; first <= panels_[p].first; first += kTile)
-      tiles.push_back({p, first, std::min(kTile, panels_[p].first + panels_[p].width - first)});
+    for (std::size_t above = 0; above <= p; ++above) tiles.push_back({above, p});
   pool.run(tiles.size(), [&](std::size_t t) {
-    const Tile& tile = tiles[t];
-    Panel& panel = panels_[tile.panel];
-    Matrix product(tile.rows, panel.width);
-    factors[tile.panel]->apply(rows_of(transposed, tile.first, tile.rows), product.view());
-    double* sums = panel.sums.data() + tile.first * panel.width;
+    const auto [above, p] = tiles[t];
+    Matrix product(panels_[above].width, panels_[p].width);
+    multiply_columns(slice[above], slice[p], product.view());
+    double* sums = panels_[p].sums.data() + panels_[above].first * panels_[p].width;
     const std::span<const float> values = product.flat();
     for (std::size_t i = 0; i < values.size(); ++i) sums[i] += values[i];
   });

@@ -9,6 +9,8 @@
 
 namespace quern {
 
+class ColumnPanel;
+
 // Rows are multiplied a slice at a time, X^T X by the products of src/kernel, which sum a slice in float; slices are
 // added in double, in the order in which they come. Rows that are not sliced alike give other last bits.
 inline constexpr std::size_t kRowsPerSlice = 4096;
@@ -36,7 +38,7 @@ class HessianSum {
     std::size_t first = 0, width = 0;
     std::vector<double> sums;
   };
-  void add_slice(const Matrix& transposed, Precision precision, ThreadPool& pool);
+  void add_slice(std::span<const ColumnPanel> slice, ThreadPool& pool);
 
   std::size_t columns_;
   std::uint64_t tokens_ = 0;

@@ -25,7 +25,10 @@ endif()
 
 set(QUERN_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
 if(QUERN_SANITIZE)
-  target_compile_options(quern_flags INTERFACE -fsanitize=${QUERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # Of the tests' own code only what the library sees matters: checks of undefined behaviour would make it take three
+  # times as long to compile (a typical file 24 s for 8 s).
+  target_compile_options(quern_flags INTERFACE -fsanitize=${QUERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
+    $<$<BOOL:$<TARGET_PROPERTY:QUERN_IS_TEST>>:-fno-sanitize=undefined>)
   target_link_options(quern_flags INTERFACE -fsanitize=${QUERN_SANITIZE})
 endif()
 

@@ -42,6 +42,7 @@ function(quern_discover_tests target)
   else()
     target_precompile_headers(${target} PRIVATE <gtest/gtest.h>)
   endif()
+  set_target_properties(${target} PROPERTIES QUERN_IS_TEST ON)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(${target} PRIVATE

@@ -24,7 +24,7 @@ class Layers(unittest.TestCase):
 
     def test_right_and_beside_are_not(self):
         self.assertIn("src/base/a.cpp:2: base must not", self.problems("src/base/a.cpp", "codec/b.h")[0])
-        self.assertIn("format must not", self.problems("src/format/a.cpp", "codec/codec.h")[0])
+        self.assertIn("checkpoint must not", self.problems("src/checkpoint/a.cpp", "codec/codec.h")[0])
         self.assertIn("public header must not", self.problems("include/quern/error.h", "base/fail.h")[0])
         fmt = "// x\n#include <fmt/core.h>\n#include <string>\n"
         self.assertEqual(check_layers.check_file("include/quern/error.h", fmt),

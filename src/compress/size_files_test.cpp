@@ -77,12 +77,12 @@ struct SizedModel {
 bool is_full(const SizedModel& sized, const SizedPlan& plan, std::uint64_t most) {
   const std::uint64_t left = most - plan.file_bytes;
   const std::vector<StoredTensor> tensors = stored_tensors(plan.plan);
-  const auto goes_with_others = [&](const JointOptions& joint, const JointChoice& choice) {
+  const auto goes_with_others = [&](const JointChoice& choice) {
     if (!sized.format.mixes) return true;
     std::vector<StoredTensor> changed = tensors;
-    for (std::size_t m = 0; m < joint.members.size(); ++m) {
-      const StepOptions& of_step = sized.options[joint.members[m]];
-      changed[of_step.step].encoding = of_step.options[choice.options[m]].codec->name;
+    for (const auto& [member, option] : choice.members) {
+      const StepOptions& of_step = sized.options[member];
+      changed[of_step.step].encoding = of_step.options[option].codec->name;
     }
     return std::ranges::any_of(sized.format.mixes(), [&](const PackedMix& mix) { return mix.admits_all(changed); });
   };
@@ -91,13 +91,14 @@ bool is_full(const SizedModel& sized, const SizedPlan& plan, std::uint64_t most)
   for (const JointOptions& joint : any_mix.front()) {
     std::uint64_t now = 0;
     double loss = 0;
-    for (const std::size_t m : joint.members) {
-      now += plan.plan.steps[sized.options[m].step].bytes;
-      loss += option_of(sized.options[m], plan.plan)->kld;
+    const std::vector<MemberChoice>& members = joint[0].members;
+    for (const MemberChoice& chosen : members) {
+      now += plan.plan.steps[sized.options[chosen.member].step].bytes;
+      loss += option_of(sized.options[chosen.member], plan.plan)->kld;
     }
-    const std::uint64_t room = now + left, beside = kEntryBytes * joint.members.size();
-    for (const JointChoice& choice : joint.choices)
-      if (choice.kld < loss && choice.bytes + beside <= room && goes_with_others(joint, choice)) return false;
+    const std::uint64_t room = now + left, beside = kEntryBytes * members.size();
+    for (const JointChoice& choice : joint)
+      if (choice.kld < loss && choice.bytes + beside <= room && goes_with_others(choice)) return false;
   }
   return true;
 }

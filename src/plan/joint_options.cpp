@@ -33,18 +33,18 @@ std::optional<JointChoice> choice_of(const Codec& codec, const Members& members,
     if (option == admitted[m].end()) return std::nullopt;
     choice.bytes += all[*option].bytes;
     choice.kld += all[*option].kld;
-    choice.options.push_back(*option);
+    choice.members.push_back({m, *option});
   }
   return choice;
 }
 
 JointOptions together(const Members& members, std::span<const StepOptions> options,
                       const std::vector<std::vector<std::size_t>>& admitted) {
-  JointOptions joint{members, {}};
+  JointOptions joint;
   const StepOptions& first = options[members[0]];
   for (const std::size_t o : admitted[members[0]])
     if (auto choice = choice_of(*first.options[o].codec, members, options, admitted))
-      joint.choices.push_back(std::move(*choice));
+      joint.push_back(std::move(*choice));
   return joint;
 }
 
@@ -53,7 +53,7 @@ std::vector<JointOptions> all_together(const std::vector<Members>& sets, std::sp
   std::vector<JointOptions> all;
   for (const Members& members : sets) {
     JointOptions joint = together(members, options, admitted);
-    if (!joint.choices.empty()) {
+    if (!joint.empty()) {
       all.push_back(std::move(joint));
     } else {
       for (const std::size_t m : members) all.push_back(together({m}, options, admitted));

@@ -37,22 +37,21 @@ std::vector<KnapsackItem> items_of(const std::vector<JointOptions>& joint) {
   std::vector<KnapsackItem> items;
   for (const JointOptions& options : joint) {
     KnapsackItem& item = items.emplace_back();
-    for (const JointChoice& choice : options.choices) item.push_back({choice.bytes, choice.kld});
+    for (const JointChoice& choice : options) item.push_back({choice.bytes, choice.kld});
   }
   return items;
 }
 
 // Of a step that has `own` options by itself.
 std::string reason_of(const JointOptions& joint, std::size_t own, double kld) {
+  const std::size_t members = joint[0].members.size();
   const std::string company =
-      joint.members.size() == 1
-          ? std::string()
-          : fmt::format(", the same for {} matrices that runtimes make one of", joint.members.size());
+      members == 1 ? std::string() : fmt::format(", the same for {} matrices that runtimes make one of", members);
   if (own == 1) return "nothing else holds its rows" + company;
-  if (joint.choices.size() == 1) return "the only number format that goes with those of the others" + company;
+  if (joint.size() == 1) return "the only number format that goes with those of the others" + company;
   return fmt::format(
       "of {} number formats the one that serves the size best{}: {:.2g} nats of the predicted divergence",
-      joint.choices.size(), company, kld);
+      joint.size(), company, kld);
 }
 
 struct Solution {
@@ -120,7 +119,7 @@ double least_loss(const Plan& base, std::span<const StepOptions> options, const 
   double least = std::numeric_limits<double>::infinity();
   for (const std::vector<JointOptions>& joint : joint_options(base, options, rules)) {
     double sum = 0;
-    for (const JointOptions& of : joint) sum += std::ranges::min(of.choices, {}, &JointChoice::kld).kld;
+    for (const JointOptions& of : joint) sum += std::ranges::min(of, {}, &JointChoice::kld).kld;
     least = std::min(least, sum);
   }
   return least;
@@ -136,10 +135,9 @@ std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions>
   SizedPlan sized{base, solution.best.loss, {}};
   for (std::size_t i = 0; i < solution.joint->size(); ++i) {
     const JointOptions& joint = (*solution.joint)[i];
-    const JointChoice& choice = joint.choices[solution.best.chosen[i]];
-    for (std::size_t m = 0; m < joint.members.size(); ++m) {
-      const StepOptions& of_step = options[joint.members[m]];
-      const StepOption& option = of_step.options[choice.options[m]];
+    for (const MemberChoice& chosen : joint[solution.best.chosen[i]].members) {
+      const StepOptions& of_step = options[chosen.member];
+      const StepOption& option = of_step.options[chosen.option];
       PlanStep& step = sized.plan.steps[of_step.step];
       step.codec = option.codec->name;
       step.bytes = option.bytes;
@@ -167,7 +165,7 @@ std::uint64_t least_tensor_bytes(const Plan& base, std::span<const StepOptions> 
   std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
   for (const std::vector<JointOptions>& joint : joint_options(base, options, rules)) {
     std::uint64_t sum = 0;
-    for (const JointOptions& of : joint) sum += std::ranges::min(of.choices, {}, &JointChoice::bytes).bytes;
+    for (const JointOptions& of : joint) sum += std::ranges::min(of, {}, &JointChoice::bytes).bytes;
     least = std::min(least, sum);
   }
   return other_bytes(base, options) + least;

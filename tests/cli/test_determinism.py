@@ -53,11 +53,12 @@ class Determinism(ProgramTest):
                 self.assert_same(scheme, self.make(scheme, "again", "--threads", "1"))
 
     def test_memory_limit_changes_nothing(self):
-        self.assert_same("q4_k_m", self.make("q4_k_m", "memory", "--max-memory", "200MB"))
+        self.assert_same("q4_k_m", self.make("q4_k_m", "memory", "--max-memory", "200MB", "--threads", "2"))
 
     def test_without_memory_for_hessians_codes_are_rounded(self):
         tight, rounded = (self.make("q4_k_m", name, *options)
-                          for name, options in (("tight", ["--max-memory", "30MB"]), ("rounded", ["--optimizer", "weighted"])))
+                          for name, options in (("tight", ["--max-memory", "30MB", "--threads", "2"]),
+                                                ("rounded", ["--optimizer", "weighted"])))
         self.assertEqual([hashes(tight)[file.name] for file in model_files(tight)], [hashes(rounded)[file.name] for file in model_files(rounded)])
         self.assertIn("error feedback was not tried", " ".join(read_json(tight / "report.json")["notes"]))
 

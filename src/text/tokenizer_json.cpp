@@ -94,7 +94,7 @@ std::string split_pattern(const Json& part) {
   // Matches stay and the rest goes: the same as "Isolated" with a pattern that leaves no rest.
   const bool keeps_matches = behavior == "Removed" && flag(part, "invert").value_or(false);
   const bool leaves_nothing = std::ranges::any_of(pre_tokenizers(), [&](const PreTokenizer& known) {
-    return known.split_patterns() == std::vector{pattern->as_string()};
+    return known.split_patterns() == std::vector{pattern->as_string()} && pattern->as_string().ends_with("|\\s+");
   });
   if (behavior != "Isolated" && !(keeps_matches && leaves_nothing))
     unsupported("pre_tokenizer", fmt::format("\"Split\" with the behavior \"{}\"", behavior));

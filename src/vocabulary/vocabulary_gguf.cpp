@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kModel = "tokenizer.ggml.model";
 constexpr const char* kPre = "tokenizer.ggml.pre";
+constexpr const char* kDefaultPre = "default";  // what llama.cpp takes, with a warning, where a file does not say
 constexpr const char* kTokens = "tokenizer.ggml.tokens";
 constexpr const char* kScores = "tokenizer.ggml.scores";
 constexpr const char* kMerges = "tokenizer.ggml.merges";
@@ -129,23 +130,31 @@ void add_byte_bpe_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
   metadata.set(kMerges, MetaArray{std::move(merges)});
 }
 
+// The id says which piece is the unknown one. Some converters wrote its type for padding rows too, and over its own the
+// one of an added token.
+void settle_unknown(const Metadata& metadata, Vocabulary& vocabulary) {
+  if (vocabulary.unknown < 0 || !metadata.integer("tokenizer.ggml.unknown_token_id")) return;
+  for (Vocabulary::Piece& piece : vocabulary.pieces)
+    if (piece.type == PieceType::kUnknown) piece.type = PieceType::kUnused;
+  vocabulary.pieces[static_cast<std::size_t>(vocabulary.unknown)].type = PieceType::kUnknown;
+}
+
 void read_sentencepiece_pairs(const Metadata& metadata, const ModelRow& model, Vocabulary& vocabulary) {
   const auto& scores = required_array<float>(metadata, kScores, vocabulary.pieces.size());
   for (std::size_t i = 0; i < scores.size(); ++i) vocabulary.pieces[i].score = scores[i];
   vocabulary.add_space_prefix = metadata.boolean(kAddSpacePrefix).value_or(model.add_space_prefix);
   vocabulary.remove_extra_whitespaces = metadata.boolean(kRemoveExtraWhitespaces).value_or(false);
   vocabulary.precompiled_charsmap = charsmap_of(metadata);
+  settle_unknown(metadata, vocabulary);
 }
 
 void read_byte_bpe_pairs(const Metadata& metadata, Vocabulary& vocabulary) {
-  const std::string name = metadata.text(kPre).value_or("");
+  const std::string name = metadata.text(kPre).value_or(kDefaultPre);
   const PreTokenizer* pre = find_pre_tokenizer(name);
-  if (!pre) {
-    std::vector<std::string> known;
-    for (const PreTokenizer& row : pre_tokenizers()) known.emplace_back(row.name);
-    fail(ErrorCode::kInput, "\"{}\" is \"{}\"; the pre-tokenizers {} are supported", kPre, name,
-         fmt::join(known, ", "));
-  }
+  if (!pre)
+    fail(ErrorCode::kInput, "\"{}\" is \"{}\"; {}", kPre, name,
+         is_not_byte_level(name) ? "a vocabulary that is no byte-level BPE is not read from GGUF under this name"
+                                 : "no pre-tokenizer of that name is known");
   vocabulary.split_patterns = pre->split_patterns();
   vocabulary.nfc = pre->nfc;
   vocabulary.ignore_merges = pre->ignore_merges;

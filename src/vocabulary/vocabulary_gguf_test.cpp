@@ -2,11 +2,15 @@
 #include "vocabulary/vocabulary_gguf.h"
 
 #include <functional>
+#include <iterator>
+#include <sstream>
 
 #include "base/file.h"
 #include "checkpoint/scratch_folder_fixture.h"
 #include "format/formats.h"
 #include "tests/shared_folder.h"
+#include "text/pre_tokenizers.h"
+#include "text/text_splitter.h"
 #include "text/tokenizer_json.h"
 #include "vocabulary/end_tokens.h"
 #include "vocabulary/load_tokenizer.h"
@@ -168,7 +172,8 @@ TEST(GgufVocabulary, DamagedByteBpeIsRefused) {
     metadata.set(std::string("tokenizer.ggml.") + key, std::move(value));
     expect_refusal([&] { Tokenizer::from_vocabulary(vocabulary_of(metadata)); }, part);
   };
-  refused("pre", std::string("default"), "\"default\"; the pre-tokenizers gpt-2");
+  refused("pre", std::string("gpt-7"), "\"gpt-7\"; no pre-tokenizer of that name is known");
+  refused("pre", std::string("gemma4"), "\"gemma4\"; a vocabulary that is no byte-level BPE");
   refused("pre", 1.0f, "tokenizer.ggml.pre");
   refused("merges", MetaArray{std::vector<std::string>{"a b", "zq x"}}, "merge 1 names \"zq\"");
   refused("merges", MetaArray{std::vector<std::string>{"ab"}}, "not two pieces");
@@ -413,6 +418,66 @@ TEST(LoadTokenizer, TokenizerConfigIsHonoured) {
   folder.write("tokenizer_config.json", R"({"add_bos_token":"no"})");
   EXPECT_THROW(load_tokenizer(open_checkpoint(folder.path())), Error);
 }
+
+// Of get_vocab_base_pre and src/llama-vocab.cpp, commit 00ad355e.
+constexpr const char* kNamesOfLlamaCpp =
+    "a.x-4.0 afmoe bailingmoe bailingmoe2 bloom chameleon chatglm-bpe codeshell cohere2moe command-r dbrx "
+    "deepseek-coder deepseek-llm deepseek-r1-qwen deepseek-v3 default exaone exaone-moe exaone4 f2llmv2 "
+    "falcon falcon-h1 falcon3 gigachat glm4 gpt-2 gpt-4o gpt3-finnish granite-docling "
+    "granite-embed-multi-97m grok-2 hunyuan hunyuan-dense hy_v4 jais jais-2 jina-de jina-es jina-v1-en "
+    "jina-v2-code jina-v2-de jina-v2-es jina-v5-nano joyai-llm kanana2 kimi-k2 kormo laguna lfm2 "
+    "llada-moe llama-bpe llama-v3 llama3 llama4 megrez mellum mellum2 midm-2.0 minerva-7b minicpm5 "
+    "minimax-m2 modern-bert mpt olmo phi-2 pixtral poro-chat qwen2 qwen35 refact roberta-bpe seed-coder "
+    "smaug-bpe smollm solar-open spark2_5 stablelm2 starcoder superbpe talkie tekken tiny_aya trillion "
+    "ufakzeka viking youtu ";
+
+TEST(PreTokenizers, EveryNameOfLlamaCppIsKnown) {
+  std::istringstream names(kNamesOfLlamaCpp);
+  for (std::string name; names >> name;) EXPECT_TRUE(find_pre_tokenizer(name)) << name;
+  for (const char* name : {"gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace"})
+    EXPECT_TRUE(is_not_byte_level(name)) << name;
+}
+
+// All of them compile, and take a text of many scripts apart without losing a byte.
+TEST(PreTokenizers, WordsJoinedAreTheText) {
+  const std::string text =
+      "It's 1234567 caf\u00e9 \u4f60\u597d\u4e16\u754c \u3042\u30ab \ud55c\uad6d \U0001f600!?  \r\n\n\t<tool> x+y=z; "
+      "don'T \u0e2a 12";
+  for (const PreTokenizer& row : pre_tokenizers()) {
+    std::string joined;
+    TextSplitter(row.split_patterns()).split(text, [&](std::string_view word) { joined += word; });
+    EXPECT_EQ(joined, text) << row.name;
+  }
+}
+
+// Inputs and the ids that llama.cpp's own tests expect of them.
+class OfLlamaCppsTests : public testing::TestWithParam<const char*> {};
+
+TEST_P(OfLlamaCppsTests, IdsAreTheSame) {
+  const std::string name = std::string("real/vocabs/ggml-vocab-") + GetParam() + ".gguf";
+  QUERN_NEEDS_SHARED(name);
+  const Tokenizer tokenizer = load_tokenizer(open_checkpoint(shared_folder() / name));
+  std::string inputs = read_text(shared_folder() / (name + ".inp"));
+  std::istringstream expected(read_text(shared_folder() / (name + ".out")));
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  std::string line;
+  std::size_t cases = 0;
+  for (; std::getline(expected, line); ++cases) {
+    const std::size_t end = std::min(inputs.find(separator), inputs.size());
+    const std::string text = inputs.substr(0, end);
+    inputs.erase(0, std::min(end + separator.size(), inputs.size()));
+    std::istringstream numbers(line);
+    const std::vector<std::int32_t> ids{std::istream_iterator<std::int32_t>(numbers), {}};
+    EXPECT_EQ(tokenizer.encode(text), ids) << text;
+  }
+  EXPECT_GT(cases, 40u);
+}
+
+INSTANTIATE_TEST_SUITE_P(, OfLlamaCppsTests, testing::Values("phi-3", "deepseek-coder", "falcon"), [](const auto& row) {
+  std::string name = row.param;
+  std::erase(name, '-');
+  return name;
+});
 
 }  // namespace
 }  // namespace quern

@@ -49,8 +49,8 @@ EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& mode
                            Observer& observer) {
   ThreadPool pool(options.machine.threads);
   const EvaluationSetup setup = evaluation_setup(options.machine, model.spec, pool.threads(), options.window_length);
-  const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
   std::vector<std::string> notes = notes_on(options, model.spec);
+  const Tokenizer tokenizer = load_tokenizer(model.checkpoint, &notes);
   const Windows windows = with_context("while cutting windows from " + options.text.string(), [&] {
     return make_windows(tokenizer, load_text(options.text, &notes), options.window_length, options.windows);
   });

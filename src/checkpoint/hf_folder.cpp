@@ -25,6 +25,7 @@ constexpr Companion kCompanions[] = {
     {"generation_config.json", SourceFile::Role::kConfig},
     {"tokenizer.model", SourceFile::Role::kTokenizer},
     {"tokenizer.json", SourceFile::Role::kTokenizer},
+    {"tokenizer.bin", SourceFile::Role::kTokenizer},
     {"tokenizer_config.json", SourceFile::Role::kTokenizer},
     {"special_tokens_map.json", SourceFile::Role::kTokenizer},
     {"added_tokens.json", SourceFile::Role::kTokenizer},
@@ -67,6 +68,13 @@ HfFiles read_index(const fs::path& index) {
   });
 }
 
+// Of those whose names are not fixed.
+bool is_tokenizer_name(std::string_view name) {
+  return is_word_list_name(name) || name.ends_with(".tiktoken") ||
+         (name.ends_with(".model") && name != "tokenizer.model") ||
+         (is_score_list_name(name) && name != "tokenizer.bin");
+}
+
 // "model-00002-of-00005" -> 5; 0 when the name is not that of a shard.
 unsigned shard_count(const std::string& stem) {
   const std::size_t of = stem.rfind("-of-");
@@ -103,6 +111,12 @@ bool is_word_list_name(std::string_view name) {
   return name.starts_with("tokenizer_") && name.ends_with(".json") && name != "tokenizer_config.json";
 }
 
+bool is_score_list_name(std::string_view name) {
+  if (name == "tokenizer.bin") return true;
+  if (!name.starts_with("tok") || !name.ends_with(".bin") || name.size() < 8) return false;
+  return std::ranges::all_of(name.substr(3, name.size() - 7), [](char c) { return c >= '0' && c <= '9'; });
+}
+
 const SourceFile* find_tokenizer_file(const Checkpoint& checkpoint, std::string_view name) {
   for (const SourceFile& file : checkpoint.files())
     if (file.role == SourceFile::Role::kTokenizer && file.path.filename() == name) return &file;
@@ -133,9 +147,10 @@ void add_hf_companions(const fs::path& folder, Checkpoint::Contents& contents) {
       return config;
     });
   }
-  for (const fs::path& path : files_ending(folder, ".json"))
-    if (is_word_list_name(path.filename().string()))
-      contents.files.push_back({path, fs::file_size(path), SourceFile::Role::kTokenizer});
+  for (const char* suffix : {".json", ".tiktoken", ".model", ".bin"})
+    for (const fs::path& path : files_ending(folder, suffix))
+      if (is_tokenizer_name(path.filename().string()))
+        contents.files.push_back({path, fs::file_size(path), SourceFile::Role::kTokenizer});
 }
 
 }  // namespace quern

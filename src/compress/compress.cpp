@@ -71,6 +71,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
   if (!opened.choice.note.empty()) notes.push_back(opened.choice.note);
   if (of.report_text_was_seen())
     notes.push_back("the report text is also the calibration or gate text: its figures flatter the result");
+  add(notes, opened.tokenizer.notes());
   // Where a text was read there is nothing to say.
   if (const std::string& problem = opened.tokenizer.problem(); !problem.empty()) {
     if (has_tokenizer(opened.source.checkpoint))

@@ -162,5 +162,25 @@ TEST(SimpleOfAGgufFile, IsAFolderNow) {
   EXPECT_EQ(report.ladder.back().plan.format, "safetensors");
 }
 
+// A vocabulary that nothing here understands goes from GGUF to GGUF pair by pair.
+TEST(VocabularyOfAnotherKind, IsCopied) {
+  const ScratchFolder scratch;
+  const fs::path source = convertible_copy(fs::path(QUERN_TESTDATA) / "runtime/tiny-llama-bias", scratch);
+  const fs::path whole = open_checkpoint(converted(source, scratch.path() / "file", "gguf")).files()[0].path;
+  std::string bytes = read_text(whole);
+  const std::string pre = "tokenizer.ggml.pre";
+  const std::size_t name = bytes.find(pre) + pre.size() + 4 + 8;  // behind the type and the length
+  bytes[name] = 'X';
+  const fs::path strange = scratch.write("strange.gguf", bytes);
+  EXPECT_FALSE(SourceTokenizer(open_checkpoint(strange)).problem().empty());
+  const fs::path out = open_checkpoint(converted(strange, scratch.path() / "out", "gguf", "q8_0")).files()[0].path;
+  const Metadata before = open_checkpoint(strange).metadata(), after = open_checkpoint(out).metadata();
+  for (const auto& [key, value] : before.pairs()) {
+    if (!key.starts_with("tokenizer.")) continue;
+    ASSERT_TRUE(after.find(key)) << key;
+    EXPECT_TRUE(*after.find(key) == value) << key;
+  }
+}
+
 }  // namespace
 }  // namespace quern

@@ -169,8 +169,11 @@ Vocabulary fitted_vocabulary(const OpenModel& source, Vocabulary vocabulary) {
   return vocabulary;
 }
 
-// Vocabulary, the ends of a text and chat templates. Notes what of them the metadata cannot say.
-std::vector<std::string> add_tokenizer(Metadata& metadata, const OpenModel& source, const Vocabulary& vocabulary) {
+// Vocabulary, the ends of a text and chat templates. Notes what of them the metadata cannot say. The pairs of a GGUF
+// source are there already, and stay as they are whether they are understood or not.
+std::vector<std::string> add_tokenizer(Metadata& metadata, const OpenModel& source, const SourceTokenizer& tokenizer) {
+  if (dialect_of(source) == Dialect::kGguf) return {};
+  const Vocabulary& vocabulary = tokenizer.get().vocabulary();
   const Vocabulary padded = fitted_vocabulary(source, vocabulary);
   add_vocabulary(metadata, padded);
   add_chat_templates(metadata, chat_templates(source.checkpoint));
@@ -208,8 +211,7 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
 std::vector<std::string> package_notes(const Format& format, const OpenModel& source,
                                        const SourceTokenizer& tokenizer) {
   Metadata metadata = source.checkpoint.metadata();
-  return is_single_file(format) ? add_tokenizer(metadata, source, tokenizer.get().vocabulary())
-                                : std::vector<std::string>();
+  return is_single_file(format) ? add_tokenizer(metadata, source, tokenizer) : std::vector<std::string>();
 }
 
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
@@ -224,7 +226,7 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
   head.metadata = names.metadata;
   head.metadata.set("general.file_type", scheme.gguf_file_type);
   head.metadata.set("general.quantization_version", kQuantizationVersion);
-  add_tokenizer(head.metadata, source, tokenizer.get().vocabulary());
+  add_tokenizer(head.metadata, source, tokenizer);
   return head;
 }
 

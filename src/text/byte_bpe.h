@@ -9,7 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "text/merge_table.h"
 #include "text/tokenizer.h"
+#include "text/word_model.h"
 
 namespace quern {
 
@@ -20,28 +22,24 @@ struct TextHash {
 // Ids by text; looked up without copying the text.
 using TextIds = std::unordered_map<std::string, std::int32_t, TextHash, std::equal_to<>>;
 
-// As above, of texts that stay where they are.
-using ViewIds = std::unordered_map<std::string_view, std::int32_t>;
+// Of the pieces that a word can become.
+TextIds model_ids(const Vocabulary& vocabulary);
 
-class ByteBpe {
+class ByteBpe : public WordModel {
  public:
   // Error(kInput) for a merge of ids outside the vocabulary, whose result is no piece, or that is there twice.
   explicit ByteBpe(const Vocabulary& vocabulary);
 
-  // Appends the ids of a word. Error(kInput) when it holds a byte that has no piece and there is no unknown piece.
-  void encode(std::string_view word, std::vector<std::int32_t>& ids) const;
+  // Any bytes. Error(kInput) when one has no piece and there is no unknown piece.
+  void encode(std::string_view word, std::vector<std::int32_t>& ids) const override;
 
  private:
-  struct Result {
-    std::int32_t rank = 0, piece = 0;
-  };
-  const Result* find_merge(std::int32_t left, std::int32_t right) const;
+  ByteBpe(const Vocabulary& vocabulary, const ViewIds& ids);
   std::int32_t piece_of_byte(char byte) const;
-  void index_merges(const Vocabulary& vocabulary, const ViewIds& ids);
 
-  std::array<std::int32_t, 256> byte_pieces_{};       // -1: none
-  std::unordered_map<std::uint64_t, Result> merges_;  // by left << 32 | right
-  TextIds words_;                                     // pieces by their bytes; only with ignore_merges
+  std::array<std::int32_t, 256> byte_pieces_{};  // -1: none
+  MergeTable merges_;
+  TextIds words_;  // pieces by their bytes; only with ignore_merges
   std::int32_t unknown_ = -1;
 };
 

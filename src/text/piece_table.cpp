@@ -27,7 +27,8 @@ std::int32_t piece_of(std::string_view text, const TextIds& ids, std::size_t ran
 
 void fill_with_unused(std::vector<Vocabulary::Piece>& pieces, std::size_t size) {
   while (pieces.size() < size)
-    pieces.push_back({fmt::format("[PAD{}]", pieces.size()), 0, Vocabulary::PieceType::kUnused});
+    pieces.push_back(
+        {.text = fmt::format("[PAD{}]", pieces.size()), .type = Vocabulary::PieceType::kUnused, .in_model = false});
 }
 
 std::vector<Vocabulary::Merge> merges_of_lines(const std::vector<std::string>& lines,
@@ -43,7 +44,7 @@ std::vector<Vocabulary::Merge> merges_of_lines(const std::vector<std::string>& l
   return merges;
 }
 
-void PieceTable::add(Vocabulary::Piece piece, std::int64_t id) {
+void PieceTable::add_piece(Vocabulary::Piece piece, std::int64_t id) {
   if (id < 0 || id > std::numeric_limits<std::int32_t>::max())
     fail(ErrorCode::kInput, "the piece \"{}\" has the id {}, which is not one of 31 bits", piece.text, id);
   const auto narrow = static_cast<std::int32_t>(id);
@@ -61,7 +62,7 @@ void PieceTable::add_vocabulary(const Json& ids) {
   ids_.reserve(members.size());
   for (const auto& [text, id] : members) {
     try {
-      add({text}, id.as_int64());
+      add_piece({text}, id.as_int64());
     } catch (Error& error) {  // not with_context: the words are needed for one piece of 150,000 at most
       throw error.add_context(fmt::format("piece \"{}\"", text));
     }
@@ -70,11 +71,15 @@ void PieceTable::add_vocabulary(const Json& ids) {
 
 void PieceTable::add_added(Vocabulary::Piece piece, std::int64_t id) {
   const std::int32_t present = find(piece.text);
-  if (present < 0) return add(std::move(piece), id);
+  piece.in_model = false;
+  if (present < 0) return add_piece(std::move(piece), id);
   if (present != id)
     fail(ErrorCode::kInput, "the added piece \"{}\" has the id {}, but in the vocabulary it is {}", piece.text, id,
          present);
-  pieces_[places_.at(present)].piece = std::move(piece);
+  Vocabulary::Piece& place = pieces_[places_.at(present)].piece;
+  piece.in_model = place.in_model;
+  piece.score = place.score;
+  place = std::move(piece);
 }
 
 void PieceTable::add_merge(std::string_view line) {

@@ -25,6 +25,8 @@ class PieceTable {
   // An object of text -> id; the pieces are normal ones. Error(kInput) for an id that is negative, beyond 32 bits or
   // taken by another text.
   void add_vocabulary(const Json& ids);
+  // Error(kInput) as above.
+  void add_piece(Vocabulary::Piece piece, std::int64_t id);
   // A piece that is found before the text is split; it may be in the vocabulary already, under the same id.
   void add_added(Vocabulary::Piece piece, std::int64_t id);
   void add_merge(std::string_view line);  // as of merges_of_lines
@@ -44,8 +46,6 @@ class PieceTable {
     std::int32_t id = 0;
     Vocabulary::Piece piece;
   };
-  void add(Vocabulary::Piece piece, std::int64_t id);
-
   std::vector<Numbered> pieces_;                          // in the order in which they came
   std::unordered_map<std::int32_t, std::size_t> places_;  // in pieces_, by id
   TextIds ids_;

@@ -16,7 +16,7 @@ inline constexpr const char* kEveryDigit = "\\p{N}";
 
 struct PreTokenizer {
   const char* name;             // tokenizer.ggml.pre of GGUF
-  const char* patterns[2];      // as tokenizer.json has them; null: none
+  const char* patterns[6];      // as tokenizer.json has them; null: none
   bool nfc;                     // of the tokenizers that go by this name; llama.cpp itself never normalises
   bool ignore_merges;           // llama.cpp's rule for the name
   bool add_bos;                 // llama.cpp's default where a file does not say
@@ -28,6 +28,10 @@ struct PreTokenizer {
 std::span<const PreTokenizer> pre_tokenizers();
 // Null when there is none of that name.
 const PreTokenizer* find_pre_tokenizer(std::string_view name);
+// Whether llama.cpp knows the name, of a vocabulary whose pieces are not written in GPT-2's alphabet.
+bool is_not_byte_level(std::string_view name);
+// Whether llama.cpp knows the name, of a vocabulary whose pieces are not written in GPT-2's alphabet.
+bool is_not_byte_level(std::string_view name);
 // By the patterns and ignore_merges, and by NFC where two rows differ in nothing else; null when there is none.
 const PreTokenizer* pre_tokenizer_of(const Vocabulary& vocabulary);
 // By the class of transformers, with or without "Fast"; null when there is none.

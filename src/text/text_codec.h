@@ -31,6 +31,7 @@ class TextCodec {
 
 // Each throws Error(kInput) when the vocabulary is not one of its family or breaks its rules.
 std::shared_ptr<const TextCodec> make_sentencepiece_codec(const Vocabulary& vocabulary);
+std::shared_ptr<const TextCodec> make_pipeline_codec(Vocabulary vocabulary);
 std::shared_ptr<const TextCodec> make_byte_bpe_codec(Vocabulary vocabulary);
 std::shared_ptr<const TextCodec> make_word_list_codec(Vocabulary vocabulary);
 

@@ -3,7 +3,6 @@
 #include "text/text_splitter.h"
 
 #include <unicode/uchar.h>
-#include <unicode/unorm2.h>
 #include <unicode/uregex.h>
 #include <unicode/ustring.h>
 
@@ -90,13 +89,17 @@ std::optional<std::size_t> next_match(const Stage& stage, std::size_t& begin) {
   }
 }
 
+void set_text(const Stage& stage, std::u16string_view text) {
+  UErrorCode status = U_ZERO_ERROR;
+  uregex_setText(stage.expression, text.data(), static_cast<std::int32_t>(text.size()), &status);
+  expect_success(status, "take a text");
+}
+
 void cut(std::u16string_view text, std::span<const Stage> stages,
          const std::function<void(std::u16string_view)>& part) {
   if (text.empty()) return;
   if (stages.empty()) return part(text);
-  UErrorCode status = U_ZERO_ERROR;
-  uregex_setText(stages[0].expression, text.data(), static_cast<std::int32_t>(text.size()), &status);
-  expect_success(status, "take a text");
+  set_text(stages[0], text);
   std::size_t done = 0, begin = 0;
   while (const auto end = next_match(stages[0], begin)) {
     cut(text.substr(done, begin - done), stages.subspan(1), part);
@@ -127,22 +130,6 @@ std::vector<std::string> lower_words(std::string_view text) {
   return words;
 }
 
-std::string nfc_of(std::string_view text) {
-  UErrorCode status = U_ZERO_ERROR;
-  const UNormalizer2* form = unorm2_getNFCInstance(&status);
-  expect_success(status, "load the tables of NFC");
-  const std::u16string wide = utf16_of(text);
-  const auto length = static_cast<std::int32_t>(wide.size());
-  const bool done = unorm2_isNormalized(form, wide.data(), length, &status);
-  expect_success(status, "check for NFC");
-  if (done) return std::string(text);
-  std::u16string normal(3 * wide.size(), u'\0');  // a character grows to at most 3 units (UAX 15, section 9)
-  const std::int32_t size =
-      unorm2_normalize(form, wide.data(), length, normal.data(), static_cast<std::int32_t>(normal.size()), &status);
-  expect_success(status, "bring a text to NFC");
-  return utf8_of(std::u16string_view(normal).substr(0, static_cast<std::size_t>(size)));
-}
-
 void TextSplitter::Close::operator()(URegularExpression* expression) const { uregex_close(expression); }
 
 TextSplitter::TextSplitter(const std::vector<std::string>& patterns) : patterns_(patterns) {
@@ -158,24 +145,70 @@ TextSplitter::TextSplitter(const std::vector<std::string>& patterns) : patterns_
   }
 }
 
+class TextSplitter::Borrowed {
+ public:
+  Borrowed(const TextSplitter& owner, std::u16string_view text) : owner_(owner) {
+    {
+      const std::lock_guard lock(owner_.idle_mutex_);
+      if (!owner_.idle_.empty()) {
+        copies_ = std::move(owner_.idle_.back());
+        owner_.idle_.pop_back();
+      }
+    }
+    UErrorCode status = U_ZERO_ERROR;
+    for (std::size_t i = 0; i < owner_.expressions_.size(); ++i) {
+      if (copies_.size() == i) {
+        copies_.emplace_back(uregex_clone(owner_.expressions_[i].get(), &status));
+        uregex_setTimeLimit(copies_.back().get(), kMatchLimit, &status);
+      }
+      uregex_setStackLimit(copies_[i].get(), stack_limit(text), &status);
+      expect_success(status, "copy a pattern");
+      stages_.push_back({copies_[i].get(), &owner_.patterns_[i]});
+    }
+  }
+  ~Borrowed() {
+    const std::lock_guard lock(owner_.idle_mutex_);
+    owner_.idle_.push_back(std::move(copies_));
+  }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+
+  std::span<const Stage> stages() const { return stages_; }
+
+ private:
+  const TextSplitter& owner_;
+  std::vector<Expression> copies_;
+  std::vector<Stage> stages_;
+};
+
 void TextSplitter::split(std::string_view text, const std::function<void(std::string_view)>& word) const {
   const std::u16string wide = utf16_of(text);
-  std::vector<Expression> own;
-  std::vector<Stage> stages;
-  for (std::size_t i = 0; i < expressions_.size(); ++i) {
-    UErrorCode status = U_ZERO_ERROR;
-    own.emplace_back(uregex_clone(expressions_[i].get(), &status));
-    uregex_setTimeLimit(own.back().get(), kMatchLimit, &status);
-    uregex_setStackLimit(own.back().get(), stack_limit(wide), &status);
-    expect_success(status, "copy a pattern");
-    stages.push_back({own.back().get(), &patterns_[i]});
-  }
+  const Borrowed borrowed(*this, wide);
   std::size_t at = 0;
-  cut(wide, stages, [&](std::u16string_view part) {
+  cut(wide, borrowed.stages(), [&](std::u16string_view part) {
     const std::size_t length = utf8_length(part);
     word(text.substr(at, length));
     at += length;
   });
+}
+
+void TextSplitter::find(std::string_view text, const TakePart& take) const {
+  const std::u16string wide = utf16_of(text);
+  const Borrowed borrowed(*this, wide);
+  const Stage& stage = borrowed.stages()[0];
+  set_text(stage, wide);
+  std::size_t done = 0, begin = 0, at = 0;
+  const auto give = [&](std::size_t to, bool is_match) {
+    const std::size_t length = utf8_length(std::u16string_view(wide).substr(done, to - done));
+    if (length > 0) take({at, at + length, is_match});
+    at += length;
+    done = to;
+  };
+  while (const auto end = next_match(stage, begin)) {
+    give(begin, false);
+    give(*end, true);
+  }
+  give(wide.size(), false);
 }
 
 }  // namespace quern

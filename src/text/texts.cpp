@@ -29,6 +29,34 @@ const char* foreign_mark(std::string_view text) {
   return nullptr;
 }
 
+// More of a text than this is no text in UTF-8 but something else: one byte in
+constexpr std::size_t kBrokenAtMost = 8;
+
+// What is no UTF-8 becomes U+FFFD, as in Python's errors="replace". A text of another encoding is refused.
+void replace_broken(std::string& text, const std::filesystem::path& path, std::vector<std::string>* notes) {
+  const auto first = first_invalid_utf8(text);
+  if (!first) return;
+  std::string whole;
+  std::size_t count = 0;
+  for (std::string_view rest = text; !rest.empty();) {
+    const Utf8Part part = first_utf8_part(rest);
+    if (part.kind == Utf8Kind::kCharacter) {
+      whole += rest.substr(0, part.length);
+    } else {
+      whole += "\ufffd";
+      ++count;
+    }
+    rest.remove_prefix(part.length);
+  }
+  if (count > text.size() / kBrokenAtMost)
+    fail(ErrorCode::kInput, "{} is not UTF-8: byte 0x{:02x} at position {}, and {} more places; convert it to UTF-8",
+         path.string(), static_cast<unsigned char>(text[*first]), *first, count - 1);
+  if (notes)
+    notes->push_back(fmt::format("{} of {} are not UTF-8, the first at byte {}; each was read as U+FFFD",
+                                 counted(count, "place"), path.string(), *first));
+  text = std::move(whole);
+}
+
 // CR LF and CR become LF. How many there were.
 std::size_t unify_newlines(std::string& text) {
   std::size_t count = 0, to = 0;
@@ -74,10 +102,7 @@ std::string load_text(const std::filesystem::path& path, std::vector<std::string
   if (text.size() == mark) fail(ErrorCode::kInput, "{} is empty", path.string());
   if (is_blank(std::string_view(text).substr(mark)))
     fail(ErrorCode::kInput, "{} holds only white space", path.string());
-  if (const auto at = first_invalid_utf8(text)) {
-    fail(ErrorCode::kInput, "{} is not UTF-8: byte 0x{:02x} at position {}; convert it to UTF-8", path.string(),
-         static_cast<unsigned char>(text[*at]), *at);
-  }
+  replace_broken(text, path, notes);
   text.erase(0, mark);
   if (const std::size_t count = unify_newlines(text); count && notes)
     notes->push_back(fmt::format("{} of {} end in a carriage return; they were read as line feeds",

@@ -11,10 +11,10 @@
 
 namespace quern {
 
-// Reads a text file. Error(kInput) naming the file when it is empty, holds only white space, or is not UTF-8 (with the
-// position and value of the first wrong byte; a UTF-16 or UTF-32 byte-order mark is named as such). A UTF-8 mark is
-// dropped, and lines that end in CR LF or CR end in LF, as in Python's universal newlines; `notes`, where there are
-// any, gets a sentence of that.
+// Reads a text file. Error(kInput) naming the file when it is empty, holds only white space, or is not UTF-8 for the
+// most part: more than one broken place in 8 bytes (with the position and value of the first; a UTF-16 or UTF-32
+// byte-order mark is named as such). Fewer broken places become U+FFFD each, a UTF-8 mark is dropped, and CR LF and CR
+// become LF, as in Python's universal newlines; `notes`, where there are any, gets sentences of that.
 std::string load_text(const std::filesystem::path& path, std::vector<std::string>* notes = nullptr);
 
 // Documents are separated by blank lines.

@@ -73,8 +73,18 @@ TEST_F(TextFile, InAnotherEncodingIsRefused) {
   EXPECT_EQ(refusal("\xfe\xff\0a\0b"sv), "is UTF-16 (big-endian); convert it to UTF-8");
   EXPECT_EQ(refusal("\xff\xfe\0\0a\0\0\0"sv), "is UTF-32 (little-endian); convert it to UTF-8");
   EXPECT_EQ(refusal("\0\0\xfe\xff\0\0\0a"sv), "is UTF-32 (big-endian); convert it to UTF-8");
-  EXPECT_EQ(refusal("na\xefve text"), "is not UTF-8: byte 0xef at position 2; convert it to UTF-8");
-  EXPECT_EQ(refusal("\xef\xbb\xbfna\xefve text"), "is not UTF-8: byte 0xef at position 5; convert it to UTF-8");
+  EXPECT_EQ(refusal("a \xe4\xf6\xfc"), "is not UTF-8: byte 0xe4 at position 2, and 2 more places; convert it to UTF-8");
+}
+
+// The parts are those of Python's bytes.decode(errors="replace").
+TEST_F(TextFile, BrokenBytesBecomeReplacementCharacters) {
+  std::vector<std::string> notes;
+  EXPECT_EQ(loaded("\xef\xbb\xbfna\xefve text \xf0\x9f\x98 and \xed\xa0\x80 more of it, and so on for long"),
+            "na\ufffdve text \ufffd and \ufffd\ufffd\ufffd more of it, and so on for long");
+  load_text(path_, &notes);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_TRUE(notes[0].starts_with("5 places of ")) << notes[0];
+  EXPECT_NE(notes[0].find("the first at byte 5; each was read as U+FFFD"), std::string::npos) << notes[0];
 }
 
 TEST(LoadText, NamesAFileThatIsMissing) {

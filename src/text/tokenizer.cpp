@@ -16,6 +16,7 @@ void check_id(std::int32_t id, const Vocabulary& vocabulary) {
 }  // namespace
 
 Tokenizer Tokenizer::from_vocabulary(Vocabulary vocabulary) {
+  if (vocabulary.pipeline) return Tokenizer(make_pipeline_codec(std::move(vocabulary)));
   if (vocabulary.model == Vocabulary::Model::kByteBpe) return Tokenizer(make_byte_bpe_codec(std::move(vocabulary)));
   if (is_word_list(vocabulary)) return Tokenizer(make_word_list_codec(std::move(vocabulary)));
   return Tokenizer(make_sentencepiece_codec(vocabulary));

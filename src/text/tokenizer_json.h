@@ -1,4 +1,4 @@
-// Vocabularies of byte-level BPE from the files of the Python packages tokenizers and transformers.
+// Vocabularies from the files of the Python packages tokenizers and transformers.
 #pragma once
 
 #include <string>
@@ -9,12 +9,13 @@
 
 namespace quern {
 
-// A tokenizer.json. Error(kInput) that names the part when the tokenizer is another than byte-level BPE, or has a part
-// that would change ids and is not supported. BOS and EOS are set where the post-processor adds them.
+// A tokenizer.json. Error(kInput) that names the part when it contradicts itself or cannot be followed; the types of
+// its normalizer, pre-tokenizer and decoder are looked at when a tokenizer is made of it. BOS and EOS are set where the
+// post-processor adds them.
 Vocabulary parse_tokenizer_json(std::string_view text);
 
-// A tokenizer.json that reads back as the same vocabulary, but for unused pieces: ids without a piece. REQUIRES: of
-// byte-level BPE.
+// A tokenizer.json that reads back as the same vocabulary, but for unused pieces: ids without a piece. REQUIRES: a
+// pipeline, or byte-level BPE.
 std::string write_tokenizer_json(const Vocabulary& vocabulary);
 
 // A vocab.json and a merges.txt, split as `split` says.

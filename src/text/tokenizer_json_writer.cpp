@@ -16,28 +16,81 @@ const std::string& text_of(const Vocabulary& vocabulary, std::int32_t id) {
 }
 
 bool is_added(const Vocabulary::Piece& piece) {
-  return piece.type == Type::kControl || piece.type == Type::kUserDefined;
+  return piece.type == Type::kControl || piece.type == Type::kUserDefined || piece.is_added;
 }
 
-Json model_part(const Vocabulary& vocabulary) {
+Json unknown_text(const Vocabulary& vocabulary) {
+  return vocabulary.unknown >= 0 ? Json(text_of(vocabulary, vocabulary.unknown)) : Json();
+}
+
+// Text -> id of what a word can become.
+Json ids_part(const Vocabulary& vocabulary) {
   Json::Object ids;  // not Json::set, which looks through all members
+  for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i) {
+    const Vocabulary::Piece& piece = vocabulary.pieces[i];
+    const bool is_kept = vocabulary.pipeline ? piece.in_model : piece.type != Type::kUnused && !is_added(piece);
+    if (is_kept) ids.emplace_back(piece.text, std::uint64_t{i});
+  }
+  return ids;
+}
+
+Json bpe_part(const Vocabulary& vocabulary) {
+  const Vocabulary::Pipeline none, &pipeline = vocabulary.pipeline ? *vocabulary.pipeline : none;
+  const auto affix = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
   Json::Array merges;
-  for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i)
-    if (const Vocabulary::Piece& piece = vocabulary.pieces[i]; piece.type != Type::kUnused && !is_added(piece))
-      ids.emplace_back(piece.text, std::uint64_t{i});
   for (const auto& [left, right] : vocabulary.merges)
     merges.push_back(Json::array({text_of(vocabulary, left), text_of(vocabulary, right)}));
-  const Json unknown = vocabulary.unknown >= 0 ? Json(text_of(vocabulary, vocabulary.unknown)) : Json();
   return Json::object({{"type", "BPE"},
                        {"dropout", Json()},
-                       {"unk_token", unknown},
-                       {"continuing_subword_prefix", Json()},
-                       {"end_of_word_suffix", Json()},
-                       {"fuse_unk", false},
-                       {"byte_fallback", false},
+                       {"unk_token", unknown_text(vocabulary)},
+                       {"continuing_subword_prefix", affix(pipeline.part_prefix)},
+                       {"end_of_word_suffix", affix(pipeline.word_suffix)},
+                       {"fuse_unk", pipeline.fuse_unknown},
+                       {"byte_fallback", pipeline.byte_fallback},
                        {"ignore_merges", vocabulary.ignore_merges},
-                       {"vocab", std::move(ids)},
+                       {"vocab", ids_part(vocabulary)},
                        {"merges", std::move(merges)}});
+}
+
+Json unigram_part(const Vocabulary& vocabulary) {
+  Json::Array pieces;
+  const auto& scores = vocabulary.pipeline->scores;
+  for (std::size_t i = 0; i < scores.size(); ++i) pieces.push_back(Json::array({vocabulary.pieces[i].text, scores[i]}));
+  return Json::object({{"type", "Unigram"},
+                       {"unk_id", vocabulary.unknown >= 0 ? Json(vocabulary.unknown) : Json()},
+                       {"vocab", std::move(pieces)},
+                       {"byte_fallback", vocabulary.pipeline->byte_fallback}});
+}
+
+Json word_piece_part(const Vocabulary& vocabulary) {
+  constexpr std::size_t kNoLimit = 1'000'000;
+  return Json::object(
+      {{"type", "WordPiece"},
+       {"unk_token", unknown_text(vocabulary)},
+       {"continuing_subword_prefix", vocabulary.pipeline->part_prefix},
+       {"max_input_chars_per_word", std::uint64_t{std::min(vocabulary.pipeline->longest_word, kNoLimit)}},
+       {"vocab", ids_part(vocabulary)}});
+}
+
+Json word_level_part(const Vocabulary& vocabulary) {
+  return Json::object(
+      {{"type", "WordLevel"}, {"vocab", ids_part(vocabulary)}, {"unk_token", unknown_text(vocabulary)}});
+}
+
+struct ModelPart {
+  Vocabulary::Model model;
+  Json (*write)(const Vocabulary& vocabulary);
+};
+constexpr ModelPart kModelParts[] = {
+    {Vocabulary::Model::kByteBpe, bpe_part},          {Vocabulary::Model::kBpe, bpe_part},
+    {Vocabulary::Model::kUnigram, unigram_part},      {Vocabulary::Model::kWordPiece, word_piece_part},
+    {Vocabulary::Model::kWordLevel, word_level_part},
+};
+
+Json model_part(const Vocabulary& vocabulary) {
+  const auto row = std::ranges::find(kModelParts, vocabulary.model, &ModelPart::model);
+  ensure(row != std::end(kModelParts), "a tokenizer.json of another kind of model");
+  return row->write(vocabulary);
 }
 
 Json added_part(const Vocabulary& vocabulary) {
@@ -46,11 +99,11 @@ Json added_part(const Vocabulary& vocabulary) {
     if (const Vocabulary::Piece& piece = vocabulary.pieces[i]; is_added(piece))
       tokens.push_back(Json::object({{"id", std::uint64_t{i}},
                                      {"content", piece.text},
-                                     {"single_word", false},
-                                     {"lstrip", false},
-                                     {"rstrip", false},
+                                     {"single_word", piece.whole_word},
+                                     {"lstrip", piece.strips_left},
+                                     {"rstrip", piece.strips_right},
                                      {"normalized", piece.in_normalized},
-                                     {"special", piece.type == Type::kControl}}));
+                                     {"special", piece.type != Type::kUserDefined}}));
   return tokens;
 }
 
@@ -120,15 +173,17 @@ Json post_processor_part(const Vocabulary& vocabulary) {
 }  // namespace
 
 std::string write_tokenizer_json(const Vocabulary& vocabulary) {
-  ensure(vocabulary.model == Vocabulary::Model::kByteBpe, "a tokenizer.json of another kind than byte-level BPE");
+  Json normalizer = vocabulary.nfc ? Json::object({{"type", "NFC"}}) : Json();
+  Json pre_tokenizer = vocabulary.pipeline ? vocabulary.pipeline->pre_tokenizer : pre_tokenizer_part(vocabulary);
+  if (vocabulary.pipeline) normalizer = vocabulary.pipeline->normalizer;
   const Json json = Json::object({{"version", "1.0"},
                                   {"truncation", Json()},
                                   {"padding", Json()},
                                   {"added_tokens", added_part(vocabulary)},
-                                  {"normalizer", vocabulary.nfc ? Json::object({{"type", "NFC"}}) : Json()},
-                                  {"pre_tokenizer", pre_tokenizer_part(vocabulary)},
+                                  {"normalizer", std::move(normalizer)},
+                                  {"pre_tokenizer", std::move(pre_tokenizer)},
                                   {"post_processor", post_processor_part(vocabulary)},
-                                  {"decoder", byte_level({})},
+                                  {"decoder", vocabulary.pipeline ? vocabulary.pipeline->decoder : byte_level({})},
                                   {"model", model_part(vocabulary)}});
   return dump_json(json, 2) + "\n";
 }

@@ -19,6 +19,7 @@ namespace {
 using Type = Vocabulary::PieceType;
 
 bool is_sentencepiece(const Vocabulary& vocabulary) {
+  if (vocabulary.pipeline) return false;
   return vocabulary.model == Vocabulary::Model::kBpe || vocabulary.model == Vocabulary::Model::kUnigram;
 }
 
@@ -94,6 +95,8 @@ void check_trie(ByteSpan trie, std::string_view replacements) {
   }
 }
 
+}  // namespace
+
 void check_charsmap(std::string_view map) {
   if (map.empty()) return;
   const std::uint64_t trie_bytes = map.size() > 4 ? load<std::uint32_t>(map.data()) : 0;
@@ -103,8 +106,6 @@ void check_charsmap(std::string_view map) {
   }
   check_trie(std::as_bytes(std::span(map)).subspan(4, trie_bytes), map.substr(4 + trie_bytes));
 }
-
-}  // namespace
 
 void check_vocabulary(const Vocabulary& vocabulary) {
   check_pieces(vocabulary);

@@ -12,4 +12,7 @@ namespace quern {
 // and patterns are checked where they are put to use, in byte_bpe.h and text_splitter.h).
 void check_vocabulary(const Vocabulary& vocabulary);
 
+// Error(kInput) when the table of normalisation rules points outside itself. Empty is no table, and fine.
+void check_charsmap(std::string_view map);
+
 }  // namespace quern

@@ -2,6 +2,7 @@
 #include "vocabulary/load_tokenizer.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 #include "base/python_json.h"
 #include "checkpoint/hf_folder.h"
 #include "text/added_tokens.h"
+#include "text/rank_list.h"
+#include "text/score_list.h"
 #include "text/sentencepiece_proto.h"
 #include "text/tokenizer_json.h"
 #include "text/word_list.h"
@@ -22,7 +25,23 @@ namespace {
 // Calls `read` with the file's text, or not at all when there is no such file.
 template <typename Read>
 void read_file(const SourceFile* file, Read&& read) {
-  if (file) with_context(fmt::format("while reading {}", file->path.string()), [&] { read(read_text(file->path)); });
+  if (!file) return;
+  with_context(fmt::format("while reading {}", file->path.string()), [&] {
+    const std::string text = read_text(file->path);
+    if (text.starts_with("version https://git-lfs"))
+      fail(ErrorCode::kInput,
+           "it is a pointer of Git LFS, not the file itself; run `git lfs pull` in its repository, or download the "
+           "file");
+    read(text);
+  });
+}
+
+// Enough to tell what kind a file is of.
+std::string first_bytes(const std::filesystem::path& path) {
+  const File file(path);
+  std::string bytes(std::min<std::uint64_t>(file.size(), 1024), '\0');
+  file.read(0, std::as_writable_bytes(std::span(bytes)));
+  return bytes;
 }
 
 void set_flag(const Json& config, const char* key, bool& flag) {
@@ -101,14 +120,16 @@ const PreTokenizer& split_of_class(const Json& tokenizer_config) {
   fail(ErrorCode::kInput, "how a \"{}\" splits text is not known; a tokenizer.json would say it", wanted);
 }
 
+Json read_tokenizer_config(const Checkpoint& checkpoint) {
+  Json config = Json::object();
+  read_file(find_tokenizer_file(checkpoint, "tokenizer_config.json"),
+            [&](const std::string& text) { config = parse_python_json(text); });
+  return config;
+}
+
 struct Companions {
   const Checkpoint& checkpoint;
-  Json tokenizer_config = Json::object();
-
-  explicit Companions(const Checkpoint& source) : checkpoint(source) {
-    read_file(find_tokenizer_file(checkpoint, "tokenizer_config.json"),
-              [&](const std::string& text) { tokenizer_config = parse_python_json(text); });
-  }
+  Json tokenizer_config;
 
   void add_tokens_to(Vocabulary& vocabulary) const {
     if (const Json* decoder = tokenizer_config.find("added_tokens_decoder"); decoder && !decoder->is_null())
@@ -128,6 +149,25 @@ struct Companions {
   }
 };
 
+bool has_matrix_of(const Checkpoint& checkpoint, std::size_t rows) {
+  return std::ranges::any_of(checkpoint.tensors(), [&](const TensorEntry& entry) {
+    return entry.shape.size() == 2 && entry.shape[0] == rows;
+  });
+}
+
+Tokenizer load_rank_list(const SourceFile& file, const Companions& companions) {
+  Vocabulary vocabulary;
+  read_file(&file, [&](const std::string& text) {
+    const Json* name = companions.tokenizer_config.find("tokenizer_class");
+    const PreTokenizer* split = name && !name->is_null() ? pre_tokenizer_of_class(name->as_string()) : nullptr;
+    vocabulary = parse_rank_list(text, split);
+    companions.add_tokens_to(vocabulary);
+    set_special_ids(vocabulary, companions.tokenizer_config, companions.checkpoint.config());
+    mark_special_pieces(vocabulary);
+  });
+  return companions.finish(std::move(vocabulary));
+}
+
 Tokenizer load_sentencepiece(const SourceFile& model, const Companions& companions) {
   Vocabulary vocabulary;
   read_file(&model, [&](const std::string& bytes) {
@@ -137,6 +177,24 @@ Tokenizer load_sentencepiece(const SourceFile& model, const Companions& companio
   companions.add_tokens_to(vocabulary);
   replace_special_ids(vocabulary, companions.tokenizer_config, companions.checkpoint.config());
   mark_special_pieces(vocabulary);
+  return companions.finish(std::move(vocabulary));
+}
+
+// What is no list of ranks is sentencepiece's.
+Tokenizer load_model_file(const SourceFile& model, const Companions& companions) {
+  return is_rank_list(first_bytes(model.path)) ? load_rank_list(model, companions)
+                                               : load_sentencepiece(model, companions);
+}
+
+// Its pieces are all of the model's.
+Tokenizer load_score_list(const SourceFile& file, const Companions& companions) {
+  Vocabulary vocabulary;
+  read_file(&file, [&](const std::string& bytes) {
+    vocabulary = parse_score_list(std::as_bytes(std::span(bytes)));
+    if (!has_matrix_of(companions.checkpoint, vocabulary.pieces.size()))
+      fail(ErrorCode::kInput, "it has {} pieces, and no matrix of the model has as many rows",
+           vocabulary.pieces.size());
+  });
   return companions.finish(std::move(vocabulary));
 }
 
@@ -169,12 +227,6 @@ std::vector<const SourceFile*> word_lists(const Checkpoint& checkpoint) {
   return lists;
 }
 
-bool has_matrix_of(const Checkpoint& checkpoint, std::size_t rows) {
-  return std::ranges::any_of(checkpoint.tensors(), [&](const TensorEntry& entry) {
-    return entry.shape.size() == 2 && entry.shape[0] == rows;
-  });
-}
-
 // Several may lie in one folder, for as many models: a list belongs to an embedding with as many rows.
 Tokenizer load_word_list(const std::vector<const SourceFile*>& lists, const Companions& companions) {
   std::string sizes;
@@ -188,39 +240,85 @@ Tokenizer load_word_list(const std::vector<const SourceFile*>& lists, const Comp
        companions.checkpoint.path().string(), sizes);
 }
 
-}  // namespace
+struct FileKind {
+  bool (*has_name)(std::string_view name);
+  Tokenizer (*load)(const SourceFile& file, const Companions& companions);
+};
+// In this order: sentencepiece's own file comes before what was made of it.
+constexpr FileKind kFileKinds[] = {
+    {[](std::string_view name) { return name == "tokenizer.model"; }, load_model_file},
+    {[](std::string_view name) { return name == "tokenizer.json"; }, load_tokenizer_json},
+    {[](std::string_view name) { return name.ends_with(".model") && name != "tokenizer.model"; }, load_model_file},
+    {[](std::string_view name) { return name.ends_with(".tiktoken"); }, load_rank_list},
+    {is_score_list_name, load_score_list},
+};
 
-Tokenizer load_tokenizer(const Checkpoint& checkpoint) {
-  const Companions companions(checkpoint);
-  if (const SourceFile* model = find_tokenizer_file(checkpoint, "tokenizer.model"))
-    return load_sentencepiece(*model, companions);
-  if (const SourceFile* file = find_tokenizer_file(checkpoint, "tokenizer.json"))
-    return load_tokenizer_json(*file, companions);
+// A way to get a tokenizer, and what it would be read from.
+struct Candidate {
+  std::string source;
+  std::function<Tokenizer()> load;
+};
+
+std::vector<Candidate> candidates(const Companions& companions) {
+  const Checkpoint& checkpoint = companions.checkpoint;
+  std::vector<Candidate> found;
+  for (const FileKind& kind : kFileKinds)
+    for (const SourceFile& file : checkpoint.files())
+      if (file.role == SourceFile::Role::kTokenizer && kind.has_name(file.path.filename().string()))
+        found.push_back({file.path.string(), [&, load = kind.load] { return load(file, companions); }});
   const SourceFile* vocab = find_tokenizer_file(checkpoint, "vocab.json");
   const SourceFile* merges = find_tokenizer_file(checkpoint, "merges.txt");
-  if (vocab && merges) return load_vocabulary_files(*vocab, *merges, companions);
-  if (const auto lists = word_lists(checkpoint); !lists.empty()) return load_word_list(lists, companions);
-  if (checkpoint.metadata().find("tokenizer.ggml.model")) {
-    return with_context(fmt::format("while reading the vocabulary of {}", checkpoint.path().string()),
-                        [&] { return Tokenizer::from_vocabulary(vocabulary_of(checkpoint.metadata())); });
+  if (vocab && merges)
+    found.push_back(
+        {vocab->path.string(), [=, &companions] { return load_vocabulary_files(*vocab, *merges, companions); }});
+  if (const auto lists = word_lists(checkpoint); !lists.empty())
+    found.push_back({lists[0]->path.string(), [=, &companions] { return load_word_list(lists, companions); }});
+  if (checkpoint.metadata().find("tokenizer.ggml.model"))
+    found.push_back({checkpoint.path().string(), [&] {
+                       return with_context(
+                           fmt::format("while reading the vocabulary of {}", checkpoint.path().string()),
+                           [&] { return Tokenizer::from_vocabulary(vocabulary_of(checkpoint.metadata())); });
+                     }});
+  return found;
+}
+
+}  // namespace
+
+Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::vector<std::string>* notes) {
+  const Companions companions{checkpoint, read_tokenizer_config(checkpoint)};
+  const std::vector<Candidate> all = candidates(companions);
+  if (all.empty())
+    fail(ErrorCode::kInput,
+         "{} has no tokenizer; supported are tokenizer.model (sentencepiece or tiktoken), tokenizer.json, vocab.json "
+         "with "
+         "merges.txt, tokenizer.bin of llama2.c, tokenizer_NAME.json (a list of words or characters) beside the "
+         "weights, "
+         "and the vocabulary inside a GGUF file",
+         checkpoint.path().string());
+  std::optional<Error> first;
+  for (const Candidate& candidate : all) {
+    try {
+      Tokenizer tokenizer = candidate.load();
+      if (first && notes)
+        notes->push_back(fmt::format("the tokenizer is that of {}; another file was passed over: {}", candidate.source,
+                                     first->what()));
+      return tokenizer;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInput) throw;
+      if (!first) first = error;
+    }
   }
-  fail(ErrorCode::kInput,
-       "{} has no tokenizer; supported are tokenizer.model (sentencepiece), tokenizer.json or vocab.json with "
-       "merges.txt (byte-level BPE), tokenizer_NAME.json (a list of words or characters) beside the weights, and the "
-       "vocabulary inside a GGUF file",
-       checkpoint.path().string());
+  throw *first;
 }
 
 bool has_tokenizer(const Checkpoint& checkpoint) {
-  const bool is_a_list = find_tokenizer_file(checkpoint, "vocab.json") && find_tokenizer_file(checkpoint, "merges.txt");
-  return is_a_list || find_tokenizer_file(checkpoint, "tokenizer.model") ||
-         find_tokenizer_file(checkpoint, "tokenizer.json") || !word_lists(checkpoint).empty() ||
-         checkpoint.metadata().find("tokenizer.ggml.model");
+  const Companions none{checkpoint, Json::object()};
+  return !candidates(none).empty();
 }
 
 SourceTokenizer::SourceTokenizer(const Checkpoint& files) {
   try {
-    tokenizer_ = load_tokenizer(files);
+    tokenizer_ = load_tokenizer(files, &notes_);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInput) throw;
     problem_ = error.what();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/fail.h"
 #include "text/sentencepiece_proto.h"
 #include "text/tokenizer_json.h"
 #include "vocabulary/special_tokens.h"
@@ -22,7 +23,15 @@ constexpr ModelFile kModelFiles[] = {
     {Vocabulary::Model::kByteBpe, "tokenizer.json", "PreTrainedTokenizerFast", write_tokenizer_json},
 };
 
-const ModelFile& file_of(Vocabulary::Model model) { return *std::ranges::find(kModelFiles, model, &ModelFile::model); }
+constexpr ModelFile kPipelineFile = {{}, "tokenizer.json", "PreTrainedTokenizerFast", write_tokenizer_json};
+
+const ModelFile& file_of(const Vocabulary& vocabulary) {
+  if (vocabulary.pipeline) return kPipelineFile;
+  const auto row = std::ranges::find(kModelFiles, vocabulary.model, &ModelFile::model);
+  if (row == std::end(kModelFiles))
+    fail(ErrorCode::kInput, "a list of words or characters has no file that other programs read");
+  return *row;
+}
 
 const std::string& text_of(const Vocabulary& vocabulary, std::int32_t id) {
   return vocabulary.pieces[static_cast<std::size_t>(id)].text;
@@ -35,7 +44,7 @@ TextFile json_file(const char* name, const Json& json) { return {name, dump_json
 std::vector<TextFile> tokenizer_files(Vocabulary vocabulary, const std::vector<ChatTemplate>& templates) {
   while (!vocabulary.pieces.empty() && vocabulary.pieces.back().type == Vocabulary::PieceType::kUnused)
     vocabulary.pieces.pop_back();
-  const ModelFile& file = file_of(vocabulary.model);
+  const ModelFile& file = file_of(vocabulary);
   Json config = Json::object({{"tokenizer_class", file.tokenizer_class},
                               {"add_bos_token", vocabulary.add_bos},
                               {"add_eos_token", vocabulary.add_eos},

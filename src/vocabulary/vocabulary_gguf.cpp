@@ -11,16 +11,21 @@
 #include "base/fail.h"
 #include "text/piece_table.h"
 #include "text/pre_tokenizers.h"
+#include "vocabulary/pipeline_gguf.h"
 
 namespace quern {
 namespace {
 
 constexpr const char* kModel = "tokenizer.ggml.model";
 constexpr const char* kPre = "tokenizer.ggml.pre";
+constexpr const char* kDefaultPre = "default";  // what llama.cpp takes, with a warning, where a file does not say
 constexpr const char* kTokens = "tokenizer.ggml.tokens";
 constexpr const char* kScores = "tokenizer.ggml.scores";
 constexpr const char* kMerges = "tokenizer.ggml.merges";
 constexpr const char* kTypes = "tokenizer.ggml.token_type";
+constexpr const char* kLowercase = "tokenizer.ggml.normalizer.lowercase";
+constexpr const char* kStripAccents = "tokenizer.ggml.normalizer.strip_accents";
+constexpr const char* kSeparator = "tokenizer.ggml.seperator_token_id";  // spelled so
 constexpr const char* kAddBos = "tokenizer.ggml.add_bos_token";
 constexpr const char* kAddEos = "tokenizer.ggml.add_eos_token";
 constexpr const char* kAddSpacePrefix = "tokenizer.ggml.add_space_prefix";
@@ -39,6 +44,7 @@ constexpr ModelRow kModels[] = {
     {"llama", Vocabulary::Model::kBpe, 1, 2, 0, -1, true, false, true},
     {"t5", Vocabulary::Model::kUnigram, -1, 1, 2, 0, false, true, false},
     {"gpt2", Vocabulary::Model::kByteBpe, -1, -1, -1, -1, false, false, false},
+    {"bert", Vocabulary::Model::kWordPiece, 101, 102, 100, 0, true, true, false},
 };
 
 struct IdRow {
@@ -129,23 +135,54 @@ void add_byte_bpe_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
   metadata.set(kMerges, MetaArray{std::move(merges)});
 }
 
+// The id says which piece is the unknown one. Some converters wrote its type for padding rows too, and over its own the
+// one of an added token.
+void settle_unknown(const Metadata& metadata, Vocabulary& vocabulary) {
+  if (vocabulary.unknown < 0 || !metadata.integer("tokenizer.ggml.unknown_token_id")) return;
+  for (Vocabulary::Piece& piece : vocabulary.pieces)
+    if (piece.type == PieceType::kUnknown) piece.type = PieceType::kUnused;
+  vocabulary.pieces[static_cast<std::size_t>(vocabulary.unknown)].type = PieceType::kUnknown;
+}
+
 void read_sentencepiece_pairs(const Metadata& metadata, const ModelRow& model, Vocabulary& vocabulary) {
   const auto& scores = required_array<float>(metadata, kScores, vocabulary.pieces.size());
   for (std::size_t i = 0; i < scores.size(); ++i) vocabulary.pieces[i].score = scores[i];
   vocabulary.add_space_prefix = metadata.boolean(kAddSpacePrefix).value_or(model.add_space_prefix);
   vocabulary.remove_extra_whitespaces = metadata.boolean(kRemoveExtraWhitespaces).value_or(false);
   vocabulary.precompiled_charsmap = charsmap_of(metadata);
+  settle_unknown(metadata, vocabulary);
+}
+
+// BERT begins a text with [CLS] and ends it with [SEP], for which llama.cpp has a key of its own.
+void add_bert_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
+  const BertOptions options = bert_options(vocabulary);
+  metadata.set(kPre, std::string("default"));
+  metadata.set(kLowercase, options.lowercase);
+  metadata.set(kStripAccents, options.strip_accents);
+  if (vocabulary.eos >= 0) metadata.set(kSeparator, static_cast<std::uint32_t>(vocabulary.eos));
+}
+
+void read_bert_pairs(const Metadata& metadata, Vocabulary& vocabulary) {
+  const auto count = static_cast<std::int64_t>(vocabulary.pieces.size());
+  const auto take = [&](const char* key, std::int32_t& id) {
+    if (const auto stated = metadata.integer(key); stated && *stated >= 0 && *stated < count)
+      id = static_cast<std::int32_t>(*stated);
+  };
+  take("tokenizer.ggml.cls_token_id", vocabulary.bos);
+  take(kSeparator, vocabulary.eos);
+  vocabulary.escape_whitespaces = vocabulary.add_space_prefix = false;
+  const bool lowercase = metadata.boolean(kLowercase).value_or(true);
+  settle_unknown(metadata, vocabulary);
+  add_bert_pipeline(vocabulary, {lowercase, metadata.boolean(kStripAccents).value_or(lowercase)});
 }
 
 void read_byte_bpe_pairs(const Metadata& metadata, Vocabulary& vocabulary) {
-  const std::string name = metadata.text(kPre).value_or("");
+  const std::string name = metadata.text(kPre).value_or(kDefaultPre);
   const PreTokenizer* pre = find_pre_tokenizer(name);
-  if (!pre) {
-    std::vector<std::string> known;
-    for (const PreTokenizer& row : pre_tokenizers()) known.emplace_back(row.name);
-    fail(ErrorCode::kInput, "\"{}\" is \"{}\"; the pre-tokenizers {} are supported", kPre, name,
-         fmt::join(known, ", "));
-  }
+  if (!pre)
+    fail(ErrorCode::kInput, "\"{}\" is \"{}\"; {}", kPre, name,
+         is_not_byte_level(name) ? "a vocabulary that is no byte-level BPE is not read from GGUF under this name"
+                                 : "no pre-tokenizer of that name is known");
   vocabulary.split_patterns = pre->split_patterns();
   vocabulary.nfc = pre->nfc;
   vocabulary.ignore_merges = pre->ignore_merges;
@@ -159,7 +196,8 @@ void read_byte_bpe_pairs(const Metadata& metadata, Vocabulary& vocabulary) {
 
 }  // namespace
 
-void add_vocabulary(Metadata& metadata, const Vocabulary& vocabulary) {
+void add_vocabulary(Metadata& metadata, const Vocabulary& source) {
+  const Vocabulary vocabulary = source.pipeline ? gguf_form(source) : source;
   const auto model = std::find_if(std::begin(kModels), std::end(kModels),
                                   [&](const ModelRow& row) { return row.model == vocabulary.model; });
   ensure(model != std::end(kModels), "a vocabulary of an unknown model");
@@ -167,7 +205,7 @@ void add_vocabulary(Metadata& metadata, const Vocabulary& vocabulary) {
   std::vector<std::string> tokens;
   std::vector<std::int32_t> types;
   for (const Vocabulary::Piece& piece : vocabulary.pieces) {
-    tokens.push_back(piece.text);
+    tokens.push_back(vocabulary.pipeline ? bert_text(piece) : piece.text);
     types.push_back(static_cast<std::int32_t>(piece.type));
   }
   metadata.set(kModel, std::string(model->name));
@@ -179,7 +217,9 @@ void add_vocabulary(Metadata& metadata, const Vocabulary& vocabulary) {
   }
   metadata.set(kAddBos, vocabulary.add_bos);
   metadata.set(kAddEos, vocabulary.add_eos);
-  if (vocabulary.model == Vocabulary::Model::kByteBpe) {
+  if (vocabulary.model == Vocabulary::Model::kWordPiece) {
+    add_bert_pairs(metadata, vocabulary);
+  } else if (vocabulary.model == Vocabulary::Model::kByteBpe) {
     add_byte_bpe_pairs(metadata, vocabulary);
   } else {
     add_sentencepiece_pairs(metadata, vocabulary);
@@ -193,9 +233,8 @@ Vocabulary vocabulary_of(const Metadata& metadata) {
       std::find_if(std::begin(kModels), std::end(kModels), [&](const ModelRow& row) { return *name == row.name; });
   if (model == std::end(kModels)) {
     fail(ErrorCode::kInput,
-         "\"{}\" is \"{}\"; the tokenizers \"llama\" (sentencepiece BPE), \"t5\" (Unigram) and \"gpt2\" (byte-level "
-         "BPE) "
-         "are supported",
+         "\"{}\" is \"{}\"; the tokenizers \"llama\" (sentencepiece BPE), \"t5\" (Unigram), \"gpt2\" (byte-level "
+         "BPE) and \"bert\" (WordPiece) are supported",
          kModel, *name);
   }
   Vocabulary vocabulary;
@@ -211,7 +250,9 @@ Vocabulary vocabulary_of(const Metadata& metadata) {
   for (const IdRow& row : kIds) vocabulary.*row.id = id_of(metadata, row, *model, vocabulary);
   vocabulary.add_bos = metadata.boolean(kAddBos).value_or(model->add_bos);
   vocabulary.add_eos = metadata.boolean(kAddEos).value_or(model->add_eos);
-  if (vocabulary.model == Vocabulary::Model::kByteBpe) {
+  if (vocabulary.model == Vocabulary::Model::kWordPiece) {
+    read_bert_pairs(metadata, vocabulary);
+  } else if (vocabulary.model == Vocabulary::Model::kByteBpe) {
     read_byte_bpe_pairs(metadata, vocabulary);
   } else {
     read_sentencepiece_pairs(metadata, *model, vocabulary);

@@ -2,11 +2,15 @@
 #include "vocabulary/vocabulary_gguf.h"
 
 #include <functional>
+#include <iterator>
+#include <sstream>
 
 #include "base/file.h"
 #include "checkpoint/scratch_folder_fixture.h"
 #include "format/formats.h"
 #include "tests/shared_folder.h"
+#include "text/pre_tokenizers.h"
+#include "text/text_splitter.h"
 #include "text/tokenizer_json.h"
 #include "vocabulary/end_tokens.h"
 #include "vocabulary/load_tokenizer.h"
@@ -106,7 +110,7 @@ TEST(GgufVocabulary, ContradictionsAreRefused) {
       EXPECT_NE(std::string(error.what()).find(key), std::string::npos) << error.what();
     }
   };
-  refused("model", std::string("bert"));
+  refused("model", std::string("rwkv"));
   refused("model", 1.0f);
   refused("scores", MetaArray{std::vector<float>{1, 2}});
   refused("scores", MetaArray{std::vector<double>{1, 2, 3, 4, 5}});
@@ -168,7 +172,8 @@ TEST(GgufVocabulary, DamagedByteBpeIsRefused) {
     metadata.set(std::string("tokenizer.ggml.") + key, std::move(value));
     expect_refusal([&] { Tokenizer::from_vocabulary(vocabulary_of(metadata)); }, part);
   };
-  refused("pre", std::string("default"), "\"default\"; the pre-tokenizers gpt-2");
+  refused("pre", std::string("gpt-7"), "\"gpt-7\"; no pre-tokenizer of that name is known");
+  refused("pre", std::string("gemma4"), "\"gemma4\"; a vocabulary that is no byte-level BPE");
   refused("pre", 1.0f, "tokenizer.ggml.pre");
   refused("merges", MetaArray{std::vector<std::string>{"a b", "zq x"}}, "merge 1 names \"zq\"");
   refused("merges", MetaArray{std::vector<std::string>{"ab"}}, "not two pieces");
@@ -195,6 +200,60 @@ class TokenizerFolder : public ScratchFolder {
   }
   Tokenizer load() const { return load_tokenizer(open_checkpoint(path())); }
 };
+
+// What is not what its name says makes room for the next, with a note.
+TEST(LoadTokenizer, AFileOfAnotherKindIsPassedOver) {
+  const TokenizerFolder folder;
+  folder.write("tokenizer.model", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 499723\n");
+  expect_refusal([&] { folder.load(); }, "is a pointer of Git LFS, not the file itself; run `git lfs pull`");
+  folder.write("tokenizer.json", byte_bpe_json("gpt2"));
+  std::vector<std::string> notes;
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  EXPECT_EQ(load_tokenizer(checkpoint, &notes).vocabulary().model, Vocabulary::Model::kByteBpe);
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_NE(notes[0].find("tokenizer.json; another file was passed over: it is a pointer of Git LFS"),
+            std::string::npos)
+      << notes[0];
+  folder.write("tokenizer.json", "{}");
+  expect_refusal([&] { folder.load(); }, "is a pointer of Git LFS");
+}
+
+// Its tokenizer.json holds added pieces alone; the model lies beside it under another name. Ids are sentencepiece
+// 0.2.3's.
+TEST(LoadTokenizer, AModelUnderAnotherNameServes) {
+  QUERN_NEEDS_SHARED("real/tinypellm");
+  std::vector<std::string> notes;
+  const Tokenizer tokenizer = load_tokenizer(open_checkpoint(shared_folder() / "real/tinypellm"), &notes);
+  EXPECT_EQ(tokenizer.encode("Once upon a time, there was a brave fox."),
+            (std::vector<std::int32_t>{403, 48,  287, 362, 926, 171, 1477, 8,   4,   1260, 162,
+                                       5,   821, 171, 324, 66,  981, 706,  172, 701, 9}));
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_NE(notes[0].find("tinypellm.model; another file was passed over: the model has no pieces"), std::string::npos)
+      << notes[0];
+}
+
+TEST(LoadTokenizer, RankListsAreReadUnderAnyName) {
+  const std::string list = read_text(QUERN_TESTDATA "/text/pipelines/ranks.tiktoken");
+  for (const char* name : {"tokenizer.model", "tiktoken.model", "some.tiktoken"}) {
+    const TokenizerFolder folder;
+    folder.write(name, list);
+    expect_refusal([&] { folder.load(); }, "does not say how it splits text");
+    folder.write(
+        "tokenizer_config.json",
+        R"({"tokenizer_class":"GPT2Tokenizer","added_tokens_decoder":{"268":{"content":"<|end|>","special":true}},
+                     "eos_token":"<|end|>"})");
+    const Tokenizer tokenizer = folder.load();
+    EXPECT_EQ(tokenizer.encode(" the<|end|>"), (std::vector<std::int32_t>{259, 268}));
+    EXPECT_EQ(tokenizer.vocabulary().eos, 268);
+  }
+}
+
+// The list belongs to an embedding of as many rows: stories260K's own numbers are llama2.c's.
+TEST(LoadTokenizer, ScoreListsNeedAMatrixOfTheirLength) {
+  const TokenizerFolder folder;
+  std::filesystem::copy(QUERN_TESTDATA "/text/pipelines/tokenizer.bin", folder.path() / "tok398.bin");
+  expect_refusal([&] { folder.load(); }, "no matrix of the model has as many rows");
+}
 
 TEST(LoadTokenizer, SpecialTokensComeFromEitherConfiguration) {
   const TokenizerFolder folder;
@@ -413,6 +472,113 @@ TEST(LoadTokenizer, TokenizerConfigIsHonoured) {
   folder.write("tokenizer_config.json", R"({"add_bos_token":"no"})");
   EXPECT_THROW(load_tokenizer(open_checkpoint(folder.path())), Error);
 }
+
+std::string pipeline_json(const std::string& name) {
+  return read_text(std::string(QUERN_TESTDATA "/text/pipelines/") + name + ".json");
+}
+
+// A tokenizer.json becomes what llama.cpp has for it, and gives the same ids from there.
+TEST(PipelineInGguf, GivesTheSameIds) {
+  constexpr std::pair<const char*, const char*> kForms[] = {
+      {"bpe_all_merges", "llama"}, {"unigram_charsmap", "t5"}, {"word_piece", "bert"}, {"word_piece_cased", "bert"}};
+  const Json golden = parse_json(read_text(QUERN_TESTDATA "/text/pipelines/golden_ids.json"));
+  for (const auto& [name, model] : kForms) {
+    SCOPED_TRACE(name);
+    const Vocabulary source = parse_tokenizer_json(pipeline_json(name));
+    Metadata metadata;
+    add_vocabulary(metadata, source);
+    EXPECT_EQ(metadata.text("tokenizer.ggml.model"), model);
+    const Tokenizer before = Tokenizer::from_vocabulary(source);
+    const Tokenizer after = Tokenizer::from_vocabulary(vocabulary_of(metadata));
+    ASSERT_EQ(after.vocabulary().pieces.size(), source.pieces.size());
+    const Vocabulary& there = after.vocabulary();
+    EXPECT_EQ(std::tie(source.unknown, source.add_bos, source.add_eos),
+              std::tie(there.unknown, there.add_bos, there.add_eos));
+    EXPECT_EQ(source.eos >= 0 ? source.eos : there.eos, there.eos);
+    for (const Json& row : golden.at(name).at("rows").as_array()) {
+      const std::string& text = row.at("text").as_string();
+      // Added pieces are found in other places, white space but the space is left to the table of rules, which the
+      // package applies to a letter with its marks as a whole, and llama.cpp's words may have any length.
+      const bool is_plain = text.find_first_of("<[\t\n\r\u00a0\u0301") == std::string::npos && !text.starts_with("xxx");
+      EXPECT_EQ(is_plain ? after.encode(text) : std::vector<std::int32_t>(),
+                is_plain ? before.encode(text) : std::vector<std::int32_t>())
+          << text;
+    }
+  }
+}
+
+TEST(PipelineInGguf, WhatItCannotExpressIsRefused) {
+  const auto refused = [](const char* name, const std::string& part) {
+    Metadata metadata;
+    expect_refusal([&] { add_vocabulary(metadata, parse_tokenizer_json(pipeline_json(name))); }, part);
+  };
+  refused("bpe_prepend", "could be joined in");
+  refused("bpe_suffix", "without byte fallback");
+  refused("bytes_digits", "without byte fallback");
+  refused("unigram_t5", "normalizer \"NFKC\"");
+  refused("word_level", "of whole words");
+}
+
+// Of get_vocab_base_pre and src/llama-vocab.cpp, commit 00ad355e.
+constexpr const char* kNamesOfLlamaCpp =
+    "a.x-4.0 afmoe bailingmoe bailingmoe2 bloom chameleon chatglm-bpe codeshell cohere2moe command-r dbrx "
+    "deepseek-coder deepseek-llm deepseek-r1-qwen deepseek-v3 default exaone exaone-moe exaone4 f2llmv2 "
+    "falcon falcon-h1 falcon3 gigachat glm4 gpt-2 gpt-4o gpt3-finnish granite-docling "
+    "granite-embed-multi-97m grok-2 hunyuan hunyuan-dense hy_v4 jais jais-2 jina-de jina-es jina-v1-en "
+    "jina-v2-code jina-v2-de jina-v2-es jina-v5-nano joyai-llm kanana2 kimi-k2 kormo laguna lfm2 "
+    "llada-moe llama-bpe llama-v3 llama3 llama4 megrez mellum mellum2 midm-2.0 minerva-7b minicpm5 "
+    "minimax-m2 modern-bert mpt olmo phi-2 pixtral poro-chat qwen2 qwen35 refact roberta-bpe seed-coder "
+    "smaug-bpe smollm solar-open spark2_5 stablelm2 starcoder superbpe talkie tekken tiny_aya trillion "
+    "ufakzeka viking youtu ";
+
+TEST(PreTokenizers, EveryNameOfLlamaCppIsKnown) {
+  std::istringstream names(kNamesOfLlamaCpp);
+  for (std::string name; names >> name;) EXPECT_TRUE(find_pre_tokenizer(name)) << name;
+  for (const char* name : {"gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace"})
+    EXPECT_TRUE(is_not_byte_level(name)) << name;
+}
+
+// All of them compile, and take a text of many scripts apart without losing a byte.
+TEST(PreTokenizers, WordsJoinedAreTheText) {
+  const std::string text =
+      "It's 1234567 caf\u00e9 \u4f60\u597d\u4e16\u754c \u3042\u30ab \ud55c\uad6d \U0001f600!?  \r\n\n\t<tool> x+y=z; "
+      "don'T \u0e2a 12";
+  for (const PreTokenizer& row : pre_tokenizers()) {
+    std::string joined;
+    TextSplitter(row.split_patterns()).split(text, [&](std::string_view word) { joined += word; });
+    EXPECT_EQ(joined, text) << row.name;
+  }
+}
+
+// Inputs and the ids that llama.cpp's own tests expect of them.
+class OfLlamaCppsTests : public testing::TestWithParam<const char*> {};
+
+TEST_P(OfLlamaCppsTests, IdsAreTheSame) {
+  const std::string name = std::string("real/vocabs/ggml-vocab-") + GetParam() + ".gguf";
+  QUERN_NEEDS_SHARED(name);
+  const Tokenizer tokenizer = load_tokenizer(open_checkpoint(shared_folder() / name));
+  std::string inputs = read_text(shared_folder() / (name + ".inp"));
+  std::istringstream expected(read_text(shared_folder() / (name + ".out")));
+  const std::string separator = "\n__ggml_vocab_test__\n";
+  std::string line;
+  std::size_t cases = 0;
+  for (; std::getline(expected, line); ++cases) {
+    const std::size_t end = std::min(inputs.find(separator), inputs.size());
+    const std::string text = inputs.substr(0, end);
+    inputs.erase(0, std::min(end + separator.size(), inputs.size()));
+    std::istringstream numbers(line);
+    const std::vector<std::int32_t> ids{std::istream_iterator<std::int32_t>(numbers), {}};
+    EXPECT_EQ(tokenizer.encode(text), ids) << text;
+  }
+  EXPECT_GT(cases, 40u);
+}
+
+INSTANTIATE_TEST_SUITE_P(, OfLlamaCppsTests, testing::Values("phi-3", "deepseek-coder", "falcon", "bert-bge"),
+                         [](const auto& row) {
+                           std::string name = row.param;
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace quern

@@ -39,7 +39,7 @@ class BadTexts(RefusingTest):
         self.refuse_text("The mill grinds.\n".encode("utf-16"), "text.txt", "UTF-16", "convert it to UTF-8")
 
     def test_latin_1(self):
-        self.refuse_text("Die M\xfchle mahlt.\n".encode("latin-1"), "text.txt", "not UTF-8", "0xfc", "position 5", "convert")
+        self.refuse_text("Die \xc4\xd6\xdc\xe4\xf6\xfc\n".encode("latin-1"), "text.txt", "not UTF-8", "0xc4", "position 4", "convert")
 
     def test_too_short_for_one_window(self):
         self.refuse_text(b"The mill grinds.\n\nThe miller sleeps.\n", "text.txt", "tokens", "fewer than one window of 512")

@@ -50,8 +50,8 @@ std::string reason_of(const JointOptions& joint, std::size_t own, double kld) {
   if (own == 1) return "nothing else holds its rows" + company;
   if (joint.size() == 1) return "the only number format that goes with those of the others" + company;
   return fmt::format(
-      "of {} number formats the one that serves the size best{}: {:.2g} nats of the predicted divergence",
-      joint.size(), company, kld);
+      "of {} number formats the one that serves the size best{}: {:.2g} nats of the predicted divergence", joint.size(),
+      company, kld);
 }
 
 struct Solution {

@@ -19,12 +19,12 @@ from safetensors import safe_open
 
 TYPES = {"q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14,  # ggml's numbers
          "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q2_k": 10, "q3_k": 11,
-         "iq4_nl": 20, "iq4_xs": 23, "tq1_0": 34, "tq2_0": 35, "mxfp4": 39}
+         "iq4_nl": 20, "iq4_xs": 23, "tq1_0": 34, "tq2_0": 35, "mxfp4": 39, "nvfp4": 40}
 ROWS, COLS = 8, 512
 REAL = {"llama-30m": "model.layers.1.self_attn.q_proj.weight", "llama-7m": "model.layers.1.mlp.down_proj.weight"}
 SCALE_OFFSETS = {"q8_0": [0], "q4_k": [0, 2], "q5_k": [0, 2], "q6_k": [208],  # of the binary16 fields of a block
                  "q4_0": [0], "q4_1": [0, 2], "q5_0": [0], "q5_1": [0, 2], "q2_k": [80, 82], "q3_k": [108],
-                 "iq4_nl": [0], "iq4_xs": [0], "tq1_0": [52], "tq2_0": [64], "mxfp4": []}
+                 "iq4_nl": [0], "iq4_xs": [0], "tq1_0": [52], "tq2_0": [64], "mxfp4": [], "nvfp4": []}
 EXPONENT_OFFSETS = {"mxfp4": 0}  # of a scale that is a power of two (E8M0)
 EXPONENTS = [0, 1, 2, 3, 126, 127, 128, 129, 252, 253, 254, 255]
 HALVES = [0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00, 0x3C00, 0x1234]

@@ -43,7 +43,7 @@ TEST_P(GgufDecoding, IsThatOfTheGgufPackageForAnyBits) {
 
 INSTANTIATE_TEST_SUITE_P(Types, GgufDecoding,
                          testing::Values("q8_0", "q6_k", "q5_k", "q4_k", "q3_k", "q2_k", "q5_1", "q5_0", "q4_1", "q4_0",
-                                         "iq4_nl", "iq4_xs", "mxfp4", "tq2_0", "tq1_0"),
+                                         "iq4_nl", "iq4_xs", "mxfp4", "nvfp4", "tq2_0", "tq1_0"),
                          [](const auto& type) { return std::string(type.param); });
 
 class ScalarRounding : public testing::TestWithParam<const char*> {};

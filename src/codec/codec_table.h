@@ -23,6 +23,7 @@ extern const Codec kQ2K;
 extern const Codec kIq4Nl;
 extern const Codec kIq4Xs;
 extern const Codec kMxfp4;
+extern const Codec kNvfp4;
 extern const Codec kTq2_0;
 extern const Codec kTq1_0;
 

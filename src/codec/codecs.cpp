@@ -11,9 +11,9 @@ namespace quern {
 namespace {
 
 // Of equal bits per weight the first comes first.
-const Codec* const kBeforeInt4[] = {&kF32,  &kLosslessF32, &kF16,  &kBf16, &kLosslessF16, &kLosslessBf16,
-                                    &kQ8_0, &kInt8Channel, &kQ6K,  &kQ5_1, &kQ5_0,        &kQ5K,
-                                    &kQ4_1, &kIq4Nl,       &kQ4_0, &kQ4K,  &kMxfp4,       &kIq4Xs};
+const Codec* const kBeforeInt4[] = {
+    &kF32,  &kLosslessF32, &kF16,  &kBf16,  &kLosslessF16, &kLosslessBf16, &kQ8_0,  &kInt8Channel, &kQ6K,  &kQ5_1,
+    &kQ5_0, &kQ5K,         &kQ4_1, &kIq4Nl, &kQ4_0,        &kQ4K,          &kNvfp4, &kMxfp4,       &kIq4Xs};
 const Codec* const kAfterInt4[] = {&kNf4, &kNf4Dq, &kQ3K, &kQ2K, &kTq2_0, &kTq1_0};
 
 template <typename Pointer>

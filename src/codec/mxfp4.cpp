@@ -1,8 +1,8 @@
 // mxfp4, the MXFP4 of GGUF and of the OCP Microscaling specification 1.0: 32 weights in 17 bytes.
 //   0      e, the power of two of the scale (E8M0)
 //   1..16  codes (E2M1): byte k holds code k low and code 16 + k high
-// Code q stands for 2^(e - 128) * doubled[q] (e2m1.h): half the scale, for twice the values. Where the specification has
-// NaN, at e = 255, llama.cpp has 2^127, and so has `decode`; no encoder writes it.
+// Code q stands for 2^(e - 128) * doubled[q] (e2m1.h): half the scale, for twice the values. Where the specification
+// has NaN, at e = 255, llama.cpp has 2^127, and so has `decode`; no encoder writes it.
 #include <algorithm>
 #include <bit>
 #include <cmath>

@@ -311,6 +311,19 @@ TEST(Codecs, AreListedByBitsPerWeight) {
   EXPECT_EQ(find_codec("q3_z"), nullptr);
 }
 
+TEST(Codecs, ThoseOnlyReadAreFoundAsDecodersAlone) {
+  for (const Codec* codec : read_only_codecs()) {
+    EXPECT_EQ(find_codec(codec->name), nullptr) << codec->name;
+    EXPECT_EQ(find_decoder(codec->name), codec);
+    EXPECT_FALSE(codec->fit || codec->round || codec->pack) << codec->name;
+    EXPECT_NEAR(static_cast<double>(codec->stored_bytes(1, 2048)) * 8 / 2048, codec->bits_per_weight, 1e-9);
+    const std::vector<float> weights(512);
+    EXPECT_THROW(encode_row(*codec, weights, {}, {}), std::exception) << codec->name;
+  }
+  EXPECT_EQ(find_decoder("q4_k"), find_codec("q4_k"));
+  EXPECT_EQ(find_decoder("q3_z"), nullptr);
+}
+
 TEST(Codecs, MoreBitsOfAFamilyMeanLessError) {
   const Floats weights = gaussian(16384, 0.02, 24);
   double last = 0;

@@ -324,6 +324,15 @@ TEST(Codecs, ThoseOnlyReadAreFoundAsDecodersAlone) {
   EXPECT_EQ(find_decoder("q3_z"), nullptr);
 }
 
+TEST(Codecs, AnF64IsReadAsTheNearestF32) {
+  const std::vector<double> stored = {0.1, -1.0 / 3, 1e-50, 1e300, 1 + 0x1p-24, 1 + 3 * 0x1p-24};
+  const std::vector<float> expected = {0.1f, -1.0f / 3,   0.0f, std::numeric_limits<float>::infinity(),
+                                       1.0f, 1 + 0x1p-22f};
+  std::vector<float> decoded(stored.size());
+  decode_row(*find_decoder("f64"), {reinterpret_cast<const std::byte*>(stored.data())}, decoded);
+  EXPECT_EQ(decoded, expected);
+}
+
 TEST(Codecs, MoreBitsOfAFamilyMeanLessError) {
   const Floats weights = gaussian(16384, 0.02, 24);
   double last = 0;

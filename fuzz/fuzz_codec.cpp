@@ -64,5 +64,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     decode_bytes(*codec, bytes);
     encode_floats(*codec, floats);
   }
+  for (const Codec* codec : read_only_codecs()) decode_bytes(*codec, bytes);
   return 0;
 }

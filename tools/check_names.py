@@ -8,7 +8,7 @@ import sys
 import cpp_source
 
 CODEC = re.compile(r'(?:const(?:expr)?\s+Codec\s+k\w+\s*=?\s*(?:\{|\w+<\w+>(?:::codec)?\()|\bint4\()\s*(?:\.name\s*=\s*)?"([^"]+)"')
-ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9])|mistral|mixtral|qwen|mamba|gpt2|itera_?lite", re.I)
+ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9]|2c|2\.c)|mistral|mixtral|qwen|mamba|gpt2|itera_?lite", re.I)
 
 # Where a codec's name may stand: its own layer, what a format calls its types, the schemes.
 CODEC_FILES = re.compile(r"src/codec/|src/(?:format|packed)/[^/]*types[^/]*$|src/packed/compressed_tensors\.h$|src/plan/\w+_mixes\.cpp$")
@@ -25,7 +25,7 @@ OPERATION = re.compile(r"\b(?:holds_alternative|get_if|get)\s*<\s*(?:quern::)?\w
 OPERATION_FILES = {"src/model/op_traits.cpp", "src/runtime/prepare_op.cpp"}
 
 # Numbers of IEEE 754 and bfloat16: known to every format, and the precision of arithmetic as well.
-PLAIN = {"f32", "f16", "bf16"}
+PLAIN = {"f64", "f32", "f16", "bf16"}
 
 # Names of something else that is spelled like an architecture: GGUF calls a sentencepiece vocabulary "llama" and one of
 # byte-level BPE "gpt2"; transformers' class for any sentencepiece BPE is "LlamaTokenizer"; ways of splitting text go by the model that brought them.
@@ -39,6 +39,7 @@ EXCEPTIONS = {
     "src/vocabulary/load_tokenizer.cpp": ("tokenizer.bin of llama2.c",),
     "src/text/tokenizer_json.cpp": ("kGpt2Split",),
     "src/text/tokenizer_json_writer.cpp": ("kGpt2Split",),
+    "src/format/llama2c.cpp": ('"LlamaForCausalLM"', '"llama"'),
     "src/vocabulary/tokenizer_files.cpp": ('"LlamaTokenizer"',),
 }
 

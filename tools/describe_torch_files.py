@@ -37,7 +37,9 @@ def tensors_below(value, path=""):
 def tensors_of(path):
     value = torch.load(path, map_location="cpu", weights_only=False)
     if isinstance(value, torch.jit.ScriptModule):
-        return dict(value.state_dict()) | dict(attributes(value))
+        found = dict(value.state_dict()) | dict(attributes(value))
+        return {name.removeprefix("model."): tensor for name, tensor in found.items()} if all(
+            name.startswith("model.") for name in found) else found
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(value.get(key), dict):
             value = value[key]

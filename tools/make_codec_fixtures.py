@@ -9,6 +9,7 @@ Files: TYPE.blocks, TYPE.f32      blocks of every kind of bit pattern, and what 
        SOURCE.f16                 8 rows of 512 weights; importance.f32: one value a column
        llama_cpp_errors.csv       sum of importance * (weight - decoded)^2 of llama.cpp's encoder, by type and source"""
 import argparse
+import ctypes
 import pathlib
 import sys
 
@@ -19,12 +20,15 @@ from safetensors import safe_open
 
 TYPES = {"q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14,  # ggml's numbers
          "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q2_k": 10, "q3_k": 11,
-         "iq4_nl": 20, "iq4_xs": 23, "tq1_0": 34, "tq2_0": 35, "mxfp4": 39}
+         "iq4_nl": 20, "iq4_xs": 23, "tq1_0": 34, "tq2_0": 35, "mxfp4": 39, "nvfp4": 40}
+READ_ONLY = {"iq1_s": 19, "iq1_m": 29, "iq2_xxs": 16, "iq2_xs": 17, "iq2_s": 22, "iq3_xxs": 18, "iq3_s": 21}
 ROWS, COLS = 8, 512
 REAL = {"llama-30m": "model.layers.1.self_attn.q_proj.weight", "llama-7m": "model.layers.1.mlp.down_proj.weight"}
 SCALE_OFFSETS = {"q8_0": [0], "q4_k": [0, 2], "q5_k": [0, 2], "q6_k": [208],  # of the binary16 fields of a block
                  "q4_0": [0], "q4_1": [0, 2], "q5_0": [0], "q5_1": [0, 2], "q2_k": [80, 82], "q3_k": [108],
-                 "iq4_nl": [0], "iq4_xs": [0], "tq1_0": [52], "tq2_0": [64], "mxfp4": []}
+                 "iq4_nl": [0], "iq4_xs": [0], "tq1_0": [52], "tq2_0": [64], "mxfp4": [], "nvfp4": [], "iq1_m": [], "q1_0": [0], "q2_0": [0],
+                 "iq1_s": [0], "iq2_xxs": [0], "iq2_xs": [0], "iq2_s": [0], "iq3_xxs": [0], "iq3_s": [0]}
+BY_LLAMA_CPP = {"q1_0": (18, 128), "q2_0": (18, 64)}  # bytes and weights of a block; the gguf package cannot decode these
 EXPONENT_OFFSETS = {"mxfp4": 0}  # of a scale that is a power of two (E8M0)
 EXPONENTS = [0, 1, 2, 3, 126, 127, 128, 129, 252, 253, 254, 255]
 HALVES = [0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00, 0x3C00, 0x1234]
@@ -58,8 +62,11 @@ def weighted_error(weights, decoded, importance):
     return float((squares * (1.0 if importance is None else importance.astype(np.float64))).sum())
 
 
-def adversarial_blocks(name, ggml_type):
-    size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(ggml_type)][1]
+def block_bytes(ggml_type):
+    return gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(ggml_type)][1]
+
+
+def adversarial_blocks(name, size):
     rng = np.random.default_rng(22)
     blocks = [np.full(size, byte, np.uint8) for byte in (0x00, 0xFF, 0x80, 0x7F, 0x55)]
     for half, exponent in zip(HALVES, EXPONENTS):
@@ -74,8 +81,8 @@ def adversarial_blocks(name, ggml_type):
 
 
 def write_goldens(out):
-    for name, ggml_type in TYPES.items():
-        blocks = adversarial_blocks(name, ggml_type)
+    for name, ggml_type in {**TYPES, **READ_ONLY}.items():
+        blocks = adversarial_blocks(name, block_bytes(ggml_type))
         with np.errstate(all="ignore"):
             decoded = gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType(ggml_type))
         blocks.tofile(out / f"{name}.blocks")
@@ -123,6 +130,18 @@ def write_nf4(out):
     functional.create_dynamic_map().numpy().astype(np.float32).tofile(out / "dynamic8.f32")
 
 
+def write_llama_cpp_goldens(out, peer):
+    """What llama.cpp's dequantize_row_TYPE makes of blocks."""
+    for name, (size, weights) in BY_LLAMA_CPP.items():
+        blocks = adversarial_blocks(name, size)
+        decoded = np.zeros(len(blocks) * weights, np.float32)
+        function = getattr(peer.ggml(), f"dequantize_row_{name}")
+        function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64], None
+        function(blocks.ctypes.data, decoded.ctypes.data, decoded.size)
+        blocks.tofile(out / f"{name}.blocks")
+        decoded.tofile(out / f"{name}.f32")
+
+
 def load_peer(shared):
     sys.path.insert(0, str(pathlib.Path(shared) / "peers"))
     import llama_peer
@@ -138,4 +157,6 @@ if __name__ == "__main__":
     args.out.mkdir(parents=True, exist_ok=True)
     write_goldens(args.out)
     write_nf4(args.out)
-    write_errors(args.out, args.shared, load_peer(args.shared))
+    peer = load_peer(args.shared)
+    write_llama_cpp_goldens(args.out, peer)
+    write_errors(args.out, args.shared, peer)

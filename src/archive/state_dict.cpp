@@ -93,7 +93,7 @@ class Walk {
   }
 
   std::uint64_t tensors_below(const PickleNode& node, std::size_t depth = 0) {
-    if (depth > kMostDepth || ++visits_ > kMostVisits) return 0;
+    if (depth > kMostDepth || ++looks_ > kMostVisits) return 0;
     if (is_tensor(node)) return 1;
     const PickleNode* inside = attributes_of(node);
     if (!inside && !is_container(node.kind)) return 0;
@@ -245,6 +245,19 @@ class Walk {
     }
   }
 
+  // Where the keys of a dictionary are: of equal texts, which Python keeps in the place of the first with the value of
+  // the last, the last.
+  std::vector<std::size_t> items_that_count(const PickleNode& dict) const {
+    std::map<std::string_view, std::size_t> last;
+    for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2)
+      if (const PickleNode& key = pickle_[dict.items[i]]; key.kind == Kind::kText) last[key.text] = i;
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2)
+      if (const PickleNode& key = pickle_[dict.items[i]]; key.kind != Kind::kText || last[key.text] == i)
+        places.push_back(i);
+    return places;
+  }
+
   enum class Attributes { kNo, kYes };
   void visit_items(const PickleNode& node, const std::string& path, std::size_t depth, Attributes attributes) {
     const auto join = [&](const std::string& name) { return path.empty() ? name : path + "." + name; };
@@ -253,7 +266,7 @@ class Walk {
         visit(pickle_[node.items[i]], join(std::to_string(i)), depth + 1);
       return;
     }
-    for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
+    for (const std::size_t i : items_that_count(node)) {
       const PickleNode &key = pickle_[node.items[i]], &value = pickle_[node.items[i + 1]];
       if (key.kind != Kind::kText && key.kind != Kind::kInteger) {
         leave_out(path, "an item whose key is " + kind_of(key));
@@ -271,7 +284,7 @@ class Walk {
   const PickleNode* top_ = nullptr;  // the root, where that is the model
   StateDict found_;
   std::map<std::string, LeftOut> left_out_;
-  std::size_t visits_ = 0;
+  std::size_t visits_ = 0, looks_ = 0;  // of visit, and of tensors_below
   std::uint64_t budget_;
 };
 

@@ -40,12 +40,24 @@ StridedLayout::Order order_of(const File& file, const ZipEntry* entry) {
   fail(ErrorCode::kInput, "its byte order is \"{}\", neither little nor big", printable(text));
 }
 
+bool is_program(const std::vector<ZipEntry>& entries, const std::string& folder) {
+  return find_entry(entries, folder + "/constants.pkl") != nullptr;
+}
+
 void note_program(const std::vector<ZipEntry>& entries, const std::string& folder, std::vector<std::string>& notes) {
-  if (!find_entry(entries, folder + "/constants.pkl")) return;
   const auto constants = std::ranges::count_if(
       entries, [&](const ZipEntry& entry) { return entry.name.starts_with(folder + "/constants/"); });
   notes.push_back(fmt::format("a TorchScript archive: its code and {} are left out",
                               counted(static_cast<std::uint64_t>(constants), "constant")));
+}
+
+// A program that holds the model as its one part calls everything after that part.
+void strip_part(std::vector<NamedTensor>& tensors, std::vector<std::string>& notes) {
+  constexpr std::string_view kPart = "model.";
+  if (tensors.empty() || !std::ranges::all_of(tensors, [&](const NamedTensor& t) { return t.name.starts_with(kPart); }))
+    return;
+  for (NamedTensor& tensor : tensors) tensor.name.erase(0, kPart.size());
+  notes.push_back(fmt::format("every name begins with \"{}\", which is left out", kPart));
 }
 
 }  // namespace
@@ -71,7 +83,10 @@ TorchFile read_torch_archive(const File& file) {
     const std::string data = folder + "/data/";
     for (const ZipEntry& one : entries)
       if (one.name.starts_with(data)) found.storages.emplace(one.name.substr(data.size()), one.run);
-    note_program(entries, folder, found.state.notes);
+    if (is_program(entries, folder)) {
+      note_program(entries, folder, found.state.notes);
+      strip_part(found.state.tensors, found.state.notes);
+    }
     return found;
   });
 }

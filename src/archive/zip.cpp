@@ -9,11 +9,14 @@
 //   ZIP64 end record 0 signature, 16 disk, 20 disk of directory, 24 entries here, 32 entries, 40 bytes and 48 offset of
 //                    the directory                                                                  (56 bytes)
 //   ZIP64 locator    0 signature, 4 disk, 8 offset of the ZIP64 end record, 16 disks                 (20 bytes)
-//   central header   0 signature, 8 flags, 10 method, 20 stored bytes, 24 bytes, 28 bytes of the name, 30 of the extra
+//   central header   0 signature, 8 flags, 10 method, 16 checksum, 20 stored bytes, 24 bytes, 28 bytes of the name, 30
+//   of the extra
 //                    fields, 32 of the comment, 34 disk, 42 offset of the local header               (46 bytes)
 //   local header     0 signature, 8 method, 26 bytes of the name, 28 of the extra fields              (30 bytes)
 //   extra field      0 id, 2 bytes, 4 data; id 1 (ZIP64): those of bytes, stored bytes, offset that are all ones above
 #include "archive/zip.h"
+
+#include <zlib.h>
 
 #include <algorithm>
 
@@ -42,6 +45,7 @@ struct Directory {
 struct Listed {
   std::string name;
   std::uint16_t flags = 0, method = 0;
+  std::uint32_t checksum = 0;
   std::uint64_t stored = 0, bytes = 0, header = 0;
 };
 
@@ -129,6 +133,7 @@ std::vector<Listed> read_listed(const File& file, const Directory& directory) {
     Listed& entry = listed.emplace_back(Listed{{reinterpret_cast<const char*>(&bytes[at]) + kCentralBytes, name},
                                                field<std::uint16_t>(header, 8),
                                                field<std::uint16_t>(header, 10),
+                                               field<std::uint32_t>(header, 16),
                                                field<std::uint32_t>(header, 20),
                                                field<std::uint32_t>(header, 24),
                                                field<std::uint32_t>(header, 42)});
@@ -154,7 +159,8 @@ void check_name(std::string_view name) {
 }
 
 // Where the data begins: behind the local header, whose extra fields are not those of the directory.
-ZipEntry locate(const File& file, const Listed& listed, std::uint64_t data_end) {
+ZipEntry locate(const File& file, const Listed& listed, std::uint64_t data_end,
+                const std::shared_ptr<InflateStates>& states) {
   check_name(listed.name);
   if (listed.flags & kEncryptedFlag) fail(ErrorCode::kInput, "it is encrypted");
   if (listed.method != kStored && listed.method != kDeflated)
@@ -173,11 +179,12 @@ ZipEntry locate(const File& file, const Listed& listed, std::uint64_t data_end) 
   if (listed.method == kStored) {
     if (listed.stored != listed.bytes)
       fail(ErrorCode::kInput, "it is stored in {} bytes and said to have {}", listed.stored, listed.bytes);
-    return {listed.name, {offset, listed.bytes}};
+    return {listed.name, {offset, listed.bytes}, listed.checksum};
   }
   if (listed.bytes / kMostInflation > listed.stored)
     fail(ErrorCode::kInput, "{} deflated bytes cannot give {}", listed.stored, listed.bytes);
-  return {listed.name, {offset, listed.bytes, make_inflater(offset, listed.stored, listed.bytes)}};
+  const Deflated run = {offset, listed.stored, listed.bytes, listed.checksum};
+  return {listed.name, {offset, listed.bytes, make_inflater(run, states), ByteRun::Access::kForward}, listed.checksum};
 }
 
 struct Extent {
@@ -213,11 +220,12 @@ std::vector<ZipEntry> read_zip_directory(const File& file) {
   return with_context(fmt::format("while reading {}", file.path().string()), [&] {
     const Directory directory = find_directory(file);
     const std::vector<Listed> listed = read_listed(file, directory);
+    const auto states = make_inflate_states();
     std::vector<ZipEntry> entries;
     std::vector<Extent> extents;
     for (const Listed& one : listed)
       with_context(fmt::format("entry \"{}\"", printable(one.name)), [&] {
-        const ZipEntry& entry = entries.emplace_back(locate(file, one, directory.offset));
+        const ZipEntry& entry = entries.emplace_back(locate(file, one, directory.offset, states));
         extents.push_back({one.header, entry.run.offset + one.stored, &one.name});
       });
     check_apart(std::move(extents));
@@ -244,6 +252,11 @@ std::vector<std::byte> read_entry(const File& file, const ZipEntry& entry, std::
       bytes.resize(done + std::min<std::uint64_t>(kPiece, entry.run.bytes - done));
       entry.run.read(file, done, std::span(bytes).subspan(done));
     }
+    const auto found =
+        static_cast<std::uint32_t>(::crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+    if (entry.checksum != 0 && found != entry.checksum)
+      fail(ErrorCode::kInput, "its bytes have the checksum {:08x}, but {:08x} is announced: the file is damaged", found,
+           entry.checksum);
     return bytes;
   });
 }

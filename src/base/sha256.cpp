@@ -1,11 +1,11 @@
 // SHA-256 through libcrypto's EVP interface, which uses SHA-NI where the processor has it.
 #include "base/sha256.h"
 
-#include <fmt/core.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <vector>
 
 #include "base/fail.h"
@@ -34,8 +34,12 @@ void Sha256::update(ByteSpan bytes) {
 std::string Sha256::hex() {
   std::array<unsigned char, 32> digest{};
   ensure(EVP_DigestFinal_ex(state_->context, digest.data(), nullptr) == 1, "libcrypto failed to finish a hash");
+  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
-  for (unsigned char byte : digest) text += fmt::format("{:02x}", byte);
+  for (const unsigned char byte : digest) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
   return text;
 }
 

@@ -2,6 +2,7 @@
 #include "checkpoint/byte_run.h"
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
 
 #include "base/fail.h"
@@ -30,22 +31,53 @@ class CutDecoder final : public PartDecoder {
   std::uint64_t at_, size_;
 };
 
-// Elements that are not one behind the other, or whose bytes are the wrong way round.
+// What a compressed run gives, in a file without a name that ends with the object: to be read in any order.
+class UnpackedRun {
+ public:
+  UnpackedRun(const ByteRun& run, const File& from) : file_(unpack(run, from)) {}
+  const File& file() const noexcept { return file_; }
+
+ private:
+  static File unpack(const ByteRun& run, const File& from) {
+    constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
+    const TemporaryFolder folder("quern-unpacked");
+    OutputFile out(folder.path() / "run");
+    std::vector<std::byte> piece;
+    for (std::uint64_t done = 0; done < run.bytes; done += piece.size()) {
+      piece.resize(std::min(kPiece, run.bytes - done));
+      run.read(from, done, piece);
+      out.write(piece);
+    }
+    return File(out.path());
+  }
+
+  File file_;
+};
+
+// Elements that are not one behind the other, or whose bytes are the wrong way round. Those of a compressed run larger
+// than what is read at once are taken from a copy of what it gives, made when the first is read.
 class StridedDecoder final : public PartDecoder {
  public:
-  StridedDecoder(ByteRun run, StridedLayout layout, std::uint64_t count)
-      : run_(std::move(run)), layout_(std::move(layout)), count_(count) {}
+  StridedDecoder(ByteRun run, StridedLayout layout, std::uint64_t bytes)
+      : run_(std::move(run)), layout_(std::move(layout)), bytes_(bytes) {
+    for (std::uint64_t& stride : layout_.strides) stride *= layout_.element_bytes;
+    join_neighbours();
+  }
 
-  std::uint64_t stored_bytes() const override { return std::min(run_.stored(), count_ * layout_.element_bytes); }
+  std::uint64_t stored_bytes() const override { return std::min(run_.stored(), bytes_); }
   void read(const File& file, std::uint64_t offset, std::span<std::byte> out) const override;
 
  private:
+  void join_neighbours();
   std::uint64_t position(std::uint64_t element) const;
+  void read_run(const File& file, std::uint64_t at, std::span<std::byte> out) const;
   std::vector<std::byte> gather(const File& file, std::uint64_t first, std::uint64_t count) const;
 
   ByteRun run_;
-  StridedLayout layout_;
-  std::uint64_t count_;
+  StridedLayout layout_;  // its strides in bytes
+  std::uint64_t bytes_;
+  mutable std::once_flag once_;
+  mutable std::optional<UnpackedRun> unpacked_;
 };
 
 constexpr std::uint64_t kBatchBytes = std::uint64_t{1} << 20;   // gathered at once
@@ -55,6 +87,23 @@ constexpr std::uint64_t kGapBytes = std::uint64_t{1} << 14;     // read rather t
 // A tensor may repeat its elements (a stride of 0), but not so often that nobody can hold it.
 constexpr std::uint64_t kMostSpread = 16, kFreeSpread = std::uint64_t{1} << 24;
 
+// Elements of the last axes that lie one behind the other are one larger element.
+void StridedDecoder::join_neighbours() {
+  constexpr std::uint64_t kMostJoined = std::uint64_t{1} << 16;
+  while (!layout_.shape.empty() && layout_.strides.back() == layout_.element_bytes &&
+         layout_.shape.back() <= kMostJoined / layout_.element_bytes) {
+    layout_.element_bytes *= layout_.shape.back();
+    layout_.shape.pop_back();
+    layout_.strides.pop_back();
+  }
+}
+
+void StridedDecoder::read_run(const File& file, std::uint64_t at, std::span<std::byte> out) const {
+  if (run_.access == ByteRun::Access::kAnywhere || run_.bytes <= kWindowBytes) return run_.read(file, at, out);
+  std::call_once(once_, [&] { unpacked_.emplace(run_, file); });
+  unpacked_->file().read(at, out);
+}
+
 // In bytes within the run.
 std::uint64_t StridedDecoder::position(std::uint64_t element) const {
   std::uint64_t at = 0;
@@ -62,7 +111,7 @@ std::uint64_t StridedDecoder::position(std::uint64_t element) const {
     at += element % layout_.shape[axis] * layout_.strides[axis];
     element /= layout_.shape[axis];
   }
-  return layout_.offset + at * layout_.element_bytes;
+  return layout_.offset + at;
 }
 
 // In the order in which they lie in the file, so that a batch reads each of its bytes once.
@@ -82,7 +131,7 @@ std::vector<std::byte> StridedDecoder::gather(const File& file, std::uint64_t fi
       if (at + size - start > kWindowBytes || at - places[end - 1].at > kGapBytes) break;
     }
     window.resize(places[end - 1].at + size - start);
-    run_.read(file, start, window);
+    read_run(file, start, window);
     for (std::size_t i = begin; i < end; ++i)
       std::copy_n(&window[places[i].at - start], size, &gathered[places[i].index * size]);
   }
@@ -160,7 +209,7 @@ TensorPart strided_part(const ByteRun& run, std::uint32_t file, const StridedLay
          kMostSpread);
   const bool turned = layout.order == StridedLayout::Order::kBigEndian && layout.word_bytes > 1;
   if (!turned && is_contiguous(layout)) return run.part(file, layout.offset, *bytes);
-  return {file, run.offset, *bytes, std::make_shared<StridedDecoder>(run, layout, count)};
+  return {file, run.offset, *bytes, std::make_shared<StridedDecoder>(run, layout, *bytes)};
 }
 
 }  // namespace quern

@@ -10,6 +10,8 @@ namespace quern {
 struct ByteRun {
   std::uint64_t offset = 0, bytes = 0;                   // where the stored bytes begin, and how many they give
   std::shared_ptr<const PartDecoder> decoder = nullptr;  // null: they are stored as they are
+  enum class Access { kAnywhere, kForward };             // kForward: each byte costs those before it
+  Access access = Access::kAnywhere;
 
   // Bytes that it takes in the file.
   std::uint64_t stored() const { return decoder ? decoder->stored_bytes() : bytes; }

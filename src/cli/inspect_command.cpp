@@ -29,7 +29,8 @@ int run(const Options& o) {
 Subcommand add_inspect(CLI::App& program) {
   CLI::App* app = program.add_subcommand("inspect", "Show what a checkpoint is and what it holds");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->model, "A Hugging Face folder, a .safetensors, .gguf, PyTorch or .npz file, or a package")
+  app->add_option("MODEL", o->model,
+                  "A Hugging Face folder, a .safetensors, .gguf, PyTorch, .npz or llama2.c file, or a package")
       ->type_name("PATH")
       ->required();
   app->add_option("--context", o->inspect.context, "Tokens for the estimate of memory (default: the model's context)")

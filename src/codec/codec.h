@@ -66,19 +66,22 @@ struct Codec {
   double bits_per_weight;              // nominal; exact sizes come from plane_row_bytes
   std::uint32_t block;                 // weights a block; 0: the whole row is one block
   std::span<const CodecPlane> planes;  // 1..kMaxPlanes
-  std::uint32_t side_bytes;            // size of a block's side information in memory
+  std::uint32_t side_bytes = 0;        // size of a block's side information in memory
 
-  // Chooses the side information. `importance` has one non-negative weight per column of the block, or is empty (all
-  // 1). The error to minimise is the sum over the block of importance * (weight - decoded)^2.
-  void (*fit)(const Codec& codec, std::span<const float> weights, std::span<const float> importance, std::byte* side);
+  // Chooses the side information. This, `round` and `pack` are null in a format that is only read (read_only_codecs).
+  // `importance` has one non-negative weight per column of the block, or is empty (all 1). The error to minimise is the
+  // sum over the block of importance * (weight - decoded)^2.
+  void (*fit)(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
+              std::byte* side) = nullptr;
   // Codes of weights[k] as column `first` + k of the block, and the values that they decode to (`values` may be empty).
   // Whole granules. `importance`: of these columns, as in `fit`; nothing to a codec that rounds each weight alone.
   void (*round)(const Codec& codec, const std::byte* side, std::uint32_t first, std::span<const float> weights,
-                std::span<const float> importance, std::span<std::int32_t> codes, std::span<float> values);
+                std::span<const float> importance, std::span<std::int32_t> codes, std::span<float> values) = nullptr;
   // Writes one block: planes[p] points to where plane p of this block begins. Null in a measured codec.
-  void (*pack)(const Codec& codec, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes);
+  void (*pack)(const Codec& codec, const std::byte* side, std::span<const std::int32_t> codes,
+               PlanePointers planes) = nullptr;
   // Reads one block. Null in a measured codec.
-  void (*decode)(const Codec& codec, ConstPlanePointers planes, std::span<float> out);
+  void (*decode)(const Codec& codec, ConstPlanePointers planes, std::span<float> out) = nullptr;
 
   // Bytes that a tensor takes in a container that stores planes more tightly than they are exchanged (zero points of
   // 4 bits); null: those of its planes. Ask stored_bytes.
@@ -151,6 +154,10 @@ struct Codec {
 std::span<const Codec* const> codecs();
 // Null when there is none of that name.
 const Codec* find_codec(std::string_view name);
+// Formats that are read and not written: they have no `fit`, `round` and `pack`. In the order of bits per weight.
+std::span<const Codec* const> read_only_codecs();
+// Among both: what decodes tensors of that encoding. Null when there is none.
+const Codec* find_decoder(std::string_view name);
 // The codec of plain floats that holds every value of `codec`, as it is stored: the codec itself unless it says so.
 const Codec& plain_codec(const Codec& codec);
 // The encoding of those floats; `encoding` itself where it has no codec.

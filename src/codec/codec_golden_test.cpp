@@ -32,7 +32,7 @@ void expect_same(std::span<const float> found, std::span<const float> expected) 
 class GgufDecoding : public testing::TestWithParam<const char*> {};
 
 TEST_P(GgufDecoding, IsThatOfTheGgufPackageForAnyBits) {
-  const Codec& codec = *find_codec(GetParam());
+  const Codec& codec = *find_decoder(GetParam());
   const auto blocks = read_fixture<std::byte>(std::string(codec.name) + ".blocks");
   const auto expected = read_fixture<float>(std::string(codec.name) + ".f32");
   std::vector<float> found(expected.size());
@@ -43,7 +43,8 @@ TEST_P(GgufDecoding, IsThatOfTheGgufPackageForAnyBits) {
 
 INSTANTIATE_TEST_SUITE_P(Types, GgufDecoding,
                          testing::Values("q8_0", "q6_k", "q5_k", "q4_k", "q3_k", "q2_k", "q5_1", "q5_0", "q4_1", "q4_0",
-                                         "iq4_nl", "iq4_xs", "mxfp4", "tq2_0", "tq1_0"),
+                                         "iq4_nl", "iq4_xs", "mxfp4", "nvfp4", "tq2_0", "tq1_0", "iq3_s", "iq3_xxs",
+                                         "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s", "q2_0", "q1_0"),
                          [](const auto& type) { return std::string(type.param); });
 
 class ScalarRounding : public testing::TestWithParam<const char*> {};

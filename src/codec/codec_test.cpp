@@ -196,8 +196,10 @@ TEST_P(CodecTest, ZerosStayZeros) {
 }
 
 TEST_P(CodecTest, ConstantRowsAreNearlyExact) {
-  // With a power of two as scale, E2M1 leaves a constant up to a fifth away, halfway between 1 and 1.5.
-  const float tolerance = std::string(codec().name) == "mxfp4" ? 0.2f : 0.008f;
+  // With a power of two as scale, E2M1 leaves a constant up to a fifth away, halfway between 1 and 1.5. The scales of
+  // nvfp4 are E4M3, of which small ones are multiples of 2^-10.
+  const std::string name = codec().name;
+  const float tolerance = name == "mxfp4" ? 0.2f : name == "nvfp4" ? 0.025f : 0.008f;
   for (const float constant : {0.37f, -0.37f, 1e-3f, 12.0f}) {
     const Encoded encoded = encode(codec(), Floats(512, constant));
     for (const float value : encoded.decoded) EXPECT_NEAR(value, constant, tolerance * std::abs(constant));
@@ -307,6 +309,28 @@ TEST(Codecs, AreListedByBitsPerWeight) {
     EXPECT_GE(codecs()[k - 1]->bits_per_weight, codecs()[k]->bits_per_weight);
   }
   EXPECT_EQ(find_codec("q3_z"), nullptr);
+}
+
+TEST(Codecs, ThoseOnlyReadAreFoundAsDecodersAlone) {
+  for (const Codec* codec : read_only_codecs()) {
+    EXPECT_EQ(find_codec(codec->name), nullptr) << codec->name;
+    EXPECT_EQ(find_decoder(codec->name), codec);
+    EXPECT_FALSE(codec->fit || codec->round || codec->pack) << codec->name;
+    EXPECT_NEAR(static_cast<double>(codec->stored_bytes(1, 2048)) * 8 / 2048, codec->bits_per_weight, 1e-9);
+    const std::vector<float> weights(512);
+    EXPECT_THROW(encode_row(*codec, weights, {}, {}), std::exception) << codec->name;
+  }
+  EXPECT_EQ(find_decoder("q4_k"), find_codec("q4_k"));
+  EXPECT_EQ(find_decoder("q3_z"), nullptr);
+}
+
+TEST(Codecs, AnF64IsReadAsTheNearestF32) {
+  const std::vector<double> stored = {0.1, -1.0 / 3, 1e-50, 1e300, 1 + 0x1p-24, 1 + 3 * 0x1p-24};
+  const std::vector<float> expected = {0.1f, -1.0f / 3,   0.0f, std::numeric_limits<float>::infinity(),
+                                       1.0f, 1 + 0x1p-22f};
+  std::vector<float> decoded(stored.size());
+  decode_row(*find_decoder("f64"), {reinterpret_cast<const std::byte*>(stored.data())}, decoded);
+  EXPECT_EQ(decoded, expected);
 }
 
 TEST(Codecs, MoreBitsOfAFamilyMeanLessError) {

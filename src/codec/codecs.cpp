@@ -11,10 +11,17 @@ namespace quern {
 namespace {
 
 // Of equal bits per weight the first comes first.
-const Codec* const kBeforeInt4[] = {&kF32,  &kLosslessF32, &kF16,  &kBf16, &kLosslessF16, &kLosslessBf16,
-                                    &kQ8_0, &kInt8Channel, &kQ6K,  &kQ5_1, &kQ5_0,        &kQ5K,
-                                    &kQ4_1, &kIq4Nl,       &kQ4_0, &kQ4K,  &kMxfp4,       &kIq4Xs};
+const Codec* const kBeforeInt4[] = {
+    &kF32,  &kLosslessF32, &kF16,  &kBf16,  &kLosslessF16, &kLosslessBf16, &kQ8_0,  &kInt8Channel, &kQ6K,  &kQ5_1,
+    &kQ5_0, &kQ5K,         &kQ4_1, &kIq4Nl, &kQ4_0,        &kQ4K,          &kNvfp4, &kMxfp4,       &kIq4Xs};
 const Codec* const kAfterInt4[] = {&kNf4, &kNf4Dq, &kQ3K, &kQ2K, &kTq2_0, &kTq1_0};
+
+const Codec* const kReadOnly[] = {&kF64, &kIq3S, &kIq3Xxs, &kIq2S, &kIq2Xs, &kQ2_0, &kIq2Xxs, &kIq1M, &kIq1S, &kQ1_0};
+
+const Codec* find_named(std::span<const Codec* const> among, std::string_view name) {
+  const auto at = std::ranges::find_if(among, [&](const Codec* codec) { return codec->name == name; });
+  return at == among.end() ? nullptr : *at;
+}
 
 template <typename Pointer>
 void advance(const Codec& codec, std::size_t weights, std::array<Pointer, kMaxPlanes>& planes) {
@@ -75,11 +82,13 @@ std::span<const Codec* const> codecs() {
   return all;
 }
 
-const Codec* find_codec(std::string_view name) {
-  for (const Codec* codec : codecs()) {
-    if (codec->name == name) return codec;
-  }
-  return nullptr;
+const Codec* find_codec(std::string_view name) { return find_named(codecs(), name); }
+
+std::span<const Codec* const> read_only_codecs() { return kReadOnly; }
+
+const Codec* find_decoder(std::string_view name) {
+  const Codec* written = find_codec(name);
+  return written ? written : find_named(kReadOnly, name);
 }
 
 const Codec& plain_codec(const Codec& codec) {
@@ -151,6 +160,7 @@ void encode_row(const Codec& codec, std::span<const float> weights, std::span<co
 }
 
 void encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
+  ensure(codec.fit != nullptr, "{} is only read", codec.name);
   ensure(!codec.is_measured(), "rows of {} have no places of their own", codec.name);
   if (codec.encode) return codec.encode(codec, rows, importance, planes);
   const std::size_t together = codec.settle ? codec.rows_together(rows.cols) : 1;

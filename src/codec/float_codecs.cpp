@@ -1,4 +1,5 @@
 // IEEE binary32, binary16 and bfloat16 as they are: one plane of 2 or 4 bytes a weight, little-endian, no blocks.
+// f64 (binary64) is only read.
 // Rounding is plain IEEE, ties to even: a weight beyond the range of binary16 (65504) becomes infinite. Callers that
 // must not produce an infinity check the decoded values.
 #include "base/bytes.h"
@@ -48,6 +49,13 @@ void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
   for (std::size_t k = 0; k < out.size(); ++k) out[k] = Scalar::decode(load<Word>(planes[0] + k * sizeof(Word)));
 }
 
+// The nearest f32; a value beyond its range becomes infinite.
+void decode_f64(const Codec&, ConstPlanePointers planes, std::span<float> out) {
+  for (std::size_t k = 0; k < out.size(); ++k)
+    out[k] = static_cast<float>(load<double>(planes[0] + k * sizeof(double)));
+}
+
+constexpr CodecPlane kEightBytes[] = {{"codes", 0, 64}};
 constexpr CodecPlane kFourBytes[] = {{"codes", 0, 32}};
 constexpr CodecPlane kTwoBytes[] = {{"codes", 0, 16}};
 
@@ -55,6 +63,12 @@ constexpr CodecPlane kTwoBytes[] = {{"codes", 0, 16}};
 
 const Codec kF32 = {
     "f32", "32-bit floats (IEEE binary32), lossless", 32, 0, kFourBytes, 0, fit, round<F32>, pack<F32>, decode<F32>};
+const Codec kF64 = {.name = "f64",
+                    .summary = "64-bit floats, read as the nearest f32, only read",
+                    .bits_per_weight = 64,
+                    .block = 0,
+                    .planes = kEightBytes,
+                    .decode = decode_f64};
 const Codec kF16 = {"f16",     "16-bit floats (IEEE binary16): finer steps, small range",
                     16,        0,
                     kTwoBytes, 0,

@@ -1,8 +1,8 @@
 // mxfp4, the MXFP4 of GGUF and of the OCP Microscaling specification 1.0: 32 weights in 17 bytes.
 //   0      e, the power of two of the scale (E8M0)
 //   1..16  codes (E2M1): byte k holds code k low and code 16 + k high
-// Code q stands for 2^(e - 128) * doubled[q]: llama.cpp keeps twice the E2M1 values, which are integers, and half the
-// scale. Where the specification has NaN, at e = 255, llama.cpp has 2^127, and so has `decode`; no encoder writes it.
+// Code q stands for 2^(e - 128) * doubled[q] (e2m1.h): half the scale, for twice the values. Where the specification
+// has NaN, at e = 255, llama.cpp has 2^127, and so has `decode`; no encoder writes it.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "codec/codec_table.h"
+#include "codec/e2m1.h"
 #include "codec/grid_search.h"
 #include "codec/split_nibbles.h"
 
@@ -17,8 +18,6 @@ namespace quern {
 namespace {
 
 constexpr CodecPlane kPlanes[] = {{"blocks", 1 + kSplitNibbles / 2, 0}};
-constexpr std::array<float, 16> kDoubled = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-constexpr float kMostDoubled = 12.0f;
 constexpr int kBias = 128;
 // What `fit` chooses from: both the scale and its inverse are normal, and 12 * the scale is finite.
 constexpr int kLeastPower = -126, kMostPower = 124;
@@ -26,26 +25,6 @@ constexpr int kLeastPower = -126, kMostPower = 124;
 // Of -149..128; 2^128 is infinity.
 float power_of_two(int power) {
   return std::bit_cast<float>(power < -126 ? 1u << (power + 149) : static_cast<std::uint32_t>(power + 127) << 23);
-}
-
-// The nearest of the doubled values, ties to the even code: multiples of 1 up to 4, of 2 up to 8, of 4 up to 12.
-// Adding 1.5 * 2^23 * step leaves multiples of the step. A NaN becomes 12.
-Lanes nearest_doubled(Lanes position) {
-  const Lanes limit = all_lanes(kMostDoubled), cut = lane_max(lane_min(position, limit), -limit);
-  const Lanes magnitude = cut < 0.0f ? -cut : cut;
-  const Lanes coarse = magnitude < 8.0f ? all_lanes(2 * kRoundingShift) : all_lanes(4 * kRoundingShift);
-  const Lanes shift = magnitude < 4.0f ? all_lanes(kRoundingShift) : coarse;
-  return (cut + shift) - shift;
-}
-
-// Sum of w * (x - decoded)^2 under eight scales.
-Lanes scale_errors(std::span<const float> x, std::span<const float> w, Lanes scale, Lanes inverse) {
-  Lanes sum{};
-  for (std::size_t k = 0; k < x.size(); ++k) {
-    const Lanes distance = x[k] - scale * nearest_doubled(x[k] * inverse);
-    sum += (w[k] * distance) * distance;
-  }
-  return sum;
 }
 
 // Of the largest finite weight, as a power of two at or below it.
@@ -84,22 +63,12 @@ void fit(const Codec&, std::span<const float> weights, std::span<const float> im
   float best = low[0];
   for (int batch = 0, first = -2; batch < kBatches; ++batch, first -= static_cast<int>(kLanes)) {
     const Lanes scale = lane_min(lane_max(power_of_two(first) * kHalves, low), high);
-    const Lanes errors = scale_errors(x, w, scale, 1.0f / scale);
+    const Lanes errors = e2m1_errors(x, w, scale, 1.0f / scale);
     const std::size_t lane = smallest_lane(errors);
     if (errors[lane] < least) least = errors[lane], best = scale[lane];
     if (least <= good) break;
   }
   store(side, static_cast<std::uint8_t>(std::ilogb(best) + up + kBias));
-}
-
-using IntLanes = std::int32_t __attribute__((vector_size(32)));
-
-// The codes of doubled values: magnitudes 0..4 are codes 0..4, then 6 is 5, 8 is 6 and 12 is 7.
-IntLanes codes_of(Lanes doubled) {
-  const Lanes magnitude = doubled < 0.0f ? -doubled : doubled;
-  const Lanes coarse = magnitude < 8.0f ? 2.0f + 0.5f * magnitude : 4.0f + 0.25f * magnitude;
-  const Lanes code = magnitude < 4.0f ? magnitude : coarse;
-  return __builtin_convertvector(doubled < 0.0f ? code + 8.0f : code, IntLanes);
 }
 
 // GGML_E8M0_TO_FP32_HALF of llama.cpp.
@@ -108,19 +77,7 @@ float scale_of(std::uint8_t e) { return power_of_two(static_cast<int>(e) - kBias
 void round(const Codec&, const std::byte* side, std::uint32_t, std::span<const float> weights, std::span<const float>,
            std::span<std::int32_t> codes, std::span<float> values) {
   const auto e = load<std::uint8_t>(side);
-  const float scale = scale_of(e), inverse = power_of_two(kBias - static_cast<int>(e));
-  for (std::size_t first = 0; first < weights.size(); first += kLanes) {
-    const std::size_t count = std::min(kLanes, weights.size() - first);
-    std::array<float, kLanes> some{};
-    std::copy_n(weights.begin() + static_cast<std::ptrdiff_t>(first), count, some.begin());
-    const Lanes nearest = nearest_doubled(load<Lanes>(some.data()) * inverse);
-    std::array<std::int32_t, kLanes> found;
-    store(found.data(), codes_of(nearest));
-    std::copy_n(found.begin(), count, codes.begin() + static_cast<std::ptrdiff_t>(first));
-    if (values.empty()) continue;
-    store(some.data(), scale * nearest);
-    std::copy_n(some.begin(), count, values.begin() + static_cast<std::ptrdiff_t>(first));
-  }
+  round_e2m1(scale_of(e), power_of_two(kBias - static_cast<int>(e)), weights, codes, values);
 }
 
 void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> codes, PlanePointers planes) {
@@ -129,7 +86,7 @@ void pack(const Codec&, const std::byte* side, std::span<const std::int32_t> cod
 }
 
 void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
-  decode_split_nibbles(planes[0] + 1, kDoubled, scale_of(load<std::uint8_t>(planes[0])), out);
+  decode_split_nibbles(planes[0] + 1, kDoubledE2m1, scale_of(load<std::uint8_t>(planes[0])), out);
 }
 
 }  // namespace

@@ -161,6 +161,29 @@ TEST(Mxfp4, HasTheRangeOfItsExponent) {
   for (const float value : decoded) EXPECT_NEAR(value / std::numeric_limits<float>::max(), 0.75, 1e-3);
 }
 
+TEST(Nvfp4, IsNearTheBestOfAllScales) {
+  for (const auto& [tail, seed] : kCases) {
+    Floats x = sample(1024, tail, 5);
+    const Floats w = importance(1024, seed);
+    for (const float size : {1.0f, 50.0f}) {  // scales that are denormals, and others
+      for (float& value : x) value *= size;
+      double best = 0;
+      for (std::size_t first = 0; first < x.size(); first += 16) {
+        double least = std::numeric_limits<double>::infinity();
+        for (int exponent = 0; exponent < 16; ++exponent)
+          for (int fraction = 0; fraction < 8 && exponent * 8 + fraction < 0x7f; ++fraction) {
+            const double scale = exponent ? std::ldexp(1 + fraction / 8.0, exponent - 7) : fraction * 0x1p-9;
+            least = std::min(least, nearest_error(kE2m1Values, scale, part(x, first, 16), part(w, first, 16)));
+          }
+        best += least;
+      }
+      const double error = encoded_error("nvfp4", x, w);
+      EXPECT_LT(error, 1.002 * best) << tail << " " << seed << " " << size;
+      EXPECT_GT(error, (1 - 1e-6) * best) << tail << " " << seed << " " << size;
+    }
+  }
+}
+
 // With the magnitudes sorted, only the largest ones can be those on codes of 1, and their mean is the scale.
 double best_ternary_error(const Floats& x, const Floats& w) {
   std::vector<std::pair<double, double>> sorted;

@@ -41,7 +41,7 @@ std::vector<const Codec*> codecs_needed(const Opened& opened, const Plan& plan, 
   std::vector<const Codec*> needed;
   for (const PlanStep& step : plan.steps) needed.push_back(find_codec(step.codec));
   if (opened.options.size)
-    if (const Codec* source = find_codec(opened.source.weights.stored(largest).encoding))
+    if (const Codec* source = find_decoder(opened.source.weights.stored(largest).encoding))
       std::ranges::copy(codecs_to_try(opened.format, cols, *source), std::back_inserter(needed));
   std::ranges::sort(needed);
   const auto again = std::ranges::unique(needed);

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/names.h"
 #include "format/gguf.h"
+#include "format/llama2c.h"
 #include "format/npz.h"
 #include "format/pytorch.h"
 #include "format/safetensors.h"
@@ -15,7 +16,7 @@
 namespace quern {
 namespace {
 
-constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes, &kNpz, &kPytorch};
+constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes, &kNpz, &kPytorch, &kLlama2c};
 
 std::vector<std::string> names_of_formats() {
   std::vector<std::string> names;

@@ -78,6 +78,27 @@ TEST(Npz, AnyStretchOfAStridedArrayIsRead) {
     }
 }
 
+// The checksum stands in the directory, 30 bytes before the name.
+TEST(Npz, AnotherChecksumOfADeflatedArrayIsSeenAtItsEnd) {
+  std::string bytes = read_text(fixture("npz/deflated.npz"));
+  const std::size_t name = bytes.rfind("t_float32.npy");
+  ASSERT_NE(name, std::string::npos);
+  const auto read = [&] {
+    const ScratchFolder folder;
+    return read_as<float>(open_checkpoint(folder.write("a.npz", bytes)), "t_float32").size();
+  };
+  EXPECT_EQ(read(), 6u);
+  bytes[name - 30] = static_cast<char>(bytes[name - 30] ^ 1);
+  try {
+    read();
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("the checksum"), std::string::npos) << error.what();
+  }
+  std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(name) - 30, 4, '\0');  // none was computed
+  EXPECT_EQ(read(), 6u);
+}
+
 TEST(Npz, TakesTheConfigurationBesideIt) {
   const ScratchFolder folder;
   folder.copy(fixture("npz/versions.npz"));

@@ -2,7 +2,9 @@
 #include "format/pytorch.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <tuple>
 
 #include "archive/torch_file.h"
 #include "archive/zip.h"
@@ -46,6 +48,23 @@ void add_tensors(const TorchFile& from, const fs::path& path, std::uint32_t file
   }
 }
 
+// Several names of one tensor, such as a head that is the embedding: one note for each pair.
+void note_shared(std::span<const NamedTensor> tensors, std::vector<std::string>& notes) {
+  constexpr std::size_t kMostNotes = 20;
+  using Place = std::tuple<std::string_view, std::uint64_t, const Shape&, const std::vector<std::uint64_t>&>;
+  std::map<Place, std::string_view> first;
+  std::size_t pairs = 0;
+  for (const NamedTensor& named : tensors) {
+    const TorchTensor& tensor = named.tensor;
+    if (element_count(tensor.shape) == 0) continue;
+    const auto [at, fresh] =
+        first.try_emplace({tensor.storage.key, tensor.offset, tensor.shape, tensor.strides}, named.name);
+    if (!fresh && pairs++ < kMostNotes)
+      notes.push_back(fmt::format("{} and {} are one tensor in the file; each is counted, and written, for itself",
+                                  printable(std::string(at->second)), printable(named.name)));
+  }
+}
+
 void strip_wrappers_of_all(Checkpoint::Contents& contents) {
   std::vector<std::string*> names;
   for (TensorEntry& entry : contents.tensors) names.push_back(&entry.name);
@@ -62,6 +81,7 @@ Checkpoint open_pytorch(const fs::path& path) {
     contents.files.push_back({weight_path, file.size()});
     TorchFile found = read_torch_file(file);
     add_tensors(found, weight_path, index, contents);
+    note_shared(found.state.tensors, contents.notes);
     contents.config = std::move(found.state.config);
     std::ranges::move(found.state.notes, std::back_inserter(contents.notes));
   }

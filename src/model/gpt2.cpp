@@ -158,7 +158,10 @@ void lay_mlp(SpecBuilder& builder, const Gpt2& model) {
   builder.add(AddOp{}, {"hidden", "mlp.delta"}, "hidden");
 }
 
-bool has_name(std::string_view tensor) { return is_derived(tensor) || has_row_named(tensor_rows(), kRoots, tensor); }
+bool has_name(std::string_view tensor) {
+  static const std::vector<TensorRow> rows = tensor_rows();
+  return is_derived(tensor) || has_row_named(rows, kRoots, tensor);
+}
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Gpt2 model(checkpoint, use);

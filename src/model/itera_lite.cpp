@@ -197,16 +197,23 @@ void lay_mlp(SpecBuilder& builder, IteraLite& model, std::size_t layer) {
 }
 
 bool has_name(std::string_view tensor) {
-  const std::vector<TensorRow> rows = joined({tensor_rows(Mixture::kLayer), mixture_rows(Mixture::kMoe)});
+  static const std::vector<TensorRow> rows = joined({tensor_rows(Mixture::kLayer), mixture_rows(Mixture::kMoe)});
   return is_derived(tensor) || has_row_named(rows, kRoots, tensor);
+}
+
+// The head is the embedding in every model of the class, and a state dictionary holds it under both names. Where a
+// quantizer rounded the head alone, it takes fewer bytes, and is another matrix.
+bool has_tied_head(const Checkpoint& checkpoint) {
+  const TensorEntry *head = checkpoint.find("lm_head.weight"), *embedding = checkpoint.find("embedding.weight");
+  return !head || !embedding || head->bytes() == embedding->bytes();
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   IteraLite model(checkpoint, use);
-  // The head is the embedding in every model of the class, though a state dictionary holds it under both names.
-  SpecBuilder builder(kName, model.parameters, model.naming, model.rows,
-                      {head_option(model.parameters, true), {kMixture, std::nullopt}, {kPlain, std::nullopt}},
-                      is_derived);
+  SpecBuilder builder(
+      kName, model.parameters, model.naming, model.rows,
+      {head_option(model.parameters, has_tied_head(checkpoint)), {kMixture, std::nullopt}, {kPlain, std::nullopt}},
+      is_derived);
   std::size_t layer = 0;
   return builder.build(
       [&] {

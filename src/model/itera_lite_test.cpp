@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/converted_fixture.h"
+#include "tests/shared_folder.h"
 
 namespace quern {
 namespace {
@@ -104,6 +105,18 @@ TEST(IteraLite, WhatIsMissingOrTooLittleIsNamed) {
   model = tiny();
   model.shapes["layers.1.ssm.conv1d.weight"] = {40, 1, 4};
   expect_input_error([&] { describe_model(model.open()); }, "layers.1.ssm.conv1d.weight is [40, 1, 4]");
+}
+
+// Its quantizer rounded the head to 8 bits and left the embedding.
+TEST(IteraLite, AHeadThatWasRoundedAloneIsAMatrixOfItsOwn) {
+  QUERN_NEEDS_SHARED("real");
+  const auto weights_of = [](const char* name) {
+    const ModelSpec spec = describe_model(open_checkpoint(shared_folder() / "real/itera-lite" / name));
+    return std::pair(spec.tied_copy, std::ranges::count(spec.weights, std::string("lm_head.weight"), &Weight::tensor));
+  };
+  EXPECT_EQ(weights_of("itera_lite_tiny_int8.pt"), std::pair(std::string(), std::ptrdiff_t{1}));
+  EXPECT_EQ(weights_of("itera_lite_micro_distilled.pt"), std::pair(std::string("lm_head.weight"), std::ptrdiff_t{0}));
+  EXPECT_EQ(weights_of("itera_lite_micro_torchscript.pt").second, 0);
 }
 
 }  // namespace

@@ -22,7 +22,10 @@ bool has_tensors(const Checkpoint& checkpoint) {
           has_suffixes(checkpoint, {"attn_q.weight", "ffn_gate.weight"}));
 }
 
-std::vector<TensorRow> tensor_rows() { return joined({decoder_model_rows(), attention_rows(), gated_mlp_rows()}); }
+const std::vector<TensorRow>& tensor_rows() {
+  static const std::vector<TensorRow> rows = joined({decoder_model_rows(), attention_rows(), gated_mlp_rows()});
+  return rows;
+}
 
 const DecoderMember& member_of(const Checkpoint& checkpoint) {
   return kMembers[std::max(0, find_class(checkpoint, kClasses))];

@@ -147,7 +147,10 @@ void lay_layer(SpecBuilder& builder, const Mamba& model) {
   builder.add(AddOp{}, {"hidden", "ssm.delta"}, "hidden");
 }
 
-bool has_name(std::string_view tensor) { return has_row_named(tensor_rows(), kRoots, tensor); }
+bool has_name(std::string_view tensor) {
+  static const std::vector<TensorRow> rows = tensor_rows();
+  return has_row_named(rows, kRoots, tensor);
+}
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
   Mamba model(checkpoint, use);

@@ -114,7 +114,7 @@ void lay_experts(SpecBuilder& builder, const Mixtral& model) {
 }
 
 bool has_name(std::string_view tensor) {
-  const std::vector<TensorRow> rows =
+  static const std::vector<TensorRow> rows =
       joined({decoder_model_rows(), attention_rows(), expert_rows(Experts::kApart), expert_rows(Experts::kFused)});
   return is_rotary_table(tensor) || has_row_named(rows, decoder_roots(), tensor);
 }

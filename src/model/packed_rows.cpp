@@ -64,10 +64,11 @@ void read_measured(const Checkpoint& checkpoint, const TensorEntry& entry, std::
 }  // namespace
 
 const Codec& codec_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
-  const Codec* codec = find_codec(entry.encoding);
+  const Codec* codec = find_decoder(entry.encoding);
   if (codec) return check_planes(checkpoint, entry, *codec), *codec;
   std::string known;
-  for (const Codec* one : codecs()) known += (known.empty() ? "" : ", ") + std::string(one->name);
+  for (const auto& list : {codecs(), read_only_codecs()})
+    for (const Codec* one : list) known += (known.empty() ? "" : ", ") + std::string(one->name);
   fail(ErrorCode::kInput, "{}: tensor {} is stored as {}, which cannot be decoded to weights; known encodings: {}",
        checkpoint.path().string(), entry.name, entry.encoding, known);
 }

@@ -64,7 +64,8 @@ struct Qwen3 {
 };
 
 bool has_name(std::string_view tensor) {
-  return is_rotary_table(tensor) || has_row_named(tensor_rows(), decoder_roots(), tensor);
+  static const std::vector<TensorRow> rows = tensor_rows();
+  return is_rotary_table(tensor) || has_row_named(rows, decoder_roots(), tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {

@@ -20,16 +20,20 @@ std::string listed(const std::vector<std::string>& names) {
 }
 
 // Whether `text` is the pattern with a number in place of each "*".
-bool matches(std::string_view pattern, std::string_view text) {
+bool matches(std::initializer_list<std::string_view> patterns, std::string_view text) {
+  const std::string_view last = std::data(patterns)[patterns.size() - 1];
+  if (last.find('*') == std::string_view::npos && !text.ends_with(last)) return false;  // most rows
   std::size_t at = 0;
-  for (const char c : pattern) {
-    if (c != '*') {
-      if (at == text.size() || text[at++] != c) return false;
-      continue;
+  for (const std::string_view pattern : patterns) {
+    for (const char c : pattern) {
+      if (c != '*') {
+        if (at == text.size() || text[at++] != c) return false;
+        continue;
+      }
+      const std::size_t end = std::min(text.find_first_not_of("0123456789", at), text.size());
+      if (end == at) return false;
+      at = end;
     }
-    const std::size_t end = std::min(text.find_first_not_of("0123456789", at), text.size());
-    if (end == at) return false;
-    at = end;
   }
   return at == text.size();
 }
@@ -55,13 +59,12 @@ Naming find_naming(const Checkpoint& checkpoint, const Roots& roots) {
 
 bool has_row_named(const std::vector<TensorRow>& rows, const Roots& roots, std::string_view tensor) {
   for (const TensorRow& row : rows) {
-    const bool in_layer = row.place == TensorRow::Place::kLayer;
-    if (matches(in_layer ? std::string("blk.*.") + row.gguf : row.gguf, tensor)) return true;
+    const bool in_layer = row.place == TensorRow::Place::kLayer, is_head = std::string_view(row.key) == kHeadKey;
+    if (matches({in_layer ? "blk.*." : "", row.gguf}, tensor)) return true;
     for (const std::string& root : roots.roots) {
-      const std::string front = in_layer                                ? root + roots.layers + "*."
-                                : std::string_view(row.key) == kHeadKey ? ""
-                                                                        : root;
-      if (matches(front + row.transformers, tensor)) return true;
+      if (in_layer ? matches({root, roots.layers, "*.", row.transformers}, tensor)
+                   : matches({is_head ? "" : std::string_view(root), row.transformers}, tensor))
+        return true;
     }
   }
   return false;

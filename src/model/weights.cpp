@@ -38,7 +38,7 @@ std::vector<PackedTensor> Weights::read_packed(const Weight&) const { return {};
 
 const Codec& stored_codec(const Weights& weights, const Weight& weight) {
   const std::string encoding = weights.stored(weight).encoding;
-  if (const Codec* codec = find_codec(encoding)) return *codec;
+  if (const Codec* codec = find_decoder(encoding)) return *codec;
   fail(ErrorCode::kInput, "{}: tensor {} is stored as {}, which cannot be decoded to weights", weights.name(),
        weight.tensor, encoding);
 }

@@ -96,6 +96,8 @@ const PlaneEncoding* find_plane_encoding(std::string_view name) {
 }
 
 void join_plane_tensors(const std::vector<File>& files, std::vector<TensorEntry>& tensors) {
+  if (std::ranges::none_of(tensors, [](const TensorEntry& tensor) { return plane_name(tensor.name).has_value(); }))
+    return;
   Table table;
   for (const TensorEntry& tensor : tensors) table.emplace(tensor.name, &tensor);
   std::map<std::string, PlaneName> stored;  // by name of the tensor

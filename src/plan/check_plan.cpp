@@ -21,6 +21,8 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
 
 const Codec& codec_of(const PlanStep& step) {
   if (const Codec* codec = find_codec(step.codec)) return *codec;
+  if (find_decoder(step.codec))
+    fail(ErrorCode::kInput, "the number format \"{}\" is only read, not written", step.codec);
   fail(ErrorCode::kInput, "there is no number format \"{}\"; did you mean {}?", step.codec,
        nearest_names(step.codec, names_of(codecs())));
 }

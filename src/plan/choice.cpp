@@ -93,7 +93,8 @@ std::string kept_encoding(const FitInput& in, std::string_view source_encoding) 
   if (in.format.vector_encoding) return in.format.vector_encoding;
   // What is computed anew has no precision of its own yet, and not every container holds what the source is stored in.
   const bool is_new = in.output && in.output->transform != ExportedWeight::Transform::kNone;
-  return is_new || !in.format.holds(source_encoding, 0) ? kFloat32 : std::string(source_encoding);
+  const bool is_only_read = !find_codec(source_encoding) && find_decoder(source_encoding);
+  return is_new || is_only_read || !in.format.holds(source_encoding, 0) ? kFloat32 : std::string(source_encoding);
 }
 
 }  // namespace quern

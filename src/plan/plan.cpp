@@ -27,6 +27,15 @@ std::string wanted_optimizer(const PlanInput& in, const ExportedWeight& exported
   return in.optimizer ? in.optimizer->name : best_optimizer(Optimizer::Needs::kMoments).name;
 }
 
+// Error(kInfeasible) where a codec that keeps every bit of its floats is to keep those of larger ones.
+void check_kept_bits(const Weight& weight, const Codec& codec, std::string_view source_encoding) {
+  const Codec* source = find_decoder(source_encoding);
+  if (codec.plain && source && source->bits_per_weight > plain_codec(codec).bits_per_weight &&
+      !find_codec(source->name))
+    fail(ErrorCode::kInfeasible, "{} is stored as {}, which no number format keeps: {} would round it to {}",
+         weight.tensor, source_encoding, codec.name, codec.plain);
+}
+
 PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplication* map,
                   std::vector<std::string>& notes) {
   const Weight& weight = in.spec.weights[exported.weight];
@@ -48,6 +57,7 @@ PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplic
       rule ? fit_codec(fit, rule->codec, fmt::format("rule {} of the precision map (\"{}\")", *r + 1, rule->match))
            : choose_codec(fit, {weight, in.spec, source_encoding, in.has_statistics()});
   if (!choice.note.empty()) notes.push_back(choice.note);
+  check_kept_bits(weight, codec_named(choice.codec), source_encoding);
   // Where every value comes back there is nothing to choose.
   const bool is_exact = codec_named(choice.codec).plain && plain_encoding(choice.codec) == source_encoding;
   const std::string optimizer =

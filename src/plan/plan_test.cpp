@@ -189,6 +189,8 @@ TEST(Presets, ChooseByRole) {
   const auto choose = [&](const char* scheme, const char* role, const char* source = "bf16") {
     return preset_choice(scheme, matrix(role, 8, 256), source, untied);
   };
+  EXPECT_EQ(choose("simple", "norm"), "bf16");
+  EXPECT_EQ(choose("simple", "norm", "f64"), "f32");  // is read, and not written
   for (const char* scheme : {"mixed", "mixed-int4"}) {
     EXPECT_EQ(choose(scheme, "embed"), "int8_channel");
     EXPECT_EQ(choose(scheme, "head"), "int8_channel");

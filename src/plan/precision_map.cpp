@@ -57,6 +57,7 @@ void check_members(const Json& json) {
 
 void check_codec(const std::string& name) {
   if (find_codec(name)) return;
+  if (find_decoder(name)) fail(ErrorCode::kUsage, "the number format \"{}\" is only read, not written", name);
   std::vector<std::string> known;
   for (const Codec* codec : codecs()) known.emplace_back(codec->name);
   fail(ErrorCode::kUsage, "there is no number format \"{}\"; {}", name, did_you_mean(name, known));

@@ -17,7 +17,7 @@ constexpr std::size_t kRowStep = 4;  // the kernels take a few rows at a time
 // What rows are kept in that are nowhere in a codec's bytes.
 const Codec& float_codec(const Weights& weights, const Weight& weight) {
   const Codec& codec = stored_codec(weights, weight);
-  const bool is_float = codec.side_bytes == 0 && !codec.train;  // no scales: each value alone
+  const bool is_float = codec.fit && codec.side_bytes == 0 && !codec.train;  // no scales: each value alone
   return is_float ? codec : *find_codec(kFloat32);
 }
 

@@ -38,7 +38,7 @@ struct Candidate {
 };
 
 const Codec& stored_codec(const SurveyInput& in, const OutputTensor& tensor) {
-  const Codec* codec = find_codec(in.encode().source.stored(tensor.weight).encoding);
+  const Codec* codec = find_decoder(in.encode().source.stored(tensor.weight).encoding);
   if (!codec)
     fail(ErrorCode::kInput, "{}: tensor {} is stored in a number format that cannot be decoded to weights",
          in.encode().source.name(), tensor.step.tensor);

@@ -1,0 +1,65 @@
+// iq3_xxs and iq3_s of GGUF, as ggml-common.h of llama.cpp lays them out: 256 weights, four a code of a grid. Only
+// read.
+//   iq3_xxs, 98 bytes   0..1 d, binary16   2..65 codes   66..97 32 bits each 32 weights: four signs of seven
+//   (even_signs)
+//                       and a scale of 4; a weight is d * (scale + 0.5) / 2 * value
+//   iq3_s, 110 bytes    0..1 d   2..65 codes, low 8 bits   66..73 their ninth bits   74..105 signs   106..109 scales of
+//   4
+//                       bits, of 32 weights, the first in the low half; a weight is d * (1 + 2 * scale) * value
+#include "base/bytes.h"
+#include "base/scalars.h"
+#include "codec/codec_table.h"
+#include "codec/iq_grids.h"
+
+namespace quern {
+namespace {
+
+constexpr std::size_t kBlock = 256, kFour = 4, kFours = kBlock / kFour, kRuns = kBlock / 32, kQs = 2;
+constexpr std::size_t kXxsScales = kQs + kFours;
+constexpr std::size_t kSHigh = kQs + kFours, kSSigns = kSHigh + kRuns, kSScales = kSSigns + kBlock / 8;
+constexpr CodecPlane kXxsPlanes[] = {{"blocks", kXxsScales + 4 * kRuns, 0}};
+constexpr CodecPlane kSPlanes[] = {{"blocks", kSScales + kRuns / 2, 0}};
+constexpr std::array<float, 8> kXxsValues = {4, 12, 20, 28, 36, 44, 52, 62};
+constexpr std::array<float, 8> kSValues = {1, 3, 5, 7, 9, 11, 13, 15};
+
+float d_of(const std::byte* block) { return f16_to_f32(load<std::uint16_t>(block)); }
+
+void decode_xxs(const Codec&, ConstPlanePointers planes, std::span<float> out) {
+  const std::byte* block = planes[0];
+  for (std::size_t four = 0; four < kFours; ++four) {
+    const auto side = load<std::uint32_t>(block + kXxsScales + four / 8 * 4);
+    const float scale = d_of(block) * (0.5f + static_cast<float>(side >> 28)) * 0.5f;
+    const unsigned signs = even_signs(side >> (7 * (four / 2 % 4)) & 127) >> (four % 2 * kFour);
+    decode_entry<4>(kIq3XxsGrid[std::to_integer<std::size_t>(block[kQs + four])], kXxsValues, signs, scale,
+                    &out[four * kFour]);
+  }
+}
+
+void decode_s(const Codec&, ConstPlanePointers planes, std::span<float> out) {
+  const std::byte* block = planes[0];
+  for (std::size_t four = 0; four < kFours; ++four) {
+    const unsigned high = std::to_integer<unsigned>(block[kSHigh + four / 8]) >> (four % 8) & 1;
+    const unsigned code = std::to_integer<unsigned>(block[kQs + four]) | high << 8;
+    const unsigned steps = std::to_integer<unsigned>(block[kSScales + four / 16]) >> (four / 8 % 2 * 4) & 15;
+    const unsigned signs = std::to_integer<unsigned>(block[kSSigns + four / 2]) >> (four % 2 * kFour);
+    decode_entry<4>(kIq3SGrid[code], kSValues, signs, d_of(block) * static_cast<float>(1 + 2 * steps),
+                    &out[four * kFour]);
+  }
+}
+
+}  // namespace
+
+const Codec kIq3Xxs = {.name = "iq3_xxs",
+                       .summary = "grid of 256, four weights a code (GGUF IQ3_XXS), only read",
+                       .bits_per_weight = 3.0625,
+                       .block = kBlock,
+                       .planes = kXxsPlanes,
+                       .decode = decode_xxs};
+const Codec kIq3S = {.name = "iq3_s",
+                     .summary = "grid of 512, four weights a code (GGUF IQ3_S), only read",
+                     .bits_per_weight = 3.4375,
+                     .block = kBlock,
+                     .planes = kSPlanes,
+                     .decode = decode_s};
+
+}  // namespace quern

@@ -1,9 +1,12 @@
 // What the packages of others packed reads as they decode it (tools/make_packed_fixtures.py).
 #include "packed/packed_layouts.h"
 
+#include <fmt/core.h>
+
+#include "base/bytes.h"
 #include "checkpoint/scratch_folder_fixture.h"
 #include "format/formats.h"
-#include "packed/quantized_modules.h"
+#include "packed/safetensors_header.h"
 
 namespace quern {
 namespace {
@@ -79,6 +82,94 @@ INSTANTIATE_TEST_SUITE_P(Folders, PackedLayouts,
                                          "auto_gptq", "awq", "fp8_block", "pack_quantized", "naive_quantized",
                                          "microscaling", "bitsandbytes", "mlx", "gpt_oss", "bitnet"),
                          [](const auto& folder) { return std::string(folder.param); });
+
+// Opens a copy of a folder whose file of weights has one text replaced by another of the same length.
+void expect_damage_refused(const std::string& name, const std::string& from, const std::string& to,
+                           std::initializer_list<std::string_view> parts) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.copy(packed(name));
+  fs::remove(folder / "expected.safetensors");
+  std::string bytes = text_of_file(folder / "model.safetensors");
+  ASSERT_EQ(from.size(), to.size());
+  ASSERT_NE(bytes.find(from), std::string::npos) << name << ": " << from;
+  bytes.replace(bytes.find(from), from.size(), to);
+  OutputFile(folder / "model.safetensors").write(bytes);
+  expect_refused(folder, parts);
+}
+
+TEST(DamagedLayouts, NameTheTensorAndTheNumbers) {
+  expect_damage_refused("gptq", "four.qzeros", "four.qzeroz", {"/gptq", "four.qzeros", "missing"});
+  expect_damage_refused("gptq", "four.scales", "four.scalez", {"four.scales", "missing"});
+  expect_damage_refused("gptq", "[12,32]", "[32,12]", {"qweight", "[32, 12]", "[3, 32]"});
+  expect_damage_refused("gptq", "[3,4]", "[4,3]", {"qzeros", "[4, 3]"});
+  expect_damage_refused("awq", "plain.scales", "plain.scalez", {"plain.scales", "missing"});
+  expect_damage_refused("awq", "[64,4]", "[4,64]", {"plain.qweight", "[4, 64]", "gemm"});
+  expect_damage_refused("fp8_block", "\"shape\":[1,3]", "\"shape\":[3,1]",
+                        {"wide.weight_scale_inv", "[3, 1]", "[32, 96]", "weight_block_size"});
+  expect_damage_refused("pack_quantized", "half.weight_shape", "half.weight_shapf", {"half.weight_shape", "missing"});
+  expect_damage_refused("microscaling", "\"shape\":[8,4]", "\"shape\":[4,8]", {"nv.weight_scale", "[4, 8]", "[8, 4]"});
+  expect_damage_refused("bitsandbytes", "fp4.weight.absmax", "fp4.weight.absmix", {"fp4.weight.absmax", "missing"});
+  expect_damage_refused("bitsandbytes", "int8.SCB\":{\"dtype\":\"F32\"", "int8.SCB\":{\"dtype\":\"I32\"",
+                        {"int8.SCB", "i32"});
+  expect_damage_refused("mlx", "b4.biases", "b4.biasez", {"b4.scales", "without biases"});
+}
+
+// The group of an input in a tensor of them, overwritten.
+TEST(DamagedLayouts, GroupsThatAreNotThereAreRefused) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.copy(packed("gptq"));
+  fs::remove(folder / "expected.safetensors");
+  std::string bytes = text_of_file(folder / "model.safetensors");
+  const SafetensorsHeader header = read_safetensors_header(File(folder / "model.safetensors"));
+  const auto index = std::ranges::find(header.tensors, "ordered.g_idx", &SafetensorsTensor::name);
+  ASSERT_NE(index, header.tensors.end());
+  store<std::int32_t>(&bytes[index->offset + 20], 3);
+  OutputFile(folder / "model.safetensors").write(bytes);
+  expect_refused(folder, {"ordered.g_idx", "group 3 of 3"});
+}
+
+// A shard each for codes and for what belongs to them.
+TEST(PackedShards, AModuleMayLieInTwo) {
+  const ScratchFolder scratch;
+  const fs::path whole = packed("gptq") / "model.safetensors";
+  const SafetensorsHeader header = read_safetensors_header(File(whole));
+  const std::string bytes = text_of_file(whole);
+  Json map = Json::object();
+  for (int shard = 1; shard <= 2; ++shard) {
+    std::vector<SafetensorsTensor> tensors;
+    for (const SafetensorsTensor& tensor : header.tensors)
+      if (tensor.name.ends_with(".qweight") == (shard == 1)) tensors.push_back(tensor);
+    const std::vector<SafetensorsTensor> from = tensors;
+    std::string file = lay_out_safetensors(tensors);
+    const std::string name = fmt::format("model-0000{}-of-00002.safetensors", shard);
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+      file.resize(std::max<std::size_t>(file.size(), tensors[t].offset + tensors[t].bytes));
+      file.replace(tensors[t].offset, tensors[t].bytes, bytes.substr(from[t].offset, from[t].bytes));
+      map.set(tensors[t].name, name);
+    }
+    OutputFile(scratch.path() / name).write(file);
+  }
+  OutputFile(scratch.path() / "model.safetensors.index.json")
+      .write(dump_json(Json::object({{"weight_map", std::move(map)}})));
+  OutputFile(scratch.path() / "config.json").write(R"({"model_type": "toy"})");
+  expect_decodes(scratch.path(), packed("gptq") / "expected.safetensors");
+}
+
+// Every zero point is the middle, whichever version the configuration names.
+TEST(Gptq, SymmetricZeroPointsTellTheVersion) {
+  for (const char* name : {"gptq", "gptq_v2"}) {
+    const ScratchFolder scratch;
+    const fs::path folder = scratch.copy(packed(name));
+    fs::remove(folder / "expected.safetensors");
+    const char* wrong = std::string_view(name) == "gptq" ? "gptq_v2" : "gptq";
+    OutputFile(folder / "config.json")
+        .write(
+            fmt::format(R"({{"quantization_config": {{"quant_method": "gptq", "checkpoint_format": "{}"}}}})", wrong));
+    expect_decodes(folder, packed(name) / "expected.safetensors");
+    const std::vector<std::string> notes = open_checkpoint(folder).notes();
+    EXPECT_TRUE(std::ranges::any_of(notes, [](const std::string& n) { return n.find("the tensors count") != n.npos; }));
+  }
+}
 
 }  // namespace
 }  // namespace quern

@@ -93,7 +93,7 @@ void LayoutTable::finish() {
     if (!taken_.contains(tensor.name)) out.push_back(std::move(tensor));
   std::ranges::move(made_, std::back_inserter(out));
   for (const auto& [layout, found] : found_)
-    note(fmt::format("{}: {} {} read as {}", layout, found.first, found.first == 1 ? "matrix is" : "matrices are",
+    note(fmt::format("{}: {} {} read as {}", layout, found.first, found.first == 1 ? "tensor is" : "tensors are",
                      found.second));
 }
 

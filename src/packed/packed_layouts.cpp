@@ -22,6 +22,7 @@ constexpr PackedLayout kLayouts[] = {
     {"MLX", unpack_mlx},
     {"BitNet", unpack_bitnet},
     {"FP8 and INT8 under scales", unpack_scaled},
+    {"INT8 in tuples", unpack_tuples},
 };
 
 // What belongs to the activations of a quantized module, which are computed in floats here.

@@ -32,5 +32,6 @@ void unpack_mxfp4_experts(LayoutTable& table);
 void unpack_mlx(LayoutTable& table);
 void unpack_bitnet(LayoutTable& table);
 void unpack_scaled(LayoutTable& table);
+void unpack_tuples(LayoutTable& table);
 
 }  // namespace quern

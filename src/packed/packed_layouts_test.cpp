@@ -155,6 +155,19 @@ TEST(PackedShards, AModuleMayLieInTwo) {
   expect_decodes(scratch.path(), packed("gptq") / "expected.safetensors");
 }
 
+// A file of somebody's own: 19 tensors, each a tuple of integers and their scale.
+TEST(PackedTuples, ReadAsIntegersTimesTheirScale) {
+  const fs::path path = fs::path(QUERN_SOURCE_DIR) / "../shared/real/tinystories-gru/tinystoriesgru-0.2M-int8.pt";
+  if (!fs::exists(path)) GTEST_SKIP() << path;
+  const Checkpoint checkpoint = open_checkpoint(path);
+  EXPECT_EQ(checkpoint.tensors().size(), 19u);
+  EXPECT_EQ(checkpoint.at("ln_f.weight").shape, Shape{96});
+  // The first floats of tinystoriesgru-0.2M.pt, which were rounded to 33, 14 and 32 times the scale.
+  const std::vector<float> values = read_as<float>(checkpoint, "token_emb.weight");
+  const float originals[] = {1.1107797622680664f, 0.48047810792922974f, 1.0891697406768799f};
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(values[i], originals[i], 0.5f * values[0] / 33 + 1e-6f) << i;
+}
+
 // Every zero point is the middle, whichever version the configuration names.
 TEST(Gptq, SymmetricZeroPointsTellTheVersion) {
   for (const char* name : {"gptq", "gptq_v2"}) {

@@ -96,10 +96,10 @@ bool is_tile_type(std::string_view encoding) {
 TensorEntry tiled_entry(std::string name, Shape shape, std::string_view encoding, const TensorPart& home,
                         std::shared_ptr<const TileSource> source) {
   const auto type = std::ranges::find(kTileTypes, encoding, &TileType::encoding);
-  ensure(type != std::end(kTileTypes) && shape.size() >= 2, "{} as {} {}", name, encoding, to_string(shape));
+  ensure(type != std::end(kTileTypes) && !shape.empty(), "{} as {} {}", name, encoding, to_string(shape));
   const auto bytes = checked_mul(element_count(shape), type->bytes);
   if (!bytes) fail(ErrorCode::kInput, "{} of shape {} has more bytes than 64 bits can count", name, to_string(shape));
-  const std::uint64_t rows = shape[shape.size() - 2], cols = shape.back();
+  const std::uint64_t rows = shape.size() == 1 ? 1 : shape[shape.size() - 2], cols = shape.back();
   auto decoder = std::make_shared<TileDecoder>(std::move(source), *type, rows, cols);
   return {std::move(name), std::move(shape), std::string(encoding), {{home.file, home.offset, *bytes, decoder}}};
 }

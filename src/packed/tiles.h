@@ -27,8 +27,8 @@ class TileSource {
   virtual void decode(const File& home, const Tile& tile, std::span<float> values) const = 0;
 };
 
-// A tensor of this shape, its last two axes those of a matrix, in the type `encoding`: "f32", "f16" or "bf16".
-// `home`: the part whose file the source is given.
+// A tensor of this shape, its last two axes those of a matrix (one: a row), in the type `encoding`: "f32", "f16" or
+// "bf16". `home`: the part whose file the source is given.
 TensorEntry tiled_entry(std::string name, Shape shape, std::string_view encoding, const TensorPart& home,
                         std::shared_ptr<const TileSource> source);
 

@@ -101,10 +101,10 @@ def fp8(module, rows, cols, source):
     return {f"{module}.{key}": value for key, value in stored.items()}, values
 
 
-LAYOUTS = {"gptq": (gptq, "GPTQ, 4 bits, groups of 32: 14 matrices are read as f16"),
-           "awq": (awq, "AWQ, 4 bits, groups of 32: 14 matrices are read as f16"),
-           "mlx": (mlx, "MLX, 4 bits, groups of 32: 14 matrices are read as f16"),
-           "fp8": (fp8, "FP8 (e4m3), blocks of 32 x 32: 14 matrices are read as f32")}
+LAYOUTS = {"gptq": (gptq, "GPTQ, 4 bits, groups of 32: 14 tensors are read as f16"),
+           "awq": (awq, "AWQ, 4 bits, groups of 32: 14 tensors are read as f16"),
+           "mlx": (mlx, "MLX, 4 bits, groups of 32: 14 tensors are read as f16"),
+           "fp8": (fp8, "FP8 (e4m3), blocks of 32 x 32: 14 tensors are read as f32")}
 
 
 def file_of(tensors):

@@ -229,6 +229,19 @@ def compressed_tensors():
         ("mx8", "mxfp8-quantized", 8, 64, brain, float8 | {"strategy": "group", "group_size": 32})])
 
 
+def modelopt():
+    """NVFP4 as ModelOpt exports it, decoded by the formula of its NVFP4QTensor.dequantize, which needs no package."""
+    generator = torch.Generator().manual_seed(140)
+    packed = torch.randint(0, 256, (8, 32), dtype=torch.uint8, generator=generator)
+    scale = (torch.rand(8, 4, generator=generator) * 448).to(torch.float8_e4m3fn)
+    double_scale = torch.tensor(0.000123)
+    levels = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
+    values = levels[torch.stack([packed & 15, packed >> 4], -1).flatten(1).long()]
+    expected = values * (scale.float() * double_scale).repeat_interleave(16, 1)
+    write("modelopt", {"nv.weight": packed, "nv.weight_scale": scale, "nv.weight_scale_2": double_scale, "nv.input_scale": torch.ones(())},
+          {"nv.weight": expected.bfloat16()}, {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}})
+
+
 def bitsandbytes():
     from bitsandbytes import functional
     from bitsandbytes.backends.default.ops import _dequantize_4bit_compute
@@ -308,6 +321,7 @@ def main():
     awq(sources)
     fp8()
     compressed_tensors()
+    modelopt()
     bitsandbytes()
     mlx()
     gpt_oss()

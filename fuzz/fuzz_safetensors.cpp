@@ -1,12 +1,12 @@
 // Opening any bytes as safetensors either gives a checkpoint whose every tensor can be read, or an Error. The input is
 // the file, followed by a config.json when it contains a line "config".
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
 #include "base/file.h"
 #include "memory_file.h"
-#include "packed/bitsandbytes.h"
-#include "packed/compressed_tensors.h"
+#include "packed/packed_layouts.h"
 #include "packed/plane_types.h"
 #include "packed/safetensors_header.h"
 #include "quern/error.h"
@@ -16,34 +16,24 @@ using namespace quern;
 namespace {
 
 constexpr std::string_view kMark = "\nconfig\n";
+constexpr std::uint64_t kMostBytes = 1 << 24;
 
-// As the opener of the format chooses.
-void join_weights(const Json& config, const std::vector<File>& files, std::vector<TensorEntry>& tensors) {
-  join_plane_tensors(files, tensors);
-  if (declares_planes(config)) return;
-  if (is_bitsandbytes(config)) {
-    join_bitsandbytes_weights(config, files, tensors);
-  } else {
-    join_packed_weights(config, files, tensors);
-  }
-}
-
-void open_parts(const File& file, std::string_view config) {
-  const SafetensorsHeader header = read_safetensors_header(file);
-  std::vector<TensorEntry> tensors;
-  for (const SafetensorsTensor& tensor : header.tensors)
-    tensors.push_back({tensor.name, tensor.shape, tensor.type->encoding, {{0, tensor.offset, tensor.bytes}}});
+void open_parts(const MemoryFile& memory, std::uint64_t size, std::string_view config) {
+  Checkpoint::Contents contents{"safetensors", memory.path(), {}, {}, {}, {}};
+  contents.files.push_back({memory.path(), size, SourceFile::Role::kWeights});
   std::vector<File> files;
-  files.emplace_back(file.path());
-  if (!config.empty()) join_weights(parse_json(config), files, tensors);
-  for (const TensorEntry& tensor : tensors)
+  files.emplace_back(memory.path());
+  for (const SafetensorsTensor& tensor : read_safetensors_header(files[0]).tensors)
+    contents.tensors.push_back({tensor.name, tensor.shape, tensor.type->encoding, {{0, tensor.offset, tensor.bytes}}});
+  if (!config.empty()) contents.config = parse_json(config);
+  if (!contents.config.is_null()) contents.config.as_object();
+  join_plane_tensors(files, contents.tensors);
+  unpack_layouts(contents);
+  for (const TensorEntry& tensor : contents.tensors)
     for (const TensorPart& part : tensor.parts) {
-      std::vector<std::byte> bytes(part.bytes);
-      if (part.decoder) {
-        part.decoder->read(file, 0, bytes);
-      } else {
-        file.read(part.offset, bytes);
-      }
+      std::vector<std::byte> bytes(std::min(part.bytes, kMostBytes));
+      read_part(files[0], part, 0, bytes);
+      read_part(files[0], part, part.bytes - bytes.size(), bytes);
     }
 }
 
@@ -54,8 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t mark = input.find(kMark);
   const MemoryFile memory(data, mark == std::string_view::npos ? size : mark);
   try {
-    open_parts(File(memory.path()),
-               mark == std::string_view::npos ? std::string_view() : input.substr(mark + kMark.size()));
+    const bool has_config = mark != std::string_view::npos;
+    open_parts(memory, has_config ? mark : size, has_config ? input.substr(mark + kMark.size()) : std::string_view());
   } catch (const Error&) {
   }
   return 0;

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/printable.h"
 #include "checkpoint/hf_folder.h"
+#include "packed/packed_layouts.h"
 
 namespace quern {
 namespace fs = std::filesystem;
@@ -89,6 +90,7 @@ Checkpoint open_pytorch(const fs::path& path) {
   if (contents.tensors.empty()) fail(ErrorCode::kInput, "{} holds no tensors that are read", path.string());
   strip_wrappers_of_all(contents);
   add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
+  with_context(fmt::format("while reading {}", path.string()), [&] { unpack_layouts(contents); });
   return Checkpoint(std::move(contents));
 }
 

@@ -9,6 +9,7 @@
 #include "checkpoint/hf_folder.h"
 #include "packed/bitsandbytes.h"
 #include "packed/compressed_tensors.h"
+#include "packed/packed_layouts.h"
 #include "packed/packed_mixes.h"
 #include "packed/plane_types.h"
 #include "packed/quantized_modules.h"
@@ -39,24 +40,6 @@ HfFiles find_weights(const fs::path& path) {
   return {{path}, {}, {}};
 }
 
-// Whether no tensor is stored in a type that holds quantized numbers: floats, and buffers of indices and masks.
-bool are_plain(const std::vector<TensorEntry>& tensors) {
-  constexpr std::string_view kPlain[] = {"f64", "f32", "f16", "bf16", "i64", "bool"};
-  return std::ranges::all_of(tensors, [&](const TensorEntry& tensor) {
-    const bool is_scaled = tensor.name.find("weight_scale") != std::string::npos;
-    return !is_scaled && std::ranges::find(kPlain, std::string_view(tensor.encoding)) != std::end(kPlain);
-  });
-}
-
-// A model that was trained or merged from a quantized one may keep its configuration: the tensors decide.
-void drop_stale_quantization(Checkpoint::Contents& contents) {
-  if (!declares_quantization(contents.config) || contents.tensors.empty() || !are_plain(contents.tensors)) return;
-  contents.config = without_quantization(contents.config);
-  contents.notes.push_back(
-      "config.json says that the weights are quantized, but every tensor is in plain floats: the tensors count, and "
-      "nothing of that is written");
-}
-
 Checkpoint open_safetensors(const fs::path& path) {
   const HfFiles weights = find_weights(path);
   Checkpoint::Contents contents{"safetensors", path, {}, {}, {}, {}, {}};
@@ -78,15 +61,9 @@ Checkpoint open_safetensors(const fs::path& path) {
   if (fs::is_directory(path) && holds_hf_weights(path, kPytorchNames))
     contents.notes.push_back("the folder holds PyTorch's pickles beside the safetensors, which are not read");
   add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
-  drop_stale_quantization(contents);
   with_context(fmt::format("while reading {}", path.string()), [&] {
     join_plane_tensors(files, contents.tensors);
-    if (declares_planes(contents.config)) return;
-    if (is_bitsandbytes(contents.config)) {
-      join_bitsandbytes_weights(contents.config, files, contents.tensors);
-    } else {
-      join_packed_weights(contents.config, files, contents.tensors);
-    }
+    unpack_layouts(contents);
   });
   return Checkpoint(std::move(contents));
 }

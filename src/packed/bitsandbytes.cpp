@@ -1,107 +1,167 @@
-// bitsandbytes, 4 bits, NF4. A linear layer M of shape [out, in], n = out * in:
+// bitsandbytes, 4 bits, NF4 and FP4. A linear layer M of shape [out, in], n = out * in:
 //
-//   M.weight                                 U8  [n / 2, 1]    two codes a byte, the first in the high bits
+//   M.weight                                 U8  [n / 2, 1]    two codes a byte, the first in the high bits; other
+//   types
+//                                                              of the same bytes (bnb_4bit_quant_storage) too
 //   M.weight.absmax                          F32 [n / 64]      scales; twice quantized: U8 [n / 64], codes of scales
 //   M.weight.quant_map                       F32 [16]          the levels
 //   M.weight.quant_state.bitsandbytes__nf4   U8  [length]      JSON: quant_type, blocksize, dtype, shape ...
-// and, where scales are quantized again (nested_scales.h):
+// (.._fp4 the same) and, where scales are quantized again (nested_scales.h):
 //   M.weight.nested_absmax                   F32 [n / 64 / 256, rounded up]
 //   M.weight.nested_quant_map                F32 [256]         nested_blocksize, _dtype and _offset are in the JSON
 //
-// Blocks run over the flattened matrix; only rows of whole blocks are the codec's, so others are refused.
+// Blocks run over the flattened matrix. NF4 whose rows are whole blocks of 64 are the codec's planes; everything else
+// is decoded while it is read, w = level * scale in binary32, rounded to the dtype of the state.
+//
+// 8 bits (LLM.int8): M.weight I8 [out, in], M.SCB F32 [out] the largest magnitude of a row, M.weight_format.
+// w = q * SCB * (1 / 127), in binary32.
 #include "packed/bitsandbytes.h"
 
+#include <algorithm>
 #include <array>
-#include <map>
 #include <string>
 
 #include "base/dynamic8.h"
 #include "base/fail.h"
 #include "base/nf4_levels.h"
 #include "packed/nested_scales.h"
+#include "packed/packed_layouts.h"
 #include "packed/quantized_modules.h"
+#include "packed/row_codes.h"
 
 namespace quern {
 namespace {
 
 using Scales = BlockEncoding::Scales;
-using Table = std::map<std::string, const TensorEntry*, std::less<>>;
-
-constexpr std::string_view kState = ".quant_state.bitsandbytes__nf4";
-constexpr std::string_view kOtherState = ".quant_state.bitsandbytes__fp4";
+constexpr std::string_view kState = ".quant_state.bitsandbytes__nf4", kRowScales = ".SCB";
+constexpr std::string_view kStates[] = {kState, ".quant_state.bitsandbytes__fp4"};
 constexpr std::string_view kMembers[] = {".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map"};
 constexpr std::uint64_t kMaxStateBytes = 1 << 16;
-const TensorPart& member(const Table& table, const std::string& name, std::string_view encoding, std::uint64_t count) {
-  const auto at = table.find(name);
-  if (at == table.end()) fail(ErrorCode::kInput, "{} is missing", name);
-  const TensorEntry& entry = *at->second;
+constexpr float kInt8Factor = 7.874015718698502e-3f;  // 1 / 127, as functional.int8_vectorwise_dequant has it
+
+struct StoredType {
+  std::string_view dtype, encoding;
+};
+constexpr StoredType kStoredTypes[] = {{"float32", "f32"}, {"float16", "f16"}, {"bfloat16", "bf16"}};
+
+const TensorEntry& member(const LayoutTable& table, const std::string& name, std::string_view encoding,
+                          std::uint64_t count) {
+  const TensorEntry& entry = table.need(name);
   if (entry.encoding != encoding || element_count(entry.shape) != count)
     fail(ErrorCode::kInput, "{} is {} {}, but {} values of {} were expected", name, entry.encoding,
          to_string(entry.shape), count, encoding);
-  return entry.parts[0];
+  return entry;
 }
 
-void read_bytes(const std::vector<File>& files, const TensorPart& part, std::span<std::byte> out) {
-  files.at(part.file).read(part.offset, out);
+void read_floats(const LayoutTable& table, const TensorEntry& entry, std::span<float> out) {
+  table.read(entry, 0, std::as_writable_bytes(out));
 }
 
-Json read_state(const std::vector<File>& files, const TensorEntry& entry) {
-  const TensorPart& part = entry.parts[0];
-  if (part.bytes > kMaxStateBytes) fail(ErrorCode::kInput, "{} has {} bytes", entry.name, part.bytes);
-  std::string text(part.bytes, '\0');
-  read_bytes(files, part, std::as_writable_bytes(std::span(text)));
+// A matrix as its state describes it.
+struct Module {
+  std::string name, quant_type;
+  std::string_view encoding;  // that the package decodes to
+  Shape shape;
+  std::uint64_t block = 0, weights = 0, blocks = 0;
+  std::array<float, 16> levels{};
+  const TensorEntry* codes = nullptr;
+  bool nested = false;
+  TensorPart scales;
+};
+
+Json read_state(const LayoutTable& table, const TensorEntry& entry) {
+  const std::vector<std::byte> bytes = table.read_small(entry, kMaxStateBytes);
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   return with_context(entry.name, [&] { return parse_json(text); });
 }
 
-// Shape of the matrix. Error(kInput) for states that cannot be read.
-Shape check_state(const std::string& name, const Json& state) {
+void read_shape(const Json& state, Module& m) {
   const Json::Array& extents = state.at("shape").as_array();
-  if (member_text(state, "quant_type") != kNf4QuantType || member_text(state, "blocksize") != "64" ||
-      extents.size() != 2)
-    fail(ErrorCode::kInput, "{}: only matrices in NF4 with blocks of 64 can be read, not {}", name, dump_json(state));
-  const Shape shape = {extents[0].as_uint64(), extents[1].as_uint64()};
-  if (shape[1] % kNf4BlockWeights || element_count(shape) == 0)
-    fail(ErrorCode::kInput, "{}: rows of {} weights are not whole blocks of {}", name, shape[1], kNf4BlockWeights);
-  return shape;
+  if (extents.size() != 2) fail(ErrorCode::kInput, "{}: {} is no matrix", m.name, dump_json(state));
+  m.shape = {extents[0].as_uint64(), extents[1].as_uint64()};
+  m.weights = element_count(m.shape);
+  m.block = state.at("blocksize").as_uint64();
+  m.quant_type = member_text(state, "quant_type");
+  const auto type = std::ranges::find(kStoredTypes, member_text(state, "dtype"), &StoredType::dtype);
+  if (m.weights == 0 || m.block == 0 || type == std::end(kStoredTypes))
+    fail(ErrorCode::kInput, "{}: {} cannot be read", m.name, dump_json(state));
+  m.encoding = type->encoding;
+  m.blocks = (m.weights - 1) / m.block + 1;
 }
 
-TensorPart nested_part(const std::string& name, const Json& state, const Table& table, const std::vector<File>& files,
-                       std::uint64_t blocks) {
+TensorPart nested_part(const std::string& name, const Json& state, const LayoutTable& table, std::uint64_t blocks) {
   if (member_text(state, "nested_blocksize") != std::to_string(kNestedBlock))
     fail(ErrorCode::kInput, "{}: nested blocks of {} cannot be read", name, member_text(state, "nested_blocksize"));
-  const TensorPart codes = member(table, name + ".absmax", "u8", blocks);
+  const TensorPart& codes = member(table, name + ".absmax", "u8", blocks).parts[0];
   const std::uint64_t runs = (blocks + kNestedBlock - 1) / kNestedBlock;
-  NestedScales nested{.offset = codes.offset, .count = blocks, .values = {}, .scales = {}};
-  const TensorPart& scales = member(table, name + ".nested_absmax", "f32", runs);
+  NestedScales nested{.codes = codes, .values = {}, .scales = {}};
+  const TensorEntry& scales = member(table, name + ".nested_absmax", "f32", runs);
   nested.scales.resize(runs);
-  read_bytes(files, scales, std::as_writable_bytes(std::span(nested.scales)));
-  read_bytes(files, member(table, name + ".nested_quant_map", "f32", 256),
-             std::as_writable_bytes(std::span(nested.values)));
+  read_floats(table, scales, nested.scales);
+  read_floats(table, member(table, name + ".nested_quant_map", "f32", 256), nested.values);
   nested.shift = static_cast<float>(state.at("nested_offset").as_double());
   return {codes.file, codes.offset, blocks * sizeof(float), make_nested_scale_decoder(std::move(nested))};
 }
 
-TensorEntry join(const std::string& name, const Table& table, const std::vector<File>& files) {
-  const Json state = read_state(files, *table.find(name + std::string(kState))->second);
-  const Shape shape = check_state(name, state);
-  const std::uint64_t weights = element_count(shape), blocks = weights / kNf4BlockWeights;
-  std::array<float, kNf4Levels.size()> levels;
-  read_bytes(files, member(table, name + ".quant_map", "f32", levels.size()),
-             std::as_writable_bytes(std::span(levels)));
-  if (levels != kNf4Levels) fail(ErrorCode::kInput, "{}.quant_map is not that of NF4", name);
-  const bool nested = state.find("nested_blocksize");
-  const TensorPart& codes = member(table, name, "u8", weights / 2);
-  const TensorPart scales =
-      nested ? nested_part(name, state, table, files, blocks) : member(table, name + ".absmax", "f32", blocks);
-  return {name, shape, std::string(block_encoding(nested ? Scales::kNested : Scales::kPlain).name), {codes, scales}};
+Module module_at(const std::string& name, const TensorEntry& state_entry, const LayoutTable& table) {
+  Module m;
+  m.name = name;
+  const Json state = read_state(table, state_entry);
+  read_shape(state, m);
+  m.codes = &table.need(name);
+  if (m.codes->parts[0].bytes != m.weights / 2 + m.weights % 2)
+    fail(ErrorCode::kInput, "{} has {} bytes, but {} were expected for {}", name, m.codes->parts[0].bytes,
+         m.weights / 2 + m.weights % 2, to_string(m.shape));
+  read_floats(table, member(table, name + ".quant_map", "f32", m.levels.size()), m.levels);
+  m.nested = state.find("nested_blocksize");
+  m.scales =
+      m.nested ? nested_part(name, state, table, m.blocks) : member(table, name + ".absmax", "f32", m.blocks).parts[0];
+  return m;
 }
 
-// The matrix that a tensor describes; "" when it is none of them.
-std::string owner_of(const std::string& name, const Table& table) {
-  for (const std::string_view suffix : kMembers)
-    if (name.ends_with(suffix) && table.contains(module_of(name, suffix) + std::string(kState)))
-      return module_of(name, suffix);
-  return "";
+class BlockSource final : public TileSource {
+ public:
+  BlockSource(const Module& m, const LayoutTable& table)
+      : cols_(m.shape[1]),
+        block_(m.block),
+        levels_(m.levels),
+        codes_(table.operand(*m.codes, m.codes->parts[0].file)),
+        scales_(table.operand({m.name + ".absmax", {m.blocks}, "f32", {m.scales}}, m.codes->parts[0].file)) {}
+
+  std::uint64_t stored_bytes() const override { return codes_.stored_bytes() + scales_.stored_bytes(); }
+
+  // Tiles of several rows have whole rows, so that each is one run of the flattened matrix.
+  void decode(const File& home, const Tile& tile, std::span<float> values) const override {
+    const std::uint64_t first = tile.row * cols_ + tile.col;
+    std::vector<std::byte> codes((first + values.size() + 1) / 2 - first / 2);
+    codes_.read(home, first / 2, codes);
+    const std::uint64_t block = first / block_;
+    std::vector<float> scales((first + values.size() - 1) / block_ + 1 - block);
+    scales_.read(home, block * sizeof(float), std::as_writable_bytes(std::span(scales)));
+    for (std::uint64_t i = 0; i < values.size(); ++i) {
+      const auto pair = std::to_integer<unsigned>(codes[(first + i) / 2 - first / 2]);
+      values[i] = levels_[(first + i) % 2 ? pair & 15 : pair >> 4] * scales[(first + i) / block_ - block];
+    }
+  }
+
+ private:
+  std::uint64_t cols_, block_;
+  std::array<float, 16> levels_;
+  Operand codes_, scales_;
+};
+
+// Whether the codec's planes are the package's bytes.
+bool is_codec(const Module& m) {
+  return m.levels == kNf4Levels && m.block == kNf4BlockWeights && m.shape[1] % kNf4BlockWeights == 0;
+}
+
+TensorEntry joined(const Module& m, const LayoutTable& table) {
+  if (!is_codec(m))
+    return tiled_entry(m.name, m.shape, m.encoding, m.codes->parts[0], std::make_shared<BlockSource>(m, table));
+  return {m.name,
+          m.shape,
+          std::string(block_encoding(m.nested ? Scales::kNested : Scales::kPlain).name),
+          {m.codes->parts[0], m.scales}};
 }
 
 std::string dtype_of(const Json& config) {
@@ -112,29 +172,45 @@ std::string dtype_of(const Json& config) {
 
 }  // namespace
 
-bool is_bitsandbytes(const Json& config) {
-  const Json* quantization = find_quantization(config);
-  return quantization && member_text(*quantization, "quant_method") == "bitsandbytes";
+void unpack_bitsandbytes_4bit(LayoutTable& table) {
+  for (const std::string_view suffix : kStates)
+    for (const TensorEntry* state : table.ending_with(suffix)) {
+      const std::string name = module_of(state->name, suffix);
+      const Module m = module_at(name, *state, table);
+      TensorEntry entry = joined(m, table);
+      table.take(*state);
+      table.take(*m.codes);
+      for (const std::string_view part : kMembers)
+        if (const TensorEntry* found = table.find(name + std::string(part))) table.take(*found);
+      const std::string layout =
+          fmt::format("bitsandbytes, {}, blocks of {}{}", m.quant_type == kNf4QuantType ? "NF4" : "FP4", m.block,
+                      m.nested ? ", scales quantized again" : "");
+      table.put(std::move(entry), is_codec(m) ? "" : layout);
+    }
 }
 
-void join_bitsandbytes_weights(const Json& config, const std::vector<File>& files, std::vector<TensorEntry>& tensors) {
-  const Json& quantization = *find_quantization(config);
-  if (member_text(quantization, "load_in_4bit") != "true" ||
-      member_text(quantization, "bnb_4bit_quant_type") != kNf4QuantType)
-    fail(ErrorCode::kInput,
-         "the weights are already quantized by bitsandbytes; only its 4-bit NF4 can be read: use the original model");
-  Table table;
-  for (const TensorEntry& tensor : tensors) table.emplace(tensor.name, &tensor);
-  std::vector<TensorEntry> joined;
-  for (const TensorEntry& tensor : tensors) {
-    if (tensor.name.ends_with(kOtherState)) fail(ErrorCode::kInput, "{}: FP4 cannot be read", tensor.name);
-    if (tensor.name.ends_with(kState)) {
-      joined.push_back(join(module_of(tensor.name, kState), table, files));
-    } else if (owner_of(tensor.name, table).empty() && !table.contains(tensor.name + std::string(kState))) {
-      joined.push_back(tensor);
-    }
+void unpack_bitsandbytes_int8(LayoutTable& table) {
+  for (const TensorEntry* scales : table.ending_with(kRowScales)) {
+    const std::string module = module_of(scales->name, kRowScales);
+    const TensorEntry* codes = table.find(module + std::string(kWeightSuffix));
+    if (!codes || codes->encoding != "i8" || codes->shape.size() != 2 || !element_count(codes->shape)) continue;
+    member(table, scales->name, "f32", codes->shape[0]);
+    const std::uint32_t home = codes->parts[0].file;
+    RowCodes of;
+    of.rows = of.grid_rows = codes->shape[0];
+    of.cols = of.pitch = of.block_cols = codes->shape[1];
+    of.codes = table.operand(*codes, home);
+    of.values = number_values(number_type(*codes));
+    of.scales = table.operand(*scales, home);
+    of.scale_type = &number_type(*scales);
+    of.combine = [](float code, float scale, float) { return code * scale * kInt8Factor; };
+    table.take(*codes);
+    table.take(*scales);
+    for (const char* other : {".weight_format", ".weight.weight_format"})
+      if (const TensorEntry* format = table.find(module + other)) table.take(*format);
+    table.put(tiled_entry(codes->name, codes->shape, "f32", codes->parts[0], make_row_source(std::move(of))),
+              "bitsandbytes, INT8, a scale a row");
   }
-  tensors = std::move(joined);
 }
 
 const char* why_not_in_4bit(std::string_view tensor, std::size_t axes) {

@@ -5,16 +5,23 @@
 //   M.weight_zero_point  I32  [ceil(out / 8), groups]  asymmetric only: zero_points.h
 //   M.weight_shape       I64  [2]                 out, in
 //
-// The package also packs rows that end inside a word or a group; such a row is not the codec's run of bytes, so these
-// are refused both ways.
+// Where that is a codec's run of bytes (packed_encodings()), the planes are presented; everything else is decoded while
+// it is read, as the package does it (0.20, compressors/pack_quantized), to the type of the scales:
+//
+//   M.weight_packed      I32  [out, words]        codes of 1 to 8 bits, one stream of bits along a row; before release
+//                                                 0.15 as many as fit a word, whose last bits are then unused
+//   M.weight_scale       [out, groups] or [out, 1], any float
+//   M.weight_zero_point  I32  [words, groups]     packed the same way down the rows
+//   M.weight_g_idx       I32  [in]                group of each input
 #include "packed/compressed_tensors.h"
 
 #include <algorithm>
-#include <map>
 #include <string>
 
 #include "base/fail.h"
+#include "packed/packed_layouts.h"
 #include "packed/quantized_modules.h"
+#include "packed/row_codes.h"
 #include "packed/zero_points.h"
 
 namespace quern {
@@ -28,92 +35,131 @@ constexpr const char* kZeroPoint = ".weight_zero_point";
 constexpr const char* kShape = ".weight_shape";
 constexpr const char* kGroupIndex = ".weight_g_idx";
 
-using Table = std::map<std::string, const TensorEntry*, std::less<>>;
+// A module as its tensors have it.
+struct Module {
+  std::string name;
+  std::uint64_t rows = 0, cols = 0, groups = 0;
+  const TensorEntry *codes = nullptr, *scales = nullptr, *zeros = nullptr, *shape = nullptr, *index = nullptr;
 
-const TensorEntry& sibling(const Table& table, const std::string& name, std::string_view encoding) {
-  const auto at = table.find(name);
-  if (at == table.end()) fail(ErrorCode::kInput, "{} is missing", name);
-  if (at->second->encoding != encoding)
-    fail(ErrorCode::kInput, "{} is {}, but {} was expected", name, at->second->encoding, encoding);
-  return *at->second;
-}
+  std::uint64_t group_size() const { return (cols + groups - 1) / groups; }
+};
 
-const TensorEntry& sibling(const Table& table, const std::string& name, std::string_view encoding, const Shape& shape) {
-  const TensorEntry& entry = sibling(table, name, encoding);
-  if (entry.shape != shape) {
-    fail(ErrorCode::kInput, "{} is {} {}, but {} {} was expected", name, entry.encoding, to_string(entry.shape),
-         encoding, to_string(shape));
-  }
-  return entry;
-}
-
-// Which of the declared kinds the stored shapes are; the targets of the groups are patterns over module classes and
-// need not be resolved.
-const PackedEncoding& kind_of(const std::string& module, const Table& table, std::uint64_t cols,
-                              const std::vector<const PackedEncoding*>& declared) {
-  const Shape& packed = sibling(table, module + kPacked, "i32").shape;
-  const Shape& scales = sibling(table, module + kScale, "bf16").shape;
-  const Zeros zeros = table.contains(module + kZeroPoint) ? Zeros::kStored : Zeros::kNone;
-  for (const PackedEncoding* kind : declared) {
-    if (kind->zeros == zeros && kind->divides(cols) && packed.size() == 2 && scales.size() == 2 &&
-        packed[1] == cols / kind->codes_per_word() && scales[1] == kind->groups(cols))
-      return *kind;
-  }
-  // With one kind the tensor that does not fit it can be named.
-  if (declared.size() == 1 && declared[0]->divides(cols) && declared[0]->zeros == zeros) return *declared[0];
-  fail(ErrorCode::kInput,
-       "{}: rows of {} weights in {} words with scales of shape {}{} are no kind that the "
-       "configuration declares and that can be read ({})",
-       module + kPacked, cols, to_string(packed), to_string(scales), zeros == Zeros::kStored ? " and zero points" : "",
-       declared[0]->name);
-}
-
-TensorEntry join(const std::string& module, const Table& table, const std::vector<File>& files,
-                 const std::vector<const PackedEncoding*>& declared) {
-  const TensorEntry& shape_entry = sibling(table, module + kShape, "i64", {2});
+Module module_at(const TensorEntry& codes, const LayoutTable& table) {
+  Module m;
+  m.name = module_of(codes.name, kPacked);
+  m.codes = &codes;
+  m.shape = &table.need(m.name + kShape, "i64", {2});
+  m.scales = &table.need(m.name + kScale);
+  m.zeros = table.find(m.name + kZeroPoint);
+  m.index = table.find(m.name + kGroupIndex);
   std::uint64_t extents[2];
-  const TensorPart& where = shape_entry.parts[0];
-  files.at(where.file).read(where.offset, std::as_writable_bytes(std::span(extents)));
-  const std::uint64_t rows = extents[0], cols = extents[1];
-  if (cols == 0 || std::ranges::none_of(declared, [cols](const auto* kind) { return kind->divides(cols); })) {
-    fail(ErrorCode::kInput, "{} gives rows of {} weights; only whole words and whole groups are supported",
-         module + kShape, cols);
-  }
-  const PackedEncoding& kind = kind_of(module, table, cols, declared);
-  const std::uint64_t groups = kind.groups(cols);
-  const TensorEntry& codes = sibling(table, module + kPacked, "i32", {rows, cols / kind.codes_per_word()});
-  const TensorEntry& scales = sibling(table, module + kScale, "bf16", {rows, groups});
-  if (table.contains(module + kGroupIndex) || table.contains(module + std::string(kWeightSuffix)))
-    fail(ErrorCode::kInput, "{} has a group index or an unquantized twin beside it", module + kPacked);
-  TensorEntry joined{
-      module + std::string(kWeightSuffix), {rows, cols}, std::string(kind.name), {codes.parts[0], scales.parts[0]}};
-  if (kind.zeros == Zeros::kStored) {
-    const TensorPart& words = sibling(table, module + kZeroPoint, "i32", {zero_point_words(rows), groups}).parts[0];
+  table.read(*m.shape, 0, std::as_writable_bytes(std::span(extents)));
+  m.rows = extents[0];
+  m.cols = extents[1];
+  if (codes.shape.size() != 2 || codes.shape[0] != m.rows || !element_count(codes.shape) || m.cols == 0 ||
+      m.cols / 32 > codes.shape[1])
+    fail(ErrorCode::kInput, "{} is {}, but {} gives [{}, {}]", codes.name, to_string(codes.shape), m.shape->name,
+         m.rows, m.cols);
+  const Shape& scales = m.scales->shape;
+  if (!is_tile_type(m.scales->encoding) || scales.size() != 2 || scales[0] != m.rows || scales[1] == 0 ||
+      scales[1] > m.cols)
+    fail(ErrorCode::kInput, "{} is {} {}, but floats of [{}, groups] were expected beside {} [{}, {}]", m.scales->name,
+         m.scales->encoding, to_string(scales), m.rows, codes.name, m.rows, m.cols);
+  m.groups = scales[1];
+  if (m.zeros) table.need(m.zeros->name, "i32");
+  if (m.index) table.need(m.index->name, "i32", {m.cols});
+  return m;
+}
+
+// Words of `count` codes.
+std::uint64_t words_of(FieldOrder order, std::uint64_t count) { return (order.bit(count - 1) + order.bits + 31) / 32; }
+
+bool fits(FieldOrder order, const Module& m) {
+  if (m.codes->shape[1] != words_of(order, m.cols)) return false;
+  return !m.zeros || m.zeros->shape == Shape{words_of(order, m.rows), m.groups};
+}
+
+// The codes' bits: those that the configuration states where they fit; else those that do, streams before words.
+FieldOrder order_of(const Module& m, const std::vector<unsigned>& stated) {
+  std::vector<FieldOrder> candidates;
+  for (const unsigned bits : stated) candidates.insert(candidates.end(), {{bits, 0}, {bits, 32 / bits}});
+  for (const unsigned bits : {4u, 8u, 2u, 3u, 5u, 6u, 7u, 1u}) candidates.push_back({bits, 0});
+  for (const unsigned bits : {3u, 5u, 6u, 7u}) candidates.push_back({bits, 32 / bits});
+  const auto at = std::ranges::find_if(candidates, [&](FieldOrder order) { return fits(order, m); });
+  if (at != candidates.end()) return *at;
+  fail(ErrorCode::kInput, "{} {}{} are no codes of 1 to 8 bits of [{}, {}] weights in {} groups a row", m.codes->name,
+       to_string(m.codes->shape), m.zeros ? fmt::format(" and {} {}", m.zeros->name, to_string(m.zeros->shape)) : "",
+       m.rows, m.cols, m.groups);
+}
+
+// Null: the module is no codec's planes.
+const PackedEncoding* planes_of(const Module& m, FieldOrder order) {
+  if (m.index || m.scales->encoding != "bf16") return nullptr;
+  const auto encodings = packed_encodings();
+  const auto at = std::ranges::find_if(encodings, [&](const PackedEncoding& kind) {
+    return kind.bits == order.bits && kind.divides(m.cols) && kind.groups(m.cols) == m.groups &&
+           (kind.zeros == Zeros::kStored) == (m.zeros != nullptr);
+  });
+  return at == encodings.end() ? nullptr : &*at;
+}
+
+TensorEntry joined_planes(const Module& m, const PackedEncoding& kind) {
+  TensorEntry joined{m.name + std::string(kWeightSuffix),
+                     {m.rows, m.cols},
+                     std::string(kind.name),
+                     {m.codes->parts[0], m.scales->parts[0]}};
+  if (m.zeros) {
+    const TensorPart& words = m.zeros->parts[0];
     joined.parts.push_back(
-        {words.file, words.offset, rows * groups, make_zero_point_decoder(words.offset, rows, groups)});
+        {words.file, words.offset, m.rows * m.groups, make_zero_point_decoder(words, m.rows, m.groups)});
   }
   return joined;
 }
 
+TensorEntry decoded(const Module& m, FieldOrder order, const LayoutTable& table) {
+  const std::uint32_t home = m.codes->parts[0].file;
+  const auto offset = static_cast<float>(1u << (order.bits - 1));
+  RowCodes of;
+  of.rows = m.rows;
+  of.cols = m.cols;
+  of.codes = table.operand(*m.codes, home);
+  of.order = order;
+  of.pitch = m.codes->shape[1] * 4;
+  of.values = unsigned_values(offset);
+  of.scales = table.operand(*m.scales, home);
+  of.scale_type = &number_type(*m.scales);
+  of.grid_rows = m.rows;
+  of.grid_cols = m.groups;
+  of.block_cols = m.group_size();
+  if (m.zeros) {
+    of.shifts = table.operand(*m.zeros, home);
+    of.shift_offset = offset;
+    of.combine = from_zero_point;
+  }
+  if (m.index) of.groups = table.operand(*m.index, home);
+  return tiled_entry(m.name + std::string(kWeightSuffix), {m.rows, m.cols}, m.scales->encoding, m.codes->parts[0],
+                     make_row_source(std::move(of)));
+}
+
+std::string described(const Module& m, FieldOrder order) {
+  return fmt::format("compressed-tensors, {} bits{}, {}{}", order.bits, m.zeros ? " with zero points" : "",
+                     m.groups == 1 ? "a scale a row" : fmt::format("groups of {}", m.group_size()),
+                     m.index ? ", act-order" : "");
+}
+
 }  // namespace
 
-void join_packed_weights(const Json& config, const std::vector<File>& files, std::vector<TensorEntry>& tensors) {
-  const std::vector<const PackedEncoding*> declared = declared_encodings(config);
-  if (declared.empty()) return;
-  Table table;
-  for (const TensorEntry& tensor : tensors) table.emplace(tensor.name, &tensor);
-  std::vector<TensorEntry> joined;
-  for (const TensorEntry& tensor : tensors) {
-    const auto belongs = [&](const char* suffix) {
-      return tensor.name.ends_with(suffix) && table.contains(module_of(tensor.name, suffix) + kPacked);
-    };
-    if (belongs(kPacked)) {
-      joined.push_back(join(module_of(tensor.name, kPacked), table, files, declared));
-    } else if (!belongs(kScale) && !belongs(kShape) && !belongs(kZeroPoint)) {
-      joined.push_back(tensor);
-    }
+void unpack_compressed_tensors(LayoutTable& table) {
+  const std::vector<unsigned> stated = stated_bits(table.config());
+  for (const TensorEntry* codes : table.ending_with(kPacked)) {
+    if (codes->encoding != "i32") continue;
+    const Module m = module_at(*codes, table);
+    const FieldOrder order = order_of(m, stated);
+    const PackedEncoding* kind = planes_of(m, order);
+    for (const TensorEntry* entry : {m.codes, m.scales, m.zeros, m.shape, m.index})
+      if (entry) table.take(*entry);
+    table.put(kind ? joined_planes(m, *kind) : decoded(m, order, table), kind ? "" : described(m, order));
   }
-  tensors = std::move(joined);
 }
 
 StoredLayout lay_out_packed_weight(const TensorSpec& tensor, const PackedEncoding& encoding) {

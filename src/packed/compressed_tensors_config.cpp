@@ -14,26 +14,6 @@ using Zeros = PackedEncoding::Zeros;
 constexpr const char* kVersion = "0.18.0";
 constexpr std::string_view kPackQuantized = "pack-quantized";
 
-bool describes(const Json& weights, const PackedEncoding& encoding) {
-  const std::string group = member_text(weights, "group_size");
-  return member_text(weights, "num_bits") == std::to_string(encoding.bits) && member_text(weights, "type") == "int" &&
-         member_text(weights, "symmetric") == (encoding.zeros == Zeros::kNone ? "true" : "false") &&
-         member_text(weights, "strategy") == (encoding.group ? "group" : "channel") &&
-         (!encoding.group || group == std::to_string(encoding.group));
-}
-
-// Null when the group is of no kind that can be read.
-const PackedEncoding* encoding_of_group(const Json& group) {
-  const Json* weights = group.find("weights");
-  const std::string format = member_text(group, "format");
-  if (!weights || !weights->is_object() || !lacks_member(group, "input_activations") ||
-      !lacks_member(group, "output_activations") || (!format.empty() && format != kPackQuantized))
-    return nullptr;
-  for (const PackedEncoding& encoding : packed_encodings())
-    if (describes(*weights, encoding)) return &encoding;
-  return nullptr;
-}
-
 Json weight_scheme(const PackedEncoding& encoding) {
   return Json::object({{"num_bits", encoding.bits},
                        {"type", "int"},
@@ -96,29 +76,23 @@ Json config_groups(const std::vector<Group>& groups) {
 
 }  // namespace
 
-std::vector<const PackedEncoding*> declared_encodings(const Json& config) {
+std::vector<unsigned> stated_bits(const Json& config) {
   const Json* quantization = find_quantization(config);
-  if (!quantization && !lacks_member(config, "quantization")) {
+  if (!quantization || member_text(*quantization, "quant_method") != "compressed-tensors") return {};
+  if (!lacks_member(*quantization, "transform_config"))
     fail(ErrorCode::kInput,
-         "the weights are quantized in MLX's layout, which is not supported; use the original model");
-  }
-  if (!quantization) return {};
-  const std::string method = member_text(*quantization, "quant_method"), format = member_text(*quantization, "format");
+         "the weights were rotated before compressed-tensors quantized them (transform_config), which is not undone: "
+         "use the original model");
   const Json* groups = quantization->find("config_groups");
-  bool known = method == "compressed-tensors" && (format == kPackQuantized || format == "mixed-precision") && groups &&
-               groups->is_object() && !groups->as_object().empty() && lacks_member(*quantization, "transform_config");
-  std::vector<const PackedEncoding*> declared;
-  if (known)
-    for (const Json::Member& group : groups->as_object()) {
-      declared.push_back(encoding_of_group(group.second));
-      known = known && declared.back();
-    }
-  if (known) return declared;
-  fail(ErrorCode::kInput,
-       "the weights are already quantized with quant_method \"{}\", format \"{}\"; only compressed-tensors "
-       "pack-quantized can be read, with weights of 8 bits, symmetric and channel-wise, or of 4 bits in groups of 32, "
-       "64 or 128: use the original model",
-       method, format);
+  std::vector<unsigned> bits;
+  if (!groups || !groups->is_object()) return bits;
+  for (const Json::Member& group : groups->as_object()) {
+    const Json* weights = group.second.is_object() ? group.second.find("weights") : nullptr;
+    const Json* stated = weights && weights->is_object() ? weights->find("num_bits") : nullptr;
+    if (stated && stated->is_integer() && stated->as_double() >= 1 && stated->as_double() <= 8)
+      bits.push_back(static_cast<unsigned>(stated->as_uint64()));
+  }
+  return bits;
 }
 
 Json with_quantization_config(const Json& config, const std::vector<TensorSpec>& tensors) {

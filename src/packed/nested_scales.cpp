@@ -15,13 +15,16 @@ class NestedScaleDecoder final : public PartDecoder {
  public:
   explicit NestedScaleDecoder(NestedScales nested) : nested_(std::move(nested)) {}
 
-  std::uint64_t stored_bytes() const override { return nested_.count + nested_.scales.size() * sizeof(float); }
+  std::uint64_t stored_bytes() const override {
+    return (nested_.codes.decoder ? nested_.codes.decoder->stored_bytes() : nested_.codes.bytes) +
+           nested_.scales.size() * sizeof(float);
+  }
 
   void read(const File& file, std::uint64_t offset, std::span<std::byte> out) const override {
     if (out.empty()) return;
     const std::uint64_t first = offset / sizeof(float), last = (offset + out.size() - 1) / sizeof(float);
     std::vector<std::uint8_t> codes(last - first + 1);
-    file.read(nested_.offset + first, std::as_writable_bytes(std::span(codes)));
+    read_part(file, nested_.codes, first, std::as_writable_bytes(std::span(codes)));
     std::vector<float> scales(codes.size());
     for (std::size_t k = 0; k < codes.size(); ++k)
       scales[k] = nested_.values[codes[k]] * nested_.scales[(first + k) / kNestedBlock] + nested_.shift;

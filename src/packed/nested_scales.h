@@ -16,9 +16,9 @@ inline constexpr std::uint64_t kNestedBlock = 256;
 std::vector<std::vector<std::byte>> encode_nested_scales(std::span<const std::byte> scales);
 
 struct NestedScales {
-  std::uint64_t offset = 0, count = 0;  // of the codes in the part's file
-  std::array<float, 256> values;        // of the codes
-  std::vector<float> scales;            // of every 256 codes
+  TensorPart codes;               // a byte each
+  std::array<float, 256> values;  // of the codes
+  std::vector<float> scales;      // of every 256 codes
   float shift = 0;
 };
 std::shared_ptr<const PartDecoder> make_nested_scale_decoder(NestedScales nested);

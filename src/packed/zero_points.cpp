@@ -8,8 +8,8 @@ namespace {
 
 class ZeroPointDecoder final : public PartDecoder {
  public:
-  ZeroPointDecoder(std::uint64_t offset, std::uint64_t rows, std::uint64_t groups)
-      : offset_(offset), rows_(rows), groups_(groups) {}
+  ZeroPointDecoder(TensorPart words, std::uint64_t rows, std::uint64_t groups)
+      : words_(std::move(words)), rows_(rows), groups_(groups) {}
 
   std::uint64_t stored_bytes() const override { return zero_point_words(rows_) * groups_ * 4; }
 
@@ -18,7 +18,7 @@ class ZeroPointDecoder final : public PartDecoder {
     const std::uint64_t first = offset / groups_ / kZeroPointsPerWord;
     const std::uint64_t last = (offset + out.size() - 1) / groups_ / kZeroPointsPerWord;
     std::vector<std::uint32_t> words((last - first + 1) * groups_);
-    file.read(offset_ + first * groups_ * 4, std::as_writable_bytes(std::span(words)));
+    read_part(file, words_, first * groups_ * 4, std::as_writable_bytes(std::span(words)));
     for (std::size_t k = 0; k < out.size(); ++k) {
       const std::uint64_t row = (offset + k) / groups_, group = (offset + k) % groups_;
       const std::uint32_t word = words[(row / kZeroPointsPerWord - first) * groups_ + group];
@@ -27,7 +27,8 @@ class ZeroPointDecoder final : public PartDecoder {
   }
 
  private:
-  std::uint64_t offset_, rows_, groups_;
+  TensorPart words_;
+  std::uint64_t rows_, groups_;
 };
 
 }  // namespace
@@ -44,9 +45,8 @@ std::vector<std::byte> pack_zero_points(std::span<const std::byte> zeros, std::u
   return {bytes.begin(), bytes.end()};
 }
 
-std::shared_ptr<const PartDecoder> make_zero_point_decoder(std::uint64_t offset, std::uint64_t rows,
-                                                           std::uint64_t groups) {
-  return std::make_shared<ZeroPointDecoder>(offset, rows, groups);
+std::shared_ptr<const PartDecoder> make_zero_point_decoder(TensorPart words, std::uint64_t rows, std::uint64_t groups) {
+  return std::make_shared<ZeroPointDecoder>(std::move(words), rows, groups);
 }
 
 }  // namespace quern

@@ -19,8 +19,7 @@ inline std::uint64_t zero_point_words(std::uint64_t rows) {
 // Bytes to words. REQUIRES: zeros.size() is a multiple of `groups`.
 std::vector<std::byte> pack_zero_points(std::span<const std::byte> zeros, std::uint64_t groups);
 
-// Reads the words that begin at `offset` of the part's file. REQUIRES: groups > 0.
-std::shared_ptr<const PartDecoder> make_zero_point_decoder(std::uint64_t offset, std::uint64_t rows,
-                                                           std::uint64_t groups);
+// Reads the words of a part. REQUIRES: groups > 0.
+std::shared_ptr<const PartDecoder> make_zero_point_decoder(TensorPart words, std::uint64_t rows, std::uint64_t groups);
 
 }  // namespace quern

@@ -1,0 +1,100 @@
+// Modules out of the table, matrices into it.
+#include "packed/layout_table.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+
+namespace quern {
+
+LayoutTable::LayoutTable(Checkpoint::Contents& contents) : contents_(contents), tensors_(std::move(contents.tensors)) {
+  contents.tensors.clear();
+  for (const TensorEntry& tensor : tensors_) by_name_.emplace(tensor.name, &tensor);
+}
+
+const TensorEntry* LayoutTable::find(std::string_view name) const {
+  const auto at = by_name_.find(name);
+  return at == by_name_.end() || taken_.contains(name) ? nullptr : at->second;
+}
+
+std::vector<const TensorEntry*> LayoutTable::ending_with(std::string_view suffix) const {
+  std::vector<const TensorEntry*> found;
+  for (const TensorEntry& tensor : tensors_)
+    if (tensor.name.size() > suffix.size() && tensor.name.ends_with(suffix) && !taken_.contains(tensor.name))
+      found.push_back(&tensor);
+  return found;
+}
+
+const TensorEntry& LayoutTable::need(const std::string& name) const {
+  if (const TensorEntry* entry = find(name)) return *entry;
+  fail(ErrorCode::kInput, "{} is missing", name);
+}
+
+const TensorEntry& LayoutTable::need(const std::string& name, std::string_view encoding) const {
+  const TensorEntry& entry = need(name);
+  if (entry.encoding != encoding)
+    fail(ErrorCode::kInput, "{} is {}, but {} was expected", name, entry.encoding, encoding);
+  return entry;
+}
+
+const TensorEntry& LayoutTable::need(const std::string& name, std::string_view encoding, const Shape& shape) const {
+  const TensorEntry& entry = need(name, encoding);
+  if (entry.shape != shape)
+    fail(ErrorCode::kInput, "{} is {} {}, but {} {} was expected", name, entry.encoding, to_string(entry.shape),
+         encoding, to_string(shape));
+  return entry;
+}
+
+std::shared_ptr<const File> LayoutTable::file(std::uint32_t index) const {
+  std::shared_ptr<const File>& file = files_[index];
+  if (!file) file = std::make_shared<const File>(contents_.files.at(index).path);
+  return file;
+}
+
+void LayoutTable::read(const TensorEntry& entry, std::uint64_t offset, std::span<std::byte> out) const {
+  const TensorPart& part = entry.parts.at(0);
+  ensure(offset <= part.bytes && out.size() <= part.bytes - offset, "{}: {} bytes at {} of {}", entry.name, out.size(),
+         offset, part.bytes);
+  with_context(entry.name, [&] { read_part(*file(part.file), part, offset, out); });
+}
+
+std::vector<std::byte> LayoutTable::read_small(const TensorEntry& entry, std::uint64_t most) const {
+  const std::uint64_t bytes = entry.parts.at(0).bytes;
+  if (bytes > most) fail(ErrorCode::kInput, "{} has {} bytes; at most {} were expected", entry.name, bytes, most);
+  std::vector<std::byte> content(bytes);
+  read(entry, 0, content);
+  return content;
+}
+
+Operand LayoutTable::operand(const TensorEntry& entry, std::uint32_t home) const {
+  const std::uint32_t index = entry.parts.at(0).file;
+  return {entry, index == home ? nullptr : file(index)};
+}
+
+void LayoutTable::put(TensorEntry entry, const std::string& layout) {
+  if (find(entry.name))
+    fail(ErrorCode::kInput, "{} is stored twice, plain and quantized{}", entry.name,
+         layout.empty() ? "" : " (" + layout + ")");
+  if (!layout.empty()) {
+    auto& [count, type] = found_[layout];
+    ++count;
+    type = entry.encoding;
+  }
+  made_.push_back(std::move(entry));
+}
+
+void LayoutTable::note(const std::string& text) {
+  if (std::ranges::find(contents_.notes, text) == contents_.notes.end()) contents_.notes.push_back(text);
+}
+
+void LayoutTable::finish() {
+  std::vector<TensorEntry>& out = contents_.tensors;
+  for (TensorEntry& tensor : tensors_)
+    if (!taken_.contains(tensor.name)) out.push_back(std::move(tensor));
+  std::ranges::move(made_, std::back_inserter(out));
+  for (const auto& [layout, found] : found_)
+    note(fmt::format("{}: {} {} read as {}", layout, found.first, found.first == 1 ? "tensor is" : "tensors are",
+                     found.second));
+}
+
+}  // namespace quern

@@ -1,0 +1,85 @@
+// The table of layouts, and what is said where none fits.
+#include "packed/packed_layouts.h"
+
+#include <algorithm>
+
+#include "base/fail.h"
+#include "packed/plane_types.h"
+#include "packed/quantized_modules.h"
+
+namespace quern {
+namespace {
+
+// In an order in which each finds its own tensors: what is left to a later one fits none of those before.
+constexpr PackedLayout kLayouts[] = {
+    {"GPTQ", unpack_gptq},
+    {"AWQ", unpack_awq},
+    {"compressed-tensors, packed", unpack_compressed_tensors},
+    {"bitsandbytes, 4 bits", unpack_bitsandbytes_4bit},
+    {"bitsandbytes, 8 bits", unpack_bitsandbytes_int8},
+    {"NVFP4 and MXFP4", unpack_fp4},
+    {"gpt-oss", unpack_mxfp4_experts},
+    {"MLX", unpack_mlx},
+    {"BitNet", unpack_bitnet},
+    {"FP8 and INT8 under scales", unpack_scaled},
+    {"INT8 in tuples", unpack_tuples},
+};
+
+// What belongs to the activations of a quantized module, which are computed in floats here.
+constexpr std::string_view kActivations[] = {".input_scale",         ".input_zero_point",  ".input_global_scale",
+                                             ".output_scale",        ".output_zero_point", ".activation_scale",
+                                             ".activation_scale_inv"};
+
+void drop_activations(LayoutTable& table) {
+  std::size_t count = 0;
+  for (const std::string_view suffix : kActivations)
+    for (const TensorEntry* entry : table.ending_with(suffix)) {
+      table.take(*entry);
+      ++count;
+    }
+  if (count)
+    table.note(fmt::format("{} for quantized activations {} left out: activations are computed in floats",
+                           count == 1 ? "a tensor" : fmt::format("{} tensors", count), count == 1 ? "is" : "are"));
+}
+
+// Whether no tensor is stored in a type that holds quantized numbers: floats, and buffers of indices and masks.
+bool are_plain(const std::vector<TensorEntry>& tensors) {
+  constexpr std::string_view kPlain[] = {"f64", "f32", "f16", "bf16", "i64", "bool"};
+  return std::ranges::all_of(tensors, [&](const TensorEntry& tensor) {
+    const bool is_scaled = tensor.name.find("weight_scale") != std::string::npos;
+    return !is_scaled && std::ranges::find(kPlain, std::string_view(tensor.encoding)) != std::end(kPlain);
+  });
+}
+
+// A model that was trained or merged from a quantized one may keep its configuration.
+void check_undetected(Checkpoint::Contents& contents) {
+  if (are_plain(contents.tensors)) {
+    contents.config = without_quantization(contents.config);
+    contents.notes.push_back(
+        "config.json says that the weights are quantized, but every tensor is in plain floats: the tensors count, and "
+        "nothing of that is written");
+    return;
+  }
+  const Json* quantization = find_quantization(contents.config);
+  fail(ErrorCode::kInput,
+       "the weights are already quantized with quant_method \"{}\", format \"{}\", in a layout that is not read; use "
+       "the original model",
+       quantization ? member_text(*quantization, "quant_method") : "mlx",
+       quantization ? member_text(*quantization, "format") : "");
+}
+
+}  // namespace
+
+std::span<const PackedLayout> packed_layouts() { return kLayouts; }
+
+void unpack_layouts(Checkpoint::Contents& contents) {
+  LayoutTable table(contents);
+  for (const PackedLayout& layout : packed_layouts()) layout.unpack(table);
+  if (table.found_any()) drop_activations(table);
+  table.finish();
+  if (!table.found_any() && !contents.tensors.empty() && declares_quantization(contents.config) &&
+      !declares_planes(contents.config))
+    check_undetected(contents);
+}
+
+}  // namespace quern

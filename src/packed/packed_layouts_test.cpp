@@ -1,0 +1,188 @@
+// What the packages of others packed reads as they decode it (tools/make_packed_fixtures.py).
+#include "packed/packed_layouts.h"
+
+#include <fmt/core.h>
+
+#include "base/bytes.h"
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
+#include "packed/safetensors_header.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path packed(const std::string& name) { return fs::path(QUERN_TESTDATA) / "packed" / name; }
+
+std::vector<std::byte> bytes_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
+  std::vector<std::byte> bytes(entry.parts.at(0).bytes);
+  checkpoint.read(entry, 0, 0, bytes);
+  return bytes;
+}
+
+// Every matrix has the shape, type and bytes that the package decodes to; nothing else but the norm is there.
+void expect_decodes(const fs::path& folder, const fs::path& expected_file) {
+  const Checkpoint checkpoint = open_checkpoint(folder), expected = open_checkpoint(expected_file);
+  EXPECT_EQ(checkpoint.tensors().size(), expected.tensors().size() + 1) << folder;
+  for (const TensorEntry& wanted : expected.tensors()) {
+    const TensorEntry& entry = checkpoint.at(wanted.name);
+    EXPECT_EQ(entry.shape, wanted.shape) << wanted.name;
+    EXPECT_EQ(entry.encoding, wanted.encoding) << wanted.name;
+    EXPECT_TRUE(bytes_of(checkpoint, entry) == bytes_of(expected, wanted)) << folder << " " << wanted.name;
+  }
+}
+
+class PackedLayouts : public testing::TestWithParam<const char*> {
+ protected:
+  // A copy without the expected values, which are no part of the checkpoint.
+  fs::path copy(const ScratchFolder& scratch) const {
+    const fs::path copied = scratch.copy(packed(GetParam()));
+    fs::remove(copied / "expected.safetensors");
+    return copied;
+  }
+  fs::path expected() const { return packed(GetParam()) / "expected.safetensors"; }
+};
+
+TEST_P(PackedLayouts, ReadAsTheirPackagesDecodeThem) {
+  const ScratchFolder scratch;
+  expect_decodes(copy(scratch), expected());
+}
+
+TEST_P(PackedLayouts, AreRecognisedByTheirTensorsAlone) {
+  const ScratchFolder scratch;
+  const fs::path folder = copy(scratch);
+  OutputFile(folder / "config.json").write(R"({"model_type": "toy"})");
+  expect_decodes(folder, expected());
+}
+
+TEST_P(PackedLayouts, AreNamed) {
+  const ScratchFolder scratch;
+  EXPECT_FALSE(open_checkpoint(copy(scratch)).notes().empty());
+}
+
+TEST_P(PackedLayouts, AnyRunOfBytesCanBeRead) {
+  const ScratchFolder scratch;
+  const Checkpoint checkpoint = open_checkpoint(copy(scratch));
+  for (const TensorEntry& entry : checkpoint.tensors()) {
+    const std::vector<std::byte> whole = bytes_of(checkpoint, entry);
+    for (std::size_t first = 0; first < whole.size(); first = first * 3 / 2 + 5)
+      for (const std::size_t count : {std::size_t{1}, std::size_t{7}, whole.size() - first}) {
+        if (count > whole.size() - first) continue;
+        std::vector<std::byte> run(count);
+        checkpoint.read(entry, 0, first, run);
+        ASSERT_TRUE(std::equal(run.begin(), run.end(), whole.begin() + static_cast<std::ptrdiff_t>(first)))
+            << entry.name << " " << first << " " << count;
+      }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Folders, PackedLayouts,
+                         testing::Values("gptq", "gptq_v2", "gptq_asymmetric", "gptq_v2_asymmetric", "gptq_bin",
+                                         "auto_gptq", "awq", "fp8_block", "pack_quantized", "naive_quantized",
+                                         "microscaling", "modelopt", "bitsandbytes", "mlx", "gpt_oss", "bitnet"),
+                         [](const auto& folder) { return std::string(folder.param); });
+
+// Opens a copy of a folder whose file of weights has one text replaced by another of the same length.
+void expect_damage_refused(const std::string& name, const std::string& from, const std::string& to,
+                           std::initializer_list<std::string_view> parts) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.copy(packed(name));
+  fs::remove(folder / "expected.safetensors");
+  std::string bytes = text_of_file(folder / "model.safetensors");
+  ASSERT_EQ(from.size(), to.size());
+  ASSERT_NE(bytes.find(from), std::string::npos) << name << ": " << from;
+  bytes.replace(bytes.find(from), from.size(), to);
+  OutputFile(folder / "model.safetensors").write(bytes);
+  expect_refused(folder, parts);
+}
+
+TEST(DamagedLayouts, NameTheTensorAndTheNumbers) {
+  expect_damage_refused("gptq", "four.qzeros", "four.qzeroz", {"/gptq", "four.qzeros", "missing"});
+  expect_damage_refused("gptq", "four.scales", "four.scalez", {"four.scales", "missing"});
+  expect_damage_refused("gptq", "[12,32]", "[32,12]", {"qweight", "[32, 12]", "[3, 32]"});
+  expect_damage_refused("gptq", "[3,4]", "[4,3]", {"qzeros", "[4, 3]"});
+  expect_damage_refused("awq", "plain.scales", "plain.scalez", {"plain.scales", "missing"});
+  expect_damage_refused("awq", "[64,4]", "[4,64]", {"plain.qweight", "[4, 64]", "gemm"});
+  expect_damage_refused("fp8_block", "\"shape\":[1,3]", "\"shape\":[3,1]",
+                        {"wide.weight_scale_inv", "[3, 1]", "[32, 96]", "weight_block_size"});
+  expect_damage_refused("pack_quantized", "half.weight_shape", "half.weight_shapf", {"half.weight_shape", "missing"});
+  expect_damage_refused("microscaling", "\"shape\":[8,4]", "\"shape\":[4,8]", {"nv.weight_scale", "[4, 8]", "[8, 4]"});
+  expect_damage_refused("bitsandbytes", "fp4.weight.absmax", "fp4.weight.absmix", {"fp4.weight.absmax", "missing"});
+  expect_damage_refused("bitsandbytes", "int8.SCB\":{\"dtype\":\"F32\"", "int8.SCB\":{\"dtype\":\"I32\"",
+                        {"int8.SCB", "i32"});
+  expect_damage_refused("mlx", "b4.biases", "b4.biasez", {"b4.scales", "without biases"});
+}
+
+// The group of an input in a tensor of them, overwritten.
+TEST(DamagedLayouts, GroupsThatAreNotThereAreRefused) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.copy(packed("gptq"));
+  fs::remove(folder / "expected.safetensors");
+  std::string bytes = text_of_file(folder / "model.safetensors");
+  const SafetensorsHeader header = read_safetensors_header(File(folder / "model.safetensors"));
+  const auto index = std::ranges::find(header.tensors, "ordered.g_idx", &SafetensorsTensor::name);
+  ASSERT_NE(index, header.tensors.end());
+  store<std::int32_t>(&bytes[index->offset + 20], 3);
+  OutputFile(folder / "model.safetensors").write(bytes);
+  expect_refused(folder, {"ordered.g_idx", "group 3 of 3"});
+}
+
+// A shard each for codes and for what belongs to them.
+TEST(PackedShards, AModuleMayLieInTwo) {
+  const ScratchFolder scratch;
+  const fs::path whole = packed("gptq") / "model.safetensors";
+  const SafetensorsHeader header = read_safetensors_header(File(whole));
+  const std::string bytes = text_of_file(whole);
+  Json map = Json::object();
+  for (int shard = 1; shard <= 2; ++shard) {
+    std::vector<SafetensorsTensor> tensors;
+    for (const SafetensorsTensor& tensor : header.tensors)
+      if (tensor.name.ends_with(".qweight") == (shard == 1)) tensors.push_back(tensor);
+    const std::vector<SafetensorsTensor> from = tensors;
+    std::string file = lay_out_safetensors(tensors);
+    const std::string name = fmt::format("model-0000{}-of-00002.safetensors", shard);
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+      file.resize(std::max<std::size_t>(file.size(), tensors[t].offset + tensors[t].bytes));
+      file.replace(tensors[t].offset, tensors[t].bytes, bytes.substr(from[t].offset, from[t].bytes));
+      map.set(tensors[t].name, name);
+    }
+    OutputFile(scratch.path() / name).write(file);
+  }
+  OutputFile(scratch.path() / "model.safetensors.index.json")
+      .write(dump_json(Json::object({{"weight_map", std::move(map)}})));
+  OutputFile(scratch.path() / "config.json").write(R"({"model_type": "toy"})");
+  expect_decodes(scratch.path(), packed("gptq") / "expected.safetensors");
+}
+
+// A file of somebody's own: 19 tensors, each a tuple of integers and their scale.
+TEST(PackedTuples, ReadAsIntegersTimesTheirScale) {
+  const fs::path path = fs::path(QUERN_SOURCE_DIR) / "../shared/real/tinystories-gru/tinystoriesgru-0.2M-int8.pt";
+  if (!fs::exists(path)) GTEST_SKIP() << path;
+  const Checkpoint checkpoint = open_checkpoint(path);
+  EXPECT_EQ(checkpoint.tensors().size(), 19u);
+  EXPECT_EQ(checkpoint.at("ln_f.weight").shape, Shape{96});
+  // The first floats of tinystoriesgru-0.2M.pt, which were rounded to 33, 14 and 32 times the scale.
+  const std::vector<float> values = read_as<float>(checkpoint, "token_emb.weight");
+  const float originals[] = {1.1107797622680664f, 0.48047810792922974f, 1.0891697406768799f};
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(values[i], originals[i], 0.5f * values[0] / 33 + 1e-6f) << i;
+}
+
+// Every zero point is the middle, whichever version the configuration names.
+TEST(Gptq, SymmetricZeroPointsTellTheVersion) {
+  for (const char* name : {"gptq", "gptq_v2"}) {
+    const ScratchFolder scratch;
+    const fs::path folder = scratch.copy(packed(name));
+    fs::remove(folder / "expected.safetensors");
+    const char* wrong = std::string_view(name) == "gptq" ? "gptq_v2" : "gptq";
+    OutputFile(folder / "config.json")
+        .write(
+            fmt::format(R"({{"quantization_config": {{"quant_method": "gptq", "checkpoint_format": "{}"}}}})", wrong));
+    expect_decodes(folder, packed(name) / "expected.safetensors");
+    const std::vector<std::string> notes = open_checkpoint(folder).notes();
+    EXPECT_TRUE(std::ranges::any_of(notes, [](const std::string& n) { return n.find("the tensors count") != n.npos; }));
+  }
+}
+
+}  // namespace
+}  // namespace quern

@@ -1,0 +1,157 @@
+"""A model in layouts of other packages is the model that these decode to: the same logits, and the layout is named."""
+
+import array
+import json
+import random
+import struct
+import unittest
+
+import tiny_llama
+from quern_program import REPORT_TEXT, ProgramTest, strict_json
+
+GROUP = 32
+LAYERS = 2
+
+
+def half(value):
+    """Rounded to binary16."""
+    return struct.unpack("<e", struct.pack("<e", value))[0]
+
+
+def halves(values):
+    return struct.pack(f"<{len(values)}e", *values)
+
+
+def words(fields, bits):
+    """Fields as one stream of bits, the first in the lowest ones."""
+    stream = sum(field << bits * i for i, field in enumerate(fields))
+    return stream.to_bytes(len(fields) * bits // 8, "little")
+
+
+def transposed(matrix):
+    return [list(column) for column in zip(*matrix)]
+
+
+def joined_columns(columns):
+    """Words of each column, as rows of a matrix of words."""
+    return b"".join(column[4 * w:4 * w + 4] for w in range(len(columns[0]) // 4) for column in columns)
+
+
+class Codes:
+    """Codes of 4 bits [rows][cols] with scales and zero points [rows][groups]."""
+
+    def __init__(self, rows, cols, source):
+        groups = range(cols // GROUP)
+        self.rows, self.cols = rows, cols
+        self.codes = [[source.randrange(16) for _ in range(cols)] for _ in range(rows)]
+        self.scales = [[half(source.uniform(0.01, 0.03)) for _ in groups] for _ in range(rows)]
+        self.zeros = [[source.randrange(6, 10) for _ in groups] for _ in range(rows)]
+
+    def values(self, one):
+        return [one(self.codes[r][c], self.scales[r][c // GROUP], self.zeros[r][c // GROUP])
+                for r in range(self.rows) for c in range(self.cols)]
+
+
+def gptq(module, rows, cols, source):
+    of = Codes(rows, cols, source)
+    groups = cols // GROUP
+    stored = {"qweight": ("I32", [cols // 8, rows], joined_columns([words(row, 4) for row in of.codes])),
+              "qzeros": ("I32", [groups, rows // 8],
+                         b"".join(words([zero - 1 for zero in column], 4) for column in transposed(of.zeros))),
+              "scales": ("F16", [groups, rows], b"".join(map(halves, transposed(of.scales)))),
+              "g_idx": ("I32", [cols], struct.pack(f"<{cols}i", *(i // GROUP for i in range(cols))))}
+    return {f"{module}.{key}": value for key, value in stored.items()}, of.values(lambda q, s, z: half((q - z) * s))
+
+
+def awq(module, rows, cols, source):
+    of = Codes(rows, cols, source)
+
+    def interleaved(row):
+        return b"".join(words([row[at + k] for k in (0, 2, 4, 6, 1, 3, 5, 7)], 4) for at in range(0, len(row), 8))
+
+    stored = {"qweight": ("I32", [cols, rows // 8], b"".join(map(interleaved, transposed(of.codes)))),
+              "qzeros": ("I32", [cols // GROUP, rows // 8], b"".join(map(interleaved, transposed(of.zeros)))),
+              "scales": ("F16", [cols // GROUP, rows], b"".join(map(halves, transposed(of.scales))))}
+    return {f"{module}.{key}": value for key, value in stored.items()}, of.values(lambda q, s, z: half((q - z) * s))
+
+
+def mlx(module, rows, cols, source):
+    of = Codes(rows, cols, source)
+    biases = [[half(-zero * scale) for zero, scale in zip(*pair)] for pair in zip(of.zeros, of.scales)]
+    of.zeros = biases
+    stored = {"weight": ("U32", [rows, cols // 8], b"".join(words(row, 4) for row in of.codes)),
+              "scales": ("F16", [rows, cols // GROUP], b"".join(map(halves, of.scales))),
+              "biases": ("F16", [rows, cols // GROUP], b"".join(map(halves, biases)))}
+    return {f"{module}.{key}": value for key, value in stored.items()}, of.values(lambda q, s, b: half(half(q * s) + b))
+
+
+def e4m3(byte):
+    exponent, mantissa = byte >> 3 & 15, byte & 7
+    value = 2.0 ** (exponent - 7) * (1 + mantissa / 8) if exponent else 2.0 ** -6 * mantissa / 8
+    return -value if byte >> 7 else value
+
+
+def fp8(module, rows, cols, source):
+    """Blocks of 32 x 32 under binary32 scales."""
+    codes = [[source.randrange(0x30, 0x50) | source.randrange(2) << 7 for _ in range(cols)] for _ in range(rows)]
+    grid = [array.array("f", (source.uniform(0.01, 0.03) for _ in range(cols // 32))) for _ in range(rows // 32)]
+    stored = {"weight": ("F8_E4M3", [rows, cols], b"".join(map(bytes, codes))),
+              "weight_scale_inv": ("F32", [rows // 32, cols // 32], b"".join(row.tobytes() for row in grid))}
+    values = array.array("f", (e4m3(codes[r][c]) * grid[r // 32][c // 32] for r in range(rows) for c in range(cols)))
+    return {f"{module}.{key}": value for key, value in stored.items()}, values
+
+
+LAYOUTS = {"gptq": (gptq, "GPTQ, 4 bits, groups of 32: 14 tensors are read as f16"),
+           "awq": (awq, "AWQ, 4 bits, groups of 32: 14 tensors are read as f16"),
+           "mlx": (mlx, "MLX, 4 bits, groups of 32: 14 tensors are read as f16"),
+           "fp8": (fp8, "FP8 (e4m3), blocks of 32 x 32: 14 tensors are read as f32")}
+
+
+def file_of(tensors):
+    """Name -> (dtype, shape, bytes) as a safetensors file."""
+    header, data = {}, b""
+    for name, (dtype, shape, content) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    return tiny_llama.safetensors(header, data)
+
+
+def write_pair(folder, layout):
+    """The same model as `layout` packs it, and in floats."""
+    source, packed, plain = random.Random(7), {}, {}
+    for name, (shape, values) in tiny_llama.weights(LAYERS).items():
+        stored = {name: ("F32", shape, values.tobytes())}
+        if len(shape) == 2 and "embed" not in name:
+            stored, values = layout(name.removesuffix(".weight"), *shape, source)
+        packed |= stored
+        plain[name] = ("F32", shape, array.array("f", values).tobytes())
+    return (tiny_llama.write(folder / "packed", weights_file=file_of(packed)),
+            tiny_llama.write(folder / "plain", weights_file=file_of(plain)))
+
+
+class QuantizedInput(ProgramTest):
+    def test_has_the_logits_of_what_its_package_decodes_it_to(self):
+        for name, (layout, note) in LAYOUTS.items():
+            with self.subTest(name):
+                packed, plain = write_pair(self.folder / name, layout)
+                result = strict_json(self.succeed("eval", packed, "--against", plain, "--text", REPORT_TEXT, "--windows", "2",
+                                                  "--json", "-q").stdout)
+                self.assertEqual(result["mean_kld"]["value"], 0)
+                self.assertIn(note, self.succeed("inspect", packed).stdout)
+
+    def test_is_compressed_like_any_other_and_leaves_its_configuration_behind(self):
+        packed, plain = write_pair(self.folder, gptq)
+        config = json.loads((packed / "config.json").read_text())
+        config["quantization_config"] = {"quant_method": "gptq", "bits": 4, "group_size": GROUP}
+        (packed / "config.json").write_text(json.dumps(config))
+        for model in (packed, plain):
+            self.succeed("compress", model, "-o", self.folder / f"{model.name}.out", "--scheme", "lossless")
+        out = json.loads((self.folder / "packed.out/config.json").read_text())
+        self.assertEqual(out["quantization_config"], {"quant_method": "quern"})
+        result = strict_json(self.succeed("eval", self.folder / "packed.out", "--against", plain, "--text", REPORT_TEXT, "--windows",
+                                          "2", "--json", "-q").stdout)
+        self.assertEqual(result["mean_kld"]["value"], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

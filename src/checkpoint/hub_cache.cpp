@@ -21,13 +21,18 @@ std::optional<fs::path> repository_in_hub_cache(const fs::path& path) {
   return std::nullopt;
 }
 
-std::optional<std::string> name_in_hub_cache(const fs::path& path) {
+std::optional<std::string> id_in_hub_cache(const fs::path& path) {
   const std::optional<fs::path> repository = repository_in_hub_cache(path);
   if (!repository) return std::nullopt;
-  const std::string name = repository->filename().string().substr(kPrefix.size());
-  const std::size_t at_name = name.find(kSeparator);  // a repository of no organisation has no separator
-  const std::string found = at_name == std::string::npos ? name : name.substr(at_name + kSeparator.size());
-  return found.empty() ? std::nullopt : std::optional(found);
+  std::string id = repository->filename().string().substr(kPrefix.size());
+  const std::size_t separator = id.find(kSeparator);  // a repository of no organisation has none
+  if (separator != std::string::npos) id.replace(separator, kSeparator.size(), "/");
+  return id.empty() || id.ends_with('/') ? std::nullopt : std::optional(id);
+}
+
+std::optional<std::string> name_in_hub_cache(const fs::path& path) {
+  const std::optional<std::string> id = id_in_hub_cache(path);
+  return id ? std::optional(id->substr(id->find('/') + 1)) : std::nullopt;
 }
 
 }  // namespace quern

@@ -34,8 +34,6 @@ constexpr std::string_view kDocuments[] = {"license", "licence",    "copying",  
                                            "readme",  "use_policy", "usage_policy", "citation"};
 constexpr std::string_view kUnfinished[] = {".partial", ".rejected", ".old"};
 constexpr std::string_view kHidden[] = {"__pycache__"};
-// The package's own; the source's README.md goes along under another name, its configuration is written anew.
-constexpr std::string_view kOriginalCard = "README.original.md";
 
 constexpr const char* kIsWeights = "weights, or what may hold them";
 constexpr const char* kOtherModel = "a folder with weights of its own";
@@ -159,7 +157,7 @@ class Walk {
     if (place_ == Format::Companions::kInside && !is_document(name)) return leave(name, kNoPlace);
     const std::uint64_t bytes = fs::file_size(entry.path(), ec);
     if (bytes > limits_.file_bytes) return leave(name, fmt::format("more than {} MiB", limits_.file_bytes >> 20));
-    const std::string as = name == kCardName ? std::string(kOriginalCard) : name;
+    const std::string as = name == kCardName ? kOriginalCard : name;
     found_.insert_or_assign(as, CarriedFile{entry.path(), as, bytes});
   }
 

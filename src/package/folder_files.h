@@ -10,6 +10,9 @@
 
 namespace quern {
 
+// What a folder's README.md is called in a package, which has a card of its own.
+inline constexpr const char* kOriginalCard = "README.original.md";
+
 // What is copied of one folder, at most.
 struct FolderLimits {
   std::uint64_t file_bytes = std::uint64_t{16} << 20, all_bytes = std::uint64_t{64} << 20;

@@ -14,6 +14,7 @@
 #include "format/formats.h"
 #include "package/companion_files.h"
 #include "package/folder_files.h"
+#include "package/general_keys.h"
 #include "report/html_report.h"
 #include "text/piece_table.h"
 #include "vocabulary/chat_templates.h"
@@ -245,6 +246,10 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
   }
   head.stem = source.name() + "-" + scheme.name;
   head.metadata = names.metadata;
+  if (dialect_of(source) != Dialect::kGguf) {  // whose own keys go along
+    const Metadata general = general_keys(general_facts(source, names));
+    for (const auto& [key, value] : general.pairs()) head.metadata.set(key, value);
+  }
   head.metadata.set("general.file_type", scheme.gguf_file_type);
   head.metadata.set("general.quantization_version", kQuantizationVersion);
   add_tokenizer(head.metadata, source, tokenizer.get().vocabulary());

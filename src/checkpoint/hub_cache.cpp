@@ -9,20 +9,30 @@ constexpr std::string_view kPrefix = "models--", kSeparator = "--";
 
 }  // namespace
 
-std::optional<std::string> name_in_hub_cache(const fs::path& path) {
+std::optional<fs::path> repository_in_hub_cache(const fs::path& path) {
   std::error_code ec;
   // Links in the snapshot itself lead out of it; those above it are followed where the path ends in a folder.
   const fs::path given = fs::absolute(path, ec).lexically_normal();
   const fs::path full = fs::is_directory(given, ec) ? fs::canonical(given, ec) : given;
   for (fs::path at = full; at.has_relative_path(); at = at.parent_path()) {
-    const std::string repository = at.parent_path().filename().string();
-    if (at.filename() != "snapshots" || !repository.starts_with(kPrefix)) continue;
-    const std::string name = repository.substr(kPrefix.size());
-    const std::size_t at_name = name.find(kSeparator);  // a repository of no organisation has no separator
-    const std::string found = at_name == std::string::npos ? name : name.substr(at_name + kSeparator.size());
-    return found.empty() ? std::nullopt : std::optional(found);
+    if (at.filename() == "snapshots" && at.parent_path().filename().string().starts_with(kPrefix))
+      return at.parent_path();
   }
   return std::nullopt;
+}
+
+std::optional<std::string> id_in_hub_cache(const fs::path& path) {
+  const std::optional<fs::path> repository = repository_in_hub_cache(path);
+  if (!repository) return std::nullopt;
+  std::string id = repository->filename().string().substr(kPrefix.size());
+  const std::size_t separator = id.find(kSeparator);  // a repository of no organisation has none
+  if (separator != std::string::npos) id.replace(separator, kSeparator.size(), "/");
+  return id.empty() || id.ends_with('/') ? std::nullopt : std::optional(id);
+}
+
+std::optional<std::string> name_in_hub_cache(const fs::path& path) {
+  const std::optional<std::string> id = id_in_hub_cache(path);
+  return id ? std::optional(id->substr(id->find('/') + 1)) : std::nullopt;
 }
 
 }  // namespace quern

@@ -17,6 +17,9 @@ TEST(HubCache, NamesASnapshotByItsRepository) {
   };
   const fs::path folder = snapshot("models--acme--tiny--llama");
   EXPECT_EQ(name_in_hub_cache(folder), "tiny--llama");
+  EXPECT_EQ(id_in_hub_cache(folder), "acme/tiny--llama");
+  EXPECT_EQ(id_in_hub_cache(snapshot("models--gpt2")), "gpt2");
+  EXPECT_EQ(id_in_hub_cache(scratch.path()), std::nullopt);
   EXPECT_EQ(name_in_hub_cache(folder / ""), "tiny--llama");
   EXPECT_EQ(name_in_hub_cache(snapshot("models--gpt2")), "gpt2");
   EXPECT_EQ(name_in_hub_cache(snapshot("datasets--acme--tiny")), std::nullopt);

@@ -104,7 +104,7 @@ Metadata decoder_metadata(const ModelSpec& spec, const Checkpoint& checkpoint, c
                           const std::string& architecture) {
   const std::string prefix = architecture + ".";
   if (is_gguf_of(checkpoint, architecture)) return copied_metadata(checkpoint.metadata(), prefix);
-  Metadata out = general_metadata(checkpoint, architecture);
+  Metadata out = general_metadata(architecture);
   write_values(decoder_values(), spec, {{kEpsilonName, config.epsilon}}, prefix, out);
   set_rope_metadata(out, prefix, config.rope, spec.extent("head_dim"));
   write_values({&kVocabularyRow, 1}, spec, {}, prefix, out);

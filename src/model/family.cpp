@@ -4,23 +4,8 @@
 #include <algorithm>
 
 #include "base/fail.h"
-#include "checkpoint/hub_cache.h"
 
 namespace quern {
-namespace {
-
-std::optional<std::string> model_name(const Json& config) {
-  const Json* name = config.find("_name_or_path");
-  if (!name || !name->is_string()) return std::nullopt;
-  std::string text = name->as_string();
-  while (text.ends_with('/')) text.pop_back();
-  text = text.substr(text.rfind('/') + 1);
-  if (text.empty() || text == "." || text == "..") return std::nullopt;
-  return text;
-}
-
-}  // namespace
-
 int find_class(const Checkpoint& checkpoint, std::span<const TransformersClass> classes) {
   const Json* names = checkpoint.config().find("architectures");
   const Json* type = checkpoint.config().find("model_type");
@@ -43,12 +28,9 @@ bool has_suffixes(const Checkpoint& checkpoint, std::initializer_list<std::strin
   });
 }
 
-Metadata general_metadata(const Checkpoint& checkpoint, std::string_view architecture) {
+Metadata general_metadata(std::string_view architecture) {
   Metadata out;
   out.set("general.architecture", std::string(architecture));
-  std::optional<std::string> name = name_in_hub_cache(checkpoint.path());
-  if (!name) name = model_name(checkpoint.config());
-  if (name) out.set("general.name", *std::move(name));
   return out;
 }
 

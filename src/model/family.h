@@ -24,10 +24,8 @@ bool is_gguf_of(const Checkpoint& checkpoint, std::string_view name);
 // Whether the checkpoint has a tensor whose name ends in each of these.
 bool has_suffixes(const Checkpoint& checkpoint, std::initializer_list<std::string_view> suffixes);
 
-// general.architecture and general.name (that of the repository in the hub's cache, else the last part of the name the
-// configuration gives itself; another folder's name would do too, but then equal input in another place would give
-// other bytes).
-Metadata general_metadata(const Checkpoint& checkpoint, std::string_view architecture);
+// general.architecture; the other general keys are the package's (package/general_keys.h).
+Metadata general_metadata(std::string_view architecture);
 
 // Of a source that already is a GGUF file: its general.* and tokenizer.* and the keys behind `prefix`, but for what the
 // layout of the one file is: its alignment and number formats.

@@ -192,7 +192,7 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
     map.metadata = copied_metadata(checkpoint.metadata(), "gpt2.");
     return map;
   }
-  map.metadata = general_metadata(checkpoint, kName);
+  map.metadata = general_metadata(kName);
   write_values(kValues, spec, {{kEpsilonName, model.epsilon}}, "gpt2.", map.metadata);
   return map;
 }

@@ -188,7 +188,7 @@ ExportMap to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
   for (ExportedWeight& weight : map.weights)
     if (spec.weights[weight.weight].role == "ssm.A_log" && !model.naming.gguf)
       weight.transform = ExportedWeight::Transform::kNegatedExp;
-  map.metadata = general_metadata(checkpoint, kName);
+  map.metadata = general_metadata(kName);
   write_values(kValues, spec, {{kEpsilonName, model.config.epsilon}}, "mamba.", map.metadata);
   map.metadata.set("mamba.ssm.dt_b_c_rms", false);
   return map;

@@ -13,6 +13,8 @@
 #include "base/sha256.h"
 #include "format/formats.h"
 #include "package/companion_files.h"
+#include "package/folder_files.h"
+#include "package/general_keys.h"
 #include "report/html_report.h"
 #include "text/piece_table.h"
 #include "vocabulary/chat_templates.h"
@@ -49,16 +51,31 @@ std::vector<SourceFile> files_that_go_along(const Checkpoint& source, const Form
   return files;
 }
 
-HashedFile hashed(const fs::path& path, HashedFile::Role role, const FileHashes& known = {}) {
+HashedFile hashed(const fs::path& folder, const std::string& name, HashedFile::Role role,
+                  const FileHashes& known = {}) {
+  const fs::path path = folder / name;
   const std::string* sha256 = known.find(path);
-  return {path.filename().string(), fs::file_size(path), sha256 ? *sha256 : sha256_of_file(path), role};
+  return {name, fs::file_size(path), sha256 ? *sha256 : sha256_of_file(path), role};
 }
 
-std::vector<fs::path> sorted_files(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
-  std::ranges::sort(files);
-  return files;
+// Names of all files in it, '/' between folders.
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (!fs::is_directory(entry.symlink_status()))
+      names.push_back(entry.path().lexically_relative(folder).generic_string());
+  std::ranges::sort(names);
+  return names;
+}
+
+// Their folders reach the disk too.
+void copy_carried(const FolderFiles& files, const fs::path& folder) {
+  for (const CarriedFile& file : files.carried) {
+    const fs::path to = folder / file.name;
+    fs::create_directories(to.parent_path());
+    copy_beside(file.path, to);
+    if (to.parent_path() != folder) sync_folder(to.parent_path());
+  }
 }
 
 // "out/" names the folder out.
@@ -84,12 +101,17 @@ bool is_package(const fs::path& folder) {
     if (!manifest.find("quern") || !manifest.find("schema")) return false;
     std::set<std::string> listed{kManifestName};
     for (const Json& file : manifest.at("files").as_array()) listed.insert(file.at("name").as_string());
-    return std::ranges::all_of(sorted_files(folder), [&](const fs::path& path) {
-      return fs::is_regular_file(fs::symlink_status(path)) && listed.count(path.filename().string());
+    return std::ranges::all_of(names_in(folder), [&](const std::string& name) {
+      return fs::is_regular_file(fs::symlink_status(folder / name)) && listed.contains(name);
     });
   } catch (const Error&) {
     return false;
   }
+}
+
+// One side that has everything inside has no use for more than what people read.
+FolderFiles carried_files(const Checkpoint& source, const Format& format) {
+  return folder_files(source, std::max(format.companions, find_format(source.format()).companions));
 }
 
 // The tensors that a weight is made of, under their own names.
@@ -210,8 +232,11 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
 
 std::vector<std::string> package_notes(const Format& format, const OpenModel& source,
                                        const SourceTokenizer& tokenizer) {
+  std::vector<std::string> notes = left_notes(carried_files(source.checkpoint, format));
+  if (!is_single_file(format)) return notes;
   Metadata metadata = source.checkpoint.metadata();
-  return is_single_file(format) ? add_tokenizer(metadata, source, tokenizer) : std::vector<std::string>();
+  std::ranges::copy(add_tokenizer(metadata, source, tokenizer), std::back_inserter(notes));
+  return notes;
 }
 
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
@@ -224,6 +249,10 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
   }
   head.stem = source.name() + "-" + scheme.name;
   head.metadata = names.metadata;
+  if (dialect_of(source) != Dialect::kGguf) {  // whose own keys go along
+    const Metadata general = general_keys(general_facts(source, names));
+    for (const auto& [key, value] : general.pairs()) head.metadata.set(key, value);
+  }
   head.metadata.set("general.file_type", scheme.gguf_file_type);
   head.metadata.set("general.quantization_version", kQuantizationVersion);
   add_tokenizer(head.metadata, source, tokenizer);
@@ -277,15 +306,22 @@ void assemble_package(const fs::path& work, const fs::path& folder, const OpenMo
   fs::remove(folder / kManifestName);
   for (const SourceFile& file : files_that_go_along(files, find_format(plan.format)))
     copy_beside(file.path, folder / file.path.filename());
-  for (const fs::path& file : sorted_files(folder))
-    manifest.output_files.push_back(hashed(file, HashedFile::Role::kModel, hashes));
+  const FolderFiles beside = carried_files(files, find_format(plan.format));
+  std::set<std::string_view> carried;
+  for (const CarriedFile& file : beside.carried) carried.insert(file.name);
+  copy_carried(beside, folder);
+  for (const std::string& name : names_in(folder)) {
+    const bool companion = carried.contains(name);
+    manifest.output_files.push_back(
+        hashed(folder, name, companion ? HashedFile::Role::kCompanion : HashedFile::Role::kModel, hashes));
+  }
   if (fs::exists(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
   report.output_bytes = manifest.model_bytes();
   write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
   write_text(folder / kHtmlName, html_report(report));
   write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest)));
   for (const char* name : kEvidenceNames)
-    if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder / name, HashedFile::Role::kEvidence));
+    if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence));
   write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "package/package_names.h"
 #include "plan/plan.h"
 #include "report/manifest.h"
 #include "report/report.h"
@@ -13,14 +14,6 @@
 #include "vocabulary/load_tokenizer.h"
 
 namespace quern {
-
-inline constexpr const char* kStatisticsName = "statistics.gguf";
-inline constexpr const char* kHessiansName = "hessians";  // a folder beside it, of work and of kept statistics
-inline constexpr const char* kReportName = "report.json";
-inline constexpr const char* kCardName = "README.md";
-inline constexpr const char* kHtmlName = "report.html";
-// Files of a package that no runtime needs.
-inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
 
 // Names and order of the weights in a container: as they stand between folders of transformers, as the container's
 // programs expect them otherwise. Error(kInfeasible) when these cannot express the model, Error(kInput) when no
@@ -32,7 +25,8 @@ ExportMap export_map(const OpenModel& source, const Format& format);
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
                             const SourceTokenizer& tokenizer);
 
-// What the container cannot say of the tokenizer, for people. Error(kInput) as of package_head.
+// What of the source's folder stays behind, and what the container cannot say of the tokenizer, for people.
+// Error(kInput) as of package_head.
 std::vector<std::string> package_notes(const Format& format, const OpenModel& source, const SourceTokenizer& tokenizer);
 
 // Gives the header the tensors of a plan, and what of its configuration hangs on them.

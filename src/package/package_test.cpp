@@ -37,8 +37,8 @@ TEST(Package, HoldsTheModelItsEvidenceAndTheHashOfEveryFile) {
   for (const auto& entry : fs::directory_iterator(scratch.path() / "out"))
     there.insert(entry.path().filename().string());
   EXPECT_EQ(there, listed);
-  EXPECT_EQ(there, (std::set<std::string>{"README.md", "config.json", "manifest.json", "model.safetensors",
-                                          "report.html", "report.json"}));
+  EXPECT_EQ(there, (std::set<std::string>{"README.md", "config.json", "golden.json", "manifest.json",
+                                          "model.safetensors", "report.html", "report.json"}));
   EXPECT_EQ(report.output_bytes, model);
   EXPECT_EQ(manifest.model_bytes(), model);
   EXPECT_EQ(manifest.source_format, "safetensors");

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 void check_files(const fs::path& package, const Manifest& manifest, Observer& observer, VerifyResult& result) {
   observer.stage("hash files", manifest.output_files.size());
   for (const HashedFile& file : manifest.output_files) {
-    const fs::path path = package / fs::path(file.name).filename();
+    const fs::path path = package / file.name;
     std::error_code ec;
     ++result.files;
     if (!fs::is_regular_file(path, ec)) {

@@ -1,6 +1,8 @@
 // Writing and reading manifest.json.
 #include "report/manifest.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/sha256.h"
@@ -14,20 +16,34 @@ namespace {
 
 constexpr int kSchema = 1;
 
+struct RoleName {
+  HashedFile::Role role;
+  const char* name;
+};
+constexpr RoleName kRoleNames[] = {{HashedFile::Role::kModel, "model"},
+                                   {HashedFile::Role::kEvidence, "evidence"},
+                                   {HashedFile::Role::kCompanion, "companion"}};
+
+const char* name_of(HashedFile::Role role) { return std::ranges::find(kRoleNames, role, &RoleName::role)->name; }
+
 Json files_to_json(const std::vector<HashedFile>& files) {
   Json::Array list;
   for (const HashedFile& f : files)
-    list.push_back(Json::object({{"name", f.name},
-                                 {"bytes", f.bytes},
-                                 {"sha256", f.sha256},
-                                 {"role", f.role == HashedFile::Role::kModel ? "model" : "evidence"}}));
+    list.push_back(
+        Json::object({{"name", f.name}, {"bytes", f.bytes}, {"sha256", f.sha256}, {"role", name_of(f.role)}}));
   return list;
 }
 
 HashedFile::Role role_named(const std::string& name) {
-  if (name == "model") return HashedFile::Role::kModel;
-  if (name == "evidence") return HashedFile::Role::kEvidence;
-  fail(ErrorCode::kInput, "a file has the role \"{}\", expected model or evidence", name);
+  for (const RoleName& row : kRoleNames)
+    if (name == row.name) return row.role;
+  fail(ErrorCode::kInput, "a file has the role \"{}\", expected model, evidence or companion", name);
+}
+
+// Whether a path leads from a folder to what is in it.
+bool stays_in_folder(const std::filesystem::path& path) {
+  return path.has_filename() && path.is_relative() && path == path.lexically_normal() && path != "." &&
+         *path.begin() != "..";
 }
 
 std::vector<HashedFile> files_from_json(const Json& json) {
@@ -37,8 +53,7 @@ std::vector<HashedFile> files_from_json(const Json& json) {
                      role_named(f.at("role").as_string())});
   if (files.empty()) fail(ErrorCode::kInput, "it lists no files");
   for (const HashedFile& f : files)
-    if (f.name.empty() || f.name == "." || f.name == ".." || f.name.find('/') != std::string::npos)
-      fail(ErrorCode::kInput, "\"{}\" is not the name of a file in the package", f.name);
+    if (!stays_in_folder(f.name)) fail(ErrorCode::kInput, "\"{}\" is not the name of a file in the package", f.name);
   return files;
 }
 

@@ -15,8 +15,9 @@ namespace quern {
 inline constexpr const char* kManifestName = "manifest.json";
 
 struct HashedFile {
-  enum class Role { kModel, kEvidence };  // what a runtime needs, and what proves where it came from
-  std::string name;
+  // What a runtime needs, what proves where it came from, and what lay beside the source's weights.
+  enum class Role { kModel, kEvidence, kCompanion };
+  std::string name;  // in the package, '/' between folders
   std::uint64_t bytes = 0;
   std::string sha256;
   Role role = Role::kModel;

@@ -1,5 +1,5 @@
 // The report for people: a Markdown card, and a few lines for the terminal.
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <string_view>
@@ -47,6 +47,13 @@ std::string gate_section(const Report& r) {
   return text;
 }
 
+std::string companions_line(const Manifest& manifest) {
+  std::vector<std::string> names;
+  for (const HashedFile& file : manifest.output_files)
+    if (file.role == HashedFile::Role::kCompanion) names.push_back(file.name);
+  return names.empty() ? "" : fmt::format("\nFrom the original's folder, as they were: {}.\n", fmt::join(names, ", "));
+}
+
 const Loader& loader_of(const Plan& plan) { return find_format(plan.format).loader(stored_tensors(plan)); }
 
 std::string with_names(std::string command, const std::string& weights_file) {
@@ -84,7 +91,7 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
       "\nMeasured on the files of this folder, reopened and decoded; +- is one standard error by bootstrap over "
       "windows.\n";
   text += gate_section(r);
-  text += fmt::format("\n## Contents\n\n{}", formats_table(plan));
+  text += fmt::format("\n## Contents\n\n{}", formats_table(plan)) + companions_line(manifest);
   text += run_section(r, weights_file);
   text += "\n## Provenance\n\n";
   text +=

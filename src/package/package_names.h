@@ -1,0 +1,16 @@
+// Names of the files in a package that the container does not choose.
+#pragma once
+
+#include "report/manifest.h"
+
+namespace quern {
+
+inline constexpr const char* kStatisticsName = "statistics.gguf";
+inline constexpr const char* kHessiansName = "hessians";  // a folder beside it, of work and of kept statistics
+inline constexpr const char* kReportName = "report.json";
+inline constexpr const char* kCardName = "README.md";
+inline constexpr const char* kHtmlName = "report.html";
+// Files of a package that no runtime needs.
+inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
+
+}  // namespace quern

@@ -1,0 +1,197 @@
+// YAML 1.2: block mappings and sequences, flow sequences, plain, quoted, literal and folded scalars.
+#include "text/front_matter.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace quern {
+namespace {
+
+constexpr std::string_view kFence = "---", kBlank = " \t\r";
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(kBlank);
+  return first == text.npos ? "" : text.substr(first, text.find_last_not_of(kBlank) - first + 1);
+}
+
+std::size_t indent_of(std::string_view line) { return std::min(line.find_first_not_of(' '), line.size()); }
+
+bool is_blank(std::string_view line) { return trimmed(line).empty() || trimmed(line).front() == '#'; }
+
+// Lines between the fences.
+std::vector<std::string_view> block_of(std::string_view card) {
+  std::vector<std::string_view> lines;
+  bool inside = false;
+  for (std::size_t at = 0; at < card.size();) {
+    const std::size_t end = std::min(card.find('\n', at), card.size());
+    std::string_view line = card.substr(at, end - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    at = end + 1;
+    if (line == kFence) {
+      if (inside) return lines;
+      inside = true;
+    } else if (!inside) {
+      return {};
+    } else {
+      lines.push_back(line);
+    }
+  }
+  return lines;
+}
+
+// Behind the closing quote.
+std::size_t end_of_quoted(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  for (++at; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == quote) {
+      if (quote == '"' || at + 1 == text.size() || text[at + 1] != quote) return at + 1;
+      ++at;
+    }
+  }
+  return text.size();
+}
+
+std::string unquoted(std::string_view text) {
+  const char quote = text.front();
+  std::string out;
+  for (std::size_t at = 1; at + 1 < text.size(); ++at) {
+    if (quote == '\'' && text[at] == '\'') ++at;
+    if (quote == '"' && text[at] == '\\' && at + 2 < text.size()) {
+      const char escape = text[++at];
+      out += escape == 'n' ? '\n' : escape == 't' ? '\t' : escape;
+    } else {
+      out += text[at];
+    }
+  }
+  return out;
+}
+
+bool is_quoted(std::string_view text) { return !text.empty() && (text.front() == '"' || text.front() == '\''); }
+
+// null: none, or a mapping.
+std::optional<std::string> scalar(std::string_view text) {
+  text = trimmed(text);
+  if (is_quoted(text)) return unquoted(text.substr(0, end_of_quoted(text, 0)));
+  if (const std::size_t comment = text.find(" #"); comment != text.npos) text = trimmed(text.substr(0, comment));
+  if (text.empty() || text == "null" || text == "~" || text.front() == '{' || text.front() == '#') return std::nullopt;
+  if (text.ends_with(':') || text.find(": ") != text.npos) return std::nullopt;
+  return std::string(text);
+}
+
+// "[a, 'b, c']", to the closing bracket.
+Json flow_list(std::string_view text) {
+  Json list = Json::array();
+  std::size_t begin = 1;
+  for (std::size_t at = 1; at <= text.size();) {
+    const char c = at < text.size() ? text[at] : ']';
+    if ((c == '"' || c == '\'') && trimmed(text.substr(begin, at - begin)).empty()) {
+      at = end_of_quoted(text, at);
+      continue;
+    }
+    if (c == ',' || c == ']') {
+      if (auto item = scalar(text.substr(begin, at - begin))) list.push_back(*std::move(item));
+      begin = at + 1;
+    }
+    if (c == ']') break;
+    ++at;
+  }
+  return list;
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string_view card) : lines_(block_of(card)) {}
+
+  Json read() {
+    std::map<std::string, Json> found;
+    while (at_ < lines_.size()) {
+      const std::string_view line = lines_[at_++];
+      const std::size_t colon = end_of_key(line);
+      if (is_blank(line) || indent_of(line) > 0 || colon == line.npos) continue;
+      const std::string_view key = trimmed(line.substr(0, colon));
+      Json value = value_of(trimmed(line.substr(colon + 1)));
+      if (!value.is_null()) found.insert_or_assign(is_quoted(key) ? unquoted(key) : std::string(key), std::move(value));
+    }
+    return Json(Json::Object(found.begin(), found.end()));
+  }
+
+ private:
+  // Of the colon behind the key; npos: the line has none.
+  static std::size_t end_of_key(std::string_view line) {
+    const std::size_t from = is_quoted(line) ? end_of_quoted(line, 0) : 0;
+    for (std::size_t at = line.find(':', from); at != line.npos; at = line.find(':', at + 1))
+      if (at + 1 == line.size() || line[at + 1] == ' ' || line[at + 1] == '\t') return at;
+    return line.npos;
+  }
+
+  Json value_of(std::string_view rest) {
+    if (rest.starts_with('|') || rest.starts_with('>')) return block_text(rest.front() == '>');
+    if (rest.starts_with('[')) return flow_list(joined(rest, ']'));
+    if (!rest.empty() && rest.front() != '#') return json_or_null(scalar(is_quoted(rest) ? rest : joined(rest, '\0')));
+    return block_list();
+  }
+
+  // With the indented lines that go on where it ends; as far as `closing`.
+  std::string joined(std::string_view rest, char closing) {
+    std::string all(rest);
+    bool closed = closing && rest.find(closing) != rest.npos;
+    for (; at_ < lines_.size() && !closed && !is_blank(lines_[at_]); ++at_) {
+      const std::string_view line = trimmed(lines_[at_]);
+      if (indent_of(lines_[at_]) == 0 && !(closing && line.front() == closing)) break;
+      all += " " + std::string(line);
+      closed = closing && line.find(closing) != line.npos;
+    }
+    return all;
+  }
+
+  Json block_text(bool folded) {
+    std::string text;
+    std::size_t margin = 0;
+    for (; at_ < lines_.size(); ++at_) {
+      const std::string_view line = lines_[at_];
+      if (trimmed(line).empty()) {
+        text += '\n';
+        continue;
+      }
+      if (indent_of(line) == 0) break;
+      if (!margin) margin = indent_of(line);
+      if (folded && !text.empty() && text.back() == '\n') text.back() = ' ';
+      text += std::string(line.substr(std::min(margin, indent_of(line)))) + "\n";
+    }
+    while (text.ends_with("\n\n")) text.pop_back();
+    return text.empty() ? Json() : Json(text);
+  }
+
+  Json block_list() {
+    Json list;
+    std::size_t margin = std::string_view::npos;
+    for (; at_ < lines_.size(); ++at_) {
+      const std::string_view line = lines_[at_], text = trimmed(line);
+      if (is_blank(line)) continue;
+      const bool is_item = text == "-" || text.starts_with("- ");
+      if (!is_item && indent_of(line) == 0) break;
+      if (margin == std::string_view::npos) margin = indent_of(line);
+      if (!is_item || indent_of(line) != margin) continue;  // what is deeper belongs to a mapping
+      if (list.is_null()) list = Json::array();
+      if (auto item = scalar(text.substr(1))) list.push_back(*std::move(item));
+    }
+    return list;
+  }
+
+  std::vector<std::string_view> lines_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+Json front_matter(std::string_view card) {
+  if (card.starts_with("\xEF\xBB\xBF")) card.remove_prefix(3);
+  return Reader(card).read();
+}
+
+}  // namespace quern

@@ -114,7 +114,9 @@ TEST_F(UnknownModel, ARealClassifierHasSixteenBitsInItsConvolutions) {
   for (const TensorEntry& entry : before.tensors()) {
     const bool kernel = entry.shape.size() > 1;
     EXPECT_EQ(after.at(entry.name).encoding, kernel ? "bf16" : entry.encoding) << entry.name;
-    if (!kernel) EXPECT_EQ(read_part(after, entry.name), read_part(before, entry.name)) << entry.name;
+    if (!kernel) {
+      EXPECT_EQ(read_part(after, entry.name), read_part(before, entry.name)) << entry.name;
+    }
   }
   EXPECT_GT(report.source_bytes, 19 * report.output_bytes / 10);
 }

@@ -20,6 +20,10 @@ class QUERN_API Model {
   // when the files cannot be read or no architecture recognises them.
   explicit Model(const std::filesystem::path& path);
 
+  // With a LoRA adapter of PEFT merged into its weights; an empty `adapter` is none. Error(kInput) also where the
+  // adapter is of another model, or of a kind that cannot be merged.
+  Model(const std::filesystem::path& path, const std::filesystem::path& adapter);
+
   std::string name() const;  // of the folder, or of the file without extension
   std::string architecture() const;
   std::string format() const;        // of its files

@@ -12,6 +12,12 @@ Model::Model(const std::filesystem::path& path)
         return std::make_shared<const OpenModel>(path);
       })) {}
 
+Model::Model(const std::filesystem::path& path, const std::filesystem::path& adapter)
+    : opened_(ObservedCall(nullptr).run([&](Observer&) {
+        check_given(path, "the path of a model", "a folder or a file");
+        return std::make_shared<const OpenModel>(open_with_adapter(path, adapter));
+      })) {}
+
 std::string Model::name() const { return opened_->name(); }
 
 std::string Model::architecture() const { return opened_->spec.architecture; }

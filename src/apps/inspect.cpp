@@ -2,6 +2,7 @@
 #include "apps/inspect.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "format/formats.h"
 #include "model/checkpoint_weights.h"
@@ -34,7 +35,7 @@ std::optional<ModelSpec> described(Describe describe) {
   try {
     return describe();
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInput) throw;
+    if (error.code() != ErrorCode::kInput && error.code() != ErrorCode::kInfeasible) throw;
     return std::nullopt;
   }
 }
@@ -63,7 +64,7 @@ void describe_without_config(const Checkpoint& checkpoint, Inspection& result) {
   if (result.inferred) {
     const std::optional<ModelSpec> claimed = described([&] { return claimed_model(checkpoint); });
     if (claimed) result.differences = differences(*claimed, *result.inferred);
-  } else if (!recognise(checkpoint)) {
+  } else {
     result.inferred = described([&] { return describe_or_list(checkpoint); });
   }
 }
@@ -85,7 +86,8 @@ std::optional<UnusedRows> unused_rows(const Checkpoint& checkpoint, const ModelS
 }  // namespace
 
 Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOptions& options) {
-  const Checkpoint checkpoint = open_checkpoint(path);
+  auto opened = std::make_unique<const Checkpoint>(open_checkpoint(path));
+  const Checkpoint& checkpoint = *opened;
   Inspection result{.path = path.string(),
                     .format = checkpoint.format(),
                     .files = checkpoint.files(),
@@ -99,7 +101,7 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
   try {
     result.spec = describe_model(checkpoint);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInput) throw;
+    if (error.code() != ErrorCode::kInput && error.code() != ErrorCode::kInfeasible) throw;
     result.why_unknown = error.what();
     describe_without_config(checkpoint, result);
   }
@@ -110,6 +112,10 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
   result.unmatched = unmatched_tensors(checkpoint);
   if (result.spec) result.unused_rows = unused_rows(checkpoint, *result.spec);
   result.duplicates = find_duplicates(checkpoint, kDuplicateBytes);
+  if (const ModelSpec* model = result.model()) {
+    auto weights = std::make_unique<const CheckpointWeights>(checkpoint);
+    result.techniques = techniques(OpenModel(std::move(opened), *model, std::move(weights)));
+  }
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "apps/duplicate_tensors.h"
+#include "apps/techniques.h"
 #include "checkpoint/checkpoint.h"
 #include "model/model_spec.h"
 #include "quern/inspect.h"
@@ -45,6 +46,7 @@ struct Inspection {
   DuplicateTensors duplicates;
   std::optional<MemoryEstimate> memory;
   std::optional<UnusedRows> unused_rows;  // absent: none, or without a tokenizer or a spec
+  std::vector<Technique> techniques;      // empty: nothing is known that could be compressed
   std::vector<TensorEntry> tensors;
   TensorSums total;
 

@@ -58,6 +58,12 @@ Json memory_json(const MemoryEstimate& m) {
                        {"state_f32", m.state_f32}});
 }
 
+Json techniques_json(const Inspection& i) {
+  Json list = Json::array();
+  for (const Technique& technique : i.techniques) list.push_back(to_json(technique));
+  return list;
+}
+
 }  // namespace
 
 Json to_json(const Inspection& i) {
@@ -80,6 +86,7 @@ Json to_json(const Inspection& i) {
                        {"duplicates", duplicates_json(i.duplicates)},
                        {"rows_without_token", i.unused_rows ? unused_json(*i.unused_rows) : Json()},
                        {"memory", i.memory ? memory_json(*i.memory) : Json()},
+                       {"techniques", techniques_json(i)},
                        {"tensors", tensors_json(i)}});
 }
 

@@ -96,6 +96,7 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   text += sums_table("stored as", i.by_encoding, i.total.elements);
   if (i.unused_rows) text += unused_lines(*i.unused_rows);
   if (i.memory) text += memory_lines(*i.memory);
+  if (!i.techniques.empty()) text += techniques_table(i.techniques, i.file_bytes);
   text += duplicate_lines(i) + list("tensors without a place in a known architecture", i.unmatched) +
           list("notes", i.notes);
   if (detail == InspectDetail::kTensors) {

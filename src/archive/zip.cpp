@@ -67,7 +67,8 @@ std::uint64_t find_end(const File& file) {
   for (std::size_t at = tail.size() < kEndBytes ? 0 : tail.size() - kEndBytes + 1; at-- > 0;)
     if (field<std::uint32_t>(tail, at) == kEnd && field<std::uint16_t>(tail, at + 20) == tail.size() - at - kEndBytes)
       return file.size() - searched + at;
-  fail(ErrorCode::kInput, "there is no end record of a ZIP archive: the file is cut short, or is none");
+  fail(ErrorCode::kInput,
+       "there is no end record of a ZIP archive: the file is cut short (download it again), or is none");
 }
 
 Directory directory_of_zip64(const File& file, std::uint64_t end) {

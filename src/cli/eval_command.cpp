@@ -15,6 +15,7 @@ namespace {
 
 struct Options {
   std::filesystem::path model, against;  // against empty: perplexity alone
+  std::filesystem::path adapter, against_adapter;
   EvaluateOptions evaluate;
   SharedOptions shared;
 };
@@ -45,9 +46,9 @@ int run(Options o) {
   o.evaluate.machine = o.shared.machine();
   const EvaluateResult result = [&] {
     TerminalObserver observer(o.shared.verbosity());
-    const Model model(o.model);
+    const Model model(o.model, o.adapter);
     return o.against.empty() ? evaluate(model, o.evaluate, &observer)
-                             : evaluate(model, Model(o.against), o.evaluate, &observer);
+                             : evaluate(model, Model(o.against, o.against_adapter), o.evaluate, &observer);
   }();
   if (o.shared.json) {
     fmt::print("{}\n", result.json);
@@ -68,6 +69,11 @@ Subcommand add_eval(CLI::App& program) {
       ->type_name("FILE")
       ->required();
   app->add_option("--against", o->against, "The original, for divergence and agreement")->type_name("PATH");
+  app->add_option("--adapter", o->adapter, "A LoRA adapter (a folder of PEFT) to merge into MODEL")
+      ->type_name("FOLDER");
+  app->add_option("--against-adapter", o->against_adapter, "The same for the original")
+      ->type_name("FOLDER")
+      ->needs("--against");
   app->add_option("--windows", o->evaluate.windows, "Windows at most (0: all)")
       ->type_name("N")
       ->capture_default_str()

@@ -14,6 +14,7 @@ struct FieldFlag {
 };
 
 constexpr std::array kFieldFlags{
+    FieldFlag{"adapter", "--adapter"},
     FieldFlag{"bound.max_kld", "--max-kld"},
     FieldFlag{"bound.max_perplexity_increase", "--max-ppl-increase"},
     FieldFlag{"calibration_text", "--calib"},

@@ -53,6 +53,8 @@ void add_model(CLI::App& app, ModelOptions& o) {
                  "A Hugging Face folder, or a file of a format that is read; quern formats lists them")
       ->type_name("PATH")
       ->required();
+  app.add_option("--adapter", c.adapter, "A LoRA adapter (a folder of PEFT) to merge into the model first")
+      ->type_name("FOLDER");
   offer(app.add_option("--scheme", c.scheme, "Mix of number formats; quern schemes lists them"), names_of(schemes()))
       ->type_name("NAME")
       ->capture_default_str();

@@ -22,13 +22,15 @@ bool same_text(const fs::path& a, const fs::path& b) {
 }
 
 std::string unknown_note(const OpenModel& source) {
-  const auto packed = std::ranges::count(source.spec.weights, "matrix", &Weight::role);
+  const auto packed = std::ranges::count(source.spec.weights, "matrix", &Weight::role),
+             kernels = std::ranges::count(source.spec.weights, "kernel", &Weight::role);
   return fmt::format(
       "no architecture recognises the model ({}): {} matrices were packed by the look of their names and shapes, {} "
-      "other tensors are as they were; not checked: whether the roles are right, whether a runtime loads the packed "
+      "convolutions and narrow matrices have the scheme's 16 bits, {} other tensors are as they were; not checked: "
+      "whether the roles are right, whether a runtime loads the packed "
       "tensors, and any quality of the model as a whole. Checked: every value is finite, and the error of each tensor",
-      source.spec.evidence.front().source, packed,
-      source.checkpoint.tensors().size() - static_cast<std::size_t>(packed));
+      source.spec.evidence.front().source, packed, kernels,
+      source.checkpoint.tensors().size() - static_cast<std::size_t>(packed + kernels));
 }
 
 // All that a report is drawn from.

@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "base/sha256.h"
+#include "compress/size_range.h"
 
 namespace quern {
 namespace {
@@ -93,6 +94,7 @@ Windows spread(const Windows& from, std::size_t count) {
 CompressTexts read_texts(const Opened& opened, GateText gate) {
   const CompressOptions& options = opened.options;
   check_text_options(options, gate);
+  if (options.size) check_size_is_possible(opened);
   CompressTexts texts;
   if (!options.calibration_text.empty()) cut_calibration(opened, gate, texts);
   if (!options.gate_text.empty())

@@ -4,8 +4,6 @@
 #include <algorithm>
 
 #include "base/fail.h"
-#include "package/package.h"
-#include "plan/size_goal.h"
 
 namespace quern {
 namespace {
@@ -108,19 +106,6 @@ Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const 
   search.options = choice.options;
   SizeChoice size = size_choice(search, choice.plan);
   return {std::move(choice.plan), std::move(choice.options), std::move(size)};
-}
-
-SizeSearch size_search(const Opened& opened, const Plan& base, std::span<const StepOptions> options,
-                       std::uint64_t most) {
-  const auto file_bytes = [&opened, head = opened.head_of(base)](const Plan& plan) mutable {
-    set_tensors(head, tensor_table(plan, opened.names, opened.source.spec, opened.copied), opened.names);
-    return package_bytes(head, opened.format, opened.source.checkpoint);
-  };
-  return {base, options, most, file_bytes, opened.source.file_bytes(), {&opened.format, opened.couplings}};
-}
-
-std::uint64_t most_bytes(const Opened& opened) {
-  return most_bytes(*opened.options.size, opened.source.parameters(), opened.source.file_bytes());
 }
 
 }  // namespace quern

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "compress/size_range.h"
 #include "compress/surveyed.h"
-#include "plan/size_search.h"
 
 namespace quern {
 
@@ -30,13 +30,6 @@ Planned plan_as_surveyed(Surveyed surveyed);
 // for. Its codes are chosen by_better_optimizer, where the options ask for that. REQUIRES: a size is asked for.
 Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
                         Candidates& candidates);
-
-// Plans within `most` bytes that differ from `base` in their number formats. REQUIRES: the arguments outlive it.
-SizeSearch size_search(const Opened& opened, const Plan& base, std::span<const StepOptions> options,
-                       std::uint64_t most);
-
-// The bytes that options.size allows. REQUIRES: it is set.
-std::uint64_t most_bytes(const Opened& opened);
 
 // Errors of 2 and 3 bits do not simply add up: `options` scaled so that each group's share of `plan` is the mean of
 // what it adds alone (its options) and of what the whole plan loses less without its errors. Where errors act upon each

@@ -1,4 +1,5 @@
 // A checkpoint that no architecture recognises: packed without data, and nothing claimed that was not checked.
+#include "base/scalars.h"
 #include "checkpoint/edited_copy_fixture.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/formats.h"
@@ -41,11 +42,17 @@ TEST_F(UnknownModel, ItsMatricesArePackedAndTheRestGoesAlong) {
   const Checkpoint before = open_checkpoint(source), after = open_checkpoint(out);
   ASSERT_EQ(after.tensors().size(), before.tensors().size());
   EXPECT_EQ(after.at("fc.weight").encoding, "int8_channel");
-  for (const char* name : {"fc.bias", "conv.weight", "scale", "bn.num_batches_tracked"}) {
+  for (const char* name : {"fc.bias", "scale", "bn.num_batches_tracked"}) {
     EXPECT_EQ(after.at(name).shape, before.at(name).shape) << name;
     EXPECT_EQ(after.at(name).encoding, before.at(name).encoding) << name;
     EXPECT_EQ(read_part(after, name), read_part(before, name)) << name;
   }
+  EXPECT_EQ(after.at("conv.weight").encoding, "bf16");
+  EXPECT_EQ(after.at("conv.weight").shape, before.at("conv.weight").shape);
+  const Matrix kernel = CheckpointWeights(before).read("conv.weight"),
+               rounded = CheckpointWeights(after).read("conv.weight");
+  for (std::size_t i = 0; i < kernel.flat().size(); ++i)
+    EXPECT_EQ(rounded.flat()[i], bf16_to_f32(f32_to_bf16(kernel.flat()[i]))) << i;
   const Matrix a = CheckpointWeights(before).read("fc.weight"), b = CheckpointWeights(after).read("fc.weight");
   for (std::size_t i = 0; i < a.flat().size(); ++i) EXPECT_NEAR(a.flat()[i], b.flat()[i], 0.012);
 }
@@ -54,8 +61,8 @@ TEST_F(UnknownModel, ReportAndCardSayWhatCouldNotBeChecked) {
   write_raw(classifier(), source);
   const Report report = compress_tiny(source, out);
   ASSERT_FALSE(report.notes.empty());
-  expect_parts(report.notes.front(), {"no architecture recognises the model", "1 matrices", "4 other tensors",
-                                      "not checked", "any quality of the model"});
+  expect_parts(report.notes.front(), {"no architecture recognises the model", "1 matrices", "1 convolutions and narrow",
+                                      "3 other tensors", "not checked", "any quality of the model"});
   expect_parts(read_text(out / kCardName), {"Quality could not be measured", "no architecture recognises the model"});
   EXPECT_FALSE(parse_json(read_text(out / kReportName)).at("can_run").as_bool());
   EXPECT_TRUE(parse_json(read_text(out / kReportName)).at("quality").is_null());
@@ -97,15 +104,21 @@ TEST_F(UnknownModel, GgufNeedsAnArchitecture) {
                {"names the architecture", "take `scheme` simple without `format`"});
 }
 
-TEST_F(UnknownModel, ARealClassifierKeepsEveryTensor) {
+TEST_F(UnknownModel, ARealClassifierHasSixteenBitsInItsConvolutions) {
   QUERN_NEEDS_SHARED("real/resnet-cifar10/resnet20-12fca82f.safetensors");
   source = shared_folder() / "real/resnet-cifar10/resnet20-12fca82f.safetensors";
   const Report report = compress_tiny(source, out);
   expect_parts(report.notes.front(), {"0 matrices"});  // its one product has 10 rows, all others are convolutions
   const Checkpoint before = open_checkpoint(source), after = open_checkpoint(out);
   ASSERT_EQ(after.tensors().size(), before.tensors().size());
-  for (const TensorEntry& entry : before.tensors())
-    EXPECT_EQ(read_part(after, entry.name), read_part(before, entry.name)) << entry.name;
+  for (const TensorEntry& entry : before.tensors()) {
+    const bool kernel = entry.shape.size() > 1;
+    EXPECT_EQ(after.at(entry.name).encoding, kernel ? "bf16" : entry.encoding) << entry.name;
+    if (!kernel) {
+      EXPECT_EQ(read_part(after, entry.name), read_part(before, entry.name)) << entry.name;
+    }
+  }
+  EXPECT_GT(report.source_bytes, 19 * report.output_bytes / 10);
 }
 
 }  // namespace

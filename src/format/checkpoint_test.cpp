@@ -23,8 +23,8 @@ TEST(Formats, AnUnknownNameOffersTheNearest) {
 TEST(OpenCheckpoint, WhatIsNoCheckpointIsRefused) {
   const ScratchFolder folder;
   expect_refused(folder.path() / "absent", {"absent", "does not exist"});
-  expect_refused(folder.path(), {"known format", "safetensors", "gguf"});
-  expect_refused(folder.write("notes.txt", "hello"), {"notes.txt", "known format"});
+  expect_refused(folder.path(), {"empty folder"});
+  expect_refused(folder.write("notes.txt", "hello"), {"notes.txt", "known format", "safetensors", "gguf"});
 }
 
 // A format that is only read, and one that is only written, of files that end in their names.

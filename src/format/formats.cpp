@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "base/names.h"
+#include "format/first_contact.h"
 #include "format/gguf.h"
 #include "format/llama2c.h"
 #include "format/npz.h"
@@ -68,7 +69,11 @@ Checkpoint open_checkpoint(const std::filesystem::path& path) { return open_chec
 namespace {
 
 Checkpoint open_by_format(const std::filesystem::path& path, std::span<const Format* const> all) try {
-  if (!std::filesystem::exists(path)) fail(ErrorCode::kInput, "{} does not exist", path.string());
+  if (!std::filesystem::exists(path)) {
+    const std::string what = what_it_is(path);
+    fail(ErrorCode::kInput, "{}", what.empty() ? path.string() + " does not exist" : what);
+  }
+  if (const std::string adapter = adapter_only(path); !adapter.empty()) fail(ErrorCode::kInput, "{}", adapter);
   for (const Format* format : all) {
     if (!format->probe || !format->probe(path)) continue;
     if (format->is_read()) return format->open(path);
@@ -78,6 +83,8 @@ Checkpoint open_by_format(const std::filesystem::path& path, std::span<const For
   if (const auto files = model_files(path); files.size() > 1)
     fail(ErrorCode::kInput, "{} holds {} model files ({}), and none is named model.safetensors; name one of them",
          path.string(), files.size(), fmt::format("{}, {}{}", files[0], files[1], files.size() > 2 ? ", ..." : ""));
+  if (const std::filesystem::path only = only_weights_in(path); !only.empty()) return open_by_format(only, all);
+  if (const std::string what = what_it_is(path); !what.empty()) fail(ErrorCode::kInput, "{}", what);
   std::string known;
   for (const Format* format : all)
     if (format->is_read()) known += fmt::format("{}{} ({})", known.empty() ? "" : "; ", format->name, format->summary);

@@ -220,7 +220,8 @@ void check_place(const GgufTensor& tensor, std::uint64_t alignment, std::uint64_
          tensor.name, tensor.offset, alignment);
   }
   if (tensor.offset > data_bytes || tensor.bytes > data_bytes - tensor.offset) {
-    fail(ErrorCode::kInput, "tensor \"{}\" takes {} bytes at {} of the data, but the file has {}; it is cut short",
+    fail(ErrorCode::kInput,
+         "tensor \"{}\" takes {} bytes at {} of the data, but the file has {}; it is cut short: download it again",
          tensor.name, tensor.bytes, tensor.offset, data_bytes);
   }
 }

@@ -87,7 +87,11 @@ Checkpoint open_pytorch(const fs::path& path) {
     std::ranges::move(found.state.notes, std::back_inserter(contents.notes));
   }
   if (!weights.index.empty()) add_hf_index(weights, contents);
-  if (contents.tensors.empty()) fail(ErrorCode::kInput, "{} holds no tensors that are read", path.string());
+  if (contents.tensors.empty())
+    fail(ErrorCode::kInput, "{} holds no tensors{}; open what torch.save wrote of the model's state_dict()",
+         path.string(),
+         contents.notes.empty() ? ", as a program of TorchScript without parameters has none"
+                                : ": " + contents.notes.front());
   strip_wrappers_of_all(contents);
   add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
   with_context(fmt::format("while reading {}", path.string()), [&] { unpack_layouts(contents); });

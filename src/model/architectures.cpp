@@ -114,7 +114,12 @@ ModelSpec claimed_model(const Checkpoint& checkpoint) {
 }
 
 ModelSpec describe_or_list(const Checkpoint& checkpoint) {
-  if (recognise(checkpoint)) return describe_model(checkpoint);
+  if (recognise(checkpoint)) try {
+      return describe_model(checkpoint);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInfeasible) throw;
+      return list_unknown_model(checkpoint, error.what());  // it is known, and asks for what is not computed
+    }
   return list_unknown_model(checkpoint, "the checkpoint has " + claimed(checkpoint));
 }
 

@@ -84,8 +84,10 @@ void lay_attention(SpecBuilder& builder, const HyperParameters& parameters, cons
   }
   builder.add(parts.rope, {normed ? "q.norm" : "q"}, "q.rope");
   builder.add(parts.rope, {normed ? "k.norm" : "k"}, "k.rope");
-  builder.add(AttentionOp{to_u32(parameters["heads"]), to_u32(parameters["kv_heads"]), head_dim, config.attention_scale,
-                          parts.window},
+  // Queries and keys are both turned whole, so that what YaRN multiplies each by can stand here.
+  const double yarn = config.rope.scaling.attention_factor;
+  builder.add(AttentionOp{to_u32(parameters["heads"]), to_u32(parameters["kv_heads"]), head_dim,
+                          config.attention_scale * yarn * yarn, parts.window},
               {"q.rope", "k.rope", "v"}, "attn.out");
   builder.linear("attn_o", "attn_o_b", "attn.out", "attn.delta");
   builder.add(AddOp{}, {"hidden", "attn.delta"}, "hidden");

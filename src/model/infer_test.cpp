@@ -218,13 +218,22 @@ TEST(UnknownModel, MatricesAndVectorsByNameAndShape) {
   const ModelSpec spec = describe_or_list(checkpoint);
   EXPECT_EQ(spec.architecture, kUnknownArchitecture);
   EXPECT_TRUE(spec.blocks.empty());
-  std::set<std::string> matrices, vectors;
-  for (const Weight& weight : spec.weights) (weight.role == "matrix" ? matrices : vectors).insert(weight.tensor);
-  EXPECT_EQ(matrices, std::set<std::string>{"fc.weight"});
-  EXPECT_EQ(vectors, (std::set<std::string>{"conv.weight", "embedding.weight", "fc.bias", "norm.weight", "odd.weight",
-                                            "small.weight", "unnamed"}));
+  std::map<std::string, std::set<std::string>> by_role;
+  for (const Weight& weight : spec.weights) by_role[weight.role].insert(weight.tensor);
+  EXPECT_EQ(by_role.size(), 3u);
+  EXPECT_EQ(by_role["matrix"], std::set<std::string>{"fc.weight"});
+  EXPECT_EQ(by_role["kernel"], (std::set<std::string>{"conv.weight", "odd.weight", "small.weight"}));
+  EXPECT_EQ(by_role["vector"], (std::set<std::string>{"embedding.weight", "fc.bias", "norm.weight", "unnamed"}));
   EXPECT_EQ(source_of(spec, "architecture"), "the checkpoint has architectures [\"ResNet\"]");
   EXPECT_EQ(source_of(spec, "small.weight"), "an extent below 32");
+}
+
+TEST(UnknownModel, WithoutFloatsOfItsOwnSaysWhatItHas) {
+  Checkpoint::Contents contents{"safetensors", "some/model", {}, {}, {}, {}};
+  for (const auto& [name, encoding] : {std::pair{"a", "f64"}, {"b", "f64"}, {"c", "i64"}})
+    contents.tensors.push_back({name, {4, 4}, encoding, {}});
+  const Checkpoint checkpoint(std::move(contents));
+  expect_input_error([&] { describe_or_list(checkpoint); }, "2 tensors of f64, 1 tensor of i64");
 }
 
 TEST(UnknownModel, AKnownModelThatIsBrokenIsNoUnknownOne) {

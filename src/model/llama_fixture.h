@@ -61,12 +61,13 @@ inline FakeModel golden_gguf(const std::string& name) {
   return model;
 }
 
-inline void expect_input_error(const std::function<void()>& call, const std::string& part) {
+inline void expect_input_error(const std::function<void()>& call, const std::string& part,
+                               ErrorCode code = ErrorCode::kInput) {
   try {
     call();
     ADD_FAILURE() << "accepted; expected: " << part;
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInput) << error.what();
+    EXPECT_EQ(error.code(), code) << error.what();
     EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
   }
 }

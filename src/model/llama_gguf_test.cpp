@@ -94,7 +94,6 @@ TEST(LlamaFromGguf, ContradictionsShowBothSides) {
           "the GGUF metadata says llama.feed_forward_length 40, but blk.0.ffn_gate.weight is [48, 32]");
   refused("llama.vocab_size", 65u, "the GGUF metadata says llama.vocab_size 65, but token_embd.weight is [64, 32]");
   refused("llama.rope.dimension_count", 4u, "key heads 8 long, the value heads 8 and the rotary part 4");
-  refused("llama.rope.scaling.type", "yarn", "llama.rope.scaling.type \"yarn\"");
   refused("llama.expert_count", 8u, "makes it a mixtral model, but its tensors are those of a llama model");
   refused("llama.block_count", -1, "llama.block_count -1");
   refused("llama.block_count", "two", "llama.block_count");

@@ -230,6 +230,7 @@ struct Refusal {
   const char* model;
   void (*damage)(FakeModel&);
   const char* message;
+  ErrorCode code = ErrorCode::kInput;
 };
 
 class RefusedLlama : public testing::TestWithParam<Refusal> {};
@@ -237,8 +238,8 @@ class RefusedLlama : public testing::TestWithParam<Refusal> {};
 TEST_P(RefusedLlama, SaysWhatContradictsWhat) {
   FakeModel model = golden_model(GetParam().model);
   GetParam().damage(model);
-  expect_input_error([&] { spec_of(model); }, GetParam().message);
-  expect_input_error([&] { spec_of(model); }, "(while describing some/model)");
+  expect_input_error([&] { spec_of(model); }, GetParam().message, GetParam().code);
+  expect_input_error([&] { spec_of(model); }, "(while describing some/model)", GetParam().code);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -287,11 +288,11 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refusal{"Activation", "llama_tied", [](FakeModel& m) { m.config.set("hidden_act", "gelu"); },
                 "hidden_act \"gelu\""},
-        Refusal{"Yarn", "llama_tied",
+        Refusal{"LongRope", "llama_tied",
                 [](FakeModel& m) {
-                  m.config.set("rope_parameters", Json::object({{"rope_type", "yarn"}, {"factor", 4.0}}));
+                  m.config.set("rope_parameters", Json::object({{"rope_type", "longrope"}, {"factor", 4.0}}));
                 },
-                "rotary scaling \"yarn\""},
+                "rotary scaling \"longrope\"", ErrorCode::kInfeasible},
         Refusal{"Factor", "llama_tied",
                 [](FakeModel& m) {
                   m.config.set("rope_parameters", Json::object({{"rope_type", "linear"}, {"factor", 0.0}}));
@@ -308,11 +309,11 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 "low_freq_factor 1, high_freq_factor 1"},
         Refusal{"Partial", "llama_tied", [](FakeModel& m) { m.config.set("partial_rotary_factor", 0.5); },
-                "partial_rotary_factor 0.5"},
+                "partial_rotary_factor 0.5", ErrorCode::kInfeasible},
         Refusal{
             "RopePerKind", "llama_tied",
             [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"full_attention", Json::object()}})); },
-            "for \"full_attention\" apart"},
+            "for \"full_attention\" apart", ErrorCode::kInfeasible},
         Refusal{"Theta", "llama_tied",
                 [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"rope_theta", -1}})); },
                 "gives -1 as the base of the rotary frequencies"},

@@ -2,9 +2,12 @@
 // rope_freqs.weight of a GGUF file.
 #include "model/rope_config.h"
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "base/fail.h"
+#include "base/printable.h"
 #include "model/hyper_table.h"
 #include "model/rope_fit.h"
 
@@ -12,6 +15,13 @@ namespace quern {
 namespace {
 
 constexpr const char* kFactors = "rope_freqs.weight";
+
+struct ScalingName {
+  std::string_view name;
+  RopeScaling::Kind kind;
+};
+constexpr ScalingName kScalings[] = {
+    {"linear", RopeScaling::Kind::kLinear}, {"llama3", RopeScaling::Kind::kLlama3}, {"yarn", RopeScaling::Kind::kYarn}};
 
 // A value of the rotary object of config.json.
 std::optional<double> rope_real(const Json& rope, const char* key) {
@@ -32,19 +42,47 @@ double required(const Json& rope, const char* key) {
   return *value;
 }
 
+// transformers' _compute_yarn_parameters.
+void read_yarn(const Json& rope, RopeScaling& scaling) {
+  scaling.beta_fast = rope_real(rope, "beta_fast").value_or(0);
+  scaling.beta_slow = rope_real(rope, "beta_slow").value_or(0);
+  if (scaling.beta_fast == 0) scaling.beta_fast = RopeScaling().beta_fast;
+  if (scaling.beta_slow == 0) scaling.beta_slow = RopeScaling().beta_slow;
+  if (const Json* truncate = rope.find("truncate"); truncate && truncate->is_bool() && !truncate->as_bool())
+    scaling.bounds = RopeScaling::Bounds::kExact;
+  const double scale = rope_real(rope, "mscale").value_or(0), of_all = rope_real(rope, "mscale_all_dim").value_or(0);
+  const auto scaled = [&](double by) {
+    return scaling.factor <= 1 ? 1 : 1 + by * (yarn_attention_factor(scaling.factor) - 1);
+  };
+  scaling.attention_factor = rope_real(rope, "attention_factor")
+                                 .value_or(scale != 0 && of_all != 0 ? scaled(scale) / scaled(of_all) : scaled(1));
+  if (!(scaling.beta_slow > 0 && scaling.beta_fast > scaling.beta_slow && scaling.original_context > 0 &&
+        scaling.attention_factor > 0))
+    fail(ErrorCode::kInput,
+         "config.json has beta_fast {}, beta_slow {}, attention_factor {} and original_max_position_embeddings {} for "
+         "YaRN; 0 < beta_slow < beta_fast and positive values are needed",
+         scaling.beta_fast, scaling.beta_slow, scaling.attention_factor, scaling.original_context);
+}
+
 RopeScaling transformers_scaling(const Json& rope, std::uint64_t context) {
   RopeScaling scaling;
   const std::string type = rope_text(rope, "rope_type").value_or(rope_text(rope, "type").value_or("default"));
   if (type == "default" || type == "none") return scaling;
-  if (type != "linear" && type != "llama3")
-    fail(ErrorCode::kInput,
-         "config.json asks for rotary scaling \"{}\", which is not supported; only linear and llama3 are", type);
-  scaling.kind = type == "linear" ? RopeScaling::Kind::kLinear : RopeScaling::Kind::kLlama3;
-  scaling.factor = required(rope, "factor");
-  if (scaling.kind == RopeScaling::Kind::kLinear) return scaling;
+  const auto row = std::ranges::find(kScalings, type, &ScalingName::name);
+  if (row == std::end(kScalings))
+    fail(ErrorCode::kInfeasible,
+         "config.json asks for rotary scaling \"{}\", which is not computed; only linear, llama3 and yarn are",
+         printable(type));
+  scaling.kind = row->kind;
+  scaling.original_context = rope_real(rope, "original_max_position_embeddings").value_or(static_cast<double>(context));
+  if (type == "yarn" && !rope_real(rope, "factor"))
+    scaling.factor = static_cast<double>(context) / scaling.original_context;
+  else
+    scaling.factor = required(rope, "factor");
+  if (scaling.kind == RopeScaling::Kind::kYarn) read_yarn(rope, scaling);
+  if (scaling.kind != RopeScaling::Kind::kLlama3) return scaling;
   scaling.low_freq_factor = required(rope, "low_freq_factor");
   scaling.high_freq_factor = required(rope, "high_freq_factor");
-  scaling.original_context = rope_real(rope, "original_max_position_embeddings").value_or(static_cast<double>(context));
   if (!(scaling.low_freq_factor > 0 && scaling.high_freq_factor > scaling.low_freq_factor &&
         scaling.original_context > 0))
     fail(ErrorCode::kInput,
@@ -84,22 +122,41 @@ RopeConfig read_transformers(const Json& json, std::uint64_t context, double usu
   const Json* rope = given ? given : &none;
   for (const auto& [key, value] : rope->as_object())
     if (value.is_object())
-      fail(ErrorCode::kInput, "config.json gives rotary parameters for \"{}\" apart, which is not supported", key);
+      fail(ErrorCode::kInfeasible, "config.json gives rotary parameters for \"{}\" apart, which is not supported", key);
   for (const Json* place : {rope, &json})
     if (const auto part = rope_real(*place, "partial_rotary_factor"); part && *part != 1)
-      fail(ErrorCode::kInput, "config.json says partial_rotary_factor {}; only whole heads are supported", *part);
+      fail(ErrorCode::kInfeasible, "config.json says partial_rotary_factor {}; only whole heads are supported", *part);
   RopeConfig config;
   config.base = transformers_base(json).value_or(usual_base);
   config.scaling = transformers_scaling(*rope, context);
   return config;
 }
 
+// llama.cpp multiplies by attn_factor beside YaRN's own factor.
+RopeScaling gguf_yarn(const HyperParameters& parameters) {
+  RopeScaling scaling{.kind = RopeScaling::Kind::kYarn};
+  const auto real = [&](const char* key, double otherwise) {
+    return parameters.real({nullptr, key}).value_or(otherwise);
+  };
+  scaling.factor = real("rope.scaling.factor", 1);
+  scaling.original_context = real("rope.scaling.original_context_length", static_cast<double>(parameters["context"]));
+  scaling.beta_fast = real("rope.scaling.yarn_beta_fast", scaling.beta_fast);
+  scaling.beta_slow = real("rope.scaling.yarn_beta_slow", scaling.beta_slow);
+  scaling.attention_factor = yarn_attention_factor(scaling.factor) * real("rope.scaling.attn_factor", 1);
+  if (!(scaling.beta_slow > 0 && scaling.beta_fast > scaling.beta_slow && scaling.original_context > 0))
+    fail(ErrorCode::kInput, "the GGUF metadata has YaRN with betas {} and {} and an original context of {}",
+         scaling.beta_fast, scaling.beta_slow, scaling.original_context);
+  return scaling;
+}
+
 RopeScaling gguf_scaling(const HyperParameters& parameters) {
   RopeScaling scaling;
   const std::string type = parameters.text({nullptr, "rope.scaling.type"}).value_or("");
   if (type == "none") return scaling;
+  if (type == "yarn") return gguf_yarn(parameters);
   if (!type.empty() && type != "linear")
-    fail(ErrorCode::kInput, "the GGUF metadata says {} \"{}\", which is not supported; only none and linear are",
+    fail(ErrorCode::kInfeasible,
+         "the GGUF metadata says {} \"{}\", which is not computed; only none, linear and yarn are",
          parameters.word({nullptr, "rope.scaling.type"}), type);
   // Without a type llama.cpp scales linearly too; "scale_linear" is what old files call the factor. 0 stands for 1
   // there.
@@ -177,10 +234,36 @@ std::vector<ExtraTensor> rope_extras(const RopeConfig& rope, std::uint64_t head_
 void set_rope_metadata(Metadata& metadata, const std::string& prefix, const RopeConfig& rope, std::uint64_t head_dim) {
   metadata.set(prefix + "rope.freq_base", static_cast<float>(rope.base));
   metadata.set(prefix + "rope.dimension_count", static_cast<std::uint32_t>(head_dim));
-  if (rope.scaling.kind != RopeScaling::Kind::kLinear) return;
-  metadata.set(prefix + "rope.scaling.type", "linear");
-  metadata.set(prefix + "rope.scaling.factor", static_cast<float>(rope.scaling.factor));
+  const RopeScaling& scaling = rope.scaling;
+  const bool yarn = scaling.kind == RopeScaling::Kind::kYarn;
+  if (scaling.kind != RopeScaling::Kind::kLinear && !yarn) return;
+  metadata.set(prefix + "rope.scaling.type", std::string(yarn ? "yarn" : "linear"));
+  metadata.set(prefix + "rope.scaling.factor", static_cast<float>(scaling.factor));
+  if (!yarn) return;
+  if (scaling.bounds == RopeScaling::Bounds::kExact)
+    fail(ErrorCode::kInfeasible, "YaRN without truncated bounds has no place in a GGUF file");
+  metadata.set(prefix + "rope.scaling.original_context_length", static_cast<std::uint32_t>(scaling.original_context));
+  const RopeScaling usual;
+  if (scaling.beta_fast != usual.beta_fast)
+    metadata.set(prefix + "rope.scaling.yarn_beta_fast", static_cast<float>(scaling.beta_fast));
+  if (scaling.beta_slow != usual.beta_slow)
+    metadata.set(prefix + "rope.scaling.yarn_beta_slow", static_cast<float>(scaling.beta_slow));
+  const double attention = scaling.attention_factor / yarn_attention_factor(scaling.factor);
+  if (std::abs(attention - 1) > 1e-6) metadata.set(prefix + "rope.scaling.attn_factor", static_cast<float>(attention));
 }
+
+namespace {
+
+Json yarn_config(const RopeScaling& scaling) {
+  return Json::object({{"rope_type", "yarn"},
+                       {"factor", shortest_decimal(scaling.factor)},
+                       {"original_max_position_embeddings", static_cast<std::uint64_t>(scaling.original_context)},
+                       {"beta_fast", shortest_decimal(scaling.beta_fast)},
+                       {"beta_slow", shortest_decimal(scaling.beta_slow)},
+                       {"attention_factor", scaling.attention_factor}});
+}
+
+}  // namespace
 
 void set_rope_config(Json& config, const RopeConfig& rope, std::uint64_t head_dim) {
   config.set("rope_theta", shortest_decimal(rope.base));
@@ -193,6 +276,10 @@ void set_rope_config(Json& config, const RopeConfig& rope, std::uint64_t head_di
     scaling = *found;
   }
   if (scaling.kind == RopeScaling::Kind::kNone) return;
+  if (scaling.kind == RopeScaling::Kind::kYarn) {
+    config.set("rope_scaling", yarn_config(scaling));
+    return;
+  }
   const bool llama3 = scaling.kind == RopeScaling::Kind::kLlama3;
   Json json = Json::object({{"rope_type", llama3 ? "llama3" : "linear"}, {"factor", shortest_decimal(scaling.factor)}});
   if (llama3) {

@@ -12,7 +12,8 @@ struct RopeConfig {
   std::vector<float> factors;  // [head_dim / 2] further divisors of the frequencies; empty: all 1
 };
 
-// Error(kInput) for kinds of scaling that are not supported. REQUIRES: the extents "head_dim" and "context".
+// Error(kInfeasible) for kinds of scaling that are not computed, Error(kInput) for values that cannot be. REQUIRES: the
+// extents "head_dim" and "context".
 RopeConfig read_rope(HyperParameters& parameters, double usual_base);
 
 RopeOp rope_op(const RopeConfig& rope, std::uint64_t head_dim, RopeOp::Pairing pairing);

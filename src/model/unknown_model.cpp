@@ -1,10 +1,12 @@
-// Roles from names and shapes alone. What is not clearly the matrix of a product keeps its encoding: a wrong guess then
-// costs bytes and never quality.
+// Roles from names and shapes alone. What is not clearly the matrix of a product is not packed: a wrong guess then
+// costs bytes. Kernels of convolutions and narrow matrices take the 16 bits of a scheme, everything else its own bits.
 #include "model/unknown_model.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
 
+#include "base/counted.h"
 #include "base/fail.h"
 #include "codec/codec.h"
 
@@ -14,6 +16,7 @@ namespace {
 // Parts of names, lower case, of tensors that are looked up or that scale, not multiplied.
 constexpr std::string_view kLookedUp[] = {"embed", "emb.", "wte", "wpe", "position", "pos_", "lookup", "token_type"};
 constexpr std::string_view kScaling[] = {"norm", "bn1", "bn2", "bn3", "ln_", "scale", "gamma", "beta"};
+constexpr const char* kKernelRole = "kernel";
 // A runtime for packed matrices finds them by their module's name.
 constexpr std::string_view kModuleSuffix = ".weight";
 
@@ -46,15 +49,34 @@ std::string why_kept(const TensorEntry& entry) {
   return {};
 }
 
+// A product's factor that no program loads packed, by its shape: of several axes, narrow, or with odd rows.
+bool is_kernel(const TensorEntry& entry) {
+  const std::string name = lower_case(entry.name);
+  return entry.shape.size() >= 2 && entry.name.ends_with(kModuleSuffix) && !contains_any(name, kLookedUp) &&
+         !contains_any(name, kScaling);
+}
+
 Weight weight_of(const TensorEntry& entry, const std::string& kept) {
-  Weight weight{.role = kept.empty() ? "matrix" : "vector", .tensor = entry.name};
+  const bool kernel = !kept.empty() && is_kernel(entry);
+  Weight weight{.role = kept.empty() ? "matrix" : kernel ? kKernelRole : "vector", .tensor = entry.name};
   weight.gguf = entry.name;
-  if (kept.empty()) {
-    weight.axes = {{"rows", entry.shape[0]}, {"cols", entry.shape[1]}};
+  if (kept.empty() || kernel) {
+    const RowLayout layout = row_layout(entry.shape);
+    weight.axes = {{"rows", layout.rows}, {"cols", layout.cols}};
   } else {
     weight.axes = {{"elements", element_count(entry.shape)}};
   }
   return weight;
+}
+
+// "3 tensors of f64, 1 tensor of i64".
+std::string encodings_of(const Checkpoint& checkpoint) {
+  std::map<std::string_view, std::size_t> counts;
+  for (const TensorEntry& entry : checkpoint.tensors()) ++counts[entry.encoding];
+  std::string text;
+  for (const auto& [encoding, count] : counts)
+    text += fmt::format("{}{} of {}", text.empty() ? "" : ", ", counted(count, "tensor"), encoding);
+  return text.empty() ? "no tensor at all" : text;
 }
 
 }  // namespace
@@ -75,7 +97,9 @@ ModelSpec list_unknown_model(const Checkpoint& checkpoint, const std::string& wh
                              kept.empty() ? "two axes, long enough, named as the weight of a module" : kept,
                              Evidence::Kind::kInferred});
   }
-  if (spec.weights.empty()) fail(ErrorCode::kInput, "{} holds no tensor of floats", checkpoint.path().string());
+  if (spec.weights.empty())
+    fail(ErrorCode::kInput, "{} holds no floats of 16 or 32 bits: {}; save its weights as float32 or bfloat16",
+         checkpoint.path().string(), encodings_of(checkpoint));
   return spec;
 }
 

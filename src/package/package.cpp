@@ -15,6 +15,7 @@
 #include "package/companion_files.h"
 #include "package/folder_files.h"
 #include "package/general_keys.h"
+#include "report/headline.h"
 #include "report/html_report.h"
 #include "text/piece_table.h"
 #include "vocabulary/chat_templates.h"
@@ -317,6 +318,8 @@ void assemble_package(const fs::path& work, const fs::path& folder, const OpenMo
   }
   if (fs::exists(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
   report.output_bytes = manifest.model_bytes();
+  if (std::string remark = size_remark(report); !remark.empty())
+    report.notes.insert(report.notes.begin(), std::move(remark));
   write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
   write_text(folder / kHtmlName, html_report(report));
   write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest)));

@@ -89,7 +89,8 @@ HeaderText read_header_text(const File& file) {
   file.read(0, length_bytes);
   const auto length = load<std::uint64_t>(length_bytes);
   if (length > file.size() - sizeof length_bytes) {
-    fail(ErrorCode::kInput, "the header announces {} bytes, but the file has {}; it is cut short or not safetensors",
+    fail(ErrorCode::kInput,
+         "the header announces {} bytes, but the file has {}; it is cut short or not safetensors: download it again",
          length, file.size());
   }
   if (length > kMaxHeaderBytes) {
@@ -114,7 +115,8 @@ void check_contiguous(std::vector<SafetensorsTensor>& tensors, std::uint64_t dat
     }
     end += tensor.bytes;  // cannot overflow: offset + bytes is an end that was read as 64 bits
     if (end > data_bytes) {
-      fail(ErrorCode::kInput, "tensor \"{}\" ends at byte {} of the data, but the file has {}; it is cut short",
+      fail(ErrorCode::kInput,
+           "tensor \"{}\" ends at byte {} of the data, but the file has {}; it is cut short: download it again",
            tensor.name, end, data_bytes);
     }
   }

@@ -39,7 +39,10 @@ constexpr Substitute kSmallerGroups[] = {{"int4_g128", "int4_g64"},
                                          {"int8_channel", "bf16"},
                                          {"nf4", "bf16"}};
 
-constexpr SchemeFamily kEightBits{{}, kSmallerGroups}, kMixedFamily{{}, kSmallerGroups, "f32"}, kLosslessFamily{};
+constexpr SchemeRule kKernels[] = {{Part::kKernel, source_is_f16, "f16"}, {Part::kKernel, nullptr, "bf16"}};
+
+constexpr SchemeFamily kEightBits{kKernels, kSmallerGroups}, kMixedFamily{kKernels, kSmallerGroups, "f32"},
+    kLosslessFamily{};
 
 constexpr Scheme kPresetMixes[] = {
     {"simple",

@@ -17,6 +17,7 @@ constexpr PartOfRole kParts[] = {
     {"attn.qkv", Part::kValue},    {"attn.k", Part::kKey},       {"attn.o", Part::kAttentionOut},
     {"mlp.down", Part::kDown},     {"moe.down", Part::kDown},    {"ssm.x", Part::kStateInput},
     {"ssm.dt", Part::kStateInput}, {"ssm.B", Part::kStateInput}, {"ssm.C", Part::kStateInput},
+    {"kernel", Part::kKernel},
 };
 
 constexpr std::string_view kKept[] = {"norm", "moe.router", "ssm.A_log", "ssm.D", "ssm.conv", "pos_embed"};

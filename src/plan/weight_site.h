@@ -18,6 +18,7 @@ enum class Part {
   kAttentionOut,  // attn.o
   kDown,          // mlp.down, moe.down
   kStateInput,    // ssm.x, ssm.dt, ssm.B and ssm.C: small, and they steer a state-space model's step and state
+  kKernel,        // of a convolution, or too narrow for packing: in models that nothing recognises
   kOther,
 };
 

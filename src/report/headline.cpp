@@ -3,6 +3,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <map>
+
 namespace quern {
 namespace {
 
@@ -48,6 +51,27 @@ std::vector<HeadlineRow> headline(const Report& r) {
   rows.push_back({"KL divergence, 99th percentile", "0", with_error(q.kld_99, 4), ""});
   rows.push_back({"Same most likely token", "100%", fmt::format("{}%", with_error(q.same_top, 2, 100)), ""});
   return rows;
+}
+
+std::string size_remark(const Report& r) {
+  constexpr double kNothing = 0.995;
+  const double ratio = static_cast<double>(r.output_bytes) / static_cast<double>(r.source_bytes);
+  if (r.source_bytes == 0 || r.ladder.empty() || ratio < kNothing) return {};
+  const Plan& plan = r.ladder.back().plan;
+  std::map<std::string, std::uint64_t> by_codec;
+  for (const PlanStep& step : plan.steps) by_codec[step.codec] += step.bytes;
+  const auto most = std::ranges::max_element(by_codec, {}, [](const auto& row) { return row.second; });
+  std::string why;
+  if (most != by_codec.end()) {
+    const auto step = std::ranges::max_element(plan.steps, {},
+                                               [&](const PlanStep& s) { return s.codec == most->first ? s.bytes : 0; });
+    why = fmt::format(": {:.0f}% of the bytes of its weights are in {} ({})",
+                      100.0 * static_cast<double>(most->second) / static_cast<double>(plan.tensor_bytes()), most->first,
+                      step->reason);
+  }
+  if (r.output_bytes > r.source_bytes)
+    return fmt::format("nothing was compressed: the files are {:.2f}x as large as the original's{}", ratio, why);
+  return fmt::format("nothing was compressed ({:.2f}x){}", 1 / ratio, why);
 }
 
 std::string unmeasured(const Report& r) {

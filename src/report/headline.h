@@ -15,6 +15,9 @@ struct HeadlineRow {
 
 std::vector<HeadlineRow> headline(const Report& report);
 
+// That nothing was compressed, or the files have become larger, and why; empty where they are smaller.
+std::string size_remark(const Report& report);
+
 // Why there are no figures of quality: one line.
 std::string unmeasured(const Report& report);
 

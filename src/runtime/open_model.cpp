@@ -5,6 +5,7 @@
 
 #include "checkpoint/hub_cache.h"
 #include "format/formats.h"
+#include "model/adapted_weights.h"
 #include "model/checkpoint_weights.h"
 
 namespace quern {
@@ -23,6 +24,16 @@ OpenModel::OpenModel(std::unique_ptr<const Checkpoint> files, ModelSpec descript
       checkpoint(*owned_checkpoint_),
       spec(std::move(description)),
       weights(*owned_weights_) {}
+
+OpenModel open_with_adapter(const std::filesystem::path& path, const std::filesystem::path& adapter,
+                            Unrecognised unrecognised) {
+  if (adapter.empty()) return OpenModel(path, unrecognised);
+  auto checkpoint = std::make_unique<const Checkpoint>(open_checkpoint(path));
+  ModelSpec spec = unrecognised == Unrecognised::kList ? describe_or_list(*checkpoint) : describe_model(*checkpoint);
+  auto base = std::make_unique<const CheckpointWeights>(*checkpoint);
+  auto weights = std::make_unique<const AdaptedWeights>(std::move(base), spec, *checkpoint, adapter);
+  return OpenModel(std::move(checkpoint), std::move(spec), std::move(weights));
+}
 
 std::uint64_t OpenModel::parameters() const {
   std::uint64_t sum = 0;

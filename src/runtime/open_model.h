@@ -37,4 +37,9 @@ class OpenModel {
   std::string name() const;          // of the folder, or of the file without extension
 };
 
+// The model with a LoRA adapter of PEFT merged into its weights (model/adapted_weights.h); an empty `adapter`: as it
+// is.
+OpenModel open_with_adapter(const std::filesystem::path& path, const std::filesystem::path& adapter,
+                            Unrecognised unrecognised = Unrecognised::kRefuse);
+
 }  // namespace quern

@@ -58,8 +58,9 @@ def read_json(path):
 
 
 def model_files(folder):
-    return sorted(path for path in pathlib.Path(folder).iterdir()
-                  if path.name not in ("manifest.json", "report.json", "report.html", "README.md", "statistics.gguf"))
+    """What a runtime needs of a package, by its manifest."""
+    files = read_json(pathlib.Path(folder) / "manifest.json")["files"]
+    return sorted(pathlib.Path(folder) / file["name"] for file in files if file["role"] == "model")
 
 
 class ProgramTest(unittest.TestCase):

@@ -40,7 +40,8 @@ class Packages(ProgramTest):
         for scheme, package in self.each():
             names, calibration = PACKAGES[scheme]
             statistics = {"statistics.gguf"} if calibration else set()
-            self.assertEqual(set(hashes(package)), set(names) | EVIDENCE | statistics)
+            beside = {"README.original.md"} if any(name.endswith(".gguf") for name in names) else {"README.original.md", "training.json"}
+            self.assertEqual(set(hashes(package)), set(names) | EVIDENCE | statistics | beside)
         self.assertEqual({path.name for path in self.class_folder.iterdir()}, set(PACKAGES))
 
     def test_manifest_names_every_file_with_its_hash(self):

@@ -126,8 +126,10 @@ class Size(ProgramTest):
         self.refuse(USAGE, ["--survey-passes", "there is neither"], *CALIBRATED, "--survey-passes", "30")
         self.refuse(USAGE, ["--survey-passes"], *text, "--survey-passes", "0")
 
-    def test_too_small_names_the_least(self):
-        self.refuse(INFEASIBLE, ["1000000 bytes", "the least is", "nats"], *CALIBRATED, *GATE, "--target-size", "1MB")
+    def test_too_small_names_the_range_at_once(self):
+        said = ["1000000 bytes", "by its shapes it takes", "source: 13776878"]
+        self.refuse(INFEASIBLE, said, *CALIBRATED, *GATE, "--target-size", "1MB")
+        self.refuse(INFEASIBLE, said, *CALIBRATED, *GATE, "--target-size", "1MB", "--dry-run")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,123 @@
+// One sentence for each thing that people bring, with the next step.
+#include "format/first_contact.h"
+
+#include <gtest/gtest.h>
+
+#include "checkpoint/scratch_folder_fixture.h"
+#include "format/formats.h"
+#include "quern/error.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::string_literals;
+
+std::string refusal(const fs::path& path) {
+  try {
+    open_checkpoint(path);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInput);
+    return error.what();
+  }
+  return "opened";
+}
+
+struct FileCase {
+  const char* name;
+  std::string bytes;
+  std::vector<std::string> parts;
+};
+
+std::string whisper_header(std::uint32_t vocabulary) {
+  std::string bytes = "lmgg";
+  for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(vocabulary >> shift);
+  return bytes + std::string(40, '\1');
+}
+
+TEST(FirstContact, NamesAFileAndTheNextStep) {
+  const FileCase cases[] = {
+      {"m.onnx", "\x08\x08\x12\x07pytorch"s, {"an ONNX model", "exported from"}},
+      {"m.tflite", "\x1c\0\0\0TFL3"s, {"a TFLite model", "exported from"}},
+      {"lite.bin", "\x1c\0\0\0TFL3"s, {"a TFLite model"}},
+      {"weights.h5", "\x89HDF\r\n\x1a\n"s, {"a Keras model", "from_tf=True"}},
+      {"weights.hdf", "\x89HDF\r\n\x1a\n"s, {"an HDF5 file"}},
+      {"m.keras", "PK\3\4"s, {"a Keras model"}},
+      {"old.bin", "lmgg\0\x7d\0\0"s, {"from before GGUF", "convert"}},
+      {"older.bin", "fmgg\1\0\0\0"s, {"from before GGUF"}},
+      {"newer.bin", "tjgg\3\0\0\0"s, {"from before GGUF"}},
+      {"ggml-base.en.bin", whisper_header(51864), {"Whisper", "whisper.cpp"}},
+      {"ggml-large-v3.bin", whisper_header(51866), {"Whisper", "whisper.cpp"}},
+      {"m.zip", "PK\3\4"s, {"an archive (ZIP)", "unpack"}},
+      {"m.tar.gz", "\x1f\x8b\x08"s, {"an archive (gzip)", "unpack"}},
+      {"m.tar", std::string(257, 'n') + "ustar\0"s, {"an archive (tar)", "unpack"}},
+      {"m.7z", "7z\xbc\xaf\x27\x1c"s, {"an archive (7-Zip)", "unpack"}},
+      {"m.safetensors.incomplete", "\x10"s, {"a download that is not complete", "download the file again"}},
+      {"config.json", "{}", {"a text of JSON", "open its folder"}},
+      {"nothing.dat", "", {"is empty", "download it again"}},
+  };
+  const ScratchFolder scratch;
+  for (const FileCase& c : cases) {
+    scratch.write(c.name, c.bytes);
+    const std::string message = refusal(scratch.path() / c.name);
+    EXPECT_NE(message.find(c.name), std::string::npos) << message;
+    for (const std::string& part : c.parts)
+      EXPECT_NE(message.find(part), std::string::npos) << c.name << ": " << message;
+  }
+}
+
+struct FolderCase {
+  std::vector<std::string> files;
+  std::vector<std::string> parts;
+};
+
+TEST(FirstContact, NamesAFolderAndTheNextStep) {
+  const FolderCase cases[] = {
+      {{}, {"an empty folder"}},
+      {{"refs/main", "snapshots/0a1b/config.json"}, {"cache of the Hugging Face hub", "snapshots/0a1b"}},
+      {{"models--acme--tiny/refs/main"}, {"the cache of the Hugging Face hub", "models--acme--tiny"}},
+      {{"model_index.json", "unet/x.safetensors", "vae/y.bin"}, {"diffusers", "unet, vae"}},
+      {{"consolidated.00.pth", "params.json"}, {"Meta's own layout", "convert"}},
+      {{"adapter_config.json", "adapter_model.safetensors"}, {"an adapter", "acme/base", "`adapter`"}},
+      {{"config.json", "flax_model.msgpack"}, {"weights of Flax", "from_flax=True"}},
+      {{"config.json", "tf_model.h5"}, {"a Keras model"}},
+      {{"saved_model.pb", "variables/variables.index"}, {"SavedModel of TensorFlow"}},
+      {{"config.json", "model.safetensors.incomplete"}, {"not complete", "download the file again"}},
+      {{"sub/model.safetensors"}, {"no weights itself", "sub"}},
+      {{"config.json"}, {"a config.json and no weights", "download"}},
+      {{"model.onnx", "tokenizer.json"}, {"an ONNX model"}},
+  };
+  for (const FolderCase& c : cases) {
+    const ScratchFolder scratch;
+    fs::create_directory(scratch.path() / "m");
+    for (const std::string& file : c.files) {
+      fs::create_directories((scratch.path() / "m" / file).parent_path());
+      scratch.write("m/" + file, file == "adapter_config.json"
+                                     ? "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"acme/base\"}"
+                                 : file == "refs/main" ? "0a1b\n"
+                                                       : "{}");
+    }
+    const std::string message = refusal(scratch.path() / "m");
+    for (const std::string& part : c.parts) EXPECT_NE(message.find(part), std::string::npos) << message;
+  }
+}
+
+TEST(FirstContact, SaysHowAHubIdIsDownloaded) {
+  const std::string message = refusal("meta-llama/Llama-2-7b-hf");
+  EXPECT_NE(message.find("hf download meta-llama/Llama-2-7b-hf"), std::string::npos);
+  for (const char* path : {"nosuch", "/no/such", "./no/such", "no/model.safetensors", "../no"})
+    EXPECT_EQ(refusal(path), path + " does not exist"s);
+}
+
+TEST(FirstContact, OpensTheOnlyFileOfWeightsInAFolder) {
+  const ScratchFolder scratch;
+  fs::create_directory(scratch.path() / "m");
+  const fs::path npz = fs::path(QUERN_TESTDATA) / "format" / "npz" / "all.npz";
+  fs::copy(npz, scratch.path() / "m" / "weights.npz");
+  EXPECT_EQ(open_checkpoint(scratch.path() / "m").tensors().size(), open_checkpoint(npz).tensors().size());
+  fs::copy(npz, scratch.path() / "m" / "more.npz");
+  EXPECT_NE(refusal(scratch.path() / "m"), "opened");
+}
+
+}  // namespace
+}  // namespace quern

@@ -1,0 +1,56 @@
+// Another source's weights with a LoRA adapter merged into them: an overlay.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/adapter.h"
+#include "model/checkpoint_weights.h"
+#include "model/weights.h"
+
+namespace quern {
+
+// What PEFT's merge_and_unload makes, computed row by row: of an adapter only the two matrices of one module are in
+// memory. Sums are in double and rounded once; a base of 16-bit floats gives numbers of 16 bits, as a merge does.
+class AdaptedWeights : public Weights {
+ public:
+  // REQUIRES: `base` has the weights of `spec`, which `files` holds. Error(kInput) where the adapter cannot be read, or
+  // was made for another model: what it has and what the model has are both shown.
+  AdaptedWeights(std::unique_ptr<const Weights> base, const ModelSpec& spec, const Checkpoint& files,
+                 const std::filesystem::path& adapter);
+
+  std::string name() const override { return base_->name(); }
+  std::string identity() const override;
+  void read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
+  StoredForm stored(const Weight& weight) const override;
+  void read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
+  std::vector<PackedRun> packed_runs(const Weight& weight) const override;
+  std::vector<PackedTensor> read_packed(const Weight& weight) const override;
+
+ private:
+  // A run of rows of a logical matrix that the adapter changes.
+  struct Change {
+    std::uint64_t first = 0, rows = 0;
+    const LowRankUpdate* update = nullptr;  // one of the two is set
+    const ReplacedTensor* replaced = nullptr;
+  };
+
+  void add_update(const LowRankUpdate& update, const ModelSpec& spec);
+  void add_replaced(const ReplacedTensor& replaced, const ModelSpec& spec);
+  [[noreturn]] void refuse(const std::string& what, const std::string& has, const ModelSpec& spec) const;
+  const std::vector<Change>* changes_of(const Weight& weight) const;
+  void apply(const Change& change, const Weight& weight, std::size_t first, MutableMatrixView out) const;
+  void update_rows(const LowRankUpdate& update, std::size_t first, MutableMatrixView out) const;
+  void replace_rows(const ReplacedTensor& replaced, const Weight& weight, std::size_t first,
+                    MutableMatrixView out) const;
+
+  std::unique_ptr<const Weights> base_;
+  Adapter adapter_;
+  CheckpointWeights tensors_;                           // of the adapter
+  std::map<std::string, std::vector<Change>> changes_;  // by Weight::tensor
+};
+
+}  // namespace quern

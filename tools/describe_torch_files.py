@@ -25,9 +25,16 @@ def attributes(module, path=""):
         yield from attributes(child, path + name + ".")
 
 
+def is_rounded(value):
+    """Integers and their scale, as tinystories-gru saves them."""
+    return isinstance(value, tuple) and len(value) == 2 and torch.is_tensor(value[0]) and value[0].dtype == torch.int8
+
+
 def tensors_below(value, path=""):
     if torch.is_tensor(value):
         yield path, value
+    elif is_rounded(value):
+        yield path, value[0].float() * value[1]
     elif isinstance(value, (dict, list, tuple)):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in items:

@@ -9,6 +9,7 @@
 #include "format/formats.h"
 #include "package/whole_head_fixture.h"
 #include "plan/size_search.h"
+#include "report/manifest.h"
 #include "tests/shared_folder.h"
 
 namespace quern {
@@ -144,7 +145,10 @@ void expect_package_has(const SizedModel& sized, const SizedPlan& plan) {
   std::uint64_t evidence = fs::file_size(folder / kManifestName);
   for (const char* name : kEvidenceNames)
     if (fs::exists(folder / name)) evidence += fs::file_size(folder / name);
-  EXPECT_EQ(bytes_in(folder) - evidence, plan.file_bytes);
+  std::uint64_t companions = 0;
+  for (const HashedFile& file : read_manifest(folder).output_files)
+    if (file.role == HashedFile::Role::kCompanion) companions += file.bytes;
+  EXPECT_EQ(bytes_in(folder) - evidence - companions, plan.file_bytes);
   EXPECT_EQ(OpenModel(folder).parameters(), sized.model.parameters());
 }
 

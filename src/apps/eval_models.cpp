@@ -2,6 +2,7 @@
 #include "apps/eval_models.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/fail.h"
 #include "measure/evaluate.h"
@@ -14,8 +15,10 @@
 namespace quern {
 namespace {
 
-void check_same_pieces(const Tokenizer& a, const Tokenizer& b) {
-  const auto &p = a.vocabulary().pieces, &q = b.vocabulary().pieces;
+// Of pieces that both models have a row for.
+void check_same_pieces(const Tokenizer& a, const Tokenizer& b, std::size_t rows) {
+  const std::span<const Vocabulary::Piece> all_of_a(a.vocabulary().pieces), all_of_b(b.vocabulary().pieces);
+  const auto p = all_of_a.first(std::min(rows, all_of_a.size())), q = all_of_b.first(std::min(rows, all_of_b.size()));
   const auto& longer = p.size() > q.size() ? p : q;
   const std::size_t common = std::min(p.size(), q.size());
   const bool padding = std::all_of(longer.begin() + static_cast<std::ptrdiff_t>(common), longer.end(),
@@ -66,7 +69,8 @@ EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& mode
     result.quality = summarise(score(walk, rows, windows));
     return result;
   }
-  check_same_pieces(load_tokenizer(original->checkpoint), tokenizer);
+  check_same_pieces(load_tokenizer(original->checkpoint), tokenizer,
+                    std::min(model.spec.extent("vocab"), original->spec.extent("vocab")));
   check_tied_copy(original->checkpoint, original->spec);
   const WalkContext original_walk = original->walk(pool, setup.precision);
   const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);

@@ -51,30 +51,6 @@ fs::path main_file(const fs::path& folder, const char* preferred, const char* su
   return found.size() == 1 ? found[0] : fs::path();
 }
 
-HfFiles read_index(const fs::path& index) {
-  return with_context(fmt::format("while reading {}", index.string()), [&] {
-    HfFiles files{{}, index, parse_json(read_text(index)).at("weight_map")};
-    std::set<std::string> names;
-    for (const Json::Member& member : files.weight_map.as_object()) names.insert(member.second.as_string());
-    for (const std::string& name : names) {
-      if (name.empty() || fs::path(name).filename() != name || name == "..") {
-        fail(ErrorCode::kInput, "weight_map names \"{}\", which is not a file of this folder", name);
-      }
-      files.weights.push_back(index.parent_path() / name);
-      if (!fs::exists(files.weights.back()))
-        fail(ErrorCode::kInput, "shard {} is missing", files.weights.back().string());
-    }
-    return files;
-  });
-}
-
-// Of those whose names are not fixed.
-bool is_tokenizer_name(std::string_view name) {
-  return is_word_list_name(name) || name.ends_with(".tiktoken") ||
-         (name.ends_with(".model") && name != "tokenizer.model") ||
-         (is_score_list_name(name) && name != "tokenizer.bin");
-}
-
 // "model-00002-of-00005" -> 5; 0 when the name is not that of a shard.
 unsigned shard_count(const std::string& stem) {
   const std::size_t of = stem.rfind("-of-");
@@ -87,6 +63,46 @@ unsigned shard_count(const std::string& stem) {
   return count;
 }
 
+// The shards of a folder where they are a whole set by their names; empty: they are not.
+std::vector<fs::path> whole_set_of_shards(const fs::path& folder, std::string_view suffix) {
+  std::vector<fs::path> shards = files_ending(folder, suffix);
+  std::erase_if(shards, [](const fs::path& path) { return shard_count(path.stem().string()) == 0; });
+  const bool is_whole = std::ranges::all_of(
+      shards, [&](const fs::path& path) { return shard_count(path.stem().string()) == shards.size(); });
+  return is_whole ? shards : std::vector<fs::path>();
+}
+
+// Programs that save anew in another number of files leave an old index behind: where none of its shards is there, a
+// whole set of others is taken, and what the index says of them is checked as ever.
+HfFiles read_index(const fs::path& index) {
+  return with_context(fmt::format("while reading {}", index.string()), [&] {
+    HfFiles files{{}, index, parse_json(read_text(index)).at("weight_map")};
+    std::set<std::string> names;
+    for (const Json::Member& member : files.weight_map.as_object()) names.insert(member.second.as_string());
+    for (const std::string& name : names) {
+      if (name.empty() || fs::path(name).filename() != name || name == "..") {
+        fail(ErrorCode::kInput, "weight_map names \"{}\", which is not a file of this folder", name);
+      }
+      files.weights.push_back(index.parent_path() / name);
+    }
+    const auto missing = std::ranges::find_if(files.weights, [](const fs::path& path) { return !fs::exists(path); });
+    if (missing == files.weights.end()) return files;
+    std::vector<fs::path> others;
+    if (std::ranges::none_of(files.weights, [](const fs::path& path) { return fs::exists(path); }))
+      others = whole_set_of_shards(index.parent_path(), missing->extension().string());
+    if (others.empty()) fail(ErrorCode::kInput, "shard {} is missing", missing->string());
+    files.weights = std::move(others);
+    return files;
+  });
+}
+
+// Of those whose names are not fixed.
+bool is_tokenizer_name(std::string_view name) {
+  return is_word_list_name(name) || name.ends_with(".tiktoken") ||
+         (name.ends_with(".model") && name != "tokenizer.model") ||
+         (is_score_list_name(name) && name != "tokenizer.bin");
+}
+
 }  // namespace
 
 const HfNames kSafetensorsNames = {"model.safetensors", "model.safetensors.index.json", ".safetensors",
@@ -96,6 +112,11 @@ const HfNames kPytorchNames = {"pytorch_model.bin", "pytorch_model.bin.index.jso
 bool holds_hf_weights(const fs::path& folder, const HfNames& names) {
   return !main_file(folder, names.weights, names.suffix).empty() ||
          !main_file(folder, names.index, names.index_suffix).empty();
+}
+
+HfFiles find_hf_index(const fs::path& folder, const HfNames& names) {
+  const fs::path index = main_file(folder, names.index, names.index_suffix);
+  return index.empty() ? HfFiles() : read_index(index);
 }
 
 HfFiles find_hf_weights(const fs::path& folder, const HfNames& names) {

@@ -35,6 +35,9 @@ bool is_score_list_name(std::string_view name);
 // Error(kInput) when the folder holds no such weights, several models, or the index names a file that is missing.
 HfFiles find_hf_weights(const std::filesystem::path& folder, const HfNames& names);
 
+// The shards of the folder's index, whatever else lies there; no weights: there is no index. Errors as above.
+HfFiles find_hf_index(const std::filesystem::path& folder, const HfNames& names);
+
 // Adds the index to the files, and notes where it says something else than they do. Error(kInput) where a tensor lies
 // in two. `contents` has the files of weights first, in the order of `files`.
 void add_hf_index(const HfFiles& files, Checkpoint::Contents& contents);

@@ -2,6 +2,7 @@
 #include "format/safetensors.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "base/fail.h"
@@ -34,15 +35,43 @@ bool probe(const fs::path& path) {
   return path.extension() == ".safetensors" || begins_like_safetensors(path);
 }
 
-HfFiles find_weights(const fs::path& path) {
-  if (fs::is_directory(path)) return find_hf_weights(path, kSafetensorsNames);
-  check_no_shard(path);
-  return {{path}, {}, {}};
+// The one file lacks most of the tensors that the index beside it names, so that it is not what the shards became.
+bool is_stale(const fs::path& single, const HfFiles& shards) {
+  const SafetensorsHeader header = read_safetensors_header(File(single));
+  std::set<std::string_view> names;
+  for (const SafetensorsTensor& tensor : header.tensors) names.insert(tensor.name);
+  const Json::Object& named = shards.weight_map.as_object();
+  const auto there =
+      std::ranges::count_if(named, [&](const Json::Member& member) { return names.contains(member.first); });
+  return static_cast<std::size_t>(there) < named.size() / 2;
+}
+
+// An index of other shards than those that are there counts for nothing beside one file.
+HfFiles whole_shards(const fs::path& folder) {
+  try {
+    return find_hf_index(folder, kSafetensorsNames);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+HfFiles find_weights(const fs::path& path, std::vector<std::string>& notes) {
+  if (!fs::is_directory(path)) {
+    check_no_shard(path);
+    return {{path}, {}, {}};
+  }
+  HfFiles weights = find_hf_weights(path, kSafetensorsNames);
+  if (!weights.index.empty()) return weights;
+  HfFiles shards = whole_shards(path);
+  if (shards.weights.empty() || !is_stale(weights.weights[0], shards)) return weights;
+  notes.push_back(fmt::format("{} lacks most tensors that the index beside it names: the shards are read instead",
+                              weights.weights[0].filename().string()));
+  return shards;
 }
 
 Checkpoint open_safetensors(const fs::path& path) {
-  const HfFiles weights = find_weights(path);
   Checkpoint::Contents contents{"safetensors", path, {}, {}, {}, {}, {}};
+  const HfFiles weights = find_weights(path, contents.notes);
   std::vector<File> files;
   for (const fs::path& weight_path : weights.weights) {
     const File& file = files.emplace_back(weight_path);

@@ -103,6 +103,19 @@ TEST(Safetensors, AConfigurationOfPythonsJsonIsReadAndWrittenAgain) {
   EXPECT_EQ(open_checkpoint(again.path()).config(), head.config);
 }
 
+TEST(Safetensors, ShardsAreReadWhereOneFileBesideThemLacksMostOfTheirTensors) {
+  const ScratchFolder folder;
+  folder.copy(fixture("sharded"));
+  const std::filesystem::path path = folder.path() / "sharded", single = path / "model.safetensors";
+  std::filesystem::copy(fixture("all_dtypes.safetensors"), single);
+  const Checkpoint shards = open_checkpoint(path);
+  EXPECT_EQ(shards.tensors().size(), 3u);
+  ASSERT_FALSE(shards.notes().empty());
+  EXPECT_NE(shards.notes()[0].find("the shards are read instead"), std::string::npos) << shards.notes()[0];
+  std::filesystem::remove(path / "model-00002-of-00002.safetensors");
+  EXPECT_GT(open_checkpoint(path).tensors().size(), 3u);
+}
+
 TEST(Safetensors, TheShardsDecideWhereTheIndexSaysOtherwise) {
   const auto with_index = [](std::string_view weight_map) {
     auto folder = std::make_unique<ScratchFolder>();
@@ -130,7 +143,11 @@ TEST(Safetensors, TheShardsDecideWhereTheIndexSaysOtherwise) {
   told(R"({"a.weight":")" + two + R"(","b.weight":")" + two + R"(","b.bias":")" + one + "\"}",
        {"in another shard than it lies in 2 tensors: a.weight"});
   refused(R"({"a.weight":"../x.safetensors"})", {"../x.safetensors"});
-  refused(R"({"a.weight":"model-00003.safetensors"})", {"model-00003.safetensors", "missing"});
+  told(R"({"a.weight":"model-00001-of-00004.safetensors","b.weight":"model-00003-of-00004.safetensors",)"
+       R"("b.bias":"model-00004-of-00004.safetensors"})",
+       {"in another shard than it lies in 3 tensors"});
+  refused(R"({"a.weight":")" + one + R"(","b.weight":"model-00003.safetensors"})",
+          {"model-00003.safetensors", "missing"});
   refused(R"(["a"])", {"object"});
 }
 

@@ -82,7 +82,9 @@ void AdaptedWeights::refuse(const std::string& what, const std::string& has, con
   if (place.weight)
     side = fmt::format("[{}, {}] there", place.rows, place.weight->layout().cols);
   else if (const Weight* sample = spec.weights.empty() ? nullptr : &spec.weights.back())
-    side += fmt::format(" (its weights are called as {})", printable(sample->tensor));
+    side += fmt::format(
+        " (its weights are called as {}{})", printable(sample->tensor),
+        spec.tied_head ? ", and its head is tied to the embedding: merge an adapter of the head with PEFT" : "");
   fail(ErrorCode::kInput, "the adapter {} was made for another model{}: it has {} for {}, and {} has {}",
        adapter_.folder.string(), adapter_.base.empty() ? "" : " (its base is " + printable(adapter_.base) + ")", has,
        printable(what), base_->name(), side);
@@ -102,6 +104,11 @@ void AdaptedWeights::add_replaced(const ReplacedTensor& replaced, const ModelSpe
   if (!place.weight || element_count(shape) != place.rows * place.weight->layout().cols ||
       (place.weight->parts.empty() && shape != base_->stored(*place.weight).shape))
     refuse(replaced.name, to_string(shape), spec);
+  if (spec.tied_head && place.weight == &spec.embedding())
+    fail(ErrorCode::kInput,
+         "the adapter {} has an embedding of its own, and the head of {} is tied to the embedding: PEFT unties them, "
+         "which is not done here; merge it with PEFT (merge_and_unload), and open the result",
+         adapter_.folder.string(), base_->name());
   std::vector<Change>& changes = changes_[place.weight->tensor];
   changes.insert(changes.begin(), {place.first, place.rows, nullptr, &replaced});  // before what is added to it
 }

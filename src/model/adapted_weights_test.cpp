@@ -111,6 +111,23 @@ TEST(AdaptedWeights, OfAnotherBaseAreRefusedWithBothSides) {
   expect_parts(refusal(testdata() / "model" / "tiny-gpt2.gguf", adapters / "gpt2-dora"), {"transformers", "gguf"});
 }
 
+// PEFT gives the head a copy of its own then; merging into the one that both use would change the head as well.
+TEST(AdaptedWeights, WithAnEmbeddingOfTheirOwnAreRefusedWhereTheHeadIsTied) {
+  const ScratchFolder scratch;
+  const fs::path base = testdata() / "runtime" / "tiny-gpt2";
+  const Checkpoint files = open_checkpoint(base);
+  const ModelSpec spec = describe_model(files);
+  const Shape shape = files.at(spec.embedding().tensor).shape;
+  CheckpointHead head{.stem = "adapter_model"};
+  head.tensors.push_back(
+      {"base_model.model." + spec.embedding().tensor, shape, "f32", {element_count(shape) * sizeof(float)}});
+  const auto writer = find_format("safetensors").create(scratch.path(), head);
+  writer->write(0, 0, 0, std::vector<std::byte>(element_count(shape) * sizeof(float)));
+  writer->finish();
+  fs::copy(testdata() / "adapter" / "gpt2-conv1d" / "adapter_config.json", scratch.path());
+  expect_parts(refusal(base, scratch.path()), {"an embedding of its own", "tied", "merge_and_unload"});
+}
+
 // The fixture with keys of its configuration changed.
 std::string refusal_with(const char* key, Json value) {
   const ScratchFolder scratch;
@@ -128,6 +145,7 @@ TEST(AdaptedWeights, ThatCannotBeMergedAreRefusedByName) {
   expect_parts(refusal_with("init_lora_weights", "pissa_niter_4"), {"pissa_niter_4", "base's own weights"});
   expect_parts(refusal_with("layer_replication", Json::array({1})), {"layer_replication"});
   expect_parts(refusal_with("lora_bias", true), {"lora_bias"});
+  expect_parts(refusal_with("use_dora", true), {"use_dora", "lora_magnitude_vector"});
   expect_parts(refusal_with("r", 8), {"has a rank of 4", "says 8"});
   expect_parts(refusal_with("alpha_pattern", Json::object({{"(", 1}})), {"pattern"});
   const ScratchFolder scratch;

@@ -155,6 +155,8 @@ void sort_tensors(const Json& config, Adapter& adapter) {
     adapter.replaced.push_back({std::move(name), entry.name});
   }
   for (const auto& [module, found] : modules) {
+    if (is_set(config.find("use_dora")) && found.magnitude.empty())
+      fail(ErrorCode::kInput, "use_dora is set, but {} has no lora_magnitude_vector", printable(module));
     adapter.updates.push_back(update_of(adapter.tensors, module, found));
     set_scale(config, adapter.updates.back());
   }

@@ -43,6 +43,9 @@ double required(const Json& rope, const char* key) {
 }
 
 // transformers' _compute_yarn_parameters.
+// Of a context, so that it is an integer of every container.
+constexpr double kMostPositions = 4294967296.0;
+
 void read_yarn(const Json& rope, RopeScaling& scaling) {
   scaling.beta_fast = rope_real(rope, "beta_fast").value_or(0);
   scaling.beta_slow = rope_real(rope, "beta_slow").value_or(0);
@@ -56,6 +59,8 @@ void read_yarn(const Json& rope, RopeScaling& scaling) {
   };
   scaling.attention_factor = rope_real(rope, "attention_factor")
                                  .value_or(scale != 0 && of_all != 0 ? scaled(scale) / scaled(of_all) : scaled(1));
+  if (!(scaling.original_context < kMostPositions))
+    fail(ErrorCode::kInput, "config.json has original_max_position_embeddings {} for YaRN", scaling.original_context);
   if (!(scaling.beta_slow > 0 && scaling.beta_fast > scaling.beta_slow && scaling.original_context > 0 &&
         scaling.attention_factor > 0))
     fail(ErrorCode::kInput,

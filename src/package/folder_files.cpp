@@ -24,14 +24,17 @@ namespace {
 namespace fs = std::filesystem;
 
 // Weights, in this or another program's format, and archives, which may hold them.
-constexpr std::array<std::string_view, 38> kWeightSuffixes = {
-    ".safetensors", ".bin",  ".pt",   ".pth",    ".pt2",     ".th",   ".ckpt",      ".h5",        ".hdf5", ".keras",
-    ".msgpack",     ".onnx", ".ort",  ".tflite", ".gguf",    ".ggml", ".npz",       ".npy",       ".pkl",  ".pickle",
-    ".pb",          ".ot",   ".nemo", ".engine", ".mlmodel", ".ptl",  ".params",    ".weights",   ".gz",   ".tar",
-    ".zip",         ".7z",   ".xz",   ".bz2",    ".zst",     ".rar",  ".onnx_data", ".caffemodel"};
+constexpr std::array<std::string_view, 46> kWeightSuffixes = {
+    ".safetensors", ".bin",  ".pt",   ".pth",    ".pt2",       ".th",        ".ckpt",   ".h5",      ".hdf5", ".keras",
+    ".msgpack",     ".onnx", ".ort",  ".tflite", ".gguf",      ".ggml",      ".npz",    ".npy",     ".pkl",  ".pickle",
+    ".pb",          ".ot",   ".nemo", ".engine", ".mlmodel",   ".ptl",       ".params", ".weights", ".gz",   ".tar",
+    ".jit",         ".bak",  ".part", ".pte",    ".mlpackage", ".llamafile", ".data",   ".parquet", ".zip",  ".7z",
+    ".xz",          ".bz2",  ".zst",  ".rar",    ".onnx_data", ".caffemodel"};
 constexpr std::string_view kIndexSuffix = ".index.json";
 constexpr std::string_view kDocuments[] = {"license", "licence",    "copying",      "copyright", "notice",
                                            "readme",  "use_policy", "usage_policy", "citation"};
+// What says how weights were quantized, which they are no longer: GPTQ's packages, ModelOpt, AWQ's.
+constexpr std::string_view kQuantizations[] = {"quantize_config.json", "hf_quant_config.json", "quant_config.json"};
 constexpr std::string_view kUnfinished[] = {".partial", ".rejected", ".old"};
 constexpr std::string_view kHidden[] = {"__pycache__"};
 
@@ -153,12 +156,15 @@ class Walk {
     if (entry.is_symlink(ec) && !stays_inside(entry.path())) return leave(name, "a link that leads out of the folder");
     if (is_weights(entry.path())) return leave(name, kIsWeights);
     if (name.ends_with(kIndexSuffix)) return leave(name, "an index of other weights");
+    if (std::ranges::find(kQuantizations, name) != std::end(kQuantizations))
+      return leave(name, "it says how other weights were quantized");
     if (taken_.contains(name)) return leave(name, "its name is that of a file that quern writes");
     if (place_ == Format::Companions::kInside && !is_document(name)) return leave(name, kNoPlace);
     const std::uint64_t bytes = fs::file_size(entry.path(), ec);
     if (bytes > limits_.file_bytes) return leave(name, fmt::format("more than {} MiB", limits_.file_bytes >> 20));
     const std::string as = name == kCardName ? kOriginalCard : name;
-    found_.insert_or_assign(as, CarriedFile{entry.path(), as, bytes});
+    if (!found_.emplace(as, CarriedFile{entry.path(), as, bytes}).second)
+      leave(name, fmt::format("there is another file that is called {} in a package", as));
   }
 
   bool stays_inside(const fs::path& path) const {

@@ -67,6 +67,19 @@ TEST(FolderFiles, TakeWhatIsSmallAndNameTheRest) {
                                       "left behind (weights, or what may hold them): optimizer.pt, tf_model.h5"}));
 }
 
+TEST(FolderFiles, SayNothingOfAnOldQuantizationAndLoseNoSecondCard) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.path() / "m";
+  fill_model(folder);
+  for (const char* name : {"README.md", "README.original.md", "quantize_config.json", "hf_quant_config.json"})
+    put(folder / name);
+  const FolderFiles files = folder_files(open_checkpoint(folder), Format::Companions::kBeside);
+  EXPECT_EQ(names(files), Names{"README.original.md"});
+  const Names rest = left(files);
+  EXPECT_EQ(rest.size(), 3u);
+  EXPECT_EQ(std::ranges::count_if(rest, [](const std::string& name) { return name.starts_with("README"); }), 1);
+}
+
 TEST(FolderFiles, OfAContainerThatHasAllInsideAreWhatPeopleRead) {
   const ScratchFolder scratch;
   fill_repository(scratch.path() / "m");

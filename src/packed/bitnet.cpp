@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view kScale = ".weight_scale";
 constexpr std::uint64_t kPerByte = 4;
+constexpr unsigned kNoCode = 3;
 
 class BitnetSource final : public TileSource {
  public:
@@ -31,10 +32,13 @@ class BitnetSource final : public TileSource {
     for (std::uint64_t r = 0; r < tile.rows; ++r) {
       const std::uint64_t row = tile.row + r;
       codes_.read(home, row % rows * cols + tile.col, codes);
-      for (std::uint64_t c = 0; c < tile.cols; ++c)
-        values[r * tile.cols + c] =
-            static_cast<float>(static_cast<int>(std::to_integer<unsigned>(codes[c]) >> 2 * (row / rows) & 3u) - 1) *
-            value_;
+      for (std::uint64_t c = 0; c < tile.cols; ++c) {
+        const unsigned code = std::to_integer<unsigned>(codes[c]) >> 2 * (row / rows) & 3u;
+        if (code == kNoCode)
+          fail(ErrorCode::kInput, "{} has code 3 in row {}, column {}; ternary weights have 0, 1 and 2", codes_.name(),
+               row, tile.col + c);
+        values[r * tile.cols + c] = static_cast<float>(static_cast<int>(code) - 1) * value_;
+      }
     }
   }
 

@@ -42,12 +42,18 @@ void drop_activations(LayoutTable& table) {
                            count == 1 ? "a tensor" : fmt::format("{} tensors", count), count == 1 ? "is" : "are"));
 }
 
+// Integers that are no weights: positions, and masks as old GPT-2 files have them (attn.bias, attn.masked_bias).
+bool is_buffer(const TensorEntry& tensor) {
+  const auto axes = std::ranges::count_if(tensor.shape, [](std::uint64_t extent) { return extent > 1; });
+  return axes < 2 || tensor.name.ends_with("bias") || tensor.name.ends_with("mask") || tensor.name.ends_with("_ids");
+}
+
 // Whether no tensor is stored in a type that holds quantized numbers: floats, and buffers of indices and masks.
 bool are_plain(const std::vector<TensorEntry>& tensors) {
   constexpr std::string_view kPlain[] = {"f64", "f32", "f16", "bf16", "i64", "bool"};
   return std::ranges::all_of(tensors, [&](const TensorEntry& tensor) {
     const bool is_scaled = tensor.name.find("weight_scale") != std::string::npos;
-    return !is_scaled && std::ranges::find(kPlain, std::string_view(tensor.encoding)) != std::end(kPlain);
+    return !is_scaled && (is_buffer(tensor) || std::ranges::find(kPlain, tensor.encoding) != std::end(kPlain));
   });
 }
 

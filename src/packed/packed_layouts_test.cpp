@@ -114,6 +114,66 @@ TEST(DamagedLayouts, NameTheTensorAndTheNumbers) {
   expect_damage_refused("mlx", "b4.biases", "b4.biasez", {"b4.scales", "without biases"});
 }
 
+// A file of these tensors, their bytes all `fill`; with a configuration that names GPTQ.
+fs::path file_of(const ScratchFolder& scratch, std::vector<SafetensorsTensor> tensors, unsigned char fill = 0) {
+  const std::string head = lay_out_safetensors(tensors);
+  std::uint64_t bytes = 0;
+  for (const SafetensorsTensor& tensor : tensors) bytes += tensor.bytes;
+  OutputFile(scratch.path() / "model.safetensors").write(head + std::string(bytes, static_cast<char>(fill)));
+  OutputFile(scratch.path() / "config.json")
+      .write(R"({"model_type":"toy","quantization_config":{"quant_method":"gptq"}})");
+  return scratch.path();
+}
+
+SafetensorsTensor tensor_of(const char* name, const char* encoding, Shape shape) {
+  const SafetensorsType* type = find_safetensors_encoding(encoding);
+  const std::uint64_t bytes = safetensors_bytes(*type, shape);
+  return {name, type, std::move(shape), 0, bytes};
+}
+
+TEST(DamagedLayouts, ScalesOfNoElementsAreRefused) {
+  struct Case {
+    const char* encoding;
+    Shape weight, scales;
+  };
+  for (const Case& damaged :
+       {Case{"f8_e4m3", {4, 4}, {0, 0}}, Case{"i8", {4, 4}, {0, 4}}, Case{"i8", {2, 4, 4}, {2, 0, 0}}}) {
+    const ScratchFolder scratch;
+    expect_refused(file_of(scratch, {tensor_of("m.weight", damaged.encoding, damaged.weight),
+                                     tensor_of("m.weight_scale", "f32", damaged.scales)}),
+                   {"m.weight_scale", to_string(damaged.scales)});
+  }
+}
+
+TEST(Float8, WithoutScalesIsReadWhateverItsAxes) {
+  const ScratchFolder scratch;
+  const Checkpoint checkpoint = open_checkpoint(file_of(
+      scratch, {tensor_of("norm.weight", "f8_e4m3", {8}), tensor_of("experts.up_proj", "f8_e4m3", {2, 3, 4})}, 0x38));
+  for (const char* name : {"norm.weight", "experts.up_proj"}) EXPECT_EQ(checkpoint.at(name).encoding, "bf16") << name;
+  for (const std::uint16_t value : read_as<std::uint16_t>(checkpoint, "experts.up_proj")) EXPECT_EQ(value, 0x3f80);
+}
+
+TEST(StaleConfiguration, IsANoteBesideMasksAndPositions) {
+  const ScratchFolder scratch;
+  const Checkpoint checkpoint = open_checkpoint(
+      file_of(scratch, {tensor_of("h.0.attn.c_proj.weight", "f16", {4, 4}),
+                        tensor_of("h.0.attn.bias", "u8", {1, 1, 4, 4}), tensor_of("position_ids", "i32", {1, 8})}));
+  ASSERT_EQ(checkpoint.notes().size(), 1u);
+  EXPECT_NE(checkpoint.notes()[0].find("the tensors count"), std::string::npos);
+}
+
+TEST(Bitnet, CodeThreeIsRefused) {
+  const ScratchFolder scratch;
+  const Checkpoint checkpoint = open_checkpoint(
+      file_of(scratch, {tensor_of("m.weight", "u8", {2, 8}), tensor_of("m.weight_scale", "f32", {1})}, 0xff));
+  try {
+    bytes_of(checkpoint, checkpoint.at("m.weight"));
+    FAIL() << "read";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("code 3"), std::string::npos) << error.what();
+  }
+}
+
 // The group of an input in a tensor of them, overwritten.
 TEST(DamagedLayouts, GroupsThatAreNotThereAreRefused) {
   const ScratchFolder scratch;

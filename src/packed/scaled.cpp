@@ -85,7 +85,7 @@ void set_grid(const TensorEntry& weight, const TensorEntry& scales, Block stated
     of.grid_rows = of.rows;
     of.grid_cols = 1;
   }
-  if (of.grid_rows * of.grid_cols * matrices == count) {
+  if (count && of.grid_rows * of.grid_cols * matrices == count) {
     const Block usual = {kUsualBlock, kUsualBlock}, exact = {of.rows % of.grid_rows ? 0 : of.rows / of.grid_rows,
                                                              of.cols % of.grid_cols ? 0 : of.cols / of.grid_cols};
     const bool is_block = of.grid_rows < of.rows && of.grid_rows * of.grid_cols > 1;
@@ -151,13 +151,19 @@ void unpack_scaled(LayoutTable& table) {
       const TensorEntry* weight = table.find(module_of(scales->name, suffix));
       if (const CodeType* type = code_type_of(weight)) unpack_one(*weight, *scales, *type, table);
     }
-  for (const TensorEntry* weight : table.ending_with(kWeightSuffix)) {
-    const CodeType* type = code_type_of(weight);
-    if (!type || type->encoding == "i8") continue;
-    table.take(*weight);
-    table.put(
-        tiled_entry(weight->name, weight->shape, "bf16", weight->parts[0], make_row_source(codes_of(*weight, table))),
-        fmt::format("{}, without scales", type->name));
+  for (const TensorEntry& tensor : table.tensors()) {
+    const auto type = std::ranges::find(kCodeTypes, tensor.encoding, &CodeType::encoding);
+    if (type == std::end(kCodeTypes) || type->encoding == "i8" || !table.find(tensor.name) || tensor.shape.empty() ||
+        !element_count(tensor.shape))
+      continue;
+    RowCodes of;
+    of.cols = of.pitch = of.block_cols = tensor.shape.back();
+    of.rows = of.block_rows = element_count(tensor.shape) / of.cols;
+    of.codes = table.operand(tensor, tensor.parts[0].file);
+    of.values = number_values(number_type(tensor));
+    table.take(tensor);
+    table.put(tiled_entry(tensor.name, tensor.shape, "bf16", tensor.parts[0], make_row_source(std::move(of))),
+              fmt::format("{}, without scales", type->name));
   }
 }
 

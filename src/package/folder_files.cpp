@@ -24,12 +24,12 @@ namespace {
 namespace fs = std::filesystem;
 
 // Weights, in this or another program's format, and archives, which may hold them.
-constexpr std::array<std::string_view, 46> kWeightSuffixes = {
-    ".safetensors", ".bin",  ".pt",   ".pth",    ".pt2",       ".th",        ".ckpt",   ".h5",      ".hdf5", ".keras",
-    ".msgpack",     ".onnx", ".ort",  ".tflite", ".gguf",      ".ggml",      ".npz",    ".npy",     ".pkl",  ".pickle",
-    ".pb",          ".ot",   ".nemo", ".engine", ".mlmodel",   ".ptl",       ".params", ".weights", ".gz",   ".tar",
-    ".jit",         ".bak",  ".part", ".pte",    ".mlpackage", ".llamafile", ".data",   ".parquet", ".zip",  ".7z",
-    ".xz",          ".bz2",  ".zst",  ".rar",    ".onnx_data", ".caffemodel"};
+constexpr std::array<std::string_view, 45> kWeightSuffixes = {
+    ".safetensors", ".bin",     ".pt",   ".pth", ".pt2",    ".th",     ".ckpt",    ".h5",        ".hdf5",
+    ".keras",       ".msgpack", ".onnx", ".ort", ".tflite", ".gguf",   ".ggml",    ".npz",       ".npy",
+    ".pkl",         ".pickle",  ".pb",   ".ot",  ".nemo",   ".engine", ".mlmodel", ".ptl",       ".params",
+    ".weights",     ".gz",      ".tar",  ".jit", ".bak",    ".part",   ".pte",     ".mlpackage", ".data",
+    ".parquet",     ".zip",     ".7z",   ".xz",  ".bz2",    ".zst",    ".rar",     ".onnx_data", ".caffemodel"};
 constexpr std::string_view kIndexSuffix = ".index.json";
 constexpr std::string_view kDocuments[] = {"license", "licence",    "copying",      "copyright", "notice",
                                            "readme",  "use_policy", "usage_policy", "citation"};

@@ -97,6 +97,8 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   if (i.unused_rows) text += unused_lines(*i.unused_rows);
   if (i.memory) text += memory_lines(*i.memory);
   if (!i.techniques.empty()) text += techniques_table(i.techniques, i.file_bytes);
+  if (!i.techniques.empty() && i.memory)
+    text += "with a text (`calibration_text`) each loses less, and `size` chooses among them matrix by matrix\n";
   text += duplicate_lines(i) + list("tensors without a place in a known architecture", i.unmatched) +
           list("notes", i.notes);
   if (detail == InspectDetail::kTensors) {

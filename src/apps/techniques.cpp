@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/counted.h"
 #include "base/fail.h"
@@ -14,13 +15,31 @@
 namespace quern {
 namespace {
 
-Technique technique_of(const OpenModel& model, const Scheme& scheme, std::map<std::string, ExportMap>& maps) {
+// The model's tensors in a container, or why it cannot be written there.
+struct Container {
+  ExportMap names;
+  std::string why_not;
+};
+
+Container container_of(const OpenModel& model, const Format& format) {
+  try {
+    return {export_map(model, format), {}};
+  } catch (const Error& error) {
+    return {{}, error.what()};
+  }
+}
+
+Technique technique_of(const OpenModel& model, const Scheme& scheme, std::map<std::string, Container>& containers) {
   Technique technique{scheme.name, scheme.summary, scheme.format};
   try {
     const Format& format = find_format(scheme.format);
-    if (!maps.contains(scheme.format)) maps.emplace(scheme.format, export_map(model, format));
-    const ExportMap& names = maps.at(scheme.format);
-    technique.bytes = make_plan({scheme, format, model.spec, names, model.weights, {}}).tensor_bytes();
+    const auto found = containers.find(scheme.format);
+    const Container& container = found != containers.end()
+                                     ? found->second
+                                     : containers.emplace(scheme.format, container_of(model, format)).first->second;
+    if (container.why_not.empty())
+      technique.bytes = make_plan({scheme, format, model.spec, container.names, model.weights, {}}).tensor_bytes();
+    technique.why_not = container.why_not;
   } catch (const Error& error) {
     technique.why_not = error.what();
   }
@@ -31,11 +50,12 @@ Technique technique_of(const OpenModel& model, const Scheme& scheme, std::map<st
 
 std::vector<Technique> techniques(const OpenModel& model) {
   std::vector<Technique> all;
-  std::map<std::string, ExportMap> maps;
-  for (const Scheme* scheme : schemes()) all.push_back(technique_of(model, *scheme, maps));
-  std::ranges::stable_sort(all, [](const Technique& a, const Technique& b) {
-    return a.why_not.empty() != b.why_not.empty() ? a.why_not.empty() : a.bytes > b.bytes;
-  });
+  std::map<std::string, Container> containers;
+  for (const Scheme* scheme : schemes()) all.push_back(technique_of(model, *scheme, containers));
+  const auto order = [](const Technique& t) {
+    return std::tuple(!t.why_not.empty(), ~t.bytes, std::string_view(t.scheme));
+  };
+  std::ranges::sort(all, {}, order);
   return all;
 }
 
@@ -54,7 +74,7 @@ std::string techniques_table(const std::vector<Technique>& all, std::uint64_t so
   for (const auto& [why, names] : refused)
     text += fmt::format("not {}{}: {}\n", names.front(),
                         names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "", why);
-  return text + "with a text (`calibration_text`) each loses less, and `size` chooses among them matrix by matrix\n";
+  return text;
 }
 
 Json to_json(const Technique& t) {

@@ -139,6 +139,8 @@ std::optional<SizedPlan> fit_plan(const Plan& base, std::span<const StepOptions>
       const StepOptions& of_step = options[chosen.member];
       const StepOption& option = of_step.options[chosen.option];
       PlanStep& step = sized.plan.steps[of_step.step];
+      // What was noted on it was about the number format of the scheme.
+      std::erase_if(sized.plan.notes, [&](const std::string& note) { return note.starts_with(step.tensor + ": "); });
       step.codec = option.codec->name;
       step.bytes = option.bytes;
       step.reason = reason_of(joint, of_step.options.size(), option.kld);

@@ -89,6 +89,14 @@ TEST_F(FitPlan, GivesTheBytesToWhatNeedsThemMost) {
   EXPECT_NE(sized->plan.steps[1].reason.find("of 2 number formats"), std::string::npos);
 }
 
+TEST_F(FitPlan, DropsWhatTheSchemeHadToSayOfWhatItChooses) {
+  Plan noted = base;
+  noted.notes = {"a: q5_0 instead of q4_k", "norm: f32 instead of f16", "something else"};
+  const std::optional<SizedPlan> sized = fit_plan(noted, options, 219);
+  ASSERT_TRUE(sized);
+  EXPECT_EQ(sized->plan.notes, (std::vector<std::string>{"norm: f32 instead of f16", "something else"}));
+}
+
 TEST_F(FitPlan, LiesOnTheCurve) {
   const std::vector<SizePoint> curve = size_curve(base, options, 64);
   ASSERT_EQ(curve.size(), 3u);

@@ -1,0 +1,41 @@
+// What inspect says that each scheme gives, against the sizes of real packages.
+#include "apps/techniques.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "apps/inspect.h"
+#include "compress/tiny_package_fixture.h"
+#include "plan/scheme.h"
+
+namespace quern {
+namespace {
+
+const Technique& of_scheme(const std::vector<Technique>& all, std::string_view name) {
+  return *std::ranges::find(all, name, &Technique::scheme);
+}
+
+TEST(Techniques, AreOneAScheme) {
+  const std::vector<Technique> all = techniques(OpenModel(tiny("tiny-llama-bias")));
+  EXPECT_EQ(all.size(), schemes().size());
+  const auto first_refused = std::ranges::find_if(all, [](const Technique& t) { return !t.why_not.empty(); });
+  EXPECT_TRUE(std::is_sorted(all.begin(), first_refused,
+                             [](const Technique& a, const Technique& b) { return a.bytes > b.bytes; }));
+  EXPECT_TRUE(std::all_of(first_refused, all.end(), [](const Technique& t) { return !t.why_not.empty(); }));
+  EXPECT_EQ(of_scheme(all, "f32").bytes, 4 * OpenModel(tiny("tiny-llama-bias")).parameters());
+}
+
+// Such a model has no place in a GGUF file, which would name the architecture.
+TEST(Techniques, OfNoKnownArchitectureSayWhy) {
+  const OpenModel model(std::filesystem::path(QUERN_TESTDATA) / "format" / "sharded", Unrecognised::kList);
+  const std::vector<Technique> all = techniques(model);
+  EXPECT_NE(of_scheme(all, "q4_k_m").why_not.find("architecture"), std::string::npos);
+  EXPECT_EQ(of_scheme(all, "simple").why_not, "");
+  const std::string table = techniques_table(all, 1000);
+  EXPECT_NE(table.find("simple"), std::string::npos);
+  EXPECT_NE(table.find("more: "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace quern

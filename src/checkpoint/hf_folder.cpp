@@ -111,7 +111,8 @@ const HfNames kPytorchNames = {"pytorch_model.bin", "pytorch_model.bin.index.jso
 
 bool holds_hf_weights(const fs::path& folder, const HfNames& names) {
   return !main_file(folder, names.weights, names.suffix).empty() ||
-         !main_file(folder, names.index, names.index_suffix).empty();
+         !main_file(folder, names.index, names.index_suffix).empty() ||
+         (names.suffix && !whole_set_of_shards(folder, names.suffix).empty());
 }
 
 HfFiles find_hf_index(const fs::path& folder, const HfNames& names) {
@@ -123,7 +124,15 @@ HfFiles find_hf_weights(const fs::path& folder, const HfNames& names) {
   if (fs::exists(folder / names.weights)) return {{folder / names.weights}, {}, {}};
   if (const fs::path index = main_file(folder, names.index, names.index_suffix); !index.empty())
     return read_index(index);
-  if (const fs::path only = main_file(folder, names.weights, names.suffix); !only.empty()) return {{only}, {}, {}};
+  if (const fs::path only = main_file(folder, names.weights, names.suffix); !only.empty()) {
+    if (const unsigned count = shard_count(only.stem().string()); count > 1)
+      fail(ErrorCode::kInput, "{} is one of {} shards, and the others are not beside it; download them too",
+           only.string(), count);
+    return {{only}, {}, {}};
+  }
+  if (names.suffix)
+    if (std::vector<fs::path> shards = whole_set_of_shards(folder, names.suffix); !shards.empty())
+      return {std::move(shards), {}, {}};
   fail(ErrorCode::kInput, "{} holds neither {} nor {}{}", folder.string(), names.weights, names.index,
        names.suffix ? fmt::format(" nor exactly one {} file", names.suffix) : "");
 }

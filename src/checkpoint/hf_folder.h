@@ -24,7 +24,8 @@ struct HfNames {
 };
 extern const HfNames kSafetensorsNames, kPytorchNames;
 
-// Whether the folder holds all in one file, an index of shards, or exactly one file with the suffix.
+// Whether the folder holds all in one file, an index of shards, exactly one file with the suffix, or a whole set of
+// shards by their names.
 bool holds_hf_weights(const std::filesystem::path& folder, const HfNames& names);
 
 // Whether a file is called as a list of words or characters is: "tokenizer_tiny.json".

@@ -116,6 +116,16 @@ TEST(Safetensors, ShardsAreReadWhereOneFileBesideThemLacksMostOfTheirTensors) {
   EXPECT_GT(open_checkpoint(path).tensors().size(), 3u);
 }
 
+TEST(Safetensors, AWholeSetOfShardsNeedsNoIndex) {
+  const ScratchFolder folder;
+  folder.copy(fixture("sharded"));
+  const std::filesystem::path path = folder.path() / "sharded";
+  std::filesystem::remove(path / "model.safetensors.index.json");
+  EXPECT_EQ(open_checkpoint(path).tensors().size(), 3u);
+  std::filesystem::remove(path / "model-00002-of-00002.safetensors");
+  expect_refused(path, {"model-00001-of-00002.safetensors", "one of 2 shards", "download"});
+}
+
 TEST(Safetensors, TheShardsDecideWhereTheIndexSaysOtherwise) {
   const auto with_index = [](std::string_view weight_map) {
     auto folder = std::make_unique<ScratchFolder>();

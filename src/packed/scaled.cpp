@@ -143,19 +143,21 @@ void unpack_one(const TensorEntry& weight, const TensorEntry& scales, const Code
             is_exponent ? "MX, " + layout : layout);
 }
 
-}  // namespace
-
-void unpack_scaled(LayoutTable& table) {
-  for (const std::string_view suffix : kScaleSuffixes)
-    for (const TensorEntry* scales : table.ending_with(suffix)) {
-      const TensorEntry* weight = table.find(module_of(scales->name, suffix));
-      if (const CodeType* type = code_type_of(weight)) unpack_one(*weight, *scales, *type, table);
-    }
-  for (const TensorEntry& tensor : table.tensors()) {
+// FP8 as a cast leaves it. Beside a layer's weight of that type everything of it is meant: norms, stacked experts.
+void unpack_without_scales(LayoutTable& table) {
+  const auto type_of = [&](const TensorEntry& tensor) -> const CodeType* {
     const auto type = std::ranges::find(kCodeTypes, tensor.encoding, &CodeType::encoding);
-    if (type == std::end(kCodeTypes) || type->encoding == "i8" || !table.find(tensor.name) || tensor.shape.empty() ||
-        !element_count(tensor.shape))
-      continue;
+    const bool is_float = type != std::end(kCodeTypes) && type->encoding != "i8";
+    return is_float && table.find(tensor.name) && !tensor.shape.empty() && element_count(tensor.shape) ? &*type
+                                                                                                       : nullptr;
+  };
+  const auto is_of_layer = [&](const TensorEntry& tensor) {
+    return tensor.name.ends_with(kWeightSuffix) && type_of(tensor);
+  };
+  if (std::ranges::none_of(table.tensors(), is_of_layer)) return;
+  for (const TensorEntry& tensor : table.tensors()) {
+    const CodeType* type = type_of(tensor);
+    if (!type) continue;
     RowCodes of;
     of.cols = of.pitch = of.block_cols = tensor.shape.back();
     of.rows = of.block_rows = element_count(tensor.shape) / of.cols;
@@ -165,6 +167,17 @@ void unpack_scaled(LayoutTable& table) {
     table.put(tiled_entry(tensor.name, tensor.shape, "bf16", tensor.parts[0], make_row_source(std::move(of))),
               fmt::format("{}, without scales", type->name));
   }
+}
+
+}  // namespace
+
+void unpack_scaled(LayoutTable& table) {
+  for (const std::string_view suffix : kScaleSuffixes)
+    for (const TensorEntry* scales : table.ending_with(suffix)) {
+      const TensorEntry* weight = table.find(module_of(scales->name, suffix));
+      if (const CodeType* type = code_type_of(weight)) unpack_one(*weight, *scales, *type, table);
+    }
+  unpack_without_scales(table);
 }
 
 }  // namespace quern

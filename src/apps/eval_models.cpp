@@ -15,10 +15,13 @@
 namespace quern {
 namespace {
 
-// Of pieces that both models have a row for.
-void check_same_pieces(const Tokenizer& a, const Tokenizer& b, std::size_t rows) {
-  const std::span<const Vocabulary::Piece> all_of_a(a.vocabulary().pieces), all_of_b(b.vocabulary().pieces);
-  const auto p = all_of_a.first(std::min(rows, all_of_a.size())), q = all_of_b.first(std::min(rows, all_of_b.size()));
+// Pieces that have a row in the model: a tokenizer may have more.
+std::span<const Vocabulary::Piece> pieces_with_rows(const Tokenizer& tokenizer, const ModelSpec& spec) {
+  const std::span<const Vocabulary::Piece> all(tokenizer.vocabulary().pieces);
+  return all.first(std::min<std::size_t>(all.size(), spec.extent("vocab")));
+}
+
+void check_same_pieces(std::span<const Vocabulary::Piece> p, std::span<const Vocabulary::Piece> q) {
   const auto& longer = p.size() > q.size() ? p : q;
   const std::size_t common = std::min(p.size(), q.size());
   const bool padding = std::all_of(longer.begin() + static_cast<std::ptrdiff_t>(common), longer.end(),
@@ -69,8 +72,8 @@ EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& mode
     result.quality = summarise(score(walk, rows, windows));
     return result;
   }
-  check_same_pieces(load_tokenizer(original->checkpoint), tokenizer,
-                    std::min(model.spec.extent("vocab"), original->spec.extent("vocab")));
+  const Tokenizer original_tokenizer = load_tokenizer(original->checkpoint);
+  check_same_pieces(pieces_with_rows(original_tokenizer, original->spec), pieces_with_rows(tokenizer, model.spec));
   check_tied_copy(original->checkpoint, original->spec);
   const WalkContext original_walk = original->walk(pool, setup.precision);
   const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);

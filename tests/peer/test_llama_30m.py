@@ -18,7 +18,7 @@ class Llama30m(ProgramTest):
         cls.model = shared("reference/llama-30m")
         cls.eval_text = shared("text/eval.txt")
         cls.text = cls.eval_text.read_text()
-        calibration = ["--calib", shared("text/calib.txt")]
+        calibration = ["--calib", shared("text/calib.txt"), "--calib-windows", "64"]
         cls.bf16 = compress(cls.class_folder / "bf16", "--scheme", "bf16", model=cls.model) / "llama-30m-bf16.gguf"
         first = compress(cls.class_folder / "q4_k_m", "--scheme", "q4_k_m", *calibration, model=cls.model)
         statistics = ["--imatrix", first / "statistics.gguf"]

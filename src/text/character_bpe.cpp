@@ -1,53 +1,38 @@
 // Byte-pair encoding of characters, as the Python package tokenizers does it: a character that is no piece becomes the
 // pieces of its bytes, where the vocabulary has them, or the unknown piece.
-#include <fmt/format.h>
-
 #include <string>
 
 #include "base/fail.h"
-#include "text/byte_bpe.h"
+#include "text/byte_pieces.h"
 #include "text/mark_boundaries.h"
+#include "text/marked_words.h"
 #include "text/merge_table.h"
 #include "text/unicode_text.h"
-#include "text/word_cache.h"
-#include "text/word_model.h"
 
 namespace quern {
 namespace {
 
-class CharacterBpe : public WordModel {
+class CharacterBpe : public MarkedWords {
  public:
   CharacterBpe(const Vocabulary& vocabulary, const ViewIds& ids)
-      : part_prefix_(vocabulary.pipeline->part_prefix),
+      : MarkedWords(boundaries_of(vocabulary)),
+        part_prefix_(vocabulary.pipeline->part_prefix),
         word_suffix_(vocabulary.pipeline->word_suffix),
         fuse_unknown_(vocabulary.pipeline->fuse_unknown),
         ignore_merges_(vocabulary.ignore_merges),
-        ends_at_marks_(!ignore_merges_ && part_prefix_.empty() && word_suffix_.empty() && ends_at_marks(vocabulary)),
         unknown_(vocabulary.unknown),
         ids_(model_ids(vocabulary)),
-        merges_(vocabulary, ids, part_prefix_) {
-    bytes_are_pieces_ = vocabulary.pipeline->byte_fallback;
-    for (unsigned byte = 0; byte < 256; ++byte) {
-      const auto found = ids_.find(fmt::format("<0x{:02X}>", byte));
-      byte_pieces_[byte] = found == ids_.end() ? -1 : found->second;
-    }
-  }
-
-  void encode(std::string_view word, std::vector<std::int32_t>& ids) const override {
-    if (!ends_at_marks_) return encode_part(word, ids);
-    WordCache cache(parts_);
-    cut_at_marks(word, [&](std::string_view part) { cache.append(part, ids); });
-  }
+        byte_pieces_(vocabulary, ids_),
+        merges_(vocabulary, ids, part_prefix_) {}
 
  private:
-  // What lies between two boundaries.
-  struct Parts : WordModel {
-    explicit Parts(const CharacterBpe& owner) : whole(owner) {}
-    void encode(std::string_view word, std::vector<std::int32_t>& ids) const override { whole.encode_part(word, ids); }
-    const CharacterBpe& whole;
-  };
+  static Boundaries boundaries_of(const Vocabulary& vocabulary) {
+    const auto& pipeline = *vocabulary.pipeline;
+    const bool is_plain = !vocabulary.ignore_merges && pipeline.part_prefix.empty() && pipeline.word_suffix.empty();
+    return is_plain && ends_at_marks(vocabulary) ? Boundaries::kMarks : Boundaries::kNone;
+  }
 
-  void encode_part(std::string_view word, std::vector<std::int32_t>& ids) const {
+  void encode_part(std::string_view word, std::vector<std::int32_t>& ids) const override {
     if (ignore_merges_)
       if (const auto whole = ids_.find(word); whole != ids_.end()) return ids.push_back(whole->second);
     std::vector<std::int32_t> symbols = symbols_of(word);
@@ -68,7 +53,7 @@ class CharacterBpe : public WordModel {
       if (const auto found = ids_.find(text); found != ids_.end()) {
         symbols.push_back(found->second);
         after_unknown = false;
-      } else if (!add_bytes(text, symbols) && unknown_ >= 0) {
+      } else if (!byte_pieces_.append(text, symbols) && unknown_ >= 0) {
         if (!(after_unknown && fuse_unknown_)) symbols.push_back(unknown_);
         after_unknown = true;
       }
@@ -76,22 +61,12 @@ class CharacterBpe : public WordModel {
     return symbols;
   }
 
-  bool add_bytes(std::string_view text, std::vector<std::int32_t>& symbols) const {
-    if (!bytes_are_pieces_) return false;
-    for (const char byte : text)
-      if (byte_pieces_[static_cast<std::uint8_t>(byte)] < 0) return false;
-    for (const char byte : text) symbols.push_back(byte_pieces_[static_cast<std::uint8_t>(byte)]);
-    return true;
-  }
-
   const std::string part_prefix_, word_suffix_;
-  const bool fuse_unknown_, ignore_merges_, ends_at_marks_;
+  const bool fuse_unknown_, ignore_merges_;
   const std::int32_t unknown_;
-  bool bytes_are_pieces_ = false;
-  std::array<std::int32_t, 256> byte_pieces_{};  // -1: none
   TextIds ids_;
+  BytePieces byte_pieces_;
   MergeTable merges_;
-  Parts parts_{*this};
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "base/fail.h"
+#include "text/utf16.h"
 
 namespace quern {
 namespace {
@@ -21,32 +22,11 @@ constexpr std::int32_t kMatchLimit = 2000;
 // Backtracking memory of one match, in bytes: \s+ takes 32 for each character of a run.
 constexpr std::uint64_t kStackFloor = 8'000'000, kStackPerUnit = 64;
 
-void expect_success(UErrorCode status, std::string_view what) {
-  if (U_FAILURE(status)) fail(ErrorCode::kInternal, "ICU cannot {}: {}", what, u_errorName(status));
-}
-
-std::u16string utf16_of(std::string_view text) {
+// `text` as ICU takes it, which counts in 31 bits.
+std::u16string splittable(std::string_view text) {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     fail(ErrorCode::kInput, "{} bytes of text without a break are more than a tokenizer can split", text.size());
-  std::u16string wide(text.size(), u'\0');  // never longer than UTF-8
-  std::int32_t length = 0;
-  UErrorCode status = U_ZERO_ERROR;
-  u_strFromUTF8(wide.data(), static_cast<std::int32_t>(wide.size()), &length, text.data(),
-                static_cast<std::int32_t>(text.size()), &status);
-  expect_success(status, "convert UTF-8");
-  wide.resize(static_cast<std::size_t>(length));
-  return wide;
-}
-
-std::string utf8_of(std::u16string_view wide) {
-  std::string text(3 * wide.size(), '\0');
-  std::int32_t length = 0;
-  UErrorCode status = U_ZERO_ERROR;
-  u_strToUTF8(text.data(), static_cast<std::int32_t>(text.size()), &length, wide.data(),
-              static_cast<std::int32_t>(wide.size()), &status);
-  expect_success(status, "convert UTF-16");
-  text.resize(static_cast<std::size_t>(length));
-  return text;
+  return utf16_of(text);
 }
 
 // Python's str.isspace: Unicode's White_Space, and four separators of ASCII.
@@ -112,7 +92,7 @@ void cut(std::u16string_view text, std::span<const Stage> stages,
 }  // namespace
 
 std::vector<std::string> lower_words(std::string_view text) {
-  const std::u16string wide = utf16_of(text);
+  const std::u16string wide = splittable(text);
   std::u16string lower(3 * wide.size() + 1, u'\0');  // a character grows to at most 3 units (SpecialCasing.txt)
   UErrorCode status = U_ZERO_ERROR;
   const std::int32_t size = u_strToLower(lower.data(), static_cast<std::int32_t>(lower.size()), wide.data(),
@@ -134,7 +114,7 @@ void TextSplitter::Close::operator()(URegularExpression* expression) const { ure
 
 TextSplitter::TextSplitter(const std::vector<std::string>& patterns) : patterns_(patterns) {
   for (const std::string& pattern : patterns_) {
-    const std::u16string wide = utf16_of(pattern);
+    const std::u16string wide = splittable(pattern);
     UErrorCode status = U_ZERO_ERROR;
     UParseError where{};
     expressions_.emplace_back(uregex_open(wide.data(), static_cast<std::int32_t>(wide.size()), 0, &where, &status));
@@ -182,7 +162,7 @@ class TextSplitter::Borrowed {
 };
 
 void TextSplitter::split(std::string_view text, const std::function<void(std::string_view)>& word) const {
-  const std::u16string wide = utf16_of(text);
+  const std::u16string wide = splittable(text);
   const Borrowed borrowed(*this, wide);
   std::size_t at = 0;
   cut(wide, borrowed.stages(), [&](std::u16string_view part) {
@@ -193,7 +173,7 @@ void TextSplitter::split(std::string_view text, const std::function<void(std::st
 }
 
 void TextSplitter::find(std::string_view text, const TakePart& take) const {
-  const std::u16string wide = utf16_of(text);
+  const std::u16string wide = splittable(text);
   const Borrowed borrowed(*this, wide);
   const Stage& stage = borrowed.stages()[0];
   set_text(stage, wide);

@@ -4,20 +4,16 @@
 #include <unicode/ubrk.h>
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
-#include <unicode/ustring.h>
 #include <unicode/utext.h>
 
 #include <algorithm>
 #include <limits>
 
 #include "base/fail.h"
+#include "text/utf16.h"
 
 namespace quern {
 namespace {
-
-void expect_success(UErrorCode status, std::string_view what) {
-  if (U_FAILURE(status)) fail(ErrorCode::kInternal, "ICU cannot {}: {}", what, u_errorName(status));
-}
 
 std::uint32_t category(char32_t c) { return U_MASK(u_charType(static_cast<UChar32>(c))); }
 
@@ -37,29 +33,6 @@ const UNormalizer2* form_of(NormalForm form) {
 void check_size(std::string_view text) {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     fail(ErrorCode::kInput, "{} bytes of text are more than a tokenizer can normalise at once", text.size());
-}
-
-std::u16string utf16_of(std::string_view text) {
-  check_size(text);
-  std::u16string wide(text.size(), u'\0');  // never longer than UTF-8
-  std::int32_t length = 0;
-  UErrorCode status = U_ZERO_ERROR;
-  u_strFromUTF8(wide.data(), static_cast<std::int32_t>(wide.size()), &length, text.data(),
-                static_cast<std::int32_t>(text.size()), &status);
-  expect_success(status, "convert UTF-8");
-  wide.resize(static_cast<std::size_t>(length));
-  return wide;
-}
-
-std::string utf8_of(std::u16string_view wide) {
-  std::string text(3 * wide.size(), '\0');
-  std::int32_t length = 0;
-  UErrorCode status = U_ZERO_ERROR;
-  u_strToUTF8(text.data(), static_cast<std::int32_t>(text.size()), &length, wide.data(),
-              static_cast<std::int32_t>(wide.size()), &status);
-  expect_success(status, "convert UTF-16");
-  text.resize(static_cast<std::size_t>(length));
-  return text;
 }
 
 bool is_ascii(std::string_view text) {
@@ -144,6 +117,7 @@ void append_lower_case(std::string& text, char32_t c) {
 std::string normal_form(std::string_view text, NormalForm form) {
   if (is_ascii(text)) return std::string(text);
   const UNormalizer2* rules = form_of(form);
+  check_size(text);
   const std::u16string wide = utf16_of(text);
   const auto length = static_cast<std::int32_t>(wide.size());
   UErrorCode status = U_ZERO_ERROR;

@@ -1,49 +1,33 @@
 // The segmentation of the largest sum of scores (Kudo 2018, "Subword Regularization"), as the Python package tokenizers
 // finds it: a character that is no piece by itself may be an unknown one of a score 10 below the least.
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/fail.h"
-#include "text/byte_bpe.h"
+#include "text/byte_pieces.h"
 #include "text/mark_boundaries.h"
+#include "text/marked_words.h"
 #include "text/piece_trie.h"
 #include "text/unicode_text.h"
-#include "text/word_cache.h"
-#include "text/word_model.h"
 
 namespace quern {
 namespace {
 
 constexpr double kUnknownPenalty = 10;
 
-class Unigram : public WordModel {
+class Unigram : public MarkedWords {
  public:
   explicit Unigram(const Vocabulary& vocabulary)
-      : scores_(vocabulary.pipeline->scores),
+      : MarkedWords(ends_at_marks(vocabulary) ? Boundaries::kMarks : Boundaries::kNone),
+        scores_(vocabulary.pipeline->scores),
         unknown_(vocabulary.unknown),
-        bytes_are_pieces_(vocabulary.pipeline->byte_fallback),
-        ends_at_marks_(ends_at_marks(vocabulary)),
         trie_(vocabulary.pieces),
-        ids_(model_ids(vocabulary)) {
+        ids_(model_ids(vocabulary)),
+        byte_pieces_(vocabulary, ids_) {
     if (!scores_.empty()) unknown_score_ = *std::ranges::min_element(scores_) - kUnknownPenalty;
     scores_.resize(vocabulary.pieces.size());
   }
 
-  void encode(std::string_view word, std::vector<std::int32_t>& ids) const override {
-    if (!ends_at_marks_) return encode_part(word, ids);
-    WordCache cache(parts_);
-    cut_at_marks(word, [&](std::string_view part) { cache.append(part, ids); });
-  }
-
  private:
-  // What lies between two boundaries.
-  struct Parts : WordModel {
-    explicit Parts(const Unigram& owner) : whole(owner) {}
-    void encode(std::string_view word, std::vector<std::int32_t>& ids) const override { whole.encode_part(word, ids); }
-    const Unigram& whole;
-  };
-
   // The best way to a place in the text.
   struct Way {
     double score = 0;
@@ -72,7 +56,7 @@ class Unigram : public WordModel {
     return ways;
   }
 
-  void encode_part(std::string_view word, std::vector<std::int32_t>& ids) const {
+  void encode_part(std::string_view word, std::vector<std::int32_t>& ids) const override {
     const std::vector<Way> ways = best_ways(word);
     std::vector<std::string_view> pieces;
     bool after_unknown = false;
@@ -93,17 +77,7 @@ class Unigram : public WordModel {
 
   void add(std::string_view piece, std::vector<std::int32_t>& ids) const {
     if (const auto found = ids_.find(piece); found != ids_.end()) return ids.push_back(found->second);
-    if (bytes_are_pieces_) {
-      std::vector<std::int32_t> bytes;
-      for (const char byte : piece)
-        if (const auto found = ids_.find(fmt::format("<0x{:02X}>", static_cast<unsigned char>(byte)));
-            found != ids_.end())
-          bytes.push_back(found->second);
-      if (bytes.size() == piece.size()) {
-        ids.insert(ids.end(), bytes.begin(), bytes.end());
-        return;
-      }
-    }
+    if (byte_pieces_.append(piece, ids)) return;
     if (unknown_ < 0)
       fail(ErrorCode::kInput, "the vocabulary has no piece for \"{}\" of the text, and no unknown piece", piece);
     ids.push_back(unknown_);
@@ -111,11 +85,10 @@ class Unigram : public WordModel {
 
   std::vector<double> scores_;
   const std::int32_t unknown_;
-  const bool bytes_are_pieces_, ends_at_marks_;
   double unknown_score_ = 0;
   PieceTrie trie_;
   TextIds ids_;
-  Parts parts_{*this};
+  BytePieces byte_pieces_;
 };
 
 }  // namespace

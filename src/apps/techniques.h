@@ -19,7 +19,7 @@ struct Technique {
 // One for each scheme, those that apply first, the smallest last. Reads no weights.
 std::vector<Technique> techniques(const OpenModel& model);
 
-// A table, with the most that is to be had without and with a text; `source_bytes`: of the files.
+// A table, and why what does not apply does not; `source_bytes`: of the files.
 std::string techniques_table(const std::vector<Technique>& techniques, std::uint64_t source_bytes);
 Json to_json(const Technique& technique);
 

@@ -15,7 +15,7 @@
 #include "optim/optimizer.h"
 #include "quern/error.h"
 #include "runtime/open_model.h"
-#include "text/texts.h"
+#include "tokenizer/texts.h"
 #include "vocabulary/load_tokenizer.h"
 
 namespace quern {

@@ -3,9 +3,9 @@
 #include <cstdint>
 
 #include "quern/error.h"
-#include "text/pre_tokenizers.h"
-#include "text/rank_list.h"
-#include "text/tokenizer.h"
+#include "tokenizer/pre_tokenizers.h"
+#include "tokenizer/tokenizer.h"
+#include "vocabulary/rank_list.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);

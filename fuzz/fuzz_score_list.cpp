@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "quern/error.h"
-#include "text/score_list.h"
-#include "text/vocabulary_check.h"
+#include "tokenizer/vocabulary_check.h"
+#include "vocabulary/score_list.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

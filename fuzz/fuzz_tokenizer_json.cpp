@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "quern/error.h"
-#include "text/tokenizer_json.h"
+#include "vocabulary/tokenizer_json.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

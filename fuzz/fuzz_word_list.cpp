@@ -4,8 +4,8 @@
 #include <cstdlib>
 
 #include "quern/error.h"
-#include "text/tokenizer.h"
-#include "text/word_list.h"
+#include "tokenizer/tokenizer.h"
+#include "vocabulary/word_list.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

@@ -6,7 +6,7 @@ import sys
 import cpp_source
 
 # Left to right; folders of one row do not include each other.
-LAYERS = [["base"], ["tensor", "text"], ["checkpoint", "codec"], ["archive", "packed", "vocabulary"], ["format"], ["kernel", "model"],
+LAYERS = [["base"], ["tensor", "text"], ["checkpoint", "codec", "tokenizer"], ["archive", "packed", "vocabulary"], ["format"], ["kernel", "model"],
           ["runtime"], ["calib", "measure"], ["optim"], ["plan"], ["encode"], ["survey", "report"], ["package"], ["compress"], ["forecast", "apps"], ["api"], ["cli"]]
 
 # Public headers hold plain data, and declare what the layer api implements: every layer may include them, since they

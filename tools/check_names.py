@@ -31,14 +31,14 @@ PLAIN = {"f64", "f32", "f16", "bf16"}
 # byte-level BPE "gpt2"; transformers' class for any sentencepiece BPE is "LlamaTokenizer"; ways of splitting text go by the model that brought them.
 EXCEPTIONS = {
     "src/vocabulary/vocabulary_gguf.cpp": ('"llama"', '\\"llama\\"', '"gpt2"', '\\"gpt2\\"'),
-    "src/text/pre_tokenizers.cpp": ("kGpt2Split", "kQwen2Split", "kQwen35Split", "kLlama3Split", '"llama-bpe"', '"llama-v3"', '"llama3"', '"llama4"', '"qwen2"', '"qwen35"',
+    "src/tokenizer/pre_tokenizers.cpp": ("kGpt2Split", "kQwen2Split", "kQwen35Split", "kLlama3Split", '"llama-bpe"', '"llama-v3"', '"llama3"', '"llama4"', '"qwen2"', '"qwen35"',
                                     '"deepseek-r1-qwen"', '"GPT2Tokenizer"', '"Qwen2Tokenizer"'),
-    "src/text/pre_tokenizers.h": ("kGpt2Split",),
-    "src/text/word_cutters.cpp": ("kGpt2Split",),
-    "src/text/rank_list.cpp": ('"qwen2"',),
+    "src/tokenizer/pre_tokenizers.h": ("kGpt2Split",),
+    "src/tokenizer/word_cutters.cpp": ("kGpt2Split",),
+    "src/vocabulary/rank_list.cpp": ('"qwen2"',),
     "src/vocabulary/load_tokenizer.cpp": ("tokenizer.bin of llama2.c",),
-    "src/text/tokenizer_json.cpp": ("kGpt2Split",),
-    "src/text/tokenizer_json_writer.cpp": ("kGpt2Split",),
+    "src/vocabulary/tokenizer_json.cpp": ("kGpt2Split",),
+    "src/vocabulary/tokenizer_json_writer.cpp": ("kGpt2Split",),
     "src/format/llama2c.cpp": ('"LlamaForCausalLM"', '"llama"'),
     "src/vocabulary/tokenizer_files.cpp": ('"LlamaTokenizer"',),
 }

@@ -9,7 +9,7 @@
 #include "measure/evaluation_setup.h"
 #include "model/tied_copy.h"
 #include "report/report.h"
-#include "text/texts.h"
+#include "tokenizer/texts.h"
 #include "vocabulary/load_tokenizer.h"
 
 namespace quern {

@@ -7,7 +7,7 @@
 #include "calib/hessian_index.h"
 #include "calib/statistics.h"
 #include "kernel/linear.h"
-#include "text/texts.h"
+#include "tokenizer/texts.h"
 
 namespace quern {
 

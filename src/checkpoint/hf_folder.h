@@ -30,7 +30,7 @@ bool holds_hf_weights(const std::filesystem::path& folder, const HfNames& names)
 
 // Whether a file is called as a list of words or characters is: "tokenizer_tiny.json".
 bool is_word_list_name(std::string_view name);
-// "tokenizer.bin" and "tok512.bin": the lists of llama2.c (text/score_list.h).
+// "tokenizer.bin" and "tok512.bin": the lists of llama2.c (vocabulary/score_list.h).
 bool is_score_list_name(std::string_view name);
 
 // Error(kInput) when the folder holds no such weights, several models, or the index names a file that is missing.

@@ -7,7 +7,7 @@
 #include "compress/opened.h"
 #include "report/report.h"
 #include "survey/survey_design.h"
-#include "text/texts.h"
+#include "tokenizer/texts.h"
 
 namespace quern {
 

@@ -6,7 +6,7 @@
 #include "compress/compress.h"
 #include "measure/evaluate.h"
 #include "runtime/open_model.h"
-#include "text/texts.h"
+#include "tokenizer/texts.h"
 
 namespace quern {
 

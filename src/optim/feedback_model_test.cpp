@@ -7,7 +7,7 @@
 #include "optim/feedback.h"
 #include "optim/optimizer.h"
 #include "runtime/open_model.h"
-#include "text/texts.h"
+#include "tokenizer/texts.h"
 #include "vocabulary/load_tokenizer.h"
 
 namespace quern {

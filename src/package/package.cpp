@@ -17,9 +17,9 @@
 #include "package/general_keys.h"
 #include "report/headline.h"
 #include "report/html_report.h"
-#include "text/piece_table.h"
 #include "vocabulary/chat_templates.h"
 #include "vocabulary/end_tokens.h"
+#include "vocabulary/piece_table.h"
 #include "vocabulary/vocabulary_gguf.h"
 
 namespace quern {

@@ -9,7 +9,7 @@
 #include "kernel/linear.h"
 #include "measure/divergence.h"
 #include "quern/version.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 namespace quern {
 namespace {

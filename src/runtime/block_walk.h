@@ -6,7 +6,7 @@
 #include "quern/observer.h"
 #include "runtime/activation_store.h"
 #include "runtime/walk_context.h"
-#include "text/texts.h"
+#include "tokenizer/texts.h"
 
 namespace quern {
 

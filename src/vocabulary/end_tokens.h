@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 namespace quern {
 

@@ -10,14 +10,14 @@
 #include "base/file.h"
 #include "base/python_json.h"
 #include "checkpoint/hf_folder.h"
-#include "text/added_tokens.h"
-#include "text/rank_list.h"
-#include "text/score_list.h"
-#include "text/sentencepiece_proto.h"
-#include "text/tokenizer_json.h"
-#include "text/word_list.h"
+#include "tokenizer/sentencepiece_proto.h"
+#include "vocabulary/added_tokens.h"
+#include "vocabulary/rank_list.h"
+#include "vocabulary/score_list.h"
 #include "vocabulary/special_tokens.h"
+#include "vocabulary/tokenizer_json.h"
 #include "vocabulary/vocabulary_gguf.h"
+#include "vocabulary/word_list.h"
 
 namespace quern {
 namespace {

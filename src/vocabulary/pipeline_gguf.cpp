@@ -5,8 +5,8 @@
 
 #include "base/base64.h"
 #include "base/fail.h"
-#include "text/byte_bpe.h"
 #include "text/json_part.h"
+#include "tokenizer/byte_bpe.h"
 
 namespace quern {
 namespace {

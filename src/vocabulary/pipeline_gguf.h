@@ -1,7 +1,7 @@
 // Vocabularies of a tokenizer.json in the form that GGUF has for them.
 #pragma once
 
-#include "text/vocabulary.h"
+#include "tokenizer/vocabulary.h"
 
 namespace quern {
 

@@ -1,7 +1,7 @@
 // The special tokens of a vocabulary under the names of a Hugging Face folder.
 #pragma once
 
-#include "text/vocabulary.h"
+#include "tokenizer/vocabulary.h"
 
 namespace quern {
 

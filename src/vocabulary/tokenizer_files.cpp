@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include "base/fail.h"
-#include "text/sentencepiece_proto.h"
-#include "text/tokenizer_json.h"
+#include "tokenizer/sentencepiece_proto.h"
 #include "vocabulary/special_tokens.h"
+#include "vocabulary/tokenizer_json.h"
 
 namespace quern {
 namespace {

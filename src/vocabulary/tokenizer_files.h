@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "text/vocabulary.h"
+#include "tokenizer/vocabulary.h"
 #include "vocabulary/chat_templates.h"
 
 namespace quern {

@@ -3,9 +3,9 @@
 
 #include "checkpoint/scratch_folder_fixture.h"
 #include "format/formats.h"
-#include "text/sentencepiece_proto.h"
-#include "text/tokenizer_json.h"
+#include "tokenizer/sentencepiece_proto.h"
 #include "vocabulary/load_tokenizer.h"
+#include "vocabulary/tokenizer_json.h"
 
 namespace quern {
 namespace {

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "base/fail.h"
-#include "text/piece_table.h"
-#include "text/pre_tokenizers.h"
+#include "tokenizer/pre_tokenizers.h"
+#include "vocabulary/piece_table.h"
 #include "vocabulary/pipeline_gguf.h"
 
 namespace quern {

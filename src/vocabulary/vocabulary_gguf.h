@@ -2,7 +2,7 @@
 #pragma once
 
 #include "checkpoint/metadata.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 namespace quern {
 

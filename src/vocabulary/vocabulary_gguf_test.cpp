@@ -9,11 +9,11 @@
 #include "checkpoint/scratch_folder_fixture.h"
 #include "format/formats.h"
 #include "tests/shared_folder.h"
-#include "text/pre_tokenizers.h"
 #include "text/text_splitter.h"
-#include "text/tokenizer_json.h"
+#include "tokenizer/pre_tokenizers.h"
 #include "vocabulary/end_tokens.h"
 #include "vocabulary/load_tokenizer.h"
+#include "vocabulary/tokenizer_json.h"
 
 namespace quern {
 namespace {

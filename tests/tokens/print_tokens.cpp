@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "format/formats.h"
 #include "quern/error.h"
-#include "text/tokenizer_json.h"
 #include "vocabulary/load_tokenizer.h"
+#include "vocabulary/tokenizer_json.h"
 
 namespace quern {
 namespace {

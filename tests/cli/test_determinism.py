@@ -7,7 +7,7 @@ import unittest
 from quern_program import CALIBRATION_TEXT, QUERN, ProgramTest, compress, hashes, model_files, read_json
 
 CALIBRATED = ["--calib", CALIBRATION_TEXT, "--calib-windows", "3", "--report-text", CALIBRATION_TEXT, "--report-windows", "2"]
-CLANG = pathlib.Path(os.environ.get("QUERN_CLANG", pathlib.Path(QUERN).parents[1] / "clang/quern"))
+CLANG = pathlib.Path(os.environ.get("QUERN_CLANG", pathlib.Path(QUERN).parents[1] / "asan/quern"))
 TIMED = ("report.json", "report.html", "README.md")  # they tell the seconds and the command line
 
 
@@ -65,7 +65,7 @@ class Determinism(ProgramTest):
     def test_clang(self):
         if not CLANG.exists():
             self.assertNotIn("QUERN_REQUIRE_CLANG", os.environ, f"{CLANG} is required here")
-            self.skipTest(f"{CLANG} is not built")
+            self.skipTest(f"{CLANG} is not built: ./dev asan does it")
         for scheme in self.SCHEMES:
             with self.subTest(scheme=scheme):
                 self.assert_same(scheme, self.make(scheme, "clang", program=CLANG))

@@ -113,11 +113,11 @@ Pair Search<kSubBlock>::scan() const {
   std::array<float, kMostSteps> room;
   const auto dmins = std::span(room).first(kLanes * format_.steps.size());
   for (std::size_t i = 0; i < format_.steps.size(); ++i)
-    store(dmins.data() + kLanes * i, nearest_f16(sign_ * dmin0 * format_.steps[i]));
+    store(dmins.data() + kLanes * i, nearest_scale(sign_ * dmin0 * format_.steps[i]));
   Pair best{d0, sign_ * dmin0};
   float least = kInfinity;
   for (const Lanes& steps : format_.steps) {
-    const Lanes d = nearest_f16(d0 * steps);
+    const Lanes d = nearest_scale(d0 * steps);
     MinLosses sums{};
     for (std::size_t j = 0; j < kSubBlocks; ++j) add_losses(j, d, dmins, sums);
     for (std::size_t m = 0; m < dmins.size(); ++m) {
@@ -152,7 +152,7 @@ Choice Search<kSubBlock>::choose(std::size_t block, float d, float dmin) const {
 
 template <std::size_t kSubBlock>
 Trial Search<kSubBlock>::try_pair(Pair pair) const {
-  Trial trial{.d = nearest_f16(pair.d), .dmin = nearest_f16(pair.dmin), .choices = {}, .loss = 0};
+  Trial trial{.d = nearest_scale(pair.d), .dmin = nearest_scale(pair.dmin), .choices = {}, .loss = 0};
   for (std::size_t j = 0; j < kSubBlocks; ++j) {
     trial.choices[j] = choose(j, trial.d, trial.dmin);
     trial.loss += trial.choices[j].loss;

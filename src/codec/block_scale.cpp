@@ -131,7 +131,7 @@ HalfLanes fit_block_scales(const BlockStarts& starts, const BlockColumns& x, con
   try_starts(blocks, starts.usual, unit, starts.range, best);
   if (!starts.cutting.empty() && may_gain_by_cut(blocks, largest, starts.least_cut, best))
     try_starts(blocks, starts.cutting, unit, starts.range, best);
-  return f16_of_lanes(nearest_f16(refined(blocks, best.scale, starts.range)));
+  return f16_of_lanes(nearest_scale(refined(blocks, best.scale, starts.range)));
 }
 
 }  // namespace quern

@@ -2,8 +2,8 @@
 //
 //   bytes                             content
 //   count a plane without a table     the planes as they are, in order, without their first 2 * c bytes
-//   the rest                          a rANS stream of the planes with a table, in order, that carries those 2 * c
-//   bytes
+//   the rest                          a rANS stream of the planes with a table, in order, that carries those
+//                                     2 * c bytes
 //
 // c is one less than the stream's lanes, or less if there are not so many bytes. A row that would not be shorter than
 // its values is stored as they are: it is known by its size.

@@ -51,6 +51,18 @@ Lanes grid_errors(std::span<const float> x, std::span<const float> w, const Grid
 inline float nearest_f16(float value) { return f16_to_f32(f32_to_f16(std::clamp(value, -65504.0f, 65504.0f))); }
 inline Lanes nearest_f16(Lanes values) { return lanes_of_f16(f16_of_lanes(lane_clamp(values, -65504.0f, 65504.0f))); }
 
+// The same for scales: where binary16 would give 0 for another number, its least one of that sign. Weights of 1e-6 keep
+// codes of a few steps in place of none.
+inline constexpr float kLeastF16 = 0x1p-24f;
+inline float nearest_scale(float value) {
+  const float nearest = nearest_f16(value);
+  return nearest == 0 && value != 0 ? std::copysign(kLeastF16, value) : nearest;
+}
+inline Lanes nearest_scale(Lanes values) {
+  const Lanes nearest = nearest_f16(values), least = values > 0.0f ? all_lanes(kLeastF16) : all_lanes(-kLeastF16);
+  return nearest != 0.0f ? nearest : values != 0.0f ? least : Lanes{};
+}
+
 // Eight neighbouring values of binary16 of the sign of `value`: three below its nearest in magnitude, and four above.
 // At the ends of the range the last finite value is repeated.
 Lanes f16_around(float value);

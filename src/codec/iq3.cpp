@@ -1,11 +1,9 @@
 // iq3_xxs and iq3_s of GGUF, as ggml-common.h of llama.cpp lays them out: 256 weights, four a code of a grid. Only
 // read.
 //   iq3_xxs, 98 bytes   0..1 d, binary16   2..65 codes   66..97 32 bits each 32 weights: four signs of seven
-//   (even_signs)
-//                       and a scale of 4; a weight is d * (scale + 0.5) / 2 * value
-//   iq3_s, 110 bytes    0..1 d   2..65 codes, low 8 bits   66..73 their ninth bits   74..105 signs   106..109 scales of
-//   4
-//                       bits, of 32 weights, the first in the low half; a weight is d * (1 + 2 * scale) * value
+//                       (even_signs) and a scale of 4; a weight is d * (scale + 0.5) / 2 * value
+//   iq3_s, 110 bytes    0..1 d   2..65 codes, low 8 bits   66..73 their ninth bits   74..105 signs   106..109 scales
+//                       of 4 bits, of 32 weights, the first in the low half; a weight is d * (1 + 2 * scale) * value
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"

@@ -20,12 +20,12 @@ void fit(const Codec&, std::span<const float> weights, std::span<const float> im
   std::array<float, kSplitNibbles> x, w;
   make_searchable(weights, importance, x, w);
   const CodeFits fits = find_code_fits(kIq4Codebook, x, w);
-  float best = 0, least = std::numeric_limits<float>::infinity();
+  float best = 0, least = judge_scale(kIq4Codebook, x, w, 0).error;
   for (const CodeFit& fit : fits) {
     if (fit.error > least) continue;
     float scale = fit.scale;
     for (int round = 0; round < 2; ++round) {
-      scale = nearest_f16(scale);
+      scale = nearest_scale(scale);
       const ScaleJudgement found = judge_scale(kIq4Codebook, x, w, scale);
       if (found.error < least) best = scale, least = found.error;
       scale = found.xv / found.vv;

@@ -19,7 +19,6 @@ namespace quern {
 namespace {
 
 constexpr float kMinScale = -32.0f, kMaxScale = 31.0f;
-constexpr float kLeastHalf = 0x1p-24f;  // the least positive binary16
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct SubBlock {
@@ -70,8 +69,7 @@ float estimated_scale(const SubBlock& block, float d) {
 
 // Stage 3: every sub-block takes the best of its estimated scale and of `steps` beside it, by exact error.
 Trial try_scale(const SubBlocks& blocks, float d, std::span<const float> steps, double limit) {
-  Trial trial{.d = nearest_f16(d), .choices = {}};
-  if (trial.d == 0) trial.d = std::copysign(kLeastHalf, d);
+  Trial trial{.d = nearest_scale(d != 0 ? d : kLeastF16), .choices = {}};
   double error = 0;
   for (std::size_t j = 0; j < kIq4SubBlocks; ++j) {
     const float estimated = estimated_scale(blocks[j], trial.d);
@@ -107,9 +105,9 @@ constexpr std::size_t kWindows = 16;
 
 // From 6% below the d that takes the largest scale to -32 upwards; where binary16 has few values, all of them.
 std::array<Candidate, kWindows> scan(const SubBlocks& blocks, float largest) {
-  constexpr float kFirst = 0.94f, kStep = 0.0075f, kFewHalves = 64 * kLeastHalf;
-  const float whole = largest / -kMinScale, first = whole < kFewHalves ? kLeastHalf : kFirst * whole;
-  const float step = whole < kFewHalves ? kLeastHalf : kStep * whole;
+  constexpr float kFirst = 0.94f, kStep = 0.0075f, kFewHalves = 64 * kLeastF16;
+  const float whole = largest / -kMinScale, first = whole < kFewHalves ? kLeastF16 : kFirst * whole;
+  const float step = whole < kFewHalves ? kLeastF16 : kStep * whole;
   std::array<Candidate, kWindows> found;
   for (std::size_t window = 0; window < kWindows; ++window) {
     const Lanes steps = static_cast<float>(window / 2 * kLanes) + Lanes{0, 1, 2, 3, 4, 5, 6, 7};

@@ -1,6 +1,6 @@
 // q1_0 and q2_0 of GGUF, as ggml-common.h of llama.cpp lays them out. Only read.
-//   q1_0, 128 weights in 18 bytes   0..1 d, binary16   2..17 codes of 1 bit, low bits first; a weight is d or, for 0,
-//   -d q2_0, 64 weights in 18 bytes    0..1 d             2..17 codes of 2 bits; a weight is d * (code - 1)
+//   q1_0, 128 weights in 18 bytes   0..1 d, binary16   2..17 codes of 1 bit, low bits first; a weight is d, or -d for 0
+//   q2_0, 64 weights in 18 bytes    0..1 d             2..17 codes of 2 bits; a weight is d * (code - 1)
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"

@@ -3,15 +3,13 @@
 //   [local header, name, extra, data, descriptor]...  [central header, name, extra, comment]...
 //   [ZIP64 end record] [ZIP64 locator]  end record, comment
 //
-//   end record       0 signature, 4 disk, 6 disk of directory, 8 entries here, 10 entries, 12 bytes and 16 offset of
-//   the
-//                    directory, 20 bytes of the comment                                             (22 bytes)
+//   end record       0 signature, 4 disk, 6 disk of directory, 8 entries here, 10 entries, 12 bytes and 16 offset
+//                    of the directory, 20 bytes of the comment                                      (22 bytes)
 //   ZIP64 end record 0 signature, 16 disk, 20 disk of directory, 24 entries here, 32 entries, 40 bytes and 48 offset of
 //                    the directory                                                                  (56 bytes)
 //   ZIP64 locator    0 signature, 4 disk, 8 offset of the ZIP64 end record, 16 disks                 (20 bytes)
-//   central header   0 signature, 8 flags, 10 method, 16 checksum, 20 stored bytes, 24 bytes, 28 bytes of the name, 30
-//   of the extra
-//                    fields, 32 of the comment, 34 disk, 42 offset of the local header               (46 bytes)
+//   central header   0 signature, 8 flags, 10 method, 16 checksum, 20 stored bytes, 24 bytes, 28 bytes of the name,
+//                    30 of the extra fields, 32 of the comment, 34 disk, 42 offset of the local header (46 bytes)
 //   local header     0 signature, 8 method, 26 bytes of the name, 28 of the extra fields              (30 bytes)
 //   extra field      0 id, 2 bytes, 4 data; id 1 (ZIP64): those of bytes, stored bytes, offset that are all ones above
 #include "archive/zip.h"

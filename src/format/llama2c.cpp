@@ -1,8 +1,7 @@
 // A header, then the weights of a Llama one after the other, without names:
 //
-//   version 0   0 seven int32: dim, hidden_dim, layers, heads, kv_heads, vocabulary (negative: the head has weights of
-//   its
-//               own), positions                                                                      (28 bytes)
+//   version 0   0 seven int32: dim, hidden_dim, layers, heads, kv_heads, vocabulary (negative: the head has weights
+//               of its own), positions                                                               (28 bytes)
 //   version 1   0 "24ka" (the word 0x616b3432), 4 int32 version, 8 the seven, 36 whether the head is the embedding,
 //               zeros                                                                                (256 bytes)
 //   version 2   as 1, and 37 int32 group: matrices are int8, all of one, then float32 scales, one each `group` of them

@@ -1,8 +1,7 @@
 // bitsandbytes, 4 bits, NF4 and FP4. A linear layer M of shape [out, in], n = out * in:
 //
 //   M.weight                                 U8  [n / 2, 1]    two codes a byte, the first in the high bits; other
-//   types
-//                                                              of the same bytes (bnb_4bit_quant_storage) too
+//                                                              types of the same bytes (bnb_4bit_quant_storage) too
 //   M.weight.absmax                          F32 [n / 64]      scales; twice quantized: U8 [n / 64], codes of scales
 //   M.weight.quant_map                       F32 [16]          the levels
 //   M.weight.quant_state.bitsandbytes__nf4   U8  [length]      JSON: quant_type, blocksize, dtype, shape ...

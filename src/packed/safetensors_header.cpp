@@ -2,8 +2,9 @@
 //
 //   offset  bytes  what
 //   0       8      N, length of the header, little-endian
-//   8       N      JSON object: name -> {"dtype", "shape", "data_offsets": [begin, end]}; "__metadata__": string ->
-//   string 8 + N   rest   data; offsets count from here, are contiguous from 0, and the last end is the end of the file
+//   8       N      JSON object: name -> {"dtype", "shape", "data_offsets": [begin, end]}; and perhaps
+//                  "__metadata__", an object of strings
+//   8 + N   rest   data; offsets count from here, are contiguous from 0, and the last end is the end of the file
 #include "packed/safetensors_header.h"
 
 #include <algorithm>

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "quern/existing_output.h"
 #include "quern/machine_options.h"
@@ -38,6 +39,7 @@ inline constexpr const char* kMeasuredOptimizer = "auto";
 struct CompressOptions {
   std::filesystem::path input;                 // a Hugging Face folder, a .safetensors or a .gguf file
   std::filesystem::path adapter;               // a LoRA folder of PEFT, merged into the input's weights; empty: none
+  std::vector<std::string> drop;               // patterns of tensors that are left out, as of ModelSource
   std::filesystem::path output;                // the folder to write
   std::string scheme = "simple";               // mix of number formats; `quern schemes` lists them
   std::string format;                          // empty: the scheme's

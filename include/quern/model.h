@@ -7,6 +7,7 @@
 #include <string>
 
 #include "quern/export.h"
+#include "quern/model_source.h"
 
 namespace quern {
 
@@ -20,9 +21,9 @@ class QUERN_API Model {
   // when the files cannot be read or no architecture recognises them.
   explicit Model(const std::filesystem::path& path);
 
-  // With a LoRA adapter of PEFT merged into its weights; an empty `adapter` is none. Error(kInput) also where the
-  // adapter is of another model, or of a kind that cannot be merged.
-  Model(const std::filesystem::path& path, const std::filesystem::path& adapter);
+  // With an adapter merged, or without some tensors. Error(kInput) also where the adapter is of another model, or of a
+  // kind that cannot be merged; Error(kUsage) for a pattern that no tensor matches.
+  explicit Model(const ModelSource& source);
 
   std::string name() const;  // of the folder, or of the file without extension
   std::string architecture() const;

@@ -14,6 +14,7 @@
 #include "quern/inspect.h"
 #include "quern/machine_options.h"
 #include "quern/model.h"
+#include "quern/model_source.h"
 #include "quern/observer.h"
 #include "quern/plan.h"
 #include "quern/quality.h"

@@ -16,6 +16,7 @@ namespace quern {
 struct VerifyOptions {
   std::filesystem::path package;
   std::filesystem::path original;  // empty: where it was when the package was made
+  std::filesystem::path adapter;   // the LoRA folder that was merged into the original's weights; empty: none
   std::size_t stride = 8;          // every n-th tensor is compared with the original, from 1 on
   MachineOptions machine;
 };

@@ -6,16 +6,12 @@
 
 namespace quern {
 
-Model::Model(const std::filesystem::path& path)
-    : opened_(ObservedCall(nullptr).run([&](Observer&) {
-        check_given(path, "the path of a model", "a folder or a file");
-        return std::make_shared<const OpenModel>(path);
-      })) {}
+Model::Model(const std::filesystem::path& path) : Model(ModelSource{path, {}, {}}) {}
 
-Model::Model(const std::filesystem::path& path, const std::filesystem::path& adapter)
+Model::Model(const ModelSource& source)
     : opened_(ObservedCall(nullptr).run([&](Observer&) {
-        check_given(path, "the path of a model", "a folder or a file");
-        return std::make_shared<const OpenModel>(open_with_adapter(path, adapter));
+        check_given(source.path, "the path of a model", "a folder or a file");
+        return std::make_shared<const OpenModel>(open_model(source));
       })) {}
 
 std::string Model::name() const { return opened_->name(); }

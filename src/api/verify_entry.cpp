@@ -10,7 +10,7 @@ VerifyResult verify(const VerifyOptions& options, Observer* observer) {
     check_given(options.package, "`package`", "the folder that compress wrote");
     check_range(options.stride, 1, std::uint64_t{1} << 32, "`stride`");
     check_machine(options.machine);
-    return verify(options.package, options.original, options.stride, options.machine, told);
+    return verify_package(options, told);
   });
 }
 

@@ -73,6 +73,12 @@ const TensorEntry& Checkpoint::at(std::string_view name) const {
        contents_.tensors.size());
 }
 
+Checkpoint Checkpoint::without(const std::function<bool(const TensorEntry&)>& dropped, std::string note) && {
+  std::erase_if(contents_.tensors, dropped);
+  contents_.notes.push_back(std::move(note));
+  return std::move(*this);
+}
+
 void Checkpoint::read(const TensorEntry& entry, std::size_t part, std::uint64_t offset,
                       std::span<std::byte> out) const {
   ensure(part < entry.parts.size(), "tensor {} has {} parts, part {} was asked for", entry.name, entry.parts.size(),

@@ -94,6 +94,9 @@ class Checkpoint {
   // Error(kInput) that names the file and the tensor when it is absent.
   const TensorEntry& at(std::string_view name) const;
 
+  // The same files without the tensors for which `dropped` is true, and with that note.
+  Checkpoint without(const std::function<bool(const TensorEntry&)>& dropped, std::string note) &&;
+
   // Reads out.size() bytes of one part, from `offset` within it. Safe from several threads.
   void read(const TensorEntry& entry, std::size_t part, std::uint64_t offset, std::span<std::byte> out) const;
 

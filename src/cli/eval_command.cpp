@@ -14,8 +14,7 @@ namespace quern::cli {
 namespace {
 
 struct Options {
-  std::filesystem::path model, against;  // against empty: perplexity alone
-  std::filesystem::path adapter, against_adapter;
+  ModelSource model, against;  // an empty path of `against`: perplexity alone
   EvaluateOptions evaluate;
   SharedOptions shared;
 };
@@ -31,7 +30,7 @@ std::string table(const Options& o, const EvaluateResult& r) {
                                  o.evaluate.window_length, q.tokens, to_string(r.precision));
   text += fmt::format("{:<28}{:>12}\n", "bytes", r.bytes);
   text += line("perplexity", q.perplexity, "", 1, 4);
-  if (o.against.empty()) return text;
+  if (o.against.path.empty()) return text;
   text += fmt::format("{:<28}{:>12}\n", "bytes of the original", r.original_bytes);
   text += line("perplexity of the original", q.original_perplexity, "", 1, 4);
   text += line("perplexity increase", q.perplexity_increase, " %", 100, 3);
@@ -46,9 +45,9 @@ int run(Options o) {
   o.evaluate.machine = o.shared.machine();
   const EvaluateResult result = [&] {
     TerminalObserver observer(o.shared.verbosity());
-    const Model model(o.model, o.adapter);
-    return o.against.empty() ? evaluate(model, o.evaluate, &observer)
-                             : evaluate(model, Model(o.against, o.against_adapter), o.evaluate, &observer);
+    const Model model(o.model);
+    return o.against.path.empty() ? evaluate(model, o.evaluate, &observer)
+                                  : evaluate(model, Model(o.against), o.evaluate, &observer);
   }();
   if (o.shared.json) {
     fmt::print("{}\n", result.json);
@@ -64,15 +63,20 @@ int run(Options o) {
 Subcommand add_eval(CLI::App& program) {
   CLI::App* app = program.add_subcommand("eval", "Measure a model on a text, alone or against the original");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->model, "A model, or a package that compress wrote")->type_name("PATH")->required();
+  app->add_option("MODEL", o->model.path, "A model, or a package that compress wrote")->type_name("PATH")->required();
   app->add_option("--text", o->evaluate.text, "Text that neither calibration nor the quality bound saw")
       ->type_name("FILE")
       ->required();
-  app->add_option("--against", o->against, "The original, for divergence and agreement")->type_name("PATH");
-  app->add_option("--adapter", o->adapter, "A LoRA adapter (a folder of PEFT) to merge into MODEL")
+  app->add_option("--against", o->against.path, "The original, for divergence and agreement")->type_name("PATH");
+  app->add_option("--adapter", o->model.adapter, "A LoRA adapter (a folder of PEFT) to merge into MODEL")
       ->type_name("FOLDER");
-  app->add_option("--against-adapter", o->against_adapter, "The same for the original")
+  app->add_option("--against-adapter", o->against.adapter, "The same for the original")
       ->type_name("FOLDER")
+      ->needs("--against");
+  add_drop(*app, o->model.drop);
+  app->add_option("--against-drop", o->against.drop, "The same of the original")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false)
       ->needs("--against");
   app->add_option("--windows", o->evaluate.windows, "Windows at most (0: all)")
       ->type_name("N")

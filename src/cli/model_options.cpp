@@ -55,6 +55,7 @@ void add_model(CLI::App& app, ModelOptions& o) {
       ->required();
   app.add_option("--adapter", c.adapter, "A LoRA adapter (a folder of PEFT) to merge into the model first")
       ->type_name("FOLDER");
+  add_drop(app, c.drop);
   offer(app.add_option("--scheme", c.scheme, "Mix of number formats; quern schemes lists them"), names_of(schemes()))
       ->type_name("NAME")
       ->capture_default_str();

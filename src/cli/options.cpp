@@ -38,6 +38,12 @@ CLI::Option* add_max_memory(CLI::App& app, SharedOptions& options, const char* s
   return app.add_option("--max-memory", options.max_memory, text)->type_name("SIZE");
 }
 
+void add_drop(CLI::App& app, std::vector<std::string>& patterns) {
+  app.add_option("--drop", patterns, "Leave out tensors of this name, such as \"v_head.*\" (may be repeated)")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false);
+}
+
 CLI::Option* add_compute(CLI::App& app, SharedOptions& options) {
   return app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")
       ->type_name("NAME")

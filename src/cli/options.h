@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cli/terminal_observer.h"
 #include "quern/machine_options.h"
@@ -24,6 +25,8 @@ void add_shared(CLI::App& app, SharedOptions& options);
 // --max-memory, for commands that keep to it; `standard` says what holds without it.
 inline constexpr const char *kHalfOfMemory = "half of the machine's", *kNoLimit = "no limit";
 CLI::Option* add_max_memory(CLI::App& app, SharedOptions& options, const char* standard);
+// --drop, for commands that open an original.
+void add_drop(CLI::App& app, std::vector<std::string>& patterns);
 // --compute, for commands that multiply whole windows.
 CLI::Option* add_compute(CLI::App& app, SharedOptions& options);
 

@@ -16,7 +16,7 @@ namespace quern::cli {
 namespace {
 
 struct Options {
-  std::filesystem::path model, adapter;
+  ModelSource model;
   GenerateOptions generate;
   std::string prompt_file;
   SharedOptions shared;
@@ -40,7 +40,7 @@ int run(Options o) {
   TerminalObserver observer(o.shared.verbosity());
   const bool stream = !o.shared.json;
   const GenerateResult g = generate(
-      Model(o.model, o.adapter), o.generate,
+      Model(o.model), o.generate,
       [&](std::string_view text) {
         if (!stream) return;
         fmt::print("{}", text);
@@ -65,9 +65,10 @@ Subcommand add_run(CLI::App& program) {
   CLI::App* app = program.add_subcommand("run", "Generate text, token by token");
   const auto o = std::make_shared<Options>();
   SamplingOptions& sampling = o->generate.sampling;
-  app->add_option("MODEL", o->model, "A model, or a package that compress wrote")->type_name("PATH")->required();
-  app->add_option("--adapter", o->adapter, "A LoRA adapter (a folder of PEFT) to merge into the model")
+  app->add_option("MODEL", o->model.path, "A model, or a package that compress wrote")->type_name("PATH")->required();
+  app->add_option("--adapter", o->model.adapter, "A LoRA adapter (a folder of PEFT) to merge into the model")
       ->type_name("FOLDER");
+  add_drop(*app, o->model.drop);
   auto* prompt = app->add_option("-p,--prompt", o->generate.prompt, "Text to go on from")->type_name("TEXT");
   app->add_option("--prompt-file", o->prompt_file, "The same from a file")->type_name("FILE")->excludes(prompt);
   app->add_option("-n,--tokens", o->generate.tokens, "Tokens to generate at most")

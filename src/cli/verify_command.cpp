@@ -54,6 +54,9 @@ Subcommand add_verify(CLI::App& program) {
   app->add_option("PACKAGE", o->verify.package, "A folder that compress wrote")->type_name("FOLDER")->required();
   app->add_option("--against", o->verify.original, "The original (default: where it was when the package was made)")
       ->type_name("PATH");
+  app->add_option("--adapter", o->verify.adapter,
+                  "The LoRA adapter (a folder of PEFT) that was merged into the original")
+      ->type_name("FOLDER");
   app->add_option("--every", o->verify.stride, "Compare every n-th tensor with the original")
       ->type_name("N")
       ->capture_default_str()

@@ -131,7 +131,9 @@ TEST_P(OfLlamaCpp, BecomesAFolderThatComputesTheSame) {
   const fs::path folder = converted(source, scratch.path() / "folder", "safetensors");
   EXPECT_LT(std::abs(divergence(source, folder)), kSumsInAnotherOrder);
   Observer observer;
-  EXPECT_EQ(verify(folder, source, 1, {.threads = 2}, observer).problems, std::vector<std::string>{});
+  EXPECT_EQ(verify_package({.package = folder, .original = source, .stride = 1, .machine = {.threads = 2}}, observer)
+                .problems,
+            std::vector<std::string>{});
 }
 
 TEST_P(OfLlamaCpp, IsPacked) {
@@ -141,7 +143,9 @@ TEST_P(OfLlamaCpp, IsPacked) {
     SCOPED_TRACE(scheme);
     const fs::path out = converted(source, scratch.path() / scheme, format, scheme);
     Observer observer;
-    EXPECT_EQ(verify(out, source, 1, {.threads = 2}, observer).problems, std::vector<std::string>{});
+    EXPECT_EQ(
+        verify_package({.package = out, .original = source, .stride = 1, .machine = {.threads = 2}}, observer).problems,
+        std::vector<std::string>{});
     EXPECT_LT(divergence(source, out), scheme == std::string("int8") ? 0.03 : 1.2);
   }
 }

@@ -67,7 +67,8 @@ TEST_P(Families, WorkInEveryScheme) {
     Notes observer;
     const Report report = compressed(limits.scheme, observer);
     const fs::path out = scratch.path() / limits.scheme;
-    const VerifyResult verified = verify(out, source, 1, {.threads = 2}, observer);
+    const VerifyResult verified =
+        verify_package({.package = out, .original = source, .stride = 1, .machine = {.threads = 2}}, observer);
     EXPECT_EQ(verified.problems, std::vector<std::string>{});
     EXPECT_EQ(verified.compared, report.tensors.size());
     for (const ReportedTensor& tensor : report.tensors)

@@ -60,7 +60,7 @@ Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenMode
       observer(obs),
       given(opt.plan.empty() ? std::nullopt : std::optional(read_plan(opt.plan))),
       precision_map(opt.precision_map.empty() ? std::nullopt : std::optional(read_precision_map(opt.precision_map))),
-      source(model ? std::move(*model) : open_with_adapter(opt.input, opt.adapter, Unrecognised::kList)),
+      source(model ? std::move(*model) : open_model({opt.input, opt.adapter, opt.drop}, Unrecognised::kList)),
       tokenizer(source.checkpoint),
       copied(source.checkpoint),
       choice(scheme_for(opt, given ? &*given : nullptr, source)),

@@ -156,7 +156,8 @@ TEST(Overlay, IsWhatAPackageHolds) {
 
   // Nobody takes it for a package of the checkpoint.
   EXPECT_EQ(read_manifest(options.output).overlay, overlaid().weights.identity());
-  const VerifyResult verified = verify(options.output, kModel, 1, options.machine, observer);
+  const VerifyResult verified = verify_package(
+      {.package = options.output, .original = kModel, .stride = 1, .machine = options.machine}, observer);
   ASSERT_EQ(verified.problems.size(), 1u);
   expect_parts(verified.problems[0], {"were changed before this package was made", "seed 7"});
   const CompressOptions plain = options_for(scratch.path() / "plain", "bf16");

@@ -72,7 +72,8 @@ TEST_F(UnknownModel, VerifyComparesItWithTheOriginal) {
   write_raw(classifier(), source);
   compress_tiny(source, out);
   Observer observer;
-  const VerifyResult result = verify(out, source, 1, {.threads = 2}, observer);
+  const VerifyResult result =
+      verify_package({.package = out, .original = source, .stride = 1, .machine = {.threads = 2}}, observer);
   EXPECT_EQ(result.problems, std::vector<std::string>{});
   EXPECT_EQ(result.compared, 3u);
 }

@@ -44,7 +44,9 @@ TEST_F(WithoutConfig, PackagesDescribeTheSameModelAndComputeNearlyTheSame) {
     const Report report = compressed(limit.scheme);
     const fs::path out = scratch.path() / limit.scheme;
     Observer observer;
-    EXPECT_EQ(verify(out, source, 1, {.threads = 2}, observer).problems, std::vector<std::string>{});
+    EXPECT_EQ(
+        verify_package({.package = out, .original = source, .stride = 1, .machine = {.threads = 2}}, observer).problems,
+        std::vector<std::string>{});
     EXPECT_TRUE(report.can_run);
     const Checkpoint package = open_checkpoint(out);
     const ModelSpec spec = describe_model(package);

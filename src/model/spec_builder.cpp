@@ -143,8 +143,9 @@ void SpecBuilder::check_names() const {
     fail(ErrorCode::kInput, "{}, but {} of the {} tensors that such a model needs are missing: {}",
          parameters_.claim(counts), missing.size(), expected.size(), listed(missing));
   if (!unmatched.empty())
-    fail(ErrorCode::kInput, "{}, and there is no place in such a model for {}: {}", parameters_.claim(counts),
-         counted(unmatched.size(), "tensor"), listed(unmatched));
+    fail(ErrorCode::kInput,
+         "{}, and there is no place in such a model for {}: {}; where they are not wanted, `drop` leaves them out",
+         parameters_.claim(counts), counted(unmatched.size(), "tensor"), listed(unmatched));
 }
 
 void SpecBuilder::check_shape(const TensorRow& row, const std::string& tensor) const {

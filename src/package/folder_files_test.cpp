@@ -157,7 +157,7 @@ TEST(FolderFiles, LieInThePackageWithTheirHashesAndGoAlongOnceMore) {
   EXPECT_EQ(std::ranges::count_if(report.notes, [](const std::string& n) { return n.find("onnx/") != n.npos; }), 1);
   EXPECT_NE(read_text(scratch.path() / "out" / kCardName).find("modeling_my.py"), std::string::npos);
   Observer observer;
-  EXPECT_EQ(verify(scratch.path() / "out", {}, 1, {}, observer).problems, Names{});
+  EXPECT_EQ(verify_package({.package = scratch.path() / "out", .stride = 1}, observer).problems, Names{});
   const FolderFiles again = folder_files(open_checkpoint(scratch.path() / "out"), Format::Companions::kBeside);
   EXPECT_EQ(names(again), companions);
   EXPECT_EQ(left(again), Names{});

@@ -301,7 +301,8 @@ void assemble_package(const fs::path& work, const fs::path& folder, const OpenMo
                     .output_files = {},
                     .plan = plan,
                     .tensors = {},
-                    .overlay = source.weights.identity()};
+                    .overlay = source.weights.identity(),
+                    .dropped = source.dropped};
   for (const ReportedTensor& tensor : report.tensors) manifest.tensors.push_back({tensor.step, tensor.error});
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);

@@ -114,45 +114,50 @@ void compare_errors(const Manifest& manifest, const OpenModel& original, const C
 
 // Why the package was not made from the weights of `original`; empty: it was.
 std::string why_other_source(const OpenModel& original, const Manifest& manifest, ThreadPool& pool) {
-  const std::string path = original.checkpoint.path().string();
-  if (!manifest.overlay.empty())
-    return fmt::format("the weights of {} were changed before this package was made from them ({}), and are in no file",
-                       path, manifest.overlay);
+  const std::string path = original.checkpoint.path().string(), overlay = original.weights.identity();
+  if (overlay.empty() && !manifest.overlay.empty())
+    return fmt::format(
+        "the weights of {} were changed before this package was made from them ({}), and are in no file;"
+        " where that was an adapter, give its folder (`adapter`)",
+        path, manifest.overlay);
+  if (overlay != manifest.overlay)
+    return fmt::format("this package was made with {}, and what was given is {}",
+                       manifest.overlay.empty() ? "no adapter" : manifest.overlay, overlay);
   if (combined_hash(hash_files(original.checkpoint, pool)) == combined_hash(manifest.source_files)) return {};
   return fmt::format("{} is not the checkpoint that this package was made from (its files have other hashes)", path);
 }
 
 }  // namespace
 
-VerifyResult verify(const fs::path& package, const fs::path& original_path, std::size_t stride,
-                    const MachineOptions& machine, Observer& observer) {
-  if (stride == 0) fail(ErrorCode::kUsage, "every 0th tensor cannot be compared; 1 compares all");
-  const Manifest manifest = read_manifest(package);
-  ThreadPool pool(machine.threads);
+VerifyResult verify_package(const VerifyOptions& options, Observer& observer) {
+  if (options.stride == 0) fail(ErrorCode::kUsage, "every 0th tensor cannot be compared; 1 compares all");
+  const Manifest manifest = read_manifest(options.package);
+  ThreadPool pool(options.machine.threads);
   VerifyResult result;
-  check_files(package, manifest, observer, result);
+  check_files(options.package, manifest, observer, result);
   if (!result.problems.empty()) return result;
-  const Checkpoint checkpoint = open_checkpoint(package);
+  const Checkpoint checkpoint = open_checkpoint(options.package);
   observer.stage("decode tensors", manifest.plan.steps.size());
   for (const PlanStep& step : manifest.plan.steps) {
     check_interrupted(observer);
     check_tensor(checkpoint, step, pool, result);
     observer.advance(step.output);
   }
-  const fs::path path = original_path.empty() ? fs::path(manifest.source_path) : original_path;
+  const bool by_record = options.original.empty();
+  const fs::path path = by_record ? fs::path(manifest.source_path) : options.original;
   std::error_code ec;
-  if (!result.problems.empty() || (original_path.empty() && !fs::exists(path, ec))) return result;
-  const OpenModel original(path, Unrecognised::kList);
+  if (!result.problems.empty() || (by_record && !fs::exists(path, ec))) return result;
+  const OpenModel original = open_model({path, options.adapter, manifest.dropped}, Unrecognised::kList);
   const std::string text = why_other_source(original, manifest, pool);
   if (!text.empty()) {
-    if (original_path.empty())
+    if (by_record && options.adapter.empty())
       observer.note(text + "; nothing was compared with it");
     else
       result.problems.push_back(text);
     return result;
   }
   result.original = path.string();
-  compare_errors(manifest, original, checkpoint, stride, pool, result);
+  compare_errors(manifest, original, checkpoint, options.stride, pool, result);
   return result;
 }
 

@@ -23,7 +23,7 @@ class Verify : public ::testing::Test {
 
   VerifyResult check(const fs::path& original = {}, std::size_t stride = 1) const {
     Observer observer;
-    return verify(package, original, stride, {.threads = 2, .precision = {}, .max_memory = 0}, observer);
+    return verify_package({package, original, {}, stride, {.threads = 2, .precision = {}, .max_memory = 0}}, observer);
   }
   // The one problem found.
   std::string problem(const fs::path& original = {}) const {

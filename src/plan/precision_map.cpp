@@ -1,8 +1,5 @@
-// Reading and matching the rules of a precision map. Globs become regular expressions, so there is one matcher, and it
-// takes time linear in the name (RE2).
+// Reading and matching the rules of a precision map.
 #include "plan/precision_map.h"
-
-#include <re2/re2.h>
 
 #include <algorithm>
 
@@ -17,31 +14,7 @@ namespace quern {
 namespace {
 
 constexpr std::uint64_t kMaxMapBytes = std::uint64_t{1} << 20;
-constexpr std::int64_t kMaxPatternMemory = std::int64_t{1} << 20;  // of one compiled pattern
-constexpr std::string_view kRegexMark = "re:";
 constexpr std::string_view kMembers[] = {"match", "codec", "optional", "optimizer"};
-
-// What stands beside * and ? is quoted, so that a dot in a name is a dot.
-std::string regex_of_glob(std::string_view glob) {
-  std::string regex;
-  for (const char c : glob) {
-    if (c == '*' || c == '?')
-      regex += c == '*' ? ".*" : ".";
-    else
-      regex += RE2::QuoteMeta(re2::StringPiece(&c, 1));
-  }
-  return regex;
-}
-
-std::shared_ptr<const re2::RE2> compiled(const std::string& match, const std::string& regex) {
-  RE2::Options options;
-  options.set_log_errors(false);
-  options.set_dot_nl(true);
-  options.set_max_mem(kMaxPatternMemory);
-  auto pattern = std::make_shared<RE2>(regex, options);
-  if (!pattern->ok()) fail(ErrorCode::kUsage, "\"{}\" cannot be read as a pattern: {}", match, pattern->error());
-  return pattern;
-}
 
 template <typename Known>
 std::string did_you_mean(std::string_view given, const Known& known) {
@@ -91,18 +64,13 @@ PrecisionMap parse(std::string_view text) {
 PrecisionRule::PrecisionRule(std::string match_text, std::string codec_name)
     : match(std::move(match_text)), codec(std::move(codec_name)) {
   if (match.empty()) fail(ErrorCode::kUsage, "\"match\" is empty");
-  if (match.starts_with(kRegexMark))
-    pattern_ = compiled(match, match.substr(kRegexMark.size()));
-  else if (match.find_first_of("*?") != std::string::npos)
-    pattern_ = compiled(match, regex_of_glob(match));
+  pattern_.emplace(match);
 }
 
 MatchKind PrecisionRule::matches(std::span<const std::string_view> names) const {
-  const auto is_meant = [&](std::string_view name) {
-    return pattern_ ? RE2::FullMatch(re2::StringPiece(name.data(), name.size()), *pattern_) : name == match;
-  };
+  const auto is_meant = [&](std::string_view name) { return pattern_->matches(name); };
   if (std::none_of(names.begin(), names.end(), is_meant)) return MatchKind::kNone;
-  return pattern_ ? MatchKind::kByPattern : MatchKind::kByName;
+  return pattern_->is_name() ? MatchKind::kByName : MatchKind::kByPattern;
 }
 
 PrecisionMap parse_precision_map(std::string_view text) try {

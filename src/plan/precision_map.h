@@ -4,16 +4,13 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace re2 {
-class RE2;
-}
+#include "text/name_pattern.h"
 
 namespace quern {
 
@@ -37,7 +34,7 @@ class PrecisionRule {
   MatchKind matches(std::span<const std::string_view> names) const;
 
  private:
-  std::shared_ptr<const re2::RE2> pattern_;  // null: a name
+  std::optional<NamePattern> pattern_;  // of `match`
 };
 
 struct PrecisionMap {

@@ -90,6 +90,7 @@ Json source_to_json(const Manifest& m) {
   Json source =
       Json::object({{"path", m.source_path}, {"format", m.source_format}, {"files", files_to_json(m.source_files)}});
   if (!m.overlay.empty()) source.set("overlay", m.overlay);
+  if (!m.dropped.empty()) source.set("dropped", Json::Array(m.dropped.begin(), m.dropped.end()));
   return source;
 }
 
@@ -101,6 +102,8 @@ Manifest manifest_from_json(const Json& json) {
   m.source_format = json.at("source").at("format").as_string();
   m.source_files = files_from_json(json.at("source").at("files"));
   if (const Json* overlay = json.at("source").find("overlay")) m.overlay = overlay->as_string();
+  if (const Json* dropped = json.at("source").find("dropped"))
+    for (const Json& pattern : dropped->as_array()) m.dropped.push_back(pattern.as_string());
   m.output_files = files_from_json(json.at("files"));
   m.plan = plan_from_json(json.at("plan"));
   if (json.at("plan_sha256").as_string() != m.plan.sha256())

@@ -33,8 +33,9 @@ struct Manifest {
   std::string source_path, source_format;
   std::vector<HashedFile> source_files, output_files;
   Plan plan;
-  std::vector<ManifestTensor> tensors;  // of the plan, in file order
-  std::string overlay = {};             // Weights::identity of what was read; empty: the files' own numbers
+  std::vector<ManifestTensor> tensors;    // of the plan, in file order
+  std::string overlay = {};               // Weights::identity of what was read; empty: the files' own numbers
+  std::vector<std::string> dropped = {};  // patterns of tensors that were left out
 
   // Bytes of the files that a runtime needs: weights, configuration, tokenizer.
   std::uint64_t model_bytes() const;

@@ -1,14 +1,39 @@
 // Opening a model, and what can be said of it as a whole.
 #include "runtime/open_model.h"
 
+#include <functional>
 #include <set>
 
+#include "base/counted.h"
+#include "base/fail.h"
 #include "checkpoint/hub_cache.h"
 #include "format/formats.h"
 #include "model/adapted_weights.h"
 #include "model/checkpoint_weights.h"
+#include "text/name_pattern.h"
 
 namespace quern {
+namespace {
+
+Checkpoint dropped(Checkpoint checkpoint, const std::vector<std::string>& drop) {
+  if (drop.empty()) return checkpoint;
+  std::set<std::string, std::less<>> names;
+  for (const std::string& text : drop) {
+    const NamePattern pattern(text);
+    const std::size_t before = names.size();
+    for (const TensorEntry& entry : checkpoint.tensors())
+      if (pattern.matches(entry.name)) names.insert(entry.name);
+    if (names.size() == before)
+      fail(ErrorCode::kUsage, "`drop` names \"{}\", and {} has no {}tensor of that name", text,
+           checkpoint.path().string(), before == 0 ? "" : "further ");
+  }
+  return std::move(checkpoint)
+      .without([&](const TensorEntry& entry) { return names.contains(entry.name); },
+               fmt::format("{} left out, as asked: {}{}", counted(names.size(), "tensor"), *names.begin(),
+                           names.size() > 1 ? ", ..." : ""));
+}
+
+}  // namespace
 
 OpenModel::OpenModel(const std::filesystem::path& path, Unrecognised unrecognised)
     : owned_checkpoint_(std::make_unique<const Checkpoint>(open_checkpoint(path))),
@@ -25,14 +50,15 @@ OpenModel::OpenModel(std::unique_ptr<const Checkpoint> files, ModelSpec descript
       spec(std::move(description)),
       weights(*owned_weights_) {}
 
-OpenModel open_with_adapter(const std::filesystem::path& path, const std::filesystem::path& adapter,
-                            Unrecognised unrecognised) {
-  if (adapter.empty()) return OpenModel(path, unrecognised);
-  auto checkpoint = std::make_unique<const Checkpoint>(open_checkpoint(path));
+OpenModel open_model(const ModelSource& source, Unrecognised unrecognised) {
+  auto checkpoint = std::make_unique<const Checkpoint>(dropped(open_checkpoint(source.path), source.drop));
   ModelSpec spec = unrecognised == Unrecognised::kList ? describe_or_list(*checkpoint) : describe_model(*checkpoint);
-  auto base = std::make_unique<const CheckpointWeights>(*checkpoint);
-  auto weights = std::make_unique<const AdaptedWeights>(std::move(base), spec, *checkpoint, adapter);
-  return OpenModel(std::move(checkpoint), std::move(spec), std::move(weights));
+  std::unique_ptr<const Weights> weights = std::make_unique<const CheckpointWeights>(*checkpoint);
+  if (!source.adapter.empty())
+    weights = std::make_unique<const AdaptedWeights>(std::move(weights), spec, *checkpoint, source.adapter);
+  OpenModel model(std::move(checkpoint), std::move(spec), std::move(weights));
+  model.dropped = source.drop;
+  return model;
 }
 
 std::uint64_t OpenModel::parameters() const {

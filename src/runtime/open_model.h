@@ -8,6 +8,7 @@
 #include "checkpoint/checkpoint.h"
 #include "model/model_spec.h"
 #include "model/weights.h"
+#include "quern/model_source.h"
 #include "runtime/block_walk.h"
 
 namespace quern {
@@ -22,7 +23,8 @@ class OpenModel {
  public:
   const Checkpoint& checkpoint;  // the files: configuration, tokenizer, names and shapes of tensors
   ModelSpec spec;
-  const Weights& weights;  // the numbers
+  const Weights& weights;            // the numbers
+  std::vector<std::string> dropped;  // ModelSource::drop
 
   // The weights are the checkpoint's own. Error(kInput) when it cannot be read or no architecture recognises it.
   explicit OpenModel(const std::filesystem::path& path, Unrecognised unrecognised = Unrecognised::kRefuse);
@@ -37,9 +39,8 @@ class OpenModel {
   std::string name() const;          // of the folder, or of the file without extension
 };
 
-// The model with a LoRA adapter of PEFT merged into its weights (model/adapted_weights.h); an empty `adapter`: as it
-// is.
-OpenModel open_with_adapter(const std::filesystem::path& path, const std::filesystem::path& adapter,
-                            Unrecognised unrecognised = Unrecognised::kRefuse);
+// The files without what is dropped, and with the adapter merged into their weights (model/adapted_weights.h).
+// Error(kUsage) for a pattern that no tensor matches.
+OpenModel open_model(const ModelSource& source, Unrecognised unrecognised = Unrecognised::kRefuse);
 
 }  // namespace quern

@@ -85,7 +85,8 @@ TEST_F(OtherCodecs, MakeAPackageThatHoldsVerifiesAndRuns) {
   EXPECT_EQ(ragged, 18u);
   EXPECT_EQ(even, 6u);
   EXPECT_EQ(tensor, 6u);
-  const VerifyResult verified = verify(scratch.path() / "out", kModel, 1, {.threads = 2}, observer);
+  const VerifyResult verified = verify_package(
+      {.package = scratch.path() / "out", .original = kModel, .stride = 1, .machine = {.threads = 2}}, observer);
   EXPECT_TRUE(verified.problems.empty()) << verified.problems[0];
   EXPECT_EQ(verified.compared, plan.steps.size());
 

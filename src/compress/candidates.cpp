@@ -28,6 +28,18 @@ std::vector<TensorFiles> files_in(const std::vector<fs::path>& folders) {
   return files;
 }
 
+CheckpointHead head_with_counts(const Opened& opened, const Calibrated& calibrated, const Plan& plan) {
+  CheckpointHead head = opened.head_of(plan);
+  if (calibrated.is_empty()) return head;
+  const Statistics& statistics = calibrated.statistics();
+  ImportanceKeys keys = importance_keys(opened.options);
+  keys.entries = static_cast<std::int32_t>(std::ranges::count_if(
+      opened.source.spec.weights, [&](const Weight& weight) { return statistics.groups.contains(weight.group); }));
+  keys.chunks = static_cast<std::int32_t>(statistics.windows);
+  set_importance(head, opened.format, keys);
+  return head;
+}
+
 }  // namespace
 
 std::vector<fs::path> candidate_folders(const WorkFiles& work) {
@@ -52,7 +64,7 @@ std::vector<EncodedTensor> encode_files(const Opened& opened, const Calibrated& 
   StepRecords records(work.records, calibrated.hashes());
   EncodeInput input = encode_input(opened, calibrated);
   input.hashes = running;
-  return encode(input, plan, opened.head_of(plan), folder, &records, files_in(earlier));
+  return encode(input, plan, head_with_counts(opened, calibrated, plan), folder, &records, files_in(earlier));
 }
 
 Candidates::Candidates(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated,

@@ -94,6 +94,7 @@ Report describe(const Outcome& of) {
   r.model_name = source.name();
   r.architecture = source.spec.architecture;
   r.command = of.opened.options.command;
+  r.contents = of.opened.contents_of(of.encoded.ladder.back().plan);
   r.parameters = source.parameters();
   r.source_bytes = source.file_bytes();
   r.instruction_set = instruction_set();

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "compress/compress_choice.h"
 #include "encode/tensor_encoding.h"
+#include "format/formats.h"
 #include "package/package.h"
 #include "plan/check_plan.h"
 
@@ -52,7 +53,23 @@ ExportMap names_and_notes(const OpenModel& source, const Format& format, const S
   return names;
 }
 
+// What it was made with, but for the counts: they are known behind calibration.
+CheckpointHead head_before_plans(const Opened& opened) {
+  CheckpointHead head = package_head(opened.names, opened.format, opened.source, opened.tokenizer);
+  if (opened.calibrates()) set_importance(head, opened.format, importance_keys(opened.options));
+  return head;
+}
+
 }  // namespace
+
+ImportanceKeys importance_keys(const CompressOptions& options) {
+  ImportanceKeys keys{.file = kStatisticsName, .dataset = options.calibration_text.filename().string()};
+  if (options.statistics.empty()) return keys;
+  const Checkpoint given = open_checkpoint(given_moments(options));
+  if (const auto* names = given.metadata().array<std::string>("imatrix.datasets"); names && !names->empty())
+    keys.dataset = std::filesystem::path(names->front()).filename().string();
+  return keys;
+}
 
 Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenModel> model)
     : pool_(std::make_unique<ThreadPool>(opt.machine.threads)),
@@ -71,7 +88,7 @@ Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenMode
       couplings(quern::couplings(format, source.spec, names)),
       setup(evaluation_setup(opt.machine, source.spec, pool().threads(), text_window(source.spec))),
       optimizer(optimizer_for(opt)),
-      head_(package_head(names, format, source, scheme, tokenizer)) {}
+      head_(head_before_plans(*this)) {}
 
 Plan Opened::plan(const StatisticsHashes& statistics, const Optimizer* by) const {
   const PlanInput input{
@@ -106,14 +123,30 @@ std::vector<std::string> Opened::loading_notes(const Plan& plan) const {
   return source.can_run() ? quern::loading_notes(plan, format, couplings) : std::vector<std::string>();
 }
 
-CheckpointHead Opened::head_of(const Plan& plan) const {
+bool Opened::follows_scheme(const Plan& plan) const {
+  const StatisticsHashes statistics{plan.statistics_sha256, plan.hessians_sha256};
+  return have_same_codecs(plan, make_plan({scheme, format, source.spec, names, source.weights, statistics}));
+}
+
+std::string Opened::contents_of(const Plan& plan) const {
+  return follows_scheme(plan) ? scheme.name : "mostly " + most_used_codec(plan);
+}
+
+CheckpointHead Opened::unnamed_head_of(const Plan& plan) const {
   CheckpointHead head = head_;
   set_tensors(head, tensor_table(plan, names, source.spec, copied), names);
   return head;
 }
 
+CheckpointHead Opened::head_of(const Plan& plan) const {
+  CheckpointHead head = unnamed_head_of(plan);
+  set_mix_name(head, format, source.name(),
+               follows_scheme(plan) ? name_of_scheme(scheme) : name_of_size(plan, format.file_bytes(head)));
+  return head;
+}
+
 std::uint64_t Opened::bytes_of(const Plan& plan) const {
-  return package_bytes(head_of(plan), format, source.checkpoint);
+  return package_bytes(unnamed_head_of(plan), format, source.checkpoint);
 }
 
 }  // namespace quern

@@ -10,6 +10,7 @@
 #include "compress/scheme_choice.h"
 #include "encode/encode.h"
 #include "measure/evaluation_setup.h"
+#include "package/package.h"
 #include "plan/coupling.h"
 #include "quern/compress_options.h"
 #include "vocabulary/load_tokenizer.h"
@@ -55,6 +56,11 @@ class Opened {
   Plan plan(const StatisticsHashes& statistics, const Optimizer* by) const;
   // What a person should know of a plan before it is carried out.
   std::vector<std::string> notes_of(const Plan& plan) const;
+  // Whether its number formats are those that the scheme gives every tensor, and no others for a size, a bound, rules
+  // or an edited plan.
+  bool follows_scheme(const Plan& plan) const;
+  // What is in its files, for people: "q4_k_m", or "mostly q5_k".
+  std::string contents_of(const Plan& plan) const;
   // What keeps programs from loading its files.
   std::vector<std::string> loading_notes(const Plan& plan) const;
 
@@ -63,7 +69,12 @@ class Opened {
   std::uint64_t bytes_of(const Plan& plan) const;
 
  private:
-  const CheckpointHead head_;  // of any plan: only the tensors differ
+  CheckpointHead unnamed_head_of(const Plan& plan) const;
+
+  const CheckpointHead head_;  // of any plan: only the tensors and the names of the mix differ
 };
+
+// What is known of them before calibration.
+ImportanceKeys importance_keys(const CompressOptions& options);
 
 }  // namespace quern

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "format/formats.h"
+#include "format/gguf.h"
 #include "package/companion_files.h"
 #include "package/folder_files.h"
 #include "package/general_keys.h"
@@ -240,7 +241,17 @@ std::vector<std::string> package_notes(const Format& format, const OpenModel& so
   return notes;
 }
 
-CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
+MixName name_of_scheme(const Scheme& scheme) { return {scheme.name, scheme.gguf_file_type}; }
+
+MixName name_of_size(const Plan& plan, std::uint64_t bytes) {
+  const double megabytes = static_cast<double>(bytes) / 1e6;
+  const std::string size =
+      megabytes < 1000 ? fmt::format("{:.2f}MB", megabytes) : fmt::format("{:.2f}GB", megabytes / 1000);
+  const GgmlType* type = find_ggml_type(most_used_codec(plan));
+  return {size, type ? type->file_type : kUnknownFileType};
+}
+
+CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source,
                             const SourceTokenizer& tokenizer) {
   CheckpointHead head;
   if (!is_single_file(format)) {
@@ -248,16 +259,29 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
     if (!names.config.is_null()) add_companions(head, names.config, source, tokenizer);
     return head;
   }
-  head.stem = source.name() + "-" + scheme.name;
   head.metadata = names.metadata;
   if (dialect_of(source) != Dialect::kGguf) {  // whose own keys go along
     const Metadata general = general_keys(general_facts(source, names));
     for (const auto& [key, value] : general.pairs()) head.metadata.set(key, value);
   }
-  head.metadata.set("general.file_type", scheme.gguf_file_type);
+  head.metadata.set("general.file_type", kUnknownFileType);  // set_mix_name knows
   head.metadata.set("general.quantization_version", kQuantizationVersion);
   add_tokenizer(head.metadata, source, tokenizer);
   return head;
+}
+
+void set_mix_name(CheckpointHead& head, const Format& format, const std::string& model, const MixName& mix) {
+  if (!is_single_file(format)) return;
+  head.stem = model + "-" + mix.suffix;
+  head.metadata.set("general.file_type", mix.file_type);
+}
+
+void set_importance(CheckpointHead& head, const Format& format, const ImportanceKeys& keys) {
+  if (!is_single_file(format)) return;
+  head.metadata.set("quantize.imatrix.file", keys.file);
+  if (!keys.dataset.empty()) head.metadata.set("quantize.imatrix.dataset", keys.dataset);
+  head.metadata.set("quantize.imatrix.entries_count", keys.entries);
+  head.metadata.set("quantize.imatrix.chunks_count", keys.chunks);
 }
 
 void set_tensors(CheckpointHead& head, std::vector<TensorSpec> tensors, const ExportMap& names) {

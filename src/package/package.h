@@ -20,14 +20,36 @@ namespace quern {
 // architecture recognises it and says what its weights are, Error(kUsage) when the container is only read.
 ExportMap export_map(const OpenModel& source, const Format& format);
 
-// Header of the files of any plan by this scheme, but for their tensors: hyper-parameters, vocabulary. Error(kInput)
-// where the container holds a tokenizer and the source has none that can be used.
-CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source, const Scheme& scheme,
+// What a file that holds everything says of its number formats.
+struct MixName {
+  std::string suffix;       // behind the model's name: "q4_k_m"
+  std::uint32_t file_type;  // general.file_type
+};
+
+// Of a plan that takes what the scheme says, and of another whose file has so many bytes: no scheme's name, but the
+// size ("4.70MB"), and llama.cpp's number for the number format that most weights have.
+MixName name_of_scheme(const Scheme& scheme);
+MixName name_of_size(const Plan& plan, std::uint64_t bytes);
+
+// Header of the files of any plan, but for their tensors and what set_mix_name says: hyper-parameters, vocabulary.
+// Error(kInput) where the container holds a tokenizer and the source has none that can be used.
+CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source,
                             const SourceTokenizer& tokenizer);
+
+// Names the file of a model, and what is in it, where the container's files have such names. `model`: "llama-7m".
+void set_mix_name(CheckpointHead& head, const Format& format, const std::string& model, const MixName& mix);
 
 // What of the source's folder stays behind, and what the container cannot say of the tokenizer, for people.
 // Error(kInput) as of package_head.
 std::vector<std::string> package_notes(const Format& format, const OpenModel& source, const SourceTokenizer& tokenizer);
+
+// What llama-quantize says of the importance matrix that a file was made with (quantize.imatrix.*). The bytes do not
+// depend on the counts, so that sizes are known before them.
+struct ImportanceKeys {
+  std::string file, dataset;             // names, not paths; a data set that is not known is empty
+  std::int32_t entries = 0, chunks = 0;  // matrices it knows, windows it was summed over
+};
+void set_importance(CheckpointHead& head, const Format& format, const ImportanceKeys& keys);
 
 // Gives the header the tensors of a plan, and what of its configuration hangs on them.
 void set_tensors(CheckpointHead& head, std::vector<TensorSpec> tensors, const ExportMap& names);

@@ -9,7 +9,8 @@ namespace quern {
 
 inline CheckpointHead whole_head(const Plan& plan, const ExportMap& names, const OpenModel& model,
                                  const Scheme& scheme) {
-  CheckpointHead head = package_head(names, find_format(plan.format), model, scheme, SourceTokenizer(model.checkpoint));
+  CheckpointHead head = package_head(names, find_format(plan.format), model, SourceTokenizer(model.checkpoint));
+  set_mix_name(head, find_format(plan.format), model.name(), name_of_scheme(scheme));
   set_tensors(head, tensor_table(plan, names, model.spec, TensorFiles(model.checkpoint)), names);
   return head;
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/fail.h"
 #include "base/sha256.h"
@@ -121,6 +122,19 @@ std::vector<StoredTensor> stored_tensors(const Plan& plan) {
   std::vector<StoredTensor> tensors;
   for (const PlanStep& step : plan.steps) tensors.push_back({step.output, step.codec});
   return tensors;
+}
+
+bool have_same_codecs(const Plan& a, const Plan& b) {
+  return std::ranges::equal(a.steps, b.steps, [](const PlanStep& left, const PlanStep& right) {
+    return left.output == right.output && left.codec == right.codec;
+  });
+}
+
+std::string most_used_codec(const Plan& plan) {
+  std::map<std::string, std::uint64_t> weights;
+  for (const PlanStep& step : plan.steps) weights[step.codec] += step.parameters;
+  const auto most = std::ranges::max_element(weights, {}, [](const auto& row) { return row.second; });
+  return most == weights.end() ? std::string() : most->first;
 }
 
 std::string estimate_note(const Plan& plan) {

@@ -49,6 +49,11 @@ struct Plan {
 // What its files hold. Names point into the plan.
 std::vector<StoredTensor> stored_tensors(const Plan& plan);
 
+// Whether two plans for one model store every tensor in the same number format.
+bool have_same_codecs(const Plan& a, const Plan& b);
+// The number format of most weights.
+std::string most_used_codec(const Plan& plan);
+
 // Which bytes are only estimated, for a person; empty: all are exact.
 std::string estimate_note(const Plan& plan);
 

@@ -117,13 +117,12 @@ std::string lead(const Report& r) {
 }
 
 std::string header(const Report& r) {
-  const Plan& plan = r.ladder.back().plan;
   std::string html = fmt::format(
       "<header>\n<button id=\"scheme\" type=\"button\" hidden></button>\n<p class=\"eyebrow\">Compression report "
       "&middot; "
       "{} &middot; {} weights</p>\n<h1>{} in {}, {}</h1>\n{}{}<dl class=\"tiles\">\n",
       escaped(r.architecture.empty() ? "no known architecture" : r.architecture), grouped(r.parameters),
-      escaped(r.model_name), megabytes(r.output_bytes), escaped(plan.scheme), lead(r), verdict(r));
+      escaped(r.model_name), megabytes(r.output_bytes), escaped(r.contents), lead(r), verdict(r));
   for (const Tile& tile : tiles(r))
     html += fmt::format("<div><dt>{}</dt><dd>{}</dd><dd>{}</dd></div>\n", tile.what, tile.value, tile.below);
   return html + "</dl>\n</header>\n";

@@ -89,7 +89,7 @@ TEST(HtmlReport, FetchesNothingAndShowsNoNan) {
 
 TEST(HtmlReport, EscapesEveryTextThatComesFromFiles) {
   Report r = model_of(2);
-  r.model_name = r.architecture = r.command = r.instruction_set = r.precision = kHostile;
+  r.model_name = r.contents = r.architecture = r.command = r.instruction_set = r.precision = kHostile;
   r.notes = {kHostile};
   r.report_text = r.calibration = TextUse{kHostile, kHostile, 1, 1};
   r.source_sha256 = r.ladder[0].plan.scheme = r.ladder[0].plan.statistics_sha256 = kHostile;

@@ -80,7 +80,8 @@ std::string run_section(const Report& r, const std::string& weights_file) {
 
 std::string model_card(const Report& r, const Manifest& manifest, const std::string& weights_file) {
   const Plan& plan = r.ladder.back().plan;
-  std::string text = fmt::format("# {} compressed to {}\n\n", r.model_name, plan.scheme);
+  std::string text =
+      fmt::format("# {}: {}, {:.2f} bits per weight\n\n", r.model_name, r.contents, r.bits_per_weight(r.output_bytes));
   if (!r.accepted)
     text += "**This package missed the quality bound that was asked for. It is kept for inspection only.**\n\n";
   text += "| | original | compressed | change |\n|---|---|---|---|\n";

@@ -36,6 +36,7 @@ struct ReportedTensor {
 
 struct Report {
   std::string model_name, architecture, command;
+  std::string contents;       // "q4_k_m", or "mostly q5_k" where number formats are not a scheme's own
   std::string source_sha256;  // combined_hash of the source's files
   std::uint64_t parameters = 0;
   std::uint64_t source_bytes = 0;  // files as they came: weights, configuration, tokenizer

@@ -9,7 +9,7 @@ ALIGNMENT = 32
 
 
 class Layout:
-    """Byte positions: kv, infos, infos_end (padding follows), data, size; tensors: name -> its bytes."""
+    """metadata: key -> value. Byte positions: kv, infos, infos_end (padding follows), data, size; tensors: name -> its bytes."""
 
     def __init__(self, path):
         self.raw = path.read_bytes()
@@ -17,9 +17,10 @@ class Layout:
         magic, version, tensor_count, kv_count = struct.unpack_from("<4sIQQ", self.raw)
         assert magic == b"GGUF" and version == 3, (magic, version)
         self.position = self.kv = 24
+        self.metadata = {}
         for _ in range(kv_count):
-            self.text()
-            self.value(self.scalar("I"))
+            key = self.text()
+            self.metadata[key] = self.value(self.scalar("I"))
         self.infos = self.position
         infos = [self.tensor_info() for _ in range(tensor_count)]
         self.infos_end = self.position
@@ -42,13 +43,11 @@ class Layout:
 
     def value(self, kind):
         if kind == STRING:
-            self.text()
-        elif kind == ARRAY:
-            item, count = self.scalar("I"), self.scalar("Q")
-            for _ in range(count):
-                self.value(item)
-        else:
-            self.scalar(SCALARS[kind])
+            return self.text()
+        if kind != ARRAY:
+            return self.scalar(SCALARS[kind])
+        item, count = self.scalar("I"), self.scalar("Q")
+        return [self.value(item) for _ in range(count)]
 
     def tensor_info(self):
         name = self.text()

@@ -100,7 +100,7 @@ class Packages(ProgramTest):
     def test_card_holds_the_figures(self):
         for scheme, package in self.each():
             card, report = (package / "README.md").read_text(), read_json(package / "report.json")
-            self.assertTrue(card.startswith(f"# llama-7m compressed to {scheme}\n"))
+            self.assertRegex(card, rf"\A# llama-7m: {scheme}, \d+\.\d\d bits per weight\n")
             self.assertIn(f"| {report['source_bytes']:,} | {report['output_bytes']:,} |", card)
             self.assertIn(f"{report['quality']['perplexity']['value']:.3f}", card)
             self.assertIn(f"{report['quality']['mean_kld']['value']:.5f}", card)

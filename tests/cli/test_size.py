@@ -1,7 +1,9 @@
 """A size that was asked for: never exceeded, predicted, and refused where it cannot be."""
 
+import collections
 import unittest
 
+from gguf_layout import Layout
 from quern_program import CALIBRATED, CALIBRATION_TEXT, FLOAT, MODEL, REPORTED, ProgramTest, compress, model_files, read_json
 
 USAGE, INFEASIBLE = 2, 4
@@ -24,8 +26,21 @@ class Size(ProgramTest):
         self.assertTrue(predicted / 1.5 < measured < predicted * 1.5, (predicted, measured))
         codecs = {step["codec"] for step in report["ladder"][-1]["plan"]["steps"]}
         self.assertGreater(len(codecs), 3, codecs)
+        self.assert_named_by_content(package, report)
         self.assert_curve(report, size, written)
         self.succeed("verify", package, "--every", "1")
+
+    def assert_named_by_content(self, package, report):
+        """No scheme's name on a mix that no scheme gives: the file is called by its size, and says what most of it is."""
+        (weights,) = model_files(package)
+        self.assertEqual(weights.name, f"llama-7m-{weights.stat().st_size / 1e6:.2f}MB.gguf")
+        parameters = collections.Counter()
+        for step in report["ladder"][-1]["plan"]["steps"]:
+            parameters[step["codec"]] += step["parameters"]
+        most = parameters.most_common(1)[0][0]
+        self.assertEqual(report["contents"], f"mostly {most}")
+        self.assertIn(f"# llama-7m: mostly {most}, {report['bits_per_weight']:.2f} bits per weight", (package / "README.md").read_text())
+        self.assertEqual(Layout(weights).metadata["general.file_type"], {"q3_k": 12, "q4_k": 15, "q5_k": 17, "q6_k": 18}[most])
 
     def assert_curve(self, report, size, written):
         """The report holds what the size was chosen from: the curve, and of every matrix what it was measured to lose."""

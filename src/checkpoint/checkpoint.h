@@ -48,6 +48,10 @@ struct TensorEntry {
   Shape shape;
   std::string encoding;  // name of a codec ("bf16", "q4_k"), or of a stored type without one ("i64", "iq2_xxs")
   std::vector<TensorPart> parts;  // one a plane of the codec, in the codec's order
+  // Which way a matrix lies: as the model's own module has its parameter, which may be inputs by outputs; or outputs by
+  // inputs, as the packages have it that put linear layers of their own in place of the model's.
+  enum class Axes { kOfModule, kOutputsFirst };
+  Axes axes = Axes::kOfModule;
 
   // In files.
   std::uint64_t bytes() const {

@@ -147,7 +147,7 @@ void AdaptedWeights::update_rows(const LowRankUpdate& update, std::size_t first,
 
 void AdaptedWeights::replace_rows(const ReplacedTensor& replaced, const Weight& weight, std::size_t first,
                                   MutableMatrixView out) const {
-  if (weight.storage == Weight::Storage::kTransposed) {
+  if (weight.module_storage == Weight::Storage::kTransposed) {
     const Matrix whole = tensors_.read(replaced.tensor);
     for (std::size_t i = 0; i < out.rows; ++i)
       for (std::size_t k = 0; k < out.cols; ++k) out.row(i)[k] = whole.row(k)[first + i];

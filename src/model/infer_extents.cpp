@@ -94,10 +94,11 @@ void count_experts(HyperParameters& parameters, const Naming& naming, const Tens
 }
 
 bool solve_row(HyperParameters& parameters, const Naming& naming, const TensorRow& row) {
-  const std::vector<std::string_view> axes = stored_axes(row, naming);
+  const TensorEntry* entry = first_tensor(parameters, naming, row);
+  const std::vector<std::string_view> axes =
+      stored_axes(row, naming, entry ? entry->axes : TensorEntry::Axes::kOfModule);
   if (std::ranges::all_of(axes, [&](std::string_view axis) { return only_unknown(parameters, axis).empty(); }))
     return false;
-  const TensorEntry* entry = first_tensor(parameters, naming, row);
   if (!entry || entry->shape.size() != axes.size()) return false;
   bool solved = false;
   for (std::size_t i = 0; i < axes.size(); ++i) {

@@ -39,8 +39,9 @@ struct Weight {
   std::int32_t layer = -1;  // 0-based decoder layer; -1 outside the layers
   std::string gguf;         // its name in a GGUF file
   enum class Storage { kPlain, kTransposed };
-  Storage storage = Storage::kPlain;  // kTransposed: the tensor is [inputs, outputs]
-  std::vector<WeightPart> parts;      // the weight is the rows of these, one after another; empty: `tensor` as it is
+  Storage storage = Storage::kPlain;         // kTransposed: the tensor is [inputs, outputs]
+  Storage module_storage = Storage::kPlain;  // as the model's own module has it, which a package's packed one need not
+  std::vector<WeightPart> parts;  // the weight is the rows of these, one after another; empty: `tensor` as it is
 
   // Rows and columns of the logical matrix: a vector is one row.
   RowLayout layout() const;

@@ -149,8 +149,9 @@ void SpecBuilder::check_names() const {
 }
 
 void SpecBuilder::check_shape(const TensorRow& row, const std::string& tensor) const {
-  const Shape& shape = checkpoint_.at(tensor).shape;
-  const std::vector<std::string_view> axes = stored_axes(row, naming_);
+  const TensorEntry& entry = checkpoint_.at(tensor);
+  const Shape& shape = entry.shape;
+  const std::vector<std::string_view> axes = stored_axes(row, naming_, entry.axes);
   if (shape.size() != axes.size()) {
     std::string names;
     for (const std::string_view axis : axes) names += (names.empty() ? "" : ", ") + std::string(axis);
@@ -179,7 +180,8 @@ std::size_t SpecBuilder::weight(const char* key) {
   if (*r.group && layer >= 0) weight.group = fmt::format("layers.{}.{}", layer, r.group);
   weight.gguf = gguf_name(r, layer);
   for (const std::string_view axis : r.axes) weight.axes.push_back({std::string(axis), parameters_.axis(axis)});
-  if (!naming_.gguf && r.spelling == TensorRow::Spelling::kTransposed) weight.storage = Weight::Storage::kTransposed;
+  if (!naming_.gguf && r.spelling == TensorRow::Spelling::kTransposed)
+    weight.module_storage = Weight::Storage::kTransposed;
   const std::vector<std::string> names = names_of(r, layer);
   const bool apart = weight.tensor.find('*') != std::string::npos;
   for (const std::string& name : names) {
@@ -197,6 +199,7 @@ void SpecBuilder::add(decltype(Op::kind) kind, std::initializer_list<std::string
 
 void SpecBuilder::linear(const char* matrix, const char* bias, std::string input, std::string output) {
   std::vector<std::size_t> weights{weight(matrix)};
+    if (is_transposed(r, naming_, checkpoint_.at(name).axes)) weight.storage = Weight::Storage::kTransposed;
   if (bias && has(bias)) weights.push_back(weight(bias));
   add(LinearOp{}, {std::move(input)}, std::move(output), std::move(weights));
 }

@@ -17,13 +17,15 @@ std::string Naming::name_of(const TensorRow& row, std::int32_t layer) const {
   return std::string_view(row.key) == "output" ? row.transformers : root + row.transformers;
 }
 
-std::vector<std::string_view> stored_axes(const TensorRow& row, const Naming& naming) {
-  using Spelling = TensorRow::Spelling;
+bool is_transposed(const TensorRow& row, const Naming& naming, TensorEntry::Axes axes) {
+  return !naming.gguf && row.spelling == TensorRow::Spelling::kTransposed && axes == TensorEntry::Axes::kOfModule;
+}
+
+std::vector<std::string_view> stored_axes(const TensorRow& row, const Naming& naming, TensorEntry::Axes stored) {
   const bool apart = !naming.gguf && std::string_view(row.transformers).find('*') != std::string_view::npos;
   std::vector<std::string_view> axes(row.axes.begin() + (apart ? 1 : 0), row.axes.end());
-  const Spelling spelling = naming.gguf ? Spelling::kPlain : row.spelling;
-  if (spelling == Spelling::kTransposed) std::swap(axes.front(), axes.back());
-  if (spelling == Spelling::kUnitAxis) axes.insert(axes.begin() + 1, "1");
+  if (is_transposed(row, naming, stored)) std::swap(axes.front(), axes.back());
+  if (!naming.gguf && row.spelling == TensorRow::Spelling::kUnitAxis) axes.insert(axes.begin() + 1, "1");
   return axes;
 }
 

@@ -39,9 +39,13 @@ struct Naming {
 
 std::string gguf_name(const TensorRow& row, std::int32_t layer);
 
+// Whether such a tensor is stored as [inputs, outputs].
+bool is_transposed(const TensorRow& row, const Naming& naming, TensorEntry::Axes axes);
+
 // The axes of one of its tensors in the order in which it is stored ("1" for the axis of a kernel). Of a row whose name
 // has a "*", one expert's.
-std::vector<std::string_view> stored_axes(const TensorRow& row, const Naming& naming);
+std::vector<std::string_view> stored_axes(const TensorRow& row, const Naming& naming,
+                                          TensorEntry::Axes axes = TensorEntry::Axes::kOfModule);
 
 // Name with the expert's index in place of the "*".
 std::string expert_name(std::string_view name, std::uint64_t expert);

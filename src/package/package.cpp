@@ -123,6 +123,10 @@ void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map
     ExportedWeight out{.weight = index, .name = weight.tensor};
     out.shape = source.weights.stored(weight).shape;
     out.rows = ExportedWeight::Rows::kOfTensor;
+    if (weight.module_storage != weight.storage) {
+      out.rows = ExportedWeight::Rows::kColumns;
+      std::ranges::reverse(out.shape);
+    }
     map.weights.push_back(std::move(out));
     return;
   }

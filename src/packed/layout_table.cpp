@@ -81,6 +81,7 @@ void LayoutTable::put(TensorEntry entry, const std::string& layout) {
     ++count;
     type = entry.encoding;
   }
+  entry.axes = axes_;
   made_.push_back(std::move(entry));
 }
 

@@ -61,6 +61,8 @@ class LayoutTable {
 
   // The tensor belongs to a module, or is nothing that is read.
   void take(const TensorEntry& entry) { taken_.insert(entry.name); }
+  // Which way the matrices lie that are put in from here on.
+  void expect(TensorEntry::Axes axes) { axes_ = axes; }
   // The matrix that a module stores, which may have the name of a taken tensor. `layout`: what was found, for the note,
   // such as "GPTQ, 4 bits, groups of 128"; "": nothing to say.
   void put(TensorEntry entry, const std::string& layout);
@@ -76,6 +78,7 @@ class LayoutTable {
 
   Checkpoint::Contents& contents_;
   std::vector<TensorEntry> tensors_, made_;
+  TensorEntry::Axes axes_ = TensorEntry::Axes::kOfModule;
   std::map<std::string_view, const TensorEntry*> by_name_;
   std::set<std::string, std::less<>> taken_;
   std::map<std::string, std::pair<std::uint64_t, std::string>>

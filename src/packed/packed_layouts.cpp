@@ -18,11 +18,11 @@ constexpr PackedLayout kLayouts[] = {
     {"bitsandbytes, 4 bits", unpack_bitsandbytes_4bit},
     {"bitsandbytes, 8 bits", unpack_bitsandbytes_int8},
     {"NVFP4 and MXFP4", unpack_fp4},
-    {"gpt-oss", unpack_mxfp4_experts},
+    {"gpt-oss", unpack_mxfp4_experts, TensorEntry::Axes::kOfModule},
     {"MLX", unpack_mlx},
     {"BitNet", unpack_bitnet},
-    {"FP8 and INT8 under scales", unpack_scaled},
-    {"INT8 in tuples", unpack_tuples},
+    {"FP8 and INT8 under scales", unpack_scaled, TensorEntry::Axes::kOfModule},
+    {"INT8 in tuples", unpack_tuples, TensorEntry::Axes::kOfModule},
 };
 
 // What belongs to the activations of a quantized module, which are computed in floats here.
@@ -80,7 +80,10 @@ std::span<const PackedLayout> packed_layouts() { return kLayouts; }
 
 void unpack_layouts(Checkpoint::Contents& contents) {
   LayoutTable table(contents);
-  for (const PackedLayout& layout : packed_layouts()) layout.unpack(table);
+  for (const PackedLayout& layout : packed_layouts()) {
+    table.expect(layout.axes);
+    layout.unpack(table);
+  }
   if (table.found_any()) drop_activations(table);
   table.finish();
   if (!table.found_any() && !contents.tensors.empty() && declares_quantization(contents.config) &&

@@ -13,6 +13,8 @@ struct PackedLayout {
   // Takes the tensors of every module in this layout out of the table, and puts the matrices in. Error(kInput) that
   // names the tensor and the numbers where one is missing or does not fit.
   void (*unpack)(LayoutTable& table);
+  // Of the matrices: the package has a linear layer in place of the model's module, or casts its parameter.
+  TensorEntry::Axes axes = TensorEntry::Axes::kOutputsFirst;
 };
 std::span<const PackedLayout> packed_layouts();
 

@@ -3,11 +3,12 @@
 import array
 import json
 import random
+import shutil
 import struct
 import unittest
 
 import tiny_llama
-from quern_program import REPORT_TEXT, ProgramTest, strict_json
+from quern_program import REPORT_TEXT, ROOT, ProgramTest, strict_json
 
 GROUP = 32
 LAYERS = 2
@@ -129,7 +130,50 @@ def write_pair(folder, layout):
             tiny_llama.write(folder / "plain", weights_file=file_of(plain)))
 
 
+def read_safetensors(path):
+    """Name -> (dtype, shape, bytes)."""
+    content = path.read_bytes()
+    begin = 8 + struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8:begin])
+    header.pop("__metadata__", None)
+    return {name: (t["dtype"], t["shape"], content[begin + t["data_offsets"][0]:begin + t["data_offsets"][1]])
+            for name, t in header.items()}
+
+
+def write_gpt2_pair(folder, layout):
+    """GPT-2, whose modules are inputs by outputs, as `layout` packs their transposes, and in floats of its own."""
+    source, packed, plain = random.Random(8), {}, {}
+    original = ROOT / "testdata/model/tiny-gpt2"
+    for name, stored in read_safetensors(original / "model.safetensors").items():
+        packed[name] = plain[name] = stored
+        if name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
+            inputs, outputs = stored[1]
+            del packed[name]
+            tensors, values = layout(name.removesuffix(".weight"), outputs, inputs, source)
+            packed |= tensors
+            plain[name] = ("F16", [inputs, outputs], b"".join(halves(values[k::inputs]) for k in range(inputs)))
+    for name, tensors in (("packed", packed), ("plain", plain)):
+        shutil.copytree(original, folder / name)
+        (folder / name / "model.safetensors").write_bytes(file_of(tensors))
+    return folder / "packed", folder / "plain"
+
+
 class QuantizedInput(ProgramTest):
+    def divergence(self, model, original):
+        result = strict_json(self.succeed("eval", model, "--against", original, "--text", REPORT_TEXT, "--windows", "2",
+                                          "--window-length", "64", "--json", "-q").stdout)
+        return result["mean_kld"]["value"]
+
+    def test_of_modules_that_are_inputs_by_outputs_is_turned_round(self):
+        packed, plain = write_gpt2_pair(self.folder, gptq)
+        self.assertEqual(self.divergence(packed, plain), 0)
+        self.assertIn("GPTQ, 4 bits, one group a row: 6 tensors are read as f16", self.succeed("inspect", packed).stdout)
+        written = {}
+        for model in (packed, plain):
+            self.succeed("compress", model, "-o", self.folder / f"{model.name}.out", "--scheme", "mixed")
+            written[model.name] = read_safetensors(self.folder / f"{model.name}.out/model.safetensors")
+        self.assertEqual(written["packed"], written["plain"])
+
     def test_has_the_logits_of_what_its_package_decodes_it_to(self):
         for name, (layout, note) in LAYOUTS.items():
             with self.subTest(name):

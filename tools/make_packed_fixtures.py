@@ -280,6 +280,10 @@ def mlx():
         overrides[name] = {"bits": bits, "group_size": group}
     for mode, bits, group in [("mxfp4", 4, 32), ("mxfp8", 8, 32), ("nvfp4", 4, 16)]:
         codes, scales = mx.quantize(mx.array(linear(4, 128, 110).weight.data.numpy()), group, bits, mode=mode)
+    whole = {"type": "int", "strategy": "tensor"}
+    pack("pack_quantized_tensor", [
+        ("four", packed, 8, 64, brain, whole | {"num_bits": 4, "symmetric": True}),
+        ("affine", packed, 6, 40, half, whole | {"num_bits": 8, "symmetric": False})])
         tensors |= {f"{mode}.weight": codes, f"{mode}.scales": scales}
         expected[f"{mode}.weight"] = mx.dequantize(codes, scales, None, group, bits, mode=mode).astype(mx.bfloat16)
     mx.save_safetensors(str(folder / "model.safetensors"), tensors, metadata={"format": "mlx"})

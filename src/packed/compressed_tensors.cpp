@@ -10,8 +10,8 @@
 //
 //   M.weight_packed      I32  [out, words]        codes of 1 to 8 bits, one stream of bits along a row; before release
 //                                                 0.15 as many as fit a word, whose last bits are then unused
-//   M.weight_scale       [out, groups] or [out, 1], any float
-//   M.weight_zero_point  I32  [words, groups]     packed the same way down the rows
+//   M.weight_scale       [out, groups] or [out, 1], any float; one number for all
+//   M.weight_zero_point  I32  [words, groups]     packed the same way down the rows; beside one scale I8, as it is
 //   M.weight_g_idx       I32  [in]                group of each input
 #include "packed/compressed_tensors.h"
 
@@ -39,6 +39,7 @@ constexpr const char* kGroupIndex = ".weight_g_idx";
 struct Module {
   std::string name;
   std::uint64_t rows = 0, cols = 0, groups = 0;
+  bool has_one_scale = false;
   const TensorEntry *codes = nullptr, *scales = nullptr, *zeros = nullptr, *shape = nullptr, *index = nullptr;
 
   std::uint64_t group_size() const { return (cols + groups - 1) / groups; }
@@ -61,12 +62,16 @@ Module module_at(const TensorEntry& codes, const LayoutTable& table) {
     fail(ErrorCode::kInput, "{} is {}, but {} gives [{}, {}]", codes.name, to_string(codes.shape), m.shape->name,
          m.rows, m.cols);
   const Shape& scales = m.scales->shape;
-  if (!is_tile_type(m.scales->encoding) || scales.size() != 2 || scales[0] != m.rows || scales[1] == 0 ||
-      scales[1] > m.cols)
-    fail(ErrorCode::kInput, "{} is {} {}, but floats of [{}, groups] were expected beside {} [{}, {}]", m.scales->name,
-         m.scales->encoding, to_string(scales), m.rows, codes.name, m.rows, m.cols);
-  m.groups = scales[1];
-  if (m.zeros) table.need(m.zeros->name, "i32");
+  const bool is_grid = scales.size() == 2 && scales[0] == m.rows && scales[1] && scales[1] <= m.cols;
+  if (!is_tile_type(m.scales->encoding) || (!is_grid && element_count(scales) != 1))
+    fail(ErrorCode::kInput, "{} is {} {}, but floats of [{}, groups], or one for all, were expected beside {} [{}, {}]",
+         m.scales->name, m.scales->encoding, to_string(scales), m.rows, codes.name, m.rows, m.cols);
+  m.groups = is_grid ? scales[1] : 1;
+  m.has_one_scale = !is_grid;
+  if (m.zeros && is_grid) table.need(m.zeros->name, "i32");
+  if (m.zeros && !is_grid && element_count(table.need(m.zeros->name, "i8").shape) != 1)
+    fail(ErrorCode::kInput, "{} is {}, but {} has one scale for all", m.zeros->name, to_string(m.zeros->shape),
+         m.scales->name);
   if (m.index) table.need(m.index->name, "i32", {m.cols});
   return m;
 }
@@ -76,7 +81,7 @@ std::uint64_t words_of(FieldOrder order, std::uint64_t count) { return (order.bi
 
 bool fits(FieldOrder order, const Module& m) {
   if (m.codes->shape[1] != words_of(order, m.cols)) return false;
-  return !m.zeros || m.zeros->shape == Shape{words_of(order, m.rows), m.groups};
+  return !m.zeros || m.has_one_scale || m.zeros->shape == Shape{words_of(order, m.rows), m.groups};
 }
 
 // The codes' bits: those that the configuration states where they fit; else those that do, streams before words.
@@ -94,7 +99,7 @@ FieldOrder order_of(const Module& m, const std::vector<unsigned>& stated) {
 
 // Null: the module is no codec's planes.
 const PackedEncoding* planes_of(const Module& m, FieldOrder order) {
-  if (m.index || m.scales->encoding != "bf16") return nullptr;
+  if (m.index || m.scales->encoding != "bf16" || m.has_one_scale) return nullptr;
   const auto encodings = packed_encodings();
   const auto at = std::ranges::find_if(encodings, [&](const PackedEncoding& kind) {
     return kind.bits == order.bits && kind.divides(m.cols) && kind.groups(m.cols) == m.groups &&
@@ -128,13 +133,17 @@ TensorEntry decoded(const Module& m, FieldOrder order, const LayoutTable& table)
   of.values = unsigned_values(offset);
   of.scales = table.operand(*m.scales, home);
   of.scale_type = &number_type(*m.scales);
-  of.grid_rows = m.rows;
+  of.grid_rows = m.has_one_scale ? 1 : m.rows;
+  of.block_rows = m.has_one_scale ? m.rows : 1;
   of.grid_cols = m.groups;
   of.block_cols = m.group_size();
   if (m.zeros) {
     of.shifts = table.operand(*m.zeros, home);
-    of.shift_offset = offset;
     of.combine = from_zero_point;
+    if (m.has_one_scale)
+      of.shift_type = &number_type(*m.zeros);
+    else
+      of.shift_offset = offset;
   }
   if (m.index) of.groups = table.operand(*m.index, home);
   return tiled_entry(m.name + std::string(kWeightSuffix), {m.rows, m.cols}, m.scales->encoding, m.codes->parts[0],
@@ -143,7 +152,9 @@ TensorEntry decoded(const Module& m, FieldOrder order, const LayoutTable& table)
 
 std::string described(const Module& m, FieldOrder order) {
   return fmt::format("compressed-tensors, {} bits{}, {}{}", order.bits, m.zeros ? " with zero points" : "",
-                     m.groups == 1 ? "a scale a row" : fmt::format("groups of {}", m.group_size()),
+                     m.has_one_scale ? "a scale for all"
+                     : m.groups == 1 ? "a scale a row"
+                                     : fmt::format("groups of {}", m.group_size()),
                      m.index ? ", act-order" : "");
 }
 

@@ -79,8 +79,8 @@ TEST_P(PackedLayouts, AnyRunOfBytesCanBeRead) {
 
 INSTANTIATE_TEST_SUITE_P(Folders, PackedLayouts,
                          testing::Values("gptq", "gptq_v2", "gptq_asymmetric", "gptq_v2_asymmetric", "gptq_bin",
-                                         "auto_gptq", "awq", "fp8_block", "pack_quantized", "naive_quantized",
-                                         "microscaling", "modelopt", "bitsandbytes", "mlx", "gpt_oss", "bitnet"),
+                                         "auto_gptq", "awq", "fp8_block", "pack_quantized", "pack_quantized_tensor",
+                                         "naive_quantized", "microscaling", "modelopt", "bitsandbytes", "mlx", "gpt_oss", "bitnet"),
                          [](const auto& folder) { return std::string(folder.param); });
 
 // Opens a copy of a folder whose file of weights has one text replaced by another of the same length.

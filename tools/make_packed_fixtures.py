@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Writes testdata/packed: matrices that the packages of others quantized and packed, and what these packages decode them to.
 
-A folder each: model.safetensors, config.json as the package's loader finds it, expected.safetensors with every matrix in the type
+With names of functions below behind FOLDER, only the folders that these write. A folder each: model.safetensors, config.json as the package's loader finds it, expected.safetensors with every matrix in the type
 that the package decodes to. Nothing of Quern is imported. AutoGPTQ and AutoAWQ are archived and do not install beside a current
 transformers: their single files are imported from unpacked distributions.
 
-    pip install torch safetensors transformers accelerate compressed-tensors bitsandbytes "mlx[cpu]" gptqmodel
+    pip install torch safetensors transformers accelerate compressed-tensors bitsandbytes "mlx[cpu]" gptqmodel hqq optimum-quanto
     pip download --no-deps auto-gptq==0.7.1 autoawq==0.2.9   # unpack both into one FOLDER
-    TORCHDYNAMO_DISABLE=1 tools/make_packed_fixtures.py FOLDER
+    TORCHDYNAMO_DISABLE=1 tools/make_packed_fixtures.py FOLDER [NAME ...]
 """
 
 import importlib.util
@@ -25,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent / "testdata" / "packed"
 
 def write(name, tensors, expected, config, binary=False):
     folder = ROOT / name
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     tensors["model.norm.weight"] = torch.ones(8, dtype=torch.float16)
     tensors = {key: value.contiguous().clone() for key, value in tensors.items()}
     if binary:
@@ -143,6 +143,62 @@ def awq(folder):
                                                              "zero_point": True, "version": "gemm"}})
 
 
+def awq_gemv(folder):
+    """The layouts for single tokens and Marlin, whose kernels alone decode them: the codes that they pack, in the kernels' formula."""
+    package = next(folder.rglob("awq/modules/linear/gemm.py")).parents[3]
+    linears = {name: load_alone(package, "", f"awq.modules.linear.{name}") for name in ("gemv", "gemv_fast", "marlin")}
+    tensors, expected = {}, {}
+    for seed, (module, layout, rows, cols, group) in enumerate([
+            ("gemv", "gemv", 16, 128, 32), ("gemv_wide", "gemv", 8, 256, 128), ("gemv_64", "gemv", 8, 128, 64), ("fast", "gemv_fast", 8, 128, 32),
+            ("fast_wide", "gemv_fast", 16, 256, 128), ("marlin", "marlin", 128, 128, 32), ("marlin_single", "marlin", 64, 128, 128)]):
+        layer = linear(rows, cols, 150 + seed, torch.float16)
+        index = torch.arange(cols) // group
+        scales, zeros = grouped_qparams(layer.weight.data.float(), 4, index, cols // group, layout == "marlin")
+        scales, wide, points = scales.half(), scales.half()[:, index], zeros[:, index]
+        if layout == "marlin":
+            packed = linears[layout].WQLinear_Marlin.from_linear(layer, 4, group, scales=scales)
+            codes = ((layer.weight.data / wide).round().int() + 8).clamp(0, 15)
+            tensors |= {f"{module}.{key}": getattr(packed, key) for key in ("qweight", "scales")}
+        else:
+            kind = linears[layout].WQLinear_GEMV if layout == "gemv" else linears[layout].WQLinear_GEMVFast
+            packed = kind.from_linear(layer, 4, group, scales=scales, zeros=zeros.half())
+            codes = ((layer.weight.data + (zeros.half() * scales)[:, index]) / wide).round().int()
+            tensors |= {f"{module}.{key}": getattr(packed, key) for key in ("qweight", "qzeros", "scales")}
+        if layout == "gemv_fast":  # one multiplication and addition of binary16
+            expected[f"{module}.weight"] = (codes.double() * wide.double() - (wide * points.half()).double()).half()
+        else:
+            expected[f"{module}.weight"] = ((codes.double() - points) * wide.double()).half()
+    write("awq_gemv", tensors, expected, {"quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 32, "version": "gemv"}})
+
+
+def hqq():
+    from hqq.core.quantize import BaseQuantizeConfig, HQQLinear
+
+    tensors, expected = {}, {}
+    for seed, (name, bits, group, axis, rows, cols, dtype) in enumerate([
+            ("eight", 8, 64, 1, 8, 64, torch.float16), ("four", 4, 32, 1, 8, 64, torch.bfloat16), ("turned", 4, 32, 0, 8, 64, torch.float16),
+            ("three", 3, 32, 1, 6, 64, torch.float16), ("two", 2, 16, 1, 8, 64, torch.float32), ("one", 1, 16, 0, 16, 64, torch.bfloat16),
+            ("across", 4, 64, 1, 8, 96, torch.float16)]):
+        made = HQQLinear(linear(rows, cols, 160 + seed, dtype), BaseQuantizeConfig(nbits=bits, group_size=group, axis=axis), compute_dtype=dtype,
+                         device="cpu", del_orig=False)
+        tensors |= {f"{name}.{key}": value for key, value in made.state_dict().items() if value is not None}
+        expected[f"{name}.weight"] = made.dequantize()
+    write("hqq", tensors, expected, {"quantization_config": {"quant_method": "hqq"}})
+
+
+def quanto():
+    from optimum.quanto import freeze, qfloat8_e4m3fn, qint8, quantize
+
+    tensors, expected = {}, {}
+    for seed, (name, kind, dtype) in enumerate([("int8", qint8, torch.bfloat16), ("fp8", qfloat8_e4m3fn, torch.float16)]):
+        model = torch.nn.ModuleDict({name: linear(6, 40, 170 + seed, dtype)})
+        quantize(model, weights=kind)
+        freeze(model)
+        tensors |= {key: value for key, value in model.state_dict().items()}
+        expected[f"{name}.weight"] = model[name].weight.dequantize()
+    write("quanto", tensors, expected, {"quantization_config": {"quant_method": "quanto"}})
+
+
 def fp8():
     from transformers.integrations.finegrained_fp8 import Fp8Dequantize, Fp8Quantize
 
@@ -215,6 +271,10 @@ def compressed_tensors():
         ("odd", packed, 11, 66, half, group | {"num_bits": 6, "group_size": 22, "symmetric": False}),
         ("channel", packed, 8, 96, brain, {"type": "int", "num_bits": 4, "strategy": "channel", "symmetric": True}),
         ("ordered", packed, 8, 64, brain, group | {"num_bits": 4, "group_size": 32})])
+    whole = {"type": "int", "strategy": "tensor"}
+    pack("pack_quantized_tensor", [
+        ("four", packed, 8, 64, brain, whole | {"num_bits": 4, "symmetric": True}),
+        ("affine", packed, 6, 40, half, whole | {"num_bits": 8, "symmetric": False})])
     float8 = {"type": "float", "num_bits": 8, "symmetric": True}
     pack("naive_quantized", [
         ("int8", "int-quantized", 8, 32, brain, {"type": "int", "num_bits": 8, "strategy": "channel", "symmetric": True}),
@@ -268,7 +328,7 @@ def mlx():
     import mlx.core as mx
 
     folder = ROOT / "mlx"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     tensors, expected, overrides = {"model.norm.weight": mx.ones((128,), dtype=mx.bfloat16)}, {}, {}
     for bits, group, dtype in [(2, 32, mx.bfloat16), (3, 64, mx.float16), (4, 64, mx.bfloat16), (5, 32, mx.float32), (6, 128, mx.bfloat16),
                                (8, 32, mx.float16)]:
@@ -280,10 +340,6 @@ def mlx():
         overrides[name] = {"bits": bits, "group_size": group}
     for mode, bits, group in [("mxfp4", 4, 32), ("mxfp8", 8, 32), ("nvfp4", 4, 16)]:
         codes, scales = mx.quantize(mx.array(linear(4, 128, 110).weight.data.numpy()), group, bits, mode=mode)
-    whole = {"type": "int", "strategy": "tensor"}
-    pack("pack_quantized_tensor", [
-        ("four", packed, 8, 64, brain, whole | {"num_bits": 4, "symmetric": True}),
-        ("affine", packed, 6, 40, half, whole | {"num_bits": 8, "symmetric": False})])
         tensors |= {f"{mode}.weight": codes, f"{mode}.scales": scales}
         expected[f"{mode}.weight"] = mx.dequantize(codes, scales, None, group, bits, mode=mode).astype(mx.bfloat16)
     mx.save_safetensors(str(folder / "model.safetensors"), tensors, metadata={"format": "mlx"})
@@ -314,22 +370,20 @@ def bitnet():
 
 
 def main():
-    sources = pathlib.Path(sys.argv[1])
-    shutil.rmtree(ROOT, ignore_errors=True)
-    gptq(1, "gptq", GPTQ_MODULES)
-    gptq(2, "gptq_v2", GPTQ_MODULES)
-    gptq(1, "gptq_asymmetric", [("affine", 4, False, False), ("eight", 8, False, False), ("two", 2, False, False)])
-    gptq(2, "gptq_v2_asymmetric", [("affine", 4, False, False), ("three", 3, False, False)])
-    gptq(1, "gptq_bin", GPTQ_MODULES[:1], binary=True)
-    auto_gptq(sources)
-    awq(sources)
-    fp8()
-    compressed_tensors()
-    modelopt()
-    bitsandbytes()
-    mlx()
-    gpt_oss()
-    bitnet()
+    sources, names = pathlib.Path(sys.argv[1]), sys.argv[2:]
+    if not names:
+        shutil.rmtree(ROOT, ignore_errors=True)
+        gptq(1, "gptq", GPTQ_MODULES)
+        gptq(2, "gptq_v2", GPTQ_MODULES)
+        gptq(1, "gptq_asymmetric", [("affine", 4, False, False), ("eight", 8, False, False), ("two", 2, False, False)])
+        gptq(2, "gptq_v2_asymmetric", [("affine", 4, False, False), ("three", 3, False, False)])
+        gptq(1, "gptq_bin", GPTQ_MODULES[:1], binary=True)
+    for of_folder in (auto_gptq, awq, awq_gemv):
+        if not names or of_folder.__name__ in names:
+            of_folder(sources)
+    for of_package in (fp8, compressed_tensors, modelopt, bitsandbytes, hqq, quanto, mlx, gpt_oss, bitnet):
+        if not names or of_package.__name__ in names:
+            of_package()
 
 
 if __name__ == "__main__":

@@ -12,11 +12,15 @@ namespace {
 
 // In an order in which each finds its own tensors: what is left to a later one fits none of those before.
 constexpr PackedLayout kLayouts[] = {
+    {"AWQ, gemv and gemv_fast", unpack_awq_gemv},
+    {"Marlin", unpack_marlin},
     {"GPTQ", unpack_gptq},
     {"AWQ", unpack_awq},
     {"compressed-tensors, packed", unpack_compressed_tensors},
     {"bitsandbytes, 4 bits", unpack_bitsandbytes_4bit},
     {"bitsandbytes, 8 bits", unpack_bitsandbytes_int8},
+    {"HQQ", unpack_hqq},
+    {"optimum-quanto", unpack_quanto},
     {"NVFP4 and MXFP4", unpack_fp4},
     {"gpt-oss", unpack_mxfp4_experts, TensorEntry::Axes::kOfModule},
     {"MLX", unpack_mlx},
@@ -26,9 +30,9 @@ constexpr PackedLayout kLayouts[] = {
 };
 
 // What belongs to the activations of a quantized module, which are computed in floats here.
-constexpr std::string_view kActivations[] = {".input_scale",         ".input_zero_point",  ".input_global_scale",
-                                             ".output_scale",        ".output_zero_point", ".activation_scale",
-                                             ".activation_scale_inv"};
+constexpr std::string_view kActivations[] = {".input_scale",          ".input_zero_point",  ".input_global_scale",
+                                             ".output_scale",         ".output_zero_point", ".activation_scale",
+                                             ".activation_scale_inv", ".input_scale_ub"};
 
 void drop_activations(LayoutTable& table) {
   std::size_t count = 0;

@@ -26,6 +26,10 @@ void unpack_layouts(Checkpoint::Contents& contents);
 // The rows of the table.
 void unpack_gptq(LayoutTable& table);
 void unpack_awq(LayoutTable& table);
+void unpack_awq_gemv(LayoutTable& table);
+void unpack_marlin(LayoutTable& table);
+void unpack_hqq(LayoutTable& table);
+void unpack_quanto(LayoutTable& table);
 void unpack_compressed_tensors(LayoutTable& table);
 void unpack_bitsandbytes_4bit(LayoutTable& table);
 void unpack_bitsandbytes_int8(LayoutTable& table);

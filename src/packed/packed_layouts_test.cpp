@@ -79,8 +79,9 @@ TEST_P(PackedLayouts, AnyRunOfBytesCanBeRead) {
 
 INSTANTIATE_TEST_SUITE_P(Folders, PackedLayouts,
                          testing::Values("gptq", "gptq_v2", "gptq_asymmetric", "gptq_v2_asymmetric", "gptq_bin",
-                                         "auto_gptq", "awq", "fp8_block", "pack_quantized", "pack_quantized_tensor",
-                                         "naive_quantized", "microscaling", "modelopt", "bitsandbytes", "mlx", "gpt_oss", "bitnet"),
+                                         "auto_gptq", "awq", "awq_gemv", "fp8_block", "pack_quantized",
+                                         "pack_quantized_tensor", "naive_quantized", "hqq", "quanto", "microscaling",
+                                         "modelopt", "bitsandbytes", "mlx", "gpt_oss", "bitnet"),
                          [](const auto& folder) { return std::string(folder.param); });
 
 // Opens a copy of a folder whose file of weights has one text replaced by another of the same length.
@@ -111,6 +112,12 @@ TEST(DamagedLayouts, NameTheTensorAndTheNumbers) {
   expect_damage_refused("bitsandbytes", "fp4.weight.absmax", "fp4.weight.absmix", {"fp4.weight.absmax", "missing"});
   expect_damage_refused("bitsandbytes", "int8.SCB\":{\"dtype\":\"F32\"", "int8.SCB\":{\"dtype\":\"I32\"",
                         {"int8.SCB", "i32"});
+  expect_damage_refused("awq_gemv", "gemv.scales\":{\"dtype\":\"F16\",\"shape\":[16,32]",
+                        "gemv.scales\":{\"dtype\":\"F16\",\"shape\":[32,16]", {"gemv.qweight", "[32, 16]"});
+  expect_damage_refused("hqq", "four.zero", "four.zerp", {"four.zero", "missing"});
+  expect_damage_refused("hqq", "four.packing", "four.packinh", {"four.packing", "missing"});
+  expect_damage_refused("quanto", "int8.weight._data\":{\"dtype\":\"I8\"", "int8.weight._data\":{\"dtype\":\"U8\"",
+                        {"int8.weight._data", "u8"});
   expect_damage_refused("mlx", "b4.biases", "b4.biasez", {"b4.scales", "without biases"});
 }
 
@@ -151,6 +158,14 @@ TEST(Float8, WithoutScalesIsReadWhateverItsAxes) {
       scratch, {tensor_of("norm.weight", "f8_e4m3", {8}), tensor_of("experts.up_proj", "f8_e4m3", {2, 3, 4})}, 0x38));
   for (const char* name : {"norm.weight", "experts.up_proj"}) EXPECT_EQ(checkpoint.at(name).encoding, "bf16") << name;
   for (const std::uint16_t value : read_as<std::uint16_t>(checkpoint, "experts.up_proj")) EXPECT_EQ(value, 0x3f80);
+}
+
+// Marlin's order of inputs, which changes which input a code belongs to.
+TEST(Marlin, WithActOrderIsRefused) {
+  const ScratchFolder scratch;
+  expect_refused(file_of(scratch, {tensor_of("m.qweight", "i32", {2, 128}), tensor_of("m.scales", "f16", {1, 64}),
+                                   tensor_of("m.g_idx", "i32", {32})}),
+                 {"m.g_idx", "act-order"});
 }
 
 TEST(StaleConfiguration, IsANoteBesideMasksAndPositions) {

@@ -93,6 +93,7 @@ class RowSource final : public TileSource {
   std::vector<float> read_shifts(const File& home, const Tile& tile, const Span& span) const {
     if (!of_.shifts) return {};
     if (of_.shift_type) return read_grid(*of_.shifts, *of_.shift_type, home, span);
+    if (of_.shift_fields == RowCodes::Fields::kAlongRows) return read_fields_along_rows(home, span);
     const std::uint64_t first = of_.order.bit(tile.row) / 32,
                         last = (of_.order.bit(tile.row + tile.rows - 1) + of_.order.bits - 1) / 32;
     const auto words = as_words(
@@ -104,6 +105,20 @@ class RowSource final : public TileSource {
             static_cast<float>(
                 bit_field(&words[g], span.cols, of_.order.bit(span.row + r) - first * 32, of_.order.bits)) -
             of_.shift_offset;
+    return shifts;
+  }
+
+  std::vector<float> read_fields_along_rows(const File& home, const Span& span) const {
+    const unsigned bits = of_.order.bits;
+    const WordRun run = words_of_fields(span.col, span.cols, bits);
+    const auto words = as_words(read_rectangle(
+        *of_.shifts, home, {of_.grid_cols * bits / 8, span.row, span.rows, run.first * 4, run.count * 4}));
+    std::vector<float> shifts;
+    for (std::uint64_t r = 0; r < span.rows; ++r)
+      for (std::uint64_t g = 0; g < span.cols; ++g)
+        shifts.push_back(
+            static_cast<float>(bit_field(&words[r * run.count], 1, (span.col + g) * bits - run.first * 32, bits)) -
+            of_.shift_offset);
     return shifts;
   }
 

@@ -38,8 +38,10 @@ struct RowCodes {
   std::optional<Operand> groups;  // I32 [cols]: the column of the grid for each column; none: runs of block_cols
 
   std::optional<Operand> shifts;           // beside each scale: a zero point or an offset; none: 0
-  const NumberType* shift_type = nullptr;  // null: fields in the codes' order down the rows of [words, grid_cols]
-  float shift_offset = 0;                  // taken from each field
+  const NumberType* shift_type = nullptr;  // null: fields in the codes' order, in words of 32 bits
+  enum class Fields { kDownRows, kAlongRows };
+  Fields shift_fields = Fields::kDownRows;  // [words, grid_cols], or [grid_rows, words] without unused bits in a word
+  float shift_offset = 0;                   // taken from each field
 
   Combine combine = [](float code, float scale, float) { return code * scale; };
 };

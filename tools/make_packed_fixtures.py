@@ -5,7 +5,7 @@ With names of functions below behind FOLDER, only the folders that these write. 
 that the package decodes to. Nothing of Quern is imported. AutoGPTQ and AutoAWQ are archived and do not install beside a current
 transformers: their single files are imported from unpacked distributions.
 
-    pip install torch safetensors transformers accelerate compressed-tensors bitsandbytes "mlx[cpu]" gptqmodel hqq optimum-quanto
+    pip install torch safetensors transformers accelerate compressed-tensors bitsandbytes "mlx[cpu]" gptqmodel hqq optimum-quanto torchao
     pip download --no-deps auto-gptq==0.7.1 autoawq==0.2.9   # unpack both into one FOLDER
     TORCHDYNAMO_DISABLE=1 tools/make_packed_fixtures.py FOLDER [NAME ...]
 """
@@ -199,6 +199,15 @@ def quanto():
     write("quanto", tensors, expected, {"quantization_config": {"quant_method": "quanto"}})
 
 
+def torchao():
+    from torchao.quantization import Int8WeightOnlyConfig, quantize_
+
+    model = torch.nn.Sequential(linear(4, 32, 180, torch.bfloat16))
+    quantize_(model, Int8WeightOnlyConfig())
+    (ROOT / "torchao").mkdir(exist_ok=True)
+    torch.save(model.state_dict(), ROOT / "torchao" / "pytorch_model.bin")
+
+
 def fp8():
     from transformers.integrations.finegrained_fp8 import Fp8Dequantize, Fp8Quantize
 
@@ -381,7 +390,7 @@ def main():
     for of_folder in (auto_gptq, awq, awq_gemv):
         if not names or of_folder.__name__ in names:
             of_folder(sources)
-    for of_package in (fp8, compressed_tensors, modelopt, bitsandbytes, hqq, quanto, mlx, gpt_oss, bitnet):
+    for of_package in (fp8, compressed_tensors, modelopt, bitsandbytes, hqq, quanto, torchao, mlx, gpt_oss, bitnet):
         if not names or of_package.__name__ in names:
             of_package()
 

@@ -107,6 +107,16 @@ class Walk {
     return name.starts_with("torch._") && name.find("._rebuild_") != std::string_view::npos;
   }
 
+  // Of a tensor whose class is a package's own: _rebuild_from_type_v2(function, class, arguments, state). Empty: it is
+  // torch.Tensor.
+  std::string_view tensor_class(const PickleNode& node) const {
+    if (!pickle_.class_of(node).ends_with("._rebuild_from_type_v2") || node.items.size() < 2) return {};
+    const PickleNode& arguments = pickle_[node.items[1]];
+    if (arguments.kind != Kind::kTuple || arguments.items.size() < 2) return {};
+    const PickleNode& name = pickle_[arguments.items[1]];
+    return name.kind == Kind::kName ? name.text : std::string_view();
+  }
+
   // The model within a dictionary that has other things beside it; null: it is the model.
   const PickleNode* model_in(const PickleNode& node) {
     if (node.kind != Kind::kDict) return nullptr;
@@ -229,6 +239,11 @@ class Walk {
     const auto tensor =
         with_context(fmt::format("tensor {}", shown(path)), [&] { return torch_tensor_of(pickle_, node); });
     if (tensor) return add(path, *tensor);
+    if (const std::string_view name = tensor_class(node); name.starts_with("torchao."))
+      fail(ErrorCode::kInput,
+           "{} is a {}, a quantized tensor of torchao, which is not read: have the program that made it dequantize the "
+           "model and save floats, or use the original model",
+           shown(path), shown(name));
     if (is_tensor(node))
       return leave_out(path,
                        fmt::format("a tensor made by {}, of a kind that is not read", shown(pickle_.class_of(node))));

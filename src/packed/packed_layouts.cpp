@@ -84,6 +84,7 @@ std::span<const PackedLayout> packed_layouts() { return kLayouts; }
 
 void unpack_layouts(Checkpoint::Contents& contents) {
   LayoutTable table(contents);
+  refuse_unread_layouts(table);
   for (const PackedLayout& layout : packed_layouts()) {
     table.expect(layout.axes);
     layout.unpack(table);

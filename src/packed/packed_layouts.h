@@ -40,4 +40,7 @@ void unpack_bitnet(LayoutTable& table);
 void unpack_scaled(LayoutTable& table);
 void unpack_tuples(LayoutTable& table);
 
+// Error(kInput) that names the layout where a module is in one that is known and not read.
+void refuse_unread_layouts(const LayoutTable& table);
+
 }  // namespace quern

@@ -160,6 +160,32 @@ TEST(Float8, WithoutScalesIsReadWhateverItsAxes) {
   for (const std::uint16_t value : read_as<std::uint16_t>(checkpoint, "experts.up_proj")) EXPECT_EQ(value, 0x3f80);
 }
 
+// By two of the tensors that each package stores of a linear layer.
+TEST(UnreadLayouts, AreNamedWithoutAConfiguration) {
+  struct Case {
+    const char *layout, *first, *encoding, *second;
+  };
+  for (const Case& unread :
+       {Case{"EXL2", "q_weight", "i32", "q_scale"}, Case{"EXL3", "trellis", "i16", "svh"},
+        Case{"QTIP", "trellis", "i16", "SV"}, Case{"AQLM", "codes", "i16", "codebooks"},
+        Case{"QuIP#", "Qidxs", "i64", "SV"}, Case{"SpQR", "dense_weights", "i64", "row_offsets"},
+        Case{"VPTQ", "indices", "i16", "centroids.weight"}, Case{"EETQ", "weight", "i8", "weight_scales"},
+        Case{"HIGGS", "tables", "f16", "tables2"}, Case{"torchao", "_weight_qdata", "i8", "_weight_scale"},
+        Case{"SINQ", "W_q", "u8", "scale2"}, Case{"optimum-quanto", "weight._data._data", "u8", "weight._scale"},
+        Case{"HQQ", "W_q", "u8", "scale"}}) {
+    const ScratchFolder scratch;
+    const std::string first = std::string("m.") + unread.first, second = std::string("m.") + unread.second;
+    file_of(scratch, {tensor_of(first.c_str(), unread.encoding, {4, 8}), tensor_of(second.c_str(), "f16", {4, 1})});
+    OutputFile(scratch.path() / "config.json").write(R"({"model_type": "toy"})");
+    expect_refused(scratch.path(), {first, unread.layout, "use the original model"});
+  }
+}
+
+// A pickle of tensors of its own class.
+TEST(UnreadLayouts, TorchaosPickleIsNamed) {
+  expect_refused(packed("torchao"), {"0.weight", "torchao.quantization.Int8Tensor", "use the original model"});
+}
+
 // Marlin's order of inputs, which changes which input a code belongs to.
 TEST(Marlin, WithActOrderIsRefused) {
   const ScratchFolder scratch;

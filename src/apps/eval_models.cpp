@@ -42,7 +42,7 @@ ActivationStore walk_all(const WalkContext& walk, const Windows& windows, const 
 }
 
 std::vector<std::string> notes_on(const EvaluateOptions& options, const ModelSpec& spec) {
-  std::vector<std::string> notes = assumed_values(spec);
+  std::vector<std::string> notes = description_notes(spec);
   if (options.window_length > spec.extent("context"))
     notes.push_back(fmt::format("windows of {} tokens are longer than the {} that the model was made for",
                                 options.window_length, spec.extent("context")));

@@ -64,7 +64,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
     notes.push_back("the weights are not as the checkpoint has them: " + overlay);
   add(notes, opened.source.checkpoint.notes());
   add(notes, opened.names.notes);
-  add(notes, assumed_values(opened.source.spec));
+  add(notes, description_notes(opened.source.spec));
   add(notes, opened.loading_notes(plan));
   if (!opened.options.statistics.empty())
     notes.push_back("statistics were read from " + opened.options.statistics.string());
@@ -143,7 +143,7 @@ void note_plan(const Opened& opened, const CompressTexts& texts, const Calibrate
   add(notes, opened.loading_notes(plan));
   add(notes, opened.names.notes);
   add(notes, calibration_notes(opened, texts, calibrated));
-  add(notes, assumed_values(opened.source.spec));
+  add(notes, description_notes(opened.source.spec));
   for (const std::string& note : notes) opened.observer.note(note);
 }
 

@@ -115,7 +115,7 @@ std::vector<std::string> Opened::notes_of(const Plan& plan) const {
   if (!choice.note.empty()) notes.insert(notes.begin(), choice.note);
   std::ranges::copy(source.checkpoint.notes(), std::back_inserter(notes));
   std::ranges::copy(names.notes, std::back_inserter(notes));
-  std::ranges::copy(assumed_values(source.spec), std::back_inserter(notes));
+  std::ranges::copy(description_notes(source.spec), std::back_inserter(notes));
   return notes;
 }
 

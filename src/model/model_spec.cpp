@@ -60,4 +60,10 @@ std::vector<std::string> assumed_values(const ModelSpec& spec) {
   return lines;
 }
 
+std::vector<std::string> description_notes(const ModelSpec& spec) {
+  std::vector<std::string> notes = spec.notes;
+  std::ranges::move(assumed_values(spec), std::back_inserter(notes));
+  return notes;
+}
+
 }  // namespace quern

@@ -143,6 +143,7 @@ struct ModelSpec {
   bool tied_head = false;  // the head multiplies by the embedding
   std::string tied_copy;   // the copy of the embedding that a tied model's checkpoint may hold; empty: none
   std::vector<Evidence> evidence;
+  std::vector<std::string> notes;  // what a person should know, such as what was left out; a sentence each
 
   std::uint64_t extent(std::string_view name) const;  // Error(kInternal) when there is none
   // The first op, which turns ids into values, and the last, which makes the logits; the weights of each. What they are
@@ -243,5 +244,7 @@ ExportMap map_to_transformers(const ModelSpec& spec, const Checkpoint& checkpoin
 // A line for each value that neither the configuration nor a tensor gives, for a person who decides whether it is
 // right: "norm epsilon 1e-06 is assumed: the family's usual value".
 std::vector<std::string> assumed_values(const ModelSpec& spec);
+// These, and the description's own notes before them.
+std::vector<std::string> description_notes(const ModelSpec& spec);
 
 }  // namespace quern

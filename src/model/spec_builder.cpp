@@ -103,12 +103,25 @@ std::vector<std::string> SpecBuilder::names_of(const TensorRow& row, std::int32_
   return names;
 }
 
+// A bias of zeros, as writers of GPTQ and AWQ give one to every matrix.
+bool SpecBuilder::is_idle(const std::string& tensor) const {
+  constexpr std::uint64_t kMostBytes = 1 << 20;
+  if (idle_.contains(tensor)) return true;
+  const TensorEntry& entry = checkpoint_.at(tensor);
+  if (!tensor.ends_with(".bias") || entry.parts.size() != 1 || entry.parts[0].bytes > kMostBytes) return false;
+  std::vector<std::byte> bytes(entry.parts[0].bytes);
+  checkpoint_.read(entry, 0, 0, bytes);
+  if (std::ranges::any_of(bytes, [](std::byte byte) { return byte != std::byte{0}; })) return false;
+  idle_.insert(tensor);
+  return true;
+}
+
 bool SpecBuilder::wanted(const TensorRow& row, std::int32_t layer) const {
   if (*row.option == '\0') return true;
   const TensorOption& given = option(row.option);
   const std::string name = expert_name(naming_.name_of(row, layer), 0);
   const bool there = checkpoint_.find(name) != nullptr;
-  if (there && given.given == false && std::string_view(row.key) != kHeadKey) {
+  if (there && given.given == false && std::string_view(row.key) != kHeadKey && !is_idle(name)) {
     if (!given.by_class.empty())
       fail(ErrorCode::kInput, "a {} has no tensors for {}, but there is {}", given.by_class, row.option, name);
     fail(ErrorCode::kInput, "{} says {} false, but there is {}", parameters_.place(), row.option, name);
@@ -137,7 +150,7 @@ void SpecBuilder::check_names() const {
   const std::string head = naming_.name_of(row(kHeadKey), -1);
   for (const TensorEntry& entry : checkpoint_.tensors())
     if (!expected.contains(entry.name) && entry.name != head && !is_derived_(entry.name) &&
-        !is_beside(entry, naming_, head))
+        !idle_.contains(entry.name) && !is_beside(entry, naming_, head))
       unmatched.push_back(entry.name);
   if (!missing.empty())
     fail(ErrorCode::kInput, "{}, but {} of the {} tensors that such a model needs are missing: {}",
@@ -186,6 +199,7 @@ std::size_t SpecBuilder::weight(const char* key) {
   const bool apart = weight.tensor.find('*') != std::string::npos;
   for (const std::string& name : names) {
     check_shape(r, name);
+    if (is_transposed(r, naming_, checkpoint_.at(name).axes)) weight.storage = Weight::Storage::kTransposed;
     if (apart) weight.parts.push_back({name, 0, weight.layout().rows / names.size()});
   }
   spec_.weights.push_back(std::move(weight));
@@ -199,7 +213,6 @@ void SpecBuilder::add(decltype(Op::kind) kind, std::initializer_list<std::string
 
 void SpecBuilder::linear(const char* matrix, const char* bias, std::string input, std::string output) {
   std::vector<std::size_t> weights{weight(matrix)};
-    if (is_transposed(r, naming_, checkpoint_.at(name).axes)) weight.storage = Weight::Storage::kTransposed;
   if (bias && has(bias)) weights.push_back(weight(bias));
   add(LinearOp{}, {std::move(input)}, std::move(output), std::move(weights));
 }
@@ -228,6 +241,10 @@ ModelSpec SpecBuilder::build(const std::function<void()>& embed, const std::func
   const std::size_t matrix = spec_.tied_head ? 0 : weight(kHeadKey);
   add(LinearOp{}, {"normed"}, "logits", {matrix});
   spec_.evidence = parameters_.evidence();
+  if (!idle_.empty())
+    spec_.notes.push_back(fmt::format("{} of zeros, which the configuration denies, {} left out: {}",
+                                      counted(idle_.size(), "bias tensor"), idle_.size() == 1 ? "is" : "are",
+                                      listed({idle_.begin(), idle_.end()})));
   check_ends(spec_);
   return std::move(spec_);
 }

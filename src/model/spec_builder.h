@@ -4,6 +4,7 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,7 @@ class SpecBuilder {
   bool wanted(const TensorRow& row, std::int32_t layer) const;
   const TensorOption& option(const char* name) const;
   std::vector<std::string> names_of(const TensorRow& row, std::int32_t layer) const;
+  bool is_idle(const std::string& tensor) const;
   void check_names() const;
   void check_shape(const TensorRow& row, const std::string& tensor) const;
 
@@ -70,6 +72,7 @@ class SpecBuilder {
   std::function<bool(std::string_view)> is_derived_;
   ModelSpec spec_;
   std::int32_t layer_ = -1;
+  mutable std::set<std::string, std::less<>> idle_;  // tensors that are left out because they change nothing
 };
 
 // Name of the row of the head, which a tied model lacks.

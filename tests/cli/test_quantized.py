@@ -174,6 +174,23 @@ class QuantizedInput(ProgramTest):
             written[model.name] = read_safetensors(self.folder / f"{model.name}.out/model.safetensors")
         self.assertEqual(written["packed"], written["plain"])
 
+    def test_may_have_biases_of_zeros(self):
+        packed, plain = write_pair(self.folder, awq)
+        tensors = read_safetensors(packed / "model.safetensors")
+        biases = {f"model.layers.{i}.self_attn.{m}_proj.bias": ("F16", [n], bytes(2 * n))
+                  for i in range(LAYERS) for m, n in (("q", 64), ("k", 32), ("v", 32), ("o", 64))}
+        config = json.loads((packed / "config.json").read_text())
+        (packed / "config.json").write_text(json.dumps(config | {"attention_bias": False, "mlp_bias": False}))
+        (packed / "model.safetensors").write_bytes(file_of(tensors | biases))
+        self.assertEqual(self.divergence(packed, plain), 0)
+        self.assertIn("8 bias tensors of zeros", self.succeed("inspect", packed).stdout)
+        self.succeed("compress", packed, "-o", self.folder / "out", "--scheme", "simple")
+        self.assertFalse([name for name in read_safetensors(self.folder / "out/model.safetensors") if name.endswith(".bias")])
+        name = "model.layers.1.self_attn.k_proj.bias"
+        biases[name] = ("F16", [32], bytes(62) + halves([1.0]))
+        (packed / "model.safetensors").write_bytes(file_of(tensors | biases))
+        self.fail_with(3, ["attention_bias false", name], "eval", packed, "--text", REPORT_TEXT)
+
     def test_has_the_logits_of_what_its_package_decodes_it_to(self):
         for name, (layout, note) in LAYOUTS.items():
             with self.subTest(name):

@@ -102,7 +102,7 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
     result.spec = describe_model(checkpoint);
     std::ranges::copy(result.spec->notes, std::back_inserter(result.notes));
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInput && error.code() != ErrorCode::kInfeasible) throw;
+    if (error.code() != ErrorCode::kInput) throw;
     result.why_unknown = error.what();
     describe_without_config(checkpoint, result);
   }

@@ -91,7 +91,10 @@ const Architecture& find_architecture(std::string_view name) {
   fail(ErrorCode::kUsage, "there is no architecture \"{}\"; did you mean {}?", name, nearest_names(name, known));
 }
 
-ModelSpec describe_model(const Checkpoint& checkpoint) {
+namespace {
+
+// As describe_model. Error(kInfeasible) where the model is known and asks for what is not computed.
+ModelSpec describe_known(const Checkpoint& checkpoint) {
   return with_context("while describing " + checkpoint.path().string(), [&] {
     check_agreement(checkpoint);
     const Architecture* family = recognise(checkpoint);
@@ -100,6 +103,17 @@ ModelSpec describe_model(const Checkpoint& checkpoint) {
     const bool is_configured = claimed_family(checkpoint) || !checkpoint.config().is_null();
     return family->describe(checkpoint, is_configured ? ConfigUse::kTrust : ConfigUse::kIgnore);
   });
+}
+
+}  // namespace
+
+ModelSpec describe_model(const Checkpoint& checkpoint) {
+  try {
+    return describe_known(checkpoint);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInfeasible) throw;
+    throw Error(ErrorCode::kInput, error.what());  // what is known and not computed is not supported
+  }
 }
 
 const Architecture* recognise(const Checkpoint& checkpoint) {
@@ -115,10 +129,11 @@ ModelSpec claimed_model(const Checkpoint& checkpoint) {
 
 ModelSpec describe_or_list(const Checkpoint& checkpoint) {
   if (recognise(checkpoint)) try {
-      return describe_model(checkpoint);
+      return describe_known(checkpoint);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kInfeasible) throw;
-      return list_unknown_model(checkpoint, error.what());  // it is known, and asks for what is not computed
+      // It is known, and asks for what is not computed.
+      return list_unknown_model(checkpoint, error.what());
     }
   return list_unknown_model(checkpoint, "the checkpoint has " + claimed(checkpoint));
 }

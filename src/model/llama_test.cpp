@@ -230,7 +230,6 @@ struct Refusal {
   const char* model;
   void (*damage)(FakeModel&);
   const char* message;
-  ErrorCode code = ErrorCode::kInput;
 };
 
 class RefusedLlama : public testing::TestWithParam<Refusal> {};
@@ -238,8 +237,8 @@ class RefusedLlama : public testing::TestWithParam<Refusal> {};
 TEST_P(RefusedLlama, SaysWhatContradictsWhat) {
   FakeModel model = golden_model(GetParam().model);
   GetParam().damage(model);
-  expect_input_error([&] { spec_of(model); }, GetParam().message, GetParam().code);
-  expect_input_error([&] { spec_of(model); }, "(while describing some/model)", GetParam().code);
+  expect_input_error([&] { spec_of(model); }, GetParam().message);
+  expect_input_error([&] { spec_of(model); }, "(while describing some/model)");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -292,7 +291,7 @@ INSTANTIATE_TEST_SUITE_P(
                 [](FakeModel& m) {
                   m.config.set("rope_parameters", Json::object({{"rope_type", "longrope"}, {"factor", 4.0}}));
                 },
-                "rotary scaling \"longrope\"", ErrorCode::kInfeasible},
+                "rotary scaling \"longrope\""},
         Refusal{"Factor", "llama_tied",
                 [](FakeModel& m) {
                   m.config.set("rope_parameters", Json::object({{"rope_type", "linear"}, {"factor", 0.0}}));
@@ -309,11 +308,11 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 "low_freq_factor 1, high_freq_factor 1"},
         Refusal{"Partial", "llama_tied", [](FakeModel& m) { m.config.set("partial_rotary_factor", 0.5); },
-                "partial_rotary_factor 0.5", ErrorCode::kInfeasible},
+                "partial_rotary_factor 0.5"},
         Refusal{
             "RopePerKind", "llama_tied",
             [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"full_attention", Json::object()}})); },
-            "for \"full_attention\" apart", ErrorCode::kInfeasible},
+            "for \"full_attention\" apart"},
         Refusal{"Theta", "llama_tied",
                 [](FakeModel& m) { m.config.set("rope_parameters", Json::object({{"rope_theta", -1}})); },
                 "gives -1 as the base of the rotary frequencies"},

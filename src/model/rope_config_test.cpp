@@ -95,7 +95,7 @@ TEST(RopeConfig, AScalingThatIsNotComputedCanStillBeCompressed) {
     describe_model(checkpoint);
     ADD_FAILURE() << "described";
   } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInfeasible);
+    EXPECT_EQ(error.code(), ErrorCode::kInput);
     EXPECT_NE(std::string(error.what()).find("\"dynamic\""), std::string::npos);
   }
   const ModelSpec listed = describe_or_list(checkpoint);

@@ -127,6 +127,14 @@ class BadFolders(ProgramTest):
         folder = tiny_llama.write(self.folder / "other", config=stated | {"hidden_size": 128})
         self.refuse(folder, "config.json", "hidden_size", 128, "[400, 64]")
 
+    def test_rotary_scaling_that_is_not_computed_is_input_wherever_it_is_met(self):
+        folder = tiny_llama.write(self.model, config=CONFIG | {"rope_scaling": {"type": "dynamic", "factor": 2.0}})
+        for arguments in (["eval", folder, "--text", REPORT_TEXT], ["run", folder, "-p", "a"],
+                          ["compress", folder, "-o", self.folder / "out", "--scheme", "q4_k_m"],
+                          ["compress", folder, "-o", self.folder / "out", "--report-text", REPORT_TEXT]):
+            self.fail_with(INPUT, ['"dynamic"'], *arguments)
+        self.succeed("compress", folder, "-o", self.folder / "blind")
+
     def test_unknown_architecture_names_the_known_ones(self):
         config = CONFIG | {"architectures": ["GPTBigCodeForCausalLM"], "model_type": "gpt_bigcode"}
         folder = tiny_llama.write(self.model, config=config)

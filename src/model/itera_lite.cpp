@@ -229,7 +229,7 @@ ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {
 
 ExportMap to_gguf(const ModelSpec&, const Checkpoint&) {
   fail(ErrorCode::kInfeasible,
-       "no runtime of GGUF files knows models of the family {}; take a `scheme` or a `format` of safetensors", kName);
+       "no runtime of GGUF files knows models of the family {}; take `scheme` simple with `format` safetensors", kName);
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ constexpr const char* kMark = "\u2581";
 
 [[noreturn]] void refuse(std::string_view what) {
   fail(ErrorCode::kInput,
-       "GGUF cannot express a tokenizer {}; evaluation and generation work from its own files, which `format` "
-       "safetensors keeps",
+       "GGUF cannot express a tokenizer {}; evaluation and generation work from its own files, which go along with "
+       "safetensors: take `scheme` simple with `format` safetensors",
        what);
 }
 

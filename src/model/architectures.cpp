@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/counted.h"
 #include "base/fail.h"
 #include "base/names.h"
 #include "base/python_json.h"
+#include "model/tensor_table.h"
 #include "model/unknown_model.h"
 
 namespace quern {
@@ -93,6 +95,20 @@ const Architecture& find_architecture(std::string_view name) {
 
 namespace {
 
+// Says which weights are not as they are stored.
+ModelSpec with_notes(ModelSpec spec, const Checkpoint& checkpoint) {
+  constexpr std::string_view kDouble = "f64";
+  const auto doubles = std::ranges::count_if(spec.weights, [&](const Weight& weight) {
+    const TensorEntry* entry = checkpoint.find(expert_name(weight.tensor, 0));
+    return entry && entry->encoding == kDouble;
+  });
+  if (doubles)
+    spec.notes.push_back(fmt::format("{} stored as {} {} read as the nearest f32",
+                                     counted(static_cast<std::uint64_t>(doubles), "weight"), kDouble,
+                                     doubles == 1 ? "is" : "are"));
+  return spec;
+}
+
 // As describe_model. Error(kInfeasible) where the model is known and asks for what is not computed.
 ModelSpec describe_known(const Checkpoint& checkpoint) {
   return with_context("while describing " + checkpoint.path().string(), [&] {
@@ -101,7 +117,7 @@ ModelSpec describe_known(const Checkpoint& checkpoint) {
     if (!family) fail_unknown(checkpoint);
     // What a configuration states counts, also where it does not say whose it is.
     const bool is_configured = claimed_family(checkpoint) || !checkpoint.config().is_null();
-    return family->describe(checkpoint, is_configured ? ConfigUse::kTrust : ConfigUse::kIgnore);
+    return with_notes(family->describe(checkpoint, is_configured ? ConfigUse::kTrust : ConfigUse::kIgnore), checkpoint);
   });
 }
 
@@ -133,9 +149,9 @@ ModelSpec describe_or_list(const Checkpoint& checkpoint) {
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kInfeasible) throw;
       // It is known, and asks for what is not computed.
-      return list_unknown_model(checkpoint, error.what());
+      return with_notes(list_unknown_model(checkpoint, error.what()), checkpoint);
     }
-  return list_unknown_model(checkpoint, "the checkpoint has " + claimed(checkpoint));
+  return with_notes(list_unknown_model(checkpoint, "the checkpoint has " + claimed(checkpoint)), checkpoint);
 }
 
 std::vector<std::string> unmatched_tensors(const Checkpoint& checkpoint) {

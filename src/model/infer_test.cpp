@@ -230,10 +230,18 @@ TEST(UnknownModel, MatricesAndVectorsByNameAndShape) {
 
 TEST(UnknownModel, WithoutFloatsOfItsOwnSaysWhatItHas) {
   Checkpoint::Contents contents{"safetensors", "some/model", {}, {}, {}, {}};
-  for (const auto& [name, encoding] : {std::pair{"a", "f64"}, {"b", "f64"}, {"c", "i64"}})
+  for (const auto& [name, encoding] : {std::pair{"a", "c64"}, {"b", "c64"}, {"c", "i64"}})
     contents.tensors.push_back({name, {4, 4}, encoding, {}});
   const Checkpoint checkpoint(std::move(contents));
-  expect_input_error([&] { describe_or_list(checkpoint); }, "2 tensors of f64, 1 tensor of i64");
+  expect_input_error([&] { describe_or_list(checkpoint); }, "2 tensors of c64, 1 tensor of i64");
+}
+
+TEST(UnknownModel, TakesDoublesForTheNearestFloats) {
+  Checkpoint::Contents contents{"safetensors", "some/model", {}, {}, {}, {}};
+  contents.tensors.push_back({"fc.weight", {64, 128}, "f64", {}});
+  const ModelSpec spec = describe_or_list(Checkpoint(std::move(contents)));
+  EXPECT_EQ(spec.weights.at(0).role, "matrix");
+  EXPECT_EQ(spec.notes, std::vector<std::string>{"1 weight stored as f64 is read as the nearest f32"});
 }
 
 TEST(UnknownModel, AKnownModelThatIsBrokenIsNoUnknownOne) {

@@ -33,7 +33,7 @@ bool contains_any(const std::string& text, const std::string_view (&parts)[kCoun
 
 bool is_float(const TensorEntry& entry) {
   const std::string_view encoding = plain_encoding(entry.encoding);
-  return encoding == "f32" || encoding == "f16" || encoding == "bf16";
+  return encoding == "f64" || encoding == "f32" || encoding == "f16" || encoding == "bf16";
 }
 
 // Why a tensor keeps its encoding; empty: it is a matrix.
@@ -98,7 +98,7 @@ ModelSpec list_unknown_model(const Checkpoint& checkpoint, const std::string& wh
                              Evidence::Kind::kInferred});
   }
   if (spec.weights.empty())
-    fail(ErrorCode::kInput, "{} holds no floats of 16 or 32 bits: {}; save its weights as float32 or bfloat16",
+    fail(ErrorCode::kInput, "{} holds no floats of 16, 32 or 64 bits: {}; save its weights as float32 or bfloat16",
          checkpoint.path().string(), encodings_of(checkpoint));
   return spec;
 }

@@ -1,4 +1,5 @@
-"""A model in layouts of other packages is the model that these decode to: the same logits, and the layout is named."""
+"""A model in layouts of other packages is the model that these decode to: the same logits, and the layout is named. Doubles are their
+nearest floats."""
 
 import array
 import json
@@ -6,6 +7,7 @@ import random
 import shutil
 import struct
 import unittest
+import zipfile
 
 import tiny_llama
 from quern_program import REPORT_TEXT, ROOT, ProgramTest, strict_json
@@ -212,6 +214,52 @@ class QuantizedInput(ProgramTest):
         result = strict_json(self.succeed("eval", self.folder / "packed.out", "--against", plain, "--text", REPORT_TEXT, "--windows",
                                           "2", "--json", "-q").stdout)
         self.assertEqual(result["mean_kld"]["value"], 0)
+
+
+def npz(tensors):
+    """Name -> (array.array, shape) as the bytes of NumPy's .npy files, by name."""
+    files = {}
+    for name, (values, shape) in tensors.items():
+        head = repr({"descr": f"<f{values.itemsize}", "fortran_order": False, "shape": tuple(shape)}).encode()
+        head += b" " * (-(len(head) + 11) % 64) + b"\n"
+        files[f"{name}.npy"] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + values.tobytes()
+    return files
+
+
+class Doubles(ProgramTest):
+    """Weights in binary64 against the same rounded to binary32."""
+
+    def setUp(self):
+        super().setUp()
+        source = random.Random(9)
+        self.doubles = {name: (array.array("d", (value * source.uniform(0.9, 1.1) for value in values)), shape)
+                        for name, (shape, values) in tiny_llama.weights(LAYERS).items()}
+        self.floats = {name: (array.array("f", values), shape) for name, (values, shape) in self.doubles.items()}
+
+    def expect_same(self, doubles, floats, *arguments):
+        for model, out in ((doubles, "doubles.out"), (floats, "floats.out")):
+            self.succeed("compress", model, "-o", self.folder / out, *arguments)
+        for name in sorted(path.name for path in (self.folder / "floats.out").glob("*.safetensors")):
+            self.assertEqual((self.folder / "doubles.out" / name).read_bytes(), (self.folder / "floats.out" / name).read_bytes())
+        notes = strict_json((self.folder / "doubles.out/report.json").read_text())["notes"]
+        self.assertTrue(any("stored as f64 are read as the nearest f32" in note for note in notes), notes)
+
+    def test_in_safetensors(self):
+        folders = []
+        for name, dtype, tensors in (("doubles", "F64", self.doubles), ("floats", "F32", self.floats)):
+            stored = {key: (dtype, shape, values.tobytes()) for key, (values, shape) in tensors.items()}
+            folders.append(tiny_llama.write(self.folder / name, weights_file=file_of(stored)))
+        self.expect_same(*folders)
+        result = strict_json(self.succeed("eval", folders[0], "--against", folders[1], "--text", REPORT_TEXT, "--windows", "2", "--json",
+                                          "-q").stdout)
+        self.assertEqual(result["mean_kld"]["value"], 0)
+
+    def test_in_numpy_archives_of_a_model_that_is_not_known(self):
+        for name, tensors in (("doubles.npz", self.doubles), ("floats.npz", self.floats)):
+            with zipfile.ZipFile(self.folder / name, "w") as archive:
+                for file, content in npz({f"m{i}.weight": value for i, value in enumerate(tensors.values())}).items():
+                    archive.writestr(file, content)
+        self.expect_same(self.folder / "doubles.npz", self.folder / "floats.npz")
 
 
 if __name__ == "__main__":

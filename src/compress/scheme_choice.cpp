@@ -35,10 +35,22 @@ std::string why_not_exportable(const OpenModel& source, const Format& format) {
   }
 }
 
+// A container that cannot hold the scheme sends people to the scheme's own, which may not hold the model.
+void check_one_container_holds(const Scheme& scheme, const Format& format, const OpenModel& source) {
+  if (format.holds(scheme.codec, 0)) return;
+  try {
+    export_map(source, find_format(scheme.format));
+  } catch (const Error& error) {
+    fail(error.code(), "{} cannot hold the scheme {}, and {}", format.name, scheme.name, error.what());
+  }
+}
+
 }  // namespace
 
 SchemeChoice choose_scheme(const std::string& name, const std::string& format, const OpenModel& source) {
   const Scheme& scheme = find_scheme(name);
+  if (const Format* known = format.empty() ? nullptr : &find_format(format); known && known->is_written())
+    check_one_container_holds(scheme, *known, source);
   if (!scheme.substitute || !format.empty()) return {&scheme, {}};
   const Scheme& substitute = find_scheme(scheme.substitute);
   if (const std::string why = why_not_exportable(source, find_format(scheme.format)); !why.empty())

@@ -103,6 +103,9 @@ TEST_F(UnknownModel, GgufNeedsAnArchitecture) {
   Observer observer;
   expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
                {"names the architecture", "take `scheme` simple without `format`"});
+  options.format = "safetensors";  // where the advice would otherwise be GGUF
+  expect_parts(message_of(ErrorCode::kInput, [&] { compress(options, observer); }),
+               {"safetensors cannot hold the scheme q8_0", "take `scheme` simple without `format`"});
 }
 
 TEST_F(UnknownModel, ARealClassifierHasSixteenBitsInItsConvolutions) {

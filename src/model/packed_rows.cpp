@@ -66,11 +66,9 @@ void read_measured(const Checkpoint& checkpoint, const TensorEntry& entry, std::
 const Codec& codec_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
   const Codec* codec = find_decoder(entry.encoding);
   if (codec) return check_planes(checkpoint, entry, *codec), *codec;
-  std::string known;
-  for (const auto& list : {codecs(), read_only_codecs()})
-    for (const Codec* one : list) known += (known.empty() ? "" : ", ") + std::string(one->name);
-  fail(ErrorCode::kInput, "{}: tensor {} is stored as {}, which cannot be decoded to weights; known encodings: {}",
-       checkpoint.path().string(), entry.name, entry.encoding, known);
+  fail(ErrorCode::kInput,
+       "{}: tensor {} is stored as {}, which cannot be decoded to weights: save it as float32, float16 or bfloat16",
+       checkpoint.path().string(), entry.name, entry.encoding);
 }
 
 std::shared_ptr<const Codec> tensor_codec(const Checkpoint& checkpoint, const TensorEntry& entry) {

@@ -51,6 +51,12 @@ class BadSafetensors(ProgramTest):
     def test_header_longer_than_the_file(self):
         self.refuse(["1000000000", "cut short or not safetensors"], struct.pack("<Q", 10**9) + b'{"a":1}' + self.data)
 
+    def test_integers_in_place_of_weights(self):
+        name = "model.layers.0.self_attn.q_proj.weight"
+        self.header[name]["dtype"] = "I32"
+        tiny_llama.write(self.model, weights_file=safetensors(self.header, self.data))
+        self.fail_with(INPUT, [name, "stored as i32", "save it as float32"], "compress", self.model, "-o", self.folder / "out")
+
     def test_header_that_is_no_json(self):
         self.refuse(["not valid JSON at byte 31: the text ends too early"], safetensors(b'{"model.norm.weight": {"dtype"', self.data))
 

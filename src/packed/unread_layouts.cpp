@@ -30,7 +30,7 @@ constexpr UnreadLayout kUnread[] = {
     {"SqueezeLLM", ".qweight", ".lookup_table"},
     {"BitBLAS", ".qweight", ".zeros"},
     {"FP-Quant", ".qweight", ".forward_hadamard_matrix"},
-    {"SINQ", ".W_q", ".scale2"},
+    {"SINQ", ".W_q", ".meta"},
     {"AWQ of ModelOpt", ".weight", ".pre_quant_scale"},
     {"torchao", "._weight_qdata", "._weight_scale"},
 };

@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "base/cpu.h"
 #include "base/printable.h"
@@ -15,18 +16,13 @@
 #include "cli/field_flags.h"
 #include "cli/help.h"
 #include "cli/interrupts.h"
+#include "cli/recorded_command.h"
 #include "cli/terminal_observer.h"
 #include "quern/error.h"
 #include "quern/version.h"
 
 namespace quern::cli {
 namespace {
-
-std::string command_line(int argc, char** argv) {
-  std::string line = "quern";
-  for (int i = 1; i < argc; ++i) line += std::string(" ") + argv[i];
-  return line;
-}
 
 // `line`: as add_compress takes it.
 std::vector<Subcommand> add_all(CLI::App& program, const std::string& line) {
@@ -90,9 +86,8 @@ int main(int argc, char** argv, const std::string& instructions) {
       "{}\nExit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, "
       "7 verification, 8 missing component, 130 interrupted.",
       kFirstExample));
-  const std::string line = command_line(argc, argv);
-  const std::vector<Subcommand> subcommands = add_all(program, line);
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  const std::vector<Subcommand> subcommands = add_all(program, recorded_command(arguments));
   if (arguments.empty()) return refuse(short_usage(describe(program)));
   if (const std::string word = unknown_command(program, arguments); !word.empty())
     return refuse("quern: " + complain_of_command(program, printable(word)));

@@ -67,7 +67,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
   add(notes, description_notes(opened.source.spec));
   add(notes, opened.loading_notes(plan));
   if (!opened.options.statistics.empty())
-    notes.push_back("statistics were read from " + opened.options.statistics.string());
+    notes.push_back("statistics were read from " + opened.options.statistics.filename().string());
   if (of.journal.continues())
     notes.push_back("an interrupted run was continued; the time is that of the last part alone");
   if (!opened.choice.note.empty()) notes.push_back(opened.choice.note);
@@ -176,15 +176,18 @@ Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
   if (texts.report)
     report.quality = Reference(opened, texts.report->windows, "report text").quality_of(OpenModel(folder));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - opened.started).count();
-  assemble_package(work.out.path(), folder, opened.source, work.hashes.finish(), work.hashes.running(), report);
+  assemble_package(work.out.path(), folder, opened.options.output, opened.source, work.hashes.finish(),
+                   work.hashes.running(), report);
   work.check_unchanged();
   work.out.publish(encoded.folder, encoded.accepted ? fs::path() : rejected_path(opened.options.output));
   return report;
 }
 
-// Runs `body`. What was finished stays in `out` for a run that resumes, unless the error would come again.
+// Runs `body`. What was finished stays in the folder for a run that resumes, unless the error would come again. What an
+// earlier run left stays whatever happens: it may be that which cannot be read.
 template <typename Body>
-Report resumable(OutputFolder& out, Body body) {
+Report resumable(Workspace& work, Body body) {
+  OutputFolder& out = work.out;
   out.when_unpublished(OutputFolder::Unfinished::kKeep);
   const std::string kept = fmt::format("what was finished is kept in {}", out.path().string());
   try {
@@ -194,6 +197,8 @@ Report resumable(OutputFolder& out, Body body) {
       fail(ErrorCode::kInterrupted, "interrupted; {}: repeat the run with `start=kResume` to go on from there", kept);
     if (error.code() == ErrorCode::kResource)
       throw error.add_context(kept + ": make room and repeat the run with `start=kResume` to go on from there");
+    if (work.journal.continues())
+      throw error.add_context(kept + "; leave out `start=kResume` to start from the beginning");
     out.when_unpublished(OutputFolder::Unfinished::kRemove);
     throw;
   }
@@ -204,7 +209,7 @@ Report resumable(OutputFolder& out, Body body) {
 Report compress(const Opened& opened, const CompressTexts& texts) {
   Workspace work(opened, texts);
   note_start(opened, work);
-  return resumable(work.out, [&] { return run(opened, texts, work); });
+  return resumable(work, [&] { return run(opened, texts, work); });
 }
 
 Report compress(const CompressOptions& options, Observer& observer) {

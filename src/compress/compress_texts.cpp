@@ -15,7 +15,8 @@ CutText cut(const std::filesystem::path& path, const std::string& note, const st
   Windows windows = with_context("while cutting windows from " + path.string(), [&] {
     return make_windows(opened.tokenizer.get(), text, text_window(opened.source.spec), limit);
   });
-  TextUse use{path.string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count(), windows.length};
+  TextUse use{path.filename().string() + note, sha256_of(std::as_bytes(std::span(text))), windows.count(),
+              windows.length};
   return {std::move(windows), std::move(use)};
 }
 

@@ -86,6 +86,7 @@ Json to_json(const RunIdentity& run) {
                        {kModelFiles, stamps_by_name(run.source.checkpoint)},
                        {"name of MODEL", run.source.name()},
                        {"overlay of the weights", overlay_to_json(run.source.weights)},
+                       {"`drop`", Json::Array(o.drop.begin(), o.drop.end())},
                        {"`scheme`", run.scheme.name},
                        {"`format`", run.format.name},
                        {kPrecisionMap, hash_of(o.precision_map)},

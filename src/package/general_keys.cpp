@@ -212,6 +212,12 @@ Metadata general_keys(const GeneralFacts& facts) {
   return out;
 }
 
+CardFacts card_facts(const OpenModel& source) {
+  CardFacts facts{front_matter(card_beside(source.checkpoint)), id_in_hub_cache(source.checkpoint.path()).value_or("")};
+  if (facts.hub_id.empty()) facts.hub_id = id_in_config(source.checkpoint.config());
+  return facts;
+}
+
 GeneralFacts general_facts(const OpenModel& source, const ExportMap& names) {
   GeneralFacts facts;
   facts.card = card_beside(source.checkpoint);

@@ -5,6 +5,7 @@
 
 #include "checkpoint/metadata.h"
 #include "package/model_id.h"
+#include "report/card_yaml.h"
 #include "runtime/open_model.h"
 
 namespace quern {
@@ -23,5 +24,8 @@ Metadata general_keys(const GeneralFacts& facts);
 
 // Of the files that lie beside the weights.
 GeneralFacts general_facts(const OpenModel& source, const ExportMap& names);
+
+// The same for the card of the package.
+CardFacts card_facts(const OpenModel& source);
 
 }  // namespace quern

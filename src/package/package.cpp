@@ -170,6 +170,16 @@ void carry_unmatched(const OpenModel& source, ExportMap& map, Unmatched what) {
   if (what == Unmatched::kCopied) map.copied = names;
 }
 
+// Where the original lies as seen from the package; empty where the two share nothing but the root.
+std::string path_from(const fs::path& output, const fs::path& input) {
+  std::error_code ec;
+  const fs::path from = fs::weakly_canonical(output, ec), to = fs::weakly_canonical(input, ec);
+  if (ec || std::distance(from.begin(), from.end()) < 2 || std::distance(to.begin(), to.end()) < 2 ||
+      *std::next(from.begin()) != *std::next(to.begin()))
+    return {};
+  return to.lexically_relative(from).string();
+}
+
 // The file that programs are given; of a container that is not read here the first.
 std::string weights_file(const fs::path& folder, const Manifest& manifest) {
   if (!find_format(manifest.plan.format).is_read()) return manifest.output_files.front().name;
@@ -319,11 +329,11 @@ fs::path rejected_path(const fs::path& output) {
   return path;
 }
 
-void assemble_package(const fs::path& work, const fs::path& folder, const OpenModel& source,
+void assemble_package(const fs::path& work, const fs::path& folder, const fs::path& output, const OpenModel& source,
                       const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report) {
   const Plan& plan = report.ladder.back().plan;
   const Checkpoint& files = source.checkpoint;
-  Manifest manifest{.source_path = files.path().string(),
+  Manifest manifest{.source_path = path_from(output, files.path()),
                     .source_format = files.format(),
                     .source_files = source_files,
                     .output_files = {},
@@ -351,7 +361,7 @@ void assemble_package(const fs::path& work, const fs::path& folder, const OpenMo
     report.notes.insert(report.notes.begin(), std::move(remark));
   write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
   write_text(folder / kHtmlName, html_report(report));
-  write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest)));
+  write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest), card_facts(source)));
   for (const char* name : kEvidenceNames)
     if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence));
   write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");

@@ -68,9 +68,11 @@ void check_output(const std::filesystem::path& output, const std::filesystem::pa
 std::filesystem::path rejected_path(const std::filesystem::path& output);
 
 // Adds to the weights in `folder` what the runtime needs beside them, the statistics that `work` holds, if any, then
-// report (JSON and HTML), card and manifest. Fills in report.output_bytes. `hashes` may know files in `folder`. May be
-// called again for a folder that it was interrupted in.
-void assemble_package(const std::filesystem::path& work, const std::filesystem::path& folder, const OpenModel& source,
+// report (JSON and HTML), card and manifest, which says where the source is as seen from `output`, the folder's place
+// when it is published. Fills in report.output_bytes. `hashes` may know files in `folder`. May be called again for a
+// folder that it was interrupted in.
+void assemble_package(const std::filesystem::path& work, const std::filesystem::path& folder,
+                      const std::filesystem::path& output, const OpenModel& source,
                       const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report);
 
 }  // namespace quern

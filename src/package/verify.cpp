@@ -144,9 +144,10 @@ VerifyResult verify_package(const VerifyOptions& options, Observer& observer) {
     observer.advance(step.output);
   }
   const bool by_record = options.original.empty();
-  const fs::path path = by_record ? fs::path(manifest.source_path) : options.original;
+  const fs::path recorded = manifest.source_path.empty() ? fs::path() : options.package / manifest.source_path;
+  const fs::path path = by_record ? recorded.lexically_normal() : options.original;
   std::error_code ec;
-  if (!result.problems.empty() || (by_record && !fs::exists(path, ec))) return result;
+  if (!result.problems.empty() || (by_record && (path.empty() || !fs::exists(path, ec)))) return result;
   const OpenModel original = open_model({path, options.adapter, manifest.dropped}, Unrecognised::kList);
   const std::string text = why_other_source(original, manifest, pool);
   if (!text.empty()) {

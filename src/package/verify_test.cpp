@@ -17,9 +17,10 @@ namespace fs = std::filesystem;
 class Verify : public ::testing::Test {
  protected:
   const ScratchFolder scratch;
+  const fs::path model = scratch.copy(tiny("tiny-llama-bias"));
   const fs::path package = scratch.path() / "out", weights = package / "model.safetensors";
 
-  void SetUp() override { compress_tiny(tiny("tiny-llama-bias"), package); }
+  void SetUp() override { compress_tiny(model, package); }
 
   VerifyResult check(const fs::path& original = {}, std::size_t stride = 1) const {
     Observer observer;
@@ -55,7 +56,7 @@ TEST_F(Verify, FindsNothingInAWholePackage) {
   EXPECT_TRUE(result.problems.empty()) << result.problems[0];
   EXPECT_EQ(result.files, 6u);  // golden.json lies beside the weights
   EXPECT_EQ(result.compared, result.tensors);
-  EXPECT_EQ(result.original, tiny("tiny-llama-bias").string());
+  EXPECT_EQ(result.original, model.string());
   EXPECT_EQ(check({}, 5).compared, (result.tensors + 4) / 5);
   EXPECT_NE(message_of(ErrorCode::kUsage, [&] { check({}, 0); }), "");
 }

@@ -7,6 +7,7 @@
 
 #include "format/formats.h"
 #include "quern/version.h"
+#include "report/card_yaml.h"
 #include "report/headline.h"
 
 namespace quern {
@@ -78,9 +79,11 @@ std::string run_section(const Report& r, const std::string& weights_file) {
 
 }  // namespace
 
-std::string model_card(const Report& r, const Manifest& manifest, const std::string& weights_file) {
+std::string model_card(const Report& r, const Manifest& manifest, const std::string& weights_file,
+                       const CardFacts& facts) {
   const Plan& plan = r.ladder.back().plan;
-  std::string text =
+  std::string text = card_yaml(facts, r);
+  text +=
       fmt::format("# {}: {}, {:.2f} bits per weight\n\n", r.model_name, r.contents, r.bits_per_weight(r.output_bytes));
   if (!r.accepted)
     text += "**This package missed the quality bound that was asked for. It is kept for inspection only.**\n\n";
@@ -97,8 +100,8 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
   text += "\n## Provenance\n\n";
   text +=
       fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);
-  text += fmt::format("- source: {} ({} parameters, sha256 {})\n", manifest.source_path, grouped(r.parameters),
-                      r.source_sha256);
+  text += fmt::format("- source: {} ({} parameters, sha256 {})\n", facts.hub_id.empty() ? r.model_name : facts.hub_id,
+                      grouped(r.parameters), r.source_sha256);
   text += text_line("calibration text", r.calibration) + text_line("gate text", r.gate_text) +
           text_line("report text", r.report_text);
   text += fmt::format("- plan {}, statistics {}\n", plan.sha256(),

@@ -63,8 +63,10 @@ struct Report {
 Json to_json(const TextUse& text);
 Json to_json(const Quality& quality);
 Json to_json(const Report& report);
-// Markdown. `weights_file`: what to hand to the runtime.
-std::string model_card(const Report& report, const Manifest& manifest, const std::string& weights_file);
+struct CardFacts;
+// Markdown behind YAML for the hub. `weights_file`: what to hand to the runtime.
+std::string model_card(const Report& report, const Manifest& manifest, const std::string& weights_file,
+                       const CardFacts& facts);
 // Lines for a terminal: the headline figures.
 std::string summary(const Report& report);
 

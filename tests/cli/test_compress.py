@@ -1,12 +1,15 @@
 """Packages: what lies in them, figures that agree with the bytes on disk, and what is said where."""
 
 import json
+import pathlib
 import re
+import shlex
 import shutil
 import struct
 import unittest
 
-from quern_program import (CALIBRATED, MODEL, REPORTED, ProgramTest, compress, hashes, model_files, read_json, run, sha256,
+import tiny_llama
+from quern_program import (CALIBRATED, MODEL, REPORTED, ROOT, ProgramTest, compress, hashes, model_files, read_json, run, sha256,
                            shared, strict_json)
 
 PARAMETERS = 6_819_072
@@ -97,10 +100,30 @@ class Packages(ProgramTest):
         self.assertEqual(sizes, sorted(sizes))
         self.assertLessEqual(sizes[0], 4_700_000)
 
+    def test_nothing_says_where_files_lie(self):
+        """A package can be published as it is: no path of the computer that made it, and a command that can be pasted."""
+        for scheme, package in self.each():
+            for path in package.rglob("*"):
+                for place in (str(self.class_folder), str(ROOT), str(pathlib.Path.home()) + "/"):
+                    self.assertNotIn(place.encode(), path.read_bytes(), path)
+            words = shlex.split(read_json(package / "report.json")["command"])
+            self.assertEqual(words[:4], ["quern", "compress", MODEL.name, "-o"])
+        odd = tiny_llama.write(self.folder / "it's a model")
+        package = compress(self.folder / "out 1", "--scheme", "q8_0", model=odd)
+        self.assertEqual(shlex.split(read_json(package / "report.json")["command"]),
+                         ["quern", "compress", "it's a model", "-o", "out 1", "--scheme", "q8_0"])
+        self.assertEqual(read_json(package / "manifest.json")["source"]["path"], "../it's a model")
+
+    def test_card_begins_with_what_the_hub_reads(self):
+        for _, package in self.each():
+            head, _, rest = (package / "README.md").read_text()[4:].partition("\n---\n")
+            self.assertIn('tags:\n- "quern"', head)
+            self.assertTrue(rest.startswith("\n# llama-7m: "))
+
     def test_card_holds_the_figures(self):
         for scheme, package in self.each():
             card, report = (package / "README.md").read_text(), read_json(package / "report.json")
-            self.assertRegex(card, rf"\A# llama-7m: {scheme}, \d+\.\d\d bits per weight\n")
+            self.assertRegex(card, rf"\n# llama-7m: {scheme}, \d+\.\d\d bits per weight\n")
             self.assertIn(f"| {report['source_bytes']:,} | {report['output_bytes']:,} |", card)
             self.assertIn(f"{report['quality']['perplexity']['value']:.3f}", card)
             self.assertIn(f"{report['quality']['mean_kld']['value']:.5f}", card)

@@ -59,7 +59,9 @@ bool is_another_size(const std::string& label, std::uint64_t parameters) {
   return std::abs(size - static_cast<double>(parameters)) > static_cast<double>(7 * parameters / 8);
 }
 
-void annotate(NamePart& part, bool first, std::uint64_t parameters) {
+enum class Place { kFirst, kLater };
+
+void annotate(NamePart& part, Place place, std::uint64_t parameters) {
   static const re2::RE2 kVersion(R"((?i)(v|iter)?\d+([.]\d+)*)"), kType(R"((?i)i?q\d(_\w)*|b?fp?(16|32))"),
       kSize(R"((?i)(([A]|\d+[x])?\d+([._]\d+)?[KMBT][\d]?|small|mini|medium|large|x?xl))"),
       kFinetune("(?i)chat|instruct|vision|lora");
@@ -68,12 +70,12 @@ void annotate(NamePart& part, bool first, std::uint64_t parameters) {
   } else if (matches(part.text, kType)) {
     part.type = true;
     std::ranges::transform(part.text, part.text.begin(), upper);
-  } else if (!first && matches(part.text, kSize)) {
+  } else if (place != Place::kFirst && matches(part.text, kSize)) {
     part.text = normal_size(part.text);
     part.finetune = is_another_size(part.text, parameters);
     part.size_label = !part.finetune;
     if (part.finetune) part.text.back() = lower(part.text.back());
-  } else if (!first && matches(part.text, kFinetune)) {
+  } else if (place != Place::kFirst && matches(part.text, kFinetune)) {
     part.finetune = true;
   }
 }
@@ -117,7 +119,7 @@ ModelId model_id(const std::string& id, std::uint64_t parameters) {
   }
   std::vector<NamePart> parts;
   for (std::string& text : split(*found.name, '-')) parts.push_back({.text = std::move(text)});
-  for (NamePart& part : parts) annotate(part, &part == parts.data(), parameters);
+  for (NamePart& part : parts) annotate(part, &part == parts.data() ? Place::kFirst : Place::kLater, parameters);
   const auto has_digit = [](const NamePart& part) { return std::ranges::any_of(part.text, is_digit); };
   if (std::ranges::any_of(parts, [&](const NamePart& part) { return part.size_label && has_digit(part); }))
     for (NamePart& part : parts)

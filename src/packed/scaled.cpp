@@ -111,8 +111,8 @@ RowCodes codes_of(const TensorEntry& weight, const LayoutTable& table) {
   return of;
 }
 
-std::string described(const CodeType& type, const RowCodes& of, bool is_tensor) {
-  const std::string of_scale = is_tensor                                 ? "a scale for all"
+std::string described(const CodeType& type, const RowCodes& of, const TensorEntry& scales) {
+  const std::string of_scale = element_count(scales.shape) == 1          ? "a scale for all"
                                : of.block_rows == 1 && of.grid_cols == 1 ? "a scale a row"
                                : of.block_rows == 1                      ? fmt::format("groups of {}", of.block_cols)
                                                     : fmt::format("blocks of {} x {}", of.block_rows, of.block_cols);
@@ -137,7 +137,7 @@ void unpack_one(const TensorEntry& weight, const TensorEntry& scales, const Code
   table.take(weight);
   table.take(scales);
   const bool is_exponent = of.scale_type->encoding == "f8_e8m0";
-  const std::string layout = described(type, of, element_count(scales.shape) == 1);
+  const std::string layout = described(type, of, scales);
   table.put(tiled_entry(weight.name, weight.shape, is_tile_type(scales.encoding) ? scales.encoding : "bf16",
                         weight.parts[0], make_row_source(std::move(of))),
             is_exponent ? "MX, " + layout : layout);

@@ -130,7 +130,8 @@ class Reader {
   }
 
   Json value_of(std::string_view rest) {
-    if (rest.starts_with('|') || rest.starts_with('>')) return block_text(rest.front() == '>');
+    if (rest.starts_with('|') || rest.starts_with('>'))
+      return block_text(rest.front() == '>' ? Lines::kFolded : Lines::kKept);
     if (rest.starts_with('[')) return flow_list(joined(rest, ']'));
     if (!rest.empty() && rest.front() != '#') return json_or_null(scalar(is_quoted(rest) ? rest : joined(rest, '\0')));
     return block_list();
@@ -149,7 +150,8 @@ class Reader {
     return all;
   }
 
-  Json block_text(bool folded) {
+  enum class Lines { kKept, kFolded };
+  Json block_text(Lines lines) {
     std::string text;
     std::size_t margin = 0;
     for (; at_ < lines_.size(); ++at_) {
@@ -160,7 +162,7 @@ class Reader {
       }
       if (indent_of(line) == 0) break;
       if (!margin) margin = indent_of(line);
-      if (folded && !text.empty() && text.back() == '\n') text.back() = ' ';
+      if (lines == Lines::kFolded && !text.empty() && text.back() == '\n') text.back() = ' ';
       text += std::string(line.substr(std::min(margin, indent_of(line)))) + "\n";
     }
     while (text.ends_with("\n\n")) text.pop_back();

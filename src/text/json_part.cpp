@@ -37,9 +37,9 @@ std::vector<const Json*> members_of(const Json& part, const char* members) {
   return parts;
 }
 
-bool flag_of(const Json& part, const char* key, bool otherwise) {
+std::optional<bool> flag_of(const Json& part, const char* key) {
   const Json* value = value_of(part, key);
-  return value ? read_key(key, [&] { return value->as_bool(); }) : otherwise;
+  return value ? std::optional(read_key(key, [&] { return value->as_bool(); })) : std::nullopt;
 }
 
 std::string text_of(const Json& part, const char* key, const char* otherwise) {

@@ -1,6 +1,7 @@
 // One part of a tokenizer.json, such as a normalizer: an object with a "type".
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +15,8 @@ namespace quern {
 // too, to a depth of 16.
 std::vector<const Json*> members_of(const Json& part, const char* members);
 
-// What the key says, or `otherwise` where it is absent or null. Error(kInput) that names the key.
-bool flag_of(const Json& part, const char* key, bool otherwise);
+// What the key says, or nothing or `otherwise` where it is absent or null. Error(kInput) that names the key.
+std::optional<bool> flag_of(const Json& part, const char* key);
 std::string text_of(const Json& part, const char* key, const char* otherwise);
 std::string character_of(const Json& part, const char* key, const char* otherwise);  // one, or an error
 std::size_t count_of(const Json& part, const char* key, std::size_t otherwise);

@@ -173,22 +173,23 @@ void TextSplitter::split(std::string_view text, const std::function<void(std::st
 }
 
 void TextSplitter::find(std::string_view text, const TakePart& take) const {
+  enum class Part { kRest, kMatch };
   const std::u16string wide = splittable(text);
   const Borrowed borrowed(*this, wide);
   const Stage& stage = borrowed.stages()[0];
   set_text(stage, wide);
   std::size_t done = 0, begin = 0, at = 0;
-  const auto give = [&](std::size_t to, bool is_match) {
+  const auto give = [&](std::size_t to, Part part) {
     const std::size_t length = utf8_length(std::u16string_view(wide).substr(done, to - done));
-    if (length > 0) take({at, at + length, is_match});
+    if (length > 0) take({at, at + length, part == Part::kMatch});
     at += length;
     done = to;
   };
   while (const auto end = next_match(stage, begin)) {
-    give(begin, false);
-    give(*end, true);
+    give(begin, Part::kRest);
+    give(*end, Part::kMatch);
   }
-  give(wide.size(), false);
+  give(wide.size(), Part::kRest);
 }
 
 }  // namespace quern

@@ -46,7 +46,7 @@ Normalizer make_strip_accents(const Json&) {
 }
 
 Normalizer make_strip(const Json& part) {
-  const bool left = flag_of(part, "strip_left", true), right = flag_of(part, "strip_right", true);
+  const bool left = flag_of(part, "strip_left").value_or(true), right = flag_of(part, "strip_right").value_or(true);
   return [left, right](std::string text) {
     std::size_t begin = 0, end = 0;  // of what is kept
     bool is_open = false;
@@ -108,8 +108,9 @@ Normalizer make_nmt(const Json&) {
 
 // What BERT does with a text, each step where the file asks for it.
 Normalizer make_bert(const Json& part) {
-  const bool clean = flag_of(part, "clean_text", true), apart = flag_of(part, "handle_chinese_chars", true);
-  const bool lower = flag_of(part, "lowercase", true), bare = flag_of(part, "strip_accents", lower);
+  const bool clean = flag_of(part, "clean_text").value_or(true),
+             apart = flag_of(part, "handle_chinese_chars").value_or(true);
+  const bool lower = flag_of(part, "lowercase").value_or(true), bare = flag_of(part, "strip_accents").value_or(lower);
   const Normalizer spaced = by_character([clean, apart](std::string& out, char32_t c) {
     const bool is_blank = c == '\t' || c == '\n' || c == '\r' || is_space(c);
     if (clean && (c == 0 || c == 0xfffd || (is_other(c) && c != '\t' && c != '\n' && c != '\r'))) return;

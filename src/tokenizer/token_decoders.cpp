@@ -87,7 +87,7 @@ TokenDecoder make_replace(const Json& part) {
 TokenDecoder make_metaspace(const Json& part) {
   const std::string mark = character_of(part, "replacement", "\u2581");
   const std::string scheme =
-      text_of(part, "prepend_scheme", flag_of(part, "add_prefix_space", true) ? "always" : "never");
+      text_of(part, "prepend_scheme", flag_of(part, "add_prefix_space").value_or(true) ? "always" : "never");
   const auto piece = [mark](std::string token) {
     replace_all(token, mark, " ");
     return token;
@@ -109,7 +109,7 @@ void clean_up(std::string& text) {
 
 TokenDecoder make_word_piece(const Json& part) {
   const std::string prefix = text_of(part, "prefix", "##");
-  const bool cleans = flag_of(part, "cleanup", true);
+  const bool cleans = flag_of(part, "cleanup").value_or(true);
   const auto piece = [=](std::string token) {
     if (token.starts_with(prefix)) {
       token.erase(0, prefix.size());

@@ -104,7 +104,7 @@ WordCutter one_after_the_other(std::vector<WordCutter> cutters) {
 WordCutter make_split(const Json& part) {
   const auto pattern = std::make_shared<const TextPattern>(part.at("pattern"));
   const Behavior behavior = behavior_of(part, "Removed");
-  const bool invert = flag_of(part, "invert", false);
+  const bool invert = flag_of(part, "invert").value_or(false);
   return [=](const Word& word, const TakeWord& take) {
     Joiner joiner(behavior, word, take);
     pattern->cut(word.text, [&](TextPart found) {
@@ -117,8 +117,8 @@ WordCutter make_split(const Json& part) {
 
 // A space in front where the first word has none, a pattern, and a printable character for each byte.
 WordCutter make_byte_level(const Json& part) {
-  const bool prefix = flag_of(part, "add_prefix_space", true);
-  const auto splitter = flag_of(part, "use_regex", true)
+  const bool prefix = flag_of(part, "add_prefix_space").value_or(true);
+  const auto splitter = flag_of(part, "use_regex").value_or(true)
                             ? std::make_shared<const TextSplitter>(std::vector<std::string>{kGpt2Split})
                             : nullptr;
   return [=](const Word& word, const TakeWord& take) {
@@ -135,14 +135,14 @@ WordCutter make_byte_level(const Json& part) {
 
 // "always", "first" and "never"; older files have a flag.
 std::string prepend_scheme(const Json& part) {
-  return text_of(part, "prepend_scheme", flag_of(part, "add_prefix_space", true) ? "always" : "never");
+  return text_of(part, "prepend_scheme", flag_of(part, "add_prefix_space").value_or(true) ? "always" : "never");
 }
 
 WordCutter make_metaspace(const Json& part) {
   const std::string mark = character_of(part, "replacement", "\u2581"), scheme = prepend_scheme(part);
   if (scheme != "always" && scheme != "first" && scheme != "never")
     fail(ErrorCode::kInput, "the prepend_scheme \"{}\" is not known", scheme);
-  const bool split = flag_of(part, "split", true);
+  const bool split = flag_of(part, "split").value_or(true);
   const auto pattern = std::make_shared<const TextPattern>(Json::object({{"String", mark}}));
   return [=](const Word& word, const TakeWord& take) {
     std::string text;
@@ -165,7 +165,8 @@ WordCutter make_metaspace(const Json& part) {
 }
 
 WordCutter make_digits(const Json& part) {
-  return cut_at(is_number, flag_of(part, "individual_digits", false) ? Behavior::kIsolated : Behavior::kContiguous);
+  return cut_at(is_number,
+                flag_of(part, "individual_digits").value_or(false) ? Behavior::kIsolated : Behavior::kContiguous);
 }
 
 WordCutter make_punctuation(const Json& part) { return cut_at(is_punctuation, behavior_of(part, "Isolated")); }

@@ -36,8 +36,8 @@ bool replaces(const Json& part, std::string_view pattern, std::string_view conte
 bool is_type(const Json& part, std::string_view type) { return part.at("type").as_string() == type; }
 
 bool prepends_space(const Json& metaspace) {
-  return text_of(metaspace, "prepend_scheme", flag_of(metaspace, "add_prefix_space", true) ? "always" : "never") !=
-         "never";
+  return text_of(metaspace, "prepend_scheme",
+                 flag_of(metaspace, "add_prefix_space").value_or(true) ? "always" : "never") != "never";
 }
 
 // The best rank of the merges that give each piece; -1: none. What a piece is joined from must have neighbouring ranks.
@@ -152,7 +152,8 @@ void check_word_piece(const Vocabulary::Pipeline& pipeline) {
   for (const Json* part : members_of(pipeline.normalizer, "normalizers"))
     if (!is_type(*part, "BertNormalizer")) refuse_part("normalizer", *part);
   const Json* normalizer = bert_normalizer(pipeline);
-  if (!normalizer || !flag_of(*normalizer, "clean_text", true) || !flag_of(*normalizer, "handle_chinese_chars", true))
+  if (!normalizer || !flag_of(*normalizer, "clean_text").value_or(true) ||
+      !flag_of(*normalizer, "handle_chinese_chars").value_or(true))
     refuse("of WordPiece that does not clean texts as BERT does");
   for (const Json* part : members_of(pipeline.pre_tokenizer, "pretokenizers"))
     if (!is_type(*part, "BertPreTokenizer")) refuse_part("pre_tokenizer", *part);
@@ -212,8 +213,8 @@ std::string bert_text(const Vocabulary::Piece& piece) {
 BertOptions bert_options(const Vocabulary& vocabulary) {
   const Json* normalizer = bert_normalizer(*vocabulary.pipeline);
   if (!normalizer) return {};
-  const bool lowercase = flag_of(*normalizer, "lowercase", true);
-  return {lowercase, flag_of(*normalizer, "strip_accents", lowercase)};
+  const bool lowercase = flag_of(*normalizer, "lowercase").value_or(true);
+  return {lowercase, flag_of(*normalizer, "strip_accents").value_or(lowercase)};
 }
 
 }  // namespace quern

@@ -52,9 +52,9 @@ void read_bpe(const Json& model, Reading& out) {
   if (const Json* dropout = model.find("dropout"); !is_absent(dropout) && dropout->as_double() != 0)
     unsupported("model \"BPE\"", "with \"dropout\"");
   out.vocabulary.model = Vocabulary::Model::kBpe;
-  out.vocabulary.ignore_merges = flag_of(model, "ignore_merges", false);
-  out.pipeline.byte_fallback = flag_of(model, "byte_fallback", false);
-  out.pipeline.fuse_unknown = flag_of(model, "fuse_unk", false);
+  out.vocabulary.ignore_merges = flag_of(model, "ignore_merges").value_or(false);
+  out.pipeline.byte_fallback = flag_of(model, "byte_fallback").value_or(false);
+  out.pipeline.fuse_unknown = flag_of(model, "fuse_unk").value_or(false);
   out.pipeline.part_prefix = text_of(model, "continuing_subword_prefix", "");
   out.pipeline.word_suffix = text_of(model, "end_of_word_suffix", "");
   out.table.add_vocabulary(model.at("vocab"));
@@ -71,7 +71,7 @@ void read_bpe(const Json& model, Reading& out) {
 
 void read_unigram(const Json& model, Reading& out) {
   out.vocabulary.model = Vocabulary::Model::kUnigram;
-  out.pipeline.byte_fallback = flag_of(model, "byte_fallback", false);
+  out.pipeline.byte_fallback = flag_of(model, "byte_fallback").value_or(false);
   for (const Json& entry : model.at("vocab").as_array()) {
     const Json::Array& pair = entry.as_array();
     if (pair.size() != 2) fail(ErrorCode::kInput, "a piece of {} members; each has a text and a score", pair.size());
@@ -142,7 +142,7 @@ std::optional<std::string> plain_pattern(const Json& part) {
   if (!pattern) return std::nullopt;
   const std::string& text = pattern->as_string();
   const std::string behavior = text_of(part, "behavior", "Removed");
-  const bool inverted = flag_of(part, "invert", false);
+  const bool inverted = flag_of(part, "invert").value_or(false);
   // Matches stay and the rest goes: the same as "Isolated" with a pattern that leaves no rest.
   const bool leaves_nothing = text.ends_with("|\\s+") && std::ranges::any_of(pre_tokenizers(), [&](const auto& known) {
                                 return known.split_patterns() == std::vector{text};
@@ -162,12 +162,12 @@ std::optional<PlainSplit> plain_split(const Json& pre_tokenizer) {
       if (!pattern) return std::nullopt;
       split.patterns.push_back(*pattern);
     } else if (type == "Digits") {
-      split.patterns.push_back(flag_of(*part, "individual_digits", false) ? kEveryDigit : "\\p{N}+");
+      split.patterns.push_back(flag_of(*part, "individual_digits").value_or(false) ? kEveryDigit : "\\p{N}+");
     } else if (type == "ByteLevel") {
       to_bytes = true;
-      split.space_prefix = flag_of(*part, "add_prefix_space", true);
+      split.space_prefix = flag_of(*part, "add_prefix_space").value_or(true);
       if (split.space_prefix && !split.patterns.empty()) return std::nullopt;
-      if (flag_of(*part, "use_regex", true)) split.patterns.emplace_back(kGpt2Split);
+      if (flag_of(*part, "use_regex").value_or(true)) split.patterns.emplace_back(kGpt2Split);
     } else {
       return std::nullopt;
     }
@@ -207,13 +207,13 @@ void read_added_tokens(const Json& tokens, PieceTable& table) {
   for (const Json& token : tokens.as_array()) {
     const std::string& text = token.at("content").as_string();
     with_context(fmt::format("added token \"{}\"", text), [&] {
-      const bool special = flag_of(token, "special", false);
+      const bool special = flag_of(token, "special").value_or(false);
       table.add_added({.text = text,
                        .type = special ? Type::kControl : Type::kUserDefined,
-                       .in_normalized = flag_of(token, "normalized", !special),
-                       .strips_left = flag_of(token, "lstrip", false),
-                       .strips_right = flag_of(token, "rstrip", false),
-                       .whole_word = flag_of(token, "single_word", false),
+                       .in_normalized = flag_of(token, "normalized").value_or(!special),
+                       .strips_left = flag_of(token, "lstrip").value_or(false),
+                       .strips_right = flag_of(token, "rstrip").value_or(false),
+                       .whole_word = flag_of(token, "single_word").value_or(false),
                        .is_added = true},
                       token.at("id").as_int64());
     });

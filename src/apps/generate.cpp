@@ -24,8 +24,10 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 std::vector<std::int32_t> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt) {
   std::vector<std::int32_t> ids = tokenizer.encode(prompt);
   const Vocabulary& vocabulary = tokenizer.vocabulary();
-  const bool has_bos = !ids.empty() && ids.front() == vocabulary.bos;
-  if (vocabulary.bos >= 0 && !has_bos && (vocabulary.add_bos || ids.empty())) ids.insert(ids.begin(), vocabulary.bos);
+  std::vector<std::int32_t> before = ids_before_text(vocabulary);
+  if (before.empty() && ids.empty() && vocabulary.bos >= 0) before = {vocabulary.bos};
+  const bool is_there = ids.size() >= before.size() && std::ranges::equal(before, std::span(ids).first(before.size()));
+  if (!is_there) ids.insert(ids.begin(), before.begin(), before.end());
   if (ids.empty()) throw Error(ErrorCode::kUsage, "the prompt is empty, and this model has no token to begin with");
   return ids;
 }

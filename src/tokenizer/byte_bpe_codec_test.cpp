@@ -230,6 +230,29 @@ TEST_P(EditedTokenizerJson, IsRefusedAndSaysWhy) {
   expect_refusal([&] { Tokenizer::from_vocabulary(parse_tokenizer_json(text)); }, GetParam().message);
 }
 
+// Two tokens on a side, and a token of two ids.
+TEST(ByteBpe, ATemplateMayHaveSeveralTokensOnASide) {
+  Json json = parse_json(fixture_text("gpt2"));
+  json.set("post_processor", parse_json(R"({"type":"Sequence","processors":[{"type":"TemplateProcessing",
+    "single":[{"SpecialToken":{"id":"a","type_id":0}},{"SpecialToken":{"id":"b","type_id":0}},
+              {"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"a","type_id":0}}],"pair":[],
+    "special_tokens":{"a":{"id":"a","ids":[5,6],"tokens":["x","y"]},"b":{"id":"b","ids":[7],"tokens":["z"]}}}]})"));
+  const Vocabulary vocabulary = parse_tokenizer_json(dump_json(json));
+  EXPECT_EQ(ids_before_text(vocabulary), (Ids{5, 6, 7}));
+  EXPECT_EQ(ids_behind_text(vocabulary), (Ids{5, 6}));
+  EXPECT_EQ(vocabulary.bos, -1);
+  const Vocabulary again = parse_tokenizer_json(write_tokenizer_json(vocabulary));
+  EXPECT_EQ(ids_before_text(again), ids_before_text(vocabulary));
+  EXPECT_EQ(ids_behind_text(again), ids_behind_text(vocabulary));
+  Json twice = json.at("post_processor");
+  twice.set("processors", Json::array({twice.at("processors").as_array()[0], twice.at("processors").as_array()[0]}));
+  json.set("post_processor", twice);
+  expect_refusal([&] { parse_tokenizer_json(dump_json(json)); }, "of two parts that add special tokens");
+  Vocabulary outside = vocabulary;
+  outside.behind_text.push_back(100000);
+  expect_refusal([&] { Tokenizer::from_vocabulary(outside); }, "the id 100000 is added to texts");
+}
+
 TEST(ByteBpe, AMergeThatIsThereTwiceIsRefused) {
   Vocabulary vocabulary = vocabulary_named("gpt2");
   vocabulary.merges.push_back(vocabulary.merges[3]);

@@ -144,16 +144,19 @@ TextSplit split_text(std::string_view text, unsigned every) {
 
 Windows make_windows(const Tokenizer& tokenizer, std::string_view text, std::size_t length, std::size_t limit) {
   ensure(length > 0, "windows of {} tokens", length);
-  const Vocabulary& vocabulary = tokenizer.vocabulary();
-  const bool with_bos = vocabulary.add_bos && vocabulary.bos >= 0;
+  const std::vector<std::int32_t> before = ids_before_text(tokenizer.vocabulary());
+  if (before.size() > length)
+    fail(ErrorCode::kInput, "the tokenizer adds {} before a text, more than a window of {}",
+         counted(before.size(), "token"), length);
   std::vector<std::int32_t> ids = tokenizer.encode(text);
-  if (with_bos) ids.insert(ids.begin(), vocabulary.bos);
+  ids.insert(ids.begin(), before.begin(), before.end());
   std::size_t count = ids.size() / length;
   if (count == 0)
     fail(ErrorCode::kInput, "the text has {}, fewer than one window of {}", counted(ids.size(), "token"), length);
   if (limit > 0) count = std::min(count, limit);
   ids.resize(count * length);
-  for (std::size_t i = 0; with_bos && i < count; ++i) ids[i * length] = vocabulary.bos;
+  for (std::size_t i = 0; i < count; ++i)
+    std::ranges::copy(before, ids.begin() + static_cast<std::ptrdiff_t>(i * length));
   return {length, std::move(ids)};
 }
 

@@ -30,7 +30,8 @@ TextSplit split_text(std::string_view text, unsigned every = 5);
 
 // Windows of exactly `length` tokens, cut as llama-perplexity cuts them: the whole text is tokenised once with BOS in
 // front (if the vocabulary asks for it), consecutive windows are taken, the last incomplete one is dropped, and
-// the first token of each window is replaced by BOS (if the vocabulary asks for it). At most `limit` windows (0: all).
+// the first token of each window is replaced by BOS (if the vocabulary asks for it); where a template puts several ids
+// before a text, these take the place of as many. At most `limit` windows (0: all).
 // A text too short for one window is Error(kInput) that says how many tokens it has.
 struct Windows {
   std::size_t length = 0;

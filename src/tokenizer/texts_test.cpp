@@ -155,6 +155,19 @@ TEST(MakeWindows, BeginWithBosAndDropTheRemainder) {
   EXPECT_EQ(windows.window(1)[1], all[length + 1]);
 }
 
+TEST(MakeWindows, BeginWithAllThatATemplatePutsThere) {
+  const Tokenizer tokenizer = small_tokenizer([](Vocabulary& v) { v.before_text = {2, 1}; });
+  const std::vector<std::int32_t> all = tokenizer.encode(kText);
+  const Windows windows = make_windows(tokenizer, kText, 8);
+  EXPECT_EQ(windows.ids[2], all[0]);
+  for (std::size_t i = 0; i < windows.count(); ++i) {
+    EXPECT_EQ(windows.window(i)[0], 2);
+    EXPECT_EQ(windows.window(i)[1], 1);
+    EXPECT_EQ(windows.window(i)[7], all[i * 8 + 5]);
+  }
+  EXPECT_THROW(make_windows(tokenizer, kText, 1), Error);
+}
+
 TEST(MakeWindows, WithoutBosKeepEveryToken) {
   for (const auto& change : {+[](Vocabulary& v) { v.add_bos = false; }, +[](Vocabulary& v) { v.bos = -1; }}) {
     const Tokenizer tokenizer = small_tokenizer(change);

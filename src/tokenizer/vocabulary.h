@@ -57,6 +57,8 @@ struct Vocabulary {
   std::vector<Piece> pieces;
   std::int32_t bos = -1, eos = -1, unknown = -1, pad = -1;  // -1: none
   bool add_bos = true, add_eos = false;
+  // Where a template puts other ids than BOS before a text, or others than EOS behind it: all of that side.
+  std::vector<std::int32_t> before_text, behind_text;
   bool add_space_prefix = true, remove_extra_whitespaces = false, escape_whitespaces = true;
   std::string precompiled_charsmap;  // sentencepiece's normalisation table; empty: identity
 
@@ -70,6 +72,10 @@ struct Vocabulary {
 
   std::shared_ptr<const Pipeline> pipeline;  // null: what is above says it all
 };
+
+// What is added to a text, on either side; `add_bos` and `add_eos` say whether.
+std::vector<std::int32_t> ids_before_text(const Vocabulary& vocabulary);
+std::vector<std::int32_t> ids_behind_text(const Vocabulary& vocabulary);
 
 // Whether its pieces are whole words or characters.
 inline bool is_word_list(const Vocabulary& vocabulary) {

@@ -69,6 +69,10 @@ void check_kinds(const Vocabulary& vocabulary) {
 
 void check_ids(const Vocabulary& vocabulary) {
   const auto& pieces = vocabulary.pieces;
+  for (const auto* side : {&vocabulary.before_text, &vocabulary.behind_text})
+    for (const std::int32_t id : *side)
+      if (id < 0 || id >= static_cast<std::int64_t>(pieces.size()))
+        fail(ErrorCode::kInput, "the id {} is added to texts, but the vocabulary has {} pieces", id, pieces.size());
   const std::pair<const char*, std::int32_t> ids[] = {
       {"bos", vocabulary.bos}, {"eos", vocabulary.eos}, {"unknown", vocabulary.unknown}, {"pad", vocabulary.pad}};
   for (const auto& [name, id] : ids) {

@@ -226,51 +226,66 @@ std::int32_t checked_id(const Json& id, std::string_view name) {
   return static_cast<std::int32_t>(id.as_int64());
 }
 
-std::int32_t template_id(const Json& processor, const std::string& name) {
-  const Json::Array& ids = processor.at("special_tokens").at(name).at("ids").as_array();
-  if (ids.size() != 1) fail(ErrorCode::kInput, "the post_processor's special token \"{}\" is not one id", name);
-  return checked_id(ids[0], name);
+// The ids that are put around a text.
+struct Sides {
+  std::vector<std::int32_t> before, behind;
+};
+
+void append_special(const Json& processor, const std::string& name, std::vector<std::int32_t>& ids) {
+  for (const Json& id : processor.at("special_tokens").at(name).at("ids").as_array())
+    ids.push_back(checked_id(id, name));
 }
 
-void read_template(const Json& processor, Vocabulary& vocabulary) {
-  bool after_text = false;
+Sides sides_of_template(const Json& processor) {
+  Sides sides;
+  bool behind_text = false;
   for (const Json& item : processor.at("single").as_array()) {
-    const Json* special = item.find("SpecialToken");
-    if (!special) {
-      if (after_text || !item.find("Sequence")) unsupported("post_processor", "with such a template");
-      after_text = true;
+    if (const Json* special = item.find("SpecialToken")) {
+      append_special(processor, special->at("id").as_string(), behind_text ? sides.behind : sides.before);
       continue;
     }
-    bool& added = after_text ? vocabulary.add_eos : vocabulary.add_bos;
-    if (added) unsupported("post_processor", "with two special tokens on one side of the text");
-    added = true;
-    (after_text ? vocabulary.eos : vocabulary.bos) = template_id(processor, special->at("id").as_string());
+    if (behind_text || !item.find("Sequence")) unsupported("post_processor", "with such a template");
+    behind_text = true;
   }
+  return sides;
 }
 
 // ["</s>", 2] under "sep" and "cls".
-void read_separators(const Json& processor, Vocabulary& vocabulary) {
+Sides sides_of_separators(const Json& processor) {
   const auto id_of = [&](const char* key) {
     const Json::Array& pair = processor.at(key).as_array();
     if (pair.size() != 2) fail(ErrorCode::kInput, "\"{}\" has {} members; a text and an id make two", key, pair.size());
     return checked_id(pair[1], pair[0].as_string());
   };
-  vocabulary.bos = id_of("cls");
-  vocabulary.eos = id_of("sep");
-  vocabulary.add_bos = vocabulary.add_eos = true;
+  return {{id_of("cls")}, {id_of("sep")}};
 }
 
+// "ByteLevel" only trims the positions of words.
+Sides sides_of_part(const Json& part) {
+  const std::string& type = part.at("type").as_string();
+  if (type == "TemplateProcessing") return sides_of_template(part);
+  if (type == "BertProcessing" || type == "RobertaProcessing") return sides_of_separators(part);
+  if (type != "ByteLevel") unsupported("post_processor", fmt::format("\"{}\"", type));
+  return {};
+}
+
+// One id on a side is BOS or EOS; of several, the configuration says which is. Of two parts that add ids, the package
+// lets the second add its own around every token of the first.
 void read_post_processor(const Json& post_processor, Vocabulary& vocabulary) {
+  Sides all;
   for (const Json* part : members_of(post_processor, "processors")) {
-    const std::string& type = part->at("type").as_string();
-    if (type == "TemplateProcessing") {
-      read_template(*part, vocabulary);
-    } else if (type == "BertProcessing" || type == "RobertaProcessing") {
-      read_separators(*part, vocabulary);
-    } else if (type != "ByteLevel") {  // which only trims the positions of words
-      unsupported("post_processor", fmt::format("\"{}\"", type));
-    }
+    const bool is_second = !all.before.empty() || !all.behind.empty();
+    const Sides sides = sides_of_part(*part);
+    if (sides.before.empty() && sides.behind.empty()) continue;
+    if (is_second) unsupported("post_processor", "of two parts that add special tokens");
+    all = sides;
   }
+  vocabulary.add_bos = !all.before.empty();
+  vocabulary.add_eos = !all.behind.empty();
+  if (all.before.size() == 1) vocabulary.bos = all.before[0];
+  if (all.behind.size() == 1) vocabulary.eos = all.behind[0];
+  if (all.before.size() > 1) vocabulary.before_text = std::move(all.before);
+  if (all.behind.size() > 1) vocabulary.behind_text = std::move(all.behind);
 }
 
 Vocabulary plain_vocabulary() {

@@ -141,9 +141,9 @@ Json special_item(const std::string& text, int type) {
 
 // ByteLevel trims positions and changes no ids.
 Json post_processor_part(const Vocabulary& vocabulary) {
-  const bool first = vocabulary.add_bos && vocabulary.bos >= 0, last = vocabulary.add_eos && vocabulary.eos >= 0;
+  const std::vector<std::int32_t> before = ids_before_text(vocabulary), behind = ids_behind_text(vocabulary);
   Json trimming = byte_level({});
-  if (!first && !last) return trimming;
+  if (before.empty() && behind.empty()) return trimming;
   Json::Array single, pair;
   Json::Object tokens;
   const auto add = [&](std::int32_t id, Json::Array& items, int type) {
@@ -156,9 +156,9 @@ Json post_processor_part(const Vocabulary& vocabulary) {
   for (const char* sequence : {"A", "B"}) {
     Json::Array items;
     const int type = sequence[0] == 'A' ? 0 : 1;
-    if (first) add(vocabulary.bos, items, type);
+    for (const std::int32_t id : before) add(id, items, type);
     items.push_back(text_item(sequence));
-    if (last) add(vocabulary.eos, items, type);
+    for (const std::int32_t id : behind) add(id, items, type);
     if (type == 0) single = items;
     pair.insert(pair.end(), items.begin(), items.end());
   }

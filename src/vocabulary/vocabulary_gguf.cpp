@@ -197,6 +197,10 @@ void read_byte_bpe_pairs(const Metadata& metadata, Vocabulary& vocabulary) {
 }  // namespace
 
 void add_vocabulary(Metadata& metadata, const Vocabulary& source) {
+  if (std::max(source.before_text.size(), source.behind_text.size()) > 0)
+    fail(ErrorCode::kInput,
+         "the tokenizer adds {} special tokens before a text and {} behind it; GGUF can express one on a side",
+         ids_before_text(source).size(), ids_behind_text(source).size());
   const Vocabulary vocabulary = source.pipeline ? gguf_form(source) : source;
   const auto model = std::find_if(std::begin(kModels), std::end(kModels),
                                   [&](const ModelRow& row) { return row.model == vocabulary.model; });

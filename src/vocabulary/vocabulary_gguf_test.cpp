@@ -519,6 +519,13 @@ TEST(PipelineInGguf, WhatItCannotExpressIsRefused) {
   refused("word_level", "of whole words");
 }
 
+TEST(GgufVocabulary, ATemplateOfSeveralTokensIsRefused) {
+  Vocabulary vocabulary = toy();
+  vocabulary.before_text = {1, 2};
+  Metadata metadata;
+  expect_refusal([&] { add_vocabulary(metadata, vocabulary); }, "2 special tokens before a text and 0 behind");
+}
+
 // Of get_vocab_base_pre and src/llama-vocab.cpp, commit 00ad355e.
 constexpr const char* kNamesOfLlamaCpp =
     "a.x-4.0 afmoe bailingmoe bailingmoe2 bloom chameleon chatglm-bpe codeshell cohere2moe command-r dbrx "

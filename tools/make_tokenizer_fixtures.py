@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes testdata/text/pipelines with the Python packages tokenizers (0.23), tiktoken (0.14) and sentencepiece (0.2): a tiny
+"""Makes testdata/text/pipelines with the Python packages tokenizers (0.23), tiktoken (0.14), sentencepiece (0.2) and, for a
+vocab.txt, transformers (4.57): a tiny
 tokenizer.json for each model and each kind of part that published ones have, and the ids that the package gives to tricky
 strings.
 
@@ -15,6 +16,7 @@ import tempfile
 import sentencepiece
 import tiktoken
 from sentencepiece import sentencepiece_model_pb2
+import transformers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -80,6 +82,7 @@ def kinds():
                        p.Split(Regex(r"'s|'t|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"), "removed", invert=True), d.BPEDecoder("</w>"), None, []),
         "bpe_prefix": (models.BPE(unk_token="<unk>", continuing_subword_prefix="##"), bpe_trainer(220, SPECIAL, continuing_subword_prefix="##"),
                        n.NFKD(), p.Whitespace(), d.WordPiece(), None, []),
+        "bpe_words": (models.BPE(unk_token="<unk>"), bpe_trainer(180, SPECIAL), n.Lowercase(), p.WhitespaceSplit(), None, None, []),
         "bytes_roberta": (models.BPE(), bpe_trainer(380, [*SPECIAL, "<mask>"], alphabet=256, initial_alphabet=p.ByteLevel.alphabet()), None,
                           p.ByteLevel(add_prefix_space=True), d.ByteLevel(), processors.RobertaProcessing(("</s>", 2), ("<s>", 1)), ADDED),
         "bytes_digits": (models.BPE(), bpe_trainer(380, SPECIAL, alphabet=256, initial_alphabet=p.ByteLevel.alphabet()), n.NFKC(),
@@ -163,6 +166,18 @@ def make_score_list(ids):
     ids["scores"] = {"pieces": len(order), "rows": [{"text": text, "ids": [place[i] for i in processor.encode(text)]} for text in texts]}
 
 
+def make_word_piece_list(ids):
+    """The pieces of word_piece.json as transformers' slow tokenizer reads them, a line each."""
+    vocab = json.loads((OUT / "word_piece.json").read_text())["model"]["vocab"]
+    for name, options in {"vocab_txt": {}, "vocab_txt_cased": {"do_lower_case": False},
+                          "vocab_txt_accents": {"strip_accents": False, "tokenize_chinese_chars": False}}.items():
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.writelines(piece + "\n" for piece in sorted(vocab, key=vocab.get))
+            file.flush()
+            tokenizer = transformers.BertTokenizer(file.name, **options)
+        ids[name] = {"pieces": len(vocab), "rows": [{"text": text, "ids": tokenizer.encode(text, add_special_tokens=False)} for text in TRICKY]}
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     lines = (ROOT / "texts" / "calib.txt").read_text()[:60000].splitlines() + ["caf\u00e9 \u4f60\u597d 1/2 "] * 3
@@ -187,6 +202,7 @@ def main():
     ids["bpe_all_merges"] = golden(source)
     make_rank_list(ids)
     make_score_list(ids)
+    make_word_piece_list(ids)
     (OUT / "golden_ids.json").write_text(json.dumps(ids, separators=(",", ":"), ensure_ascii=True).replace('{"text"', '\n{"text"') + "\n")
 
 

@@ -31,6 +31,7 @@ constexpr Companion kCompanions[] = {
     {"added_tokens.json", SourceFile::Role::kTokenizer},
     {"vocab.json", SourceFile::Role::kTokenizer},
     {"merges.txt", SourceFile::Role::kTokenizer},
+    {"vocab.txt", SourceFile::Role::kTokenizer},
     {"chat_template.jinja", SourceFile::Role::kTokenizer},
 };
 

@@ -35,7 +35,7 @@ void fill_model(const fs::path& folder) {
 void fill_repository(const fs::path& folder) {
   fill_model(folder);
   for (const char* name :
-       {"LICENSE", "README.md", "modeling_my.py", "preprocessor_config.json", "vocab.txt", "1_Pooling/config.json",
+       {"LICENSE", "README.md", "modeling_my.py", "preprocessor_config.json", "words.txt", "1_Pooling/config.json",
         "optimizer.pt", "tf_model.h5", "onnx/model.onnx", ".gitattributes", ".git/config", "tf.index.json",
         "checkpoint-5/model.safetensors", "checkpoint-5/config.json", "report.json", "out.partial/journal"})
     put(folder / name);
@@ -58,7 +58,7 @@ TEST(FolderFiles, TakeWhatIsSmallAndNameTheRest) {
   fill_repository(scratch.path() / "m");
   const FolderFiles files = folder_files(open_checkpoint(scratch.path() / "m"), Format::Companions::kBeside);
   EXPECT_EQ(names(files), (Names{"1_Pooling/config.json", "LICENSE", "README.original.md", "modeling_my.py",
-                                 "preprocessor_config.json", "vocab.txt"}));
+                                 "preprocessor_config.json", "words.txt"}));
   EXPECT_EQ(left(files),
             (Names{"checkpoint-5/", "onnx/", "optimizer.pt", "report.json", "tf.index.json", "tf_model.h5"}));
   EXPECT_EQ(left_notes(files), (Names{"left behind (a folder with weights of its own): checkpoint-5/, onnx/",

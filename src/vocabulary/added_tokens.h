@@ -12,6 +12,9 @@ namespace quern {
 // PieceTable::kMaxHoles ids are without a piece, or where merges give the piece another text.
 void add_added_tokens_decoder(Vocabulary& vocabulary, const Json& decoder);
 
+// A token of tokenizer.json or of "added_tokens_decoder": its text, whether it is special, and what it takes of a text.
+Vocabulary::Piece added_piece(const Json& token);
+
 // added_tokens.json: {"<pad>": 32000}.
 void add_added_tokens(Vocabulary& vocabulary, const Json& ids);
 

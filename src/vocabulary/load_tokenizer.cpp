@@ -18,6 +18,7 @@
 #include "vocabulary/tokenizer_json.h"
 #include "vocabulary/vocabulary_gguf.h"
 #include "vocabulary/word_list.h"
+#include "vocabulary/word_piece_list.h"
 
 namespace quern {
 namespace {
@@ -207,6 +208,17 @@ Tokenizer load_tokenizer_json(const SourceFile& file, const Companions& companio
   return companions.finish(std::move(vocabulary));
 }
 
+// Added tokens are pieces of this file or stand behind it; [CLS] and [SEP], which it has, are what begins and ends a
+// text.
+Tokenizer load_word_piece_list(const SourceFile& file, const Companions& companions) {
+  Vocabulary vocabulary;
+  read_file(&file, [&](const std::string& text) {
+    vocabulary = parse_word_piece_list(text, companions.tokenizer_config);
+    companions.add_tokens_to(vocabulary);
+  });
+  return companions.finish(std::move(vocabulary));
+}
+
 Tokenizer load_vocabulary_files(const SourceFile& vocab, const SourceFile& merges, const Companions& companions) {
   Vocabulary vocabulary;
   read_file(&vocab, [&](const std::string& vocab_json) {
@@ -251,6 +263,7 @@ constexpr FileKind kFileKinds[] = {
     {[](std::string_view name) { return name.ends_with(".model") && name != "tokenizer.model"; }, load_model_file},
     {[](std::string_view name) { return name.ends_with(".tiktoken"); }, load_rank_list},
     {is_score_list_name, load_score_list},
+    {[](std::string_view name) { return name == "vocab.txt"; }, load_word_piece_list},
 };
 
 // A way to get a tokenizer, and what it would be read from.
@@ -290,10 +303,8 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::vector<std::string>*
   if (all.empty())
     fail(ErrorCode::kInput,
          "{} has no tokenizer; supported are tokenizer.model (sentencepiece or tiktoken), tokenizer.json, vocab.json "
-         "with "
-         "merges.txt, tokenizer.bin of llama2.c, tokenizer_NAME.json (a list of words or characters) beside the "
-         "weights, "
-         "and the vocabulary inside a GGUF file",
+         "with merges.txt, vocab.txt of BERT, tokenizer.bin of llama2.c, tokenizer_NAME.json (a list of words or "
+         "characters) beside the weights, and the vocabulary inside a GGUF file",
          checkpoint.path().string());
   std::optional<Error> first;
   for (const Candidate& candidate : all) {

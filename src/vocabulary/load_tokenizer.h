@@ -11,11 +11,12 @@
 namespace quern {
 
 // The first that is there and can be used: tokenizer.model (sentencepiece, or a list of tiktoken), tokenizer.json,
-// another NAME.model of the first two kinds, NAME.tiktoken, llama2.c's tokenizer.bin or tokNUMBER.bin,
-// vocab.json with merges.txt, a list of words that has as many ids as a matrix has rows (vocabulary/word_list.h), the
-// metadata of a GGUF file. Beside them, added tokens, special tokens and the flags add_bos_token and add_eos_token come
-// from tokenizer_config.json, added_tokens.json and config.json. `notes`, where there are any, gets a sentence of a
-// file that was passed over for another. Error(kInput) when there is none, or why the first cannot be used.
+// another NAME.model of the first two kinds, NAME.tiktoken, llama2.c's tokenizer.bin or tokNUMBER.bin, BERT's
+// vocab.txt, vocab.json with merges.txt, a list of words that has as many ids as a matrix has rows
+// (vocabulary/word_list.h), the metadata of a GGUF file. Beside them, added tokens, special tokens and the flags
+// add_bos_token and add_eos_token come from tokenizer_config.json, added_tokens.json and config.json. `notes`, where
+// there are any, gets a sentence of a file that was passed over for another. Error(kInput) when there is none, or why
+// the first cannot be used.
 Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::vector<std::string>* notes = nullptr);
 
 // Whether there is one, of a supported kind or not.

@@ -19,6 +19,7 @@
 
 #include "base/fail.h"
 #include "text/json_part.h"
+#include "vocabulary/added_tokens.h"
 #include "vocabulary/piece_table.h"
 
 namespace quern {
@@ -204,20 +205,9 @@ void read_ways(const Json& json, Reading& out) {
 }
 
 void read_added_tokens(const Json& tokens, PieceTable& table) {
-  for (const Json& token : tokens.as_array()) {
-    const std::string& text = token.at("content").as_string();
-    with_context(fmt::format("added token \"{}\"", text), [&] {
-      const bool special = flag_of(token, "special").value_or(false);
-      table.add_added({.text = text,
-                       .type = special ? Type::kControl : Type::kUserDefined,
-                       .in_normalized = flag_of(token, "normalized").value_or(!special),
-                       .strips_left = flag_of(token, "lstrip").value_or(false),
-                       .strips_right = flag_of(token, "rstrip").value_or(false),
-                       .whole_word = flag_of(token, "single_word").value_or(false),
-                       .is_added = true},
-                      token.at("id").as_int64());
-    });
-  }
+  for (const Json& token : tokens.as_array())
+    with_context(fmt::format("added token \"{}\"", token.at("content").as_string()),
+                 [&] { table.add_added(added_piece(token), token.at("id").as_int64()); });
 }
 
 std::int32_t checked_id(const Json& id, std::string_view name) {

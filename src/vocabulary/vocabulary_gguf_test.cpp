@@ -337,6 +337,24 @@ TEST(LoadTokenizer, VocabAndMergesFilesAreReadByTheClass) {
   expect_refusal([&] { folder.load(); }, "CLIPTokenizer");
 }
 
+// A BERT in its first form, and what it becomes in GGUF.
+TEST(LoadTokenizer, VocabTxtAloneServes) {
+  const TokenizerFolder folder;
+  folder.write("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nca\n##fe\nCa\n");
+  folder.write("config.json", R"({"pad_token_id":0})");
+  const std::vector<std::int32_t> word{4, 5};
+  EXPECT_EQ(folder.load().encode("Caf\u00e9"), word);
+  Metadata metadata;
+  add_vocabulary(metadata, folder.load().vocabulary());
+  EXPECT_EQ(metadata.text("tokenizer.ggml.model"), "bert");
+  EXPECT_EQ(Tokenizer::from_vocabulary(vocabulary_of(metadata)).encode("Caf\u00e9"), word);
+  folder.write("tokenizer_config.json", R"({"tokenizer_class":"BertTokenizer","do_lower_case":false,
+    "added_tokens_decoder":{"3":{"content":"[SEP]","special":true},"8":{"content":"<x>","lstrip":true}}})");
+  EXPECT_EQ(folder.load().encode("Ca <x>"), (std::vector<std::int32_t>{6, 8}));
+  EXPECT_EQ(folder.load().vocabulary().pieces[7].text, "[PAD7]");
+  EXPECT_EQ(ids_behind_text(folder.load().vocabulary()), std::vector<std::int32_t>{3});
+}
+
 TEST(LoadTokenizer, AddedTokensExtendASentencepieceModel) {
   const TokenizerFolder folder;
   std::filesystem::copy(QUERN_TESTDATA "/text/bpe.model", folder.path() / "tokenizer.model");

@@ -72,8 +72,9 @@ TEST_P(Pipelines, WhatIsWrittenReadsBack) {
 
 INSTANTIATE_TEST_SUITE_P(, Pipelines,
                          testing::Values("bpe_prepend", "bpe_all_merges", "bpe_metaspace", "bpe_split", "bpe_suffix",
-                                         "bpe_prefix", "bytes_roberta", "bytes_digits", "unigram_t5", "unigram_bytes",
-                                         "unigram_charsmap", "word_piece", "word_piece_cased", "word_level"),
+                                         "bpe_prefix", "bpe_words", "bytes_roberta", "bytes_digits", "unigram_t5",
+                                         "unigram_bytes", "unigram_charsmap", "word_piece", "word_piece_cased",
+                                         "word_level"),
                          [](const auto& row) { return std::string(row.param); });
 
 TEST(PipelineParts, PiecesAreWrittenOneByOne) {

@@ -181,10 +181,6 @@ const PreTokenizer kPreTokenizers[] = {
     {"laguna", {kLineByLine, kQwen2Split}, false, false, false, nullptr},
 };
 
-// Vocabularies that llama.cpp gives to its byte-level BPE under these names, and that are none: their pieces are plain
-// UTF-8, a space is U+2581 or separates words.
-constexpr const char* kNotByteLevel[] = {"gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace"};
-
 }  // namespace
 
 std::vector<std::string> PreTokenizer::split_patterns() const {
@@ -200,8 +196,6 @@ const PreTokenizer* find_pre_tokenizer(std::string_view name) {
   const auto found = std::ranges::find_if(kPreTokenizers, [&](const PreTokenizer& row) { return row.name == name; });
   return found == std::end(kPreTokenizers) ? nullptr : found;
 }
-
-bool is_not_byte_level(std::string_view name) { return std::ranges::count(kNotByteLevel, name) > 0; }
 
 const PreTokenizer* pre_tokenizer_of(const Vocabulary& vocabulary) {
   const PreTokenizer* nearest = nullptr;

@@ -28,10 +28,6 @@ struct PreTokenizer {
 std::span<const PreTokenizer> pre_tokenizers();
 // Null when there is none of that name.
 const PreTokenizer* find_pre_tokenizer(std::string_view name);
-// Whether llama.cpp knows the name, of a vocabulary whose pieces are not written in GPT-2's alphabet.
-bool is_not_byte_level(std::string_view name);
-// Whether llama.cpp knows the name, of a vocabulary whose pieces are not written in GPT-2's alphabet.
-bool is_not_byte_level(std::string_view name);
 // By the patterns and ignore_merges, and by NFC where two rows differ in nothing else; null when there is none.
 const PreTokenizer* pre_tokenizer_of(const Vocabulary& vocabulary);
 // By the class of transformers, with or without "Fast"; null when there is none.

@@ -2,11 +2,13 @@
 #include "vocabulary/pipeline_gguf.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/base64.h"
 #include "base/fail.h"
 #include "text/json_part.h"
 #include "tokenizer/byte_bpe.h"
+#include "vocabulary/character_bpe_gguf.h"
 
 namespace quern {
 namespace {
@@ -40,24 +42,36 @@ bool prepends_space(const Json& metaspace) {
                  flag_of(metaspace, "add_prefix_space").value_or(true) ? "always" : "never") != "never";
 }
 
-// The best rank of the merges that give each piece; -1: none. What a piece is joined from must have neighbouring ranks.
-std::vector<std::int32_t> ranks_of_pieces(const Vocabulary& vocabulary, const TextIds& ids) {
+TextIds ids_of(const Vocabulary& vocabulary) {
+  TextIds ids;
+  for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i)
+    ids.emplace(vocabulary.pieces[i].text, static_cast<std::int32_t>(i));
+  return ids;
+}
+
+// What the two become.
+std::string joined(const Vocabulary& vocabulary, const Vocabulary::Merge& merge) {
+  return vocabulary.pieces[static_cast<std::size_t>(merge.left)].text +
+         vocabulary.pieces[static_cast<std::size_t>(merge.right)].text;
+}
+
+// The best rank of the merges that give each piece; -1: none. Nothing where the merges that give one piece have other
+// ranks between them.
+std::optional<std::vector<std::int32_t>> ranks_of_pieces(const Vocabulary& vocabulary, const TextIds& ids) {
   std::vector<std::int32_t> first(vocabulary.pieces.size(), -1), last = first;
   for (std::size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
-    const auto [left, right] = vocabulary.merges[rank];
-    const auto piece = static_cast<std::size_t>(ids.at(vocabulary.pieces[static_cast<std::size_t>(left)].text +
-                                                       vocabulary.pieces[static_cast<std::size_t>(right)].text));
+    const auto piece = static_cast<std::size_t>(ids.at(joined(vocabulary, vocabulary.merges[rank])));
     const auto here = static_cast<std::int32_t>(rank);
     if (first[piece] < 0) first[piece] = here;
-    if (last[piece] >= 0 && last[piece] + 1 != here)
-      refuse(fmt::format("whose merges that give \"{}\" lie apart", vocabulary.pieces[piece].text));
+    if (last[piece] >= 0 && last[piece] + 1 != here) return std::nullopt;
     last[piece] = here;
   }
   return first;
 }
 
-// Every two pieces that make a third are joined by llama.cpp, whether the file has a merge of them or not.
-void check_merges_are_complete(const Vocabulary& vocabulary, const TextIds& ids) {
+// In how many ways two pieces make a third. By scores, llama.cpp joins each of them, whether the file has a merge of
+// them or not.
+std::size_t count_joins(const Vocabulary& vocabulary, const TextIds& ids) {
   std::size_t pairs = 0;
   for (const Vocabulary::Piece& piece : vocabulary.pieces) {
     if (piece.type != Type::kNormal) continue;
@@ -71,28 +85,53 @@ void check_merges_are_complete(const Vocabulary& vocabulary, const TextIds& ids)
       pairs += left != ids.end() && right != ids.end() && is_normal(left->second) && is_normal(right->second);
     }
   }
-  if (pairs != vocabulary.merges.size())
-    refuse(fmt::format("of {} merges whose pieces could be joined in {} ways", vocabulary.merges.size(), pairs));
+  return pairs;
 }
 
-TextIds ids_of(const Vocabulary& vocabulary) {
-  TextIds ids;
-  for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i)
-    ids.emplace(vocabulary.pieces[i].text, static_cast<std::int32_t>(i));
-  return ids;
-}
+// Whether the order of the merges is one of scores.
+enum class Order { kOfScores, kOfMerges };
 
-void scores_of_merges(Vocabulary& vocabulary) {
+Order scores_of_merges(Vocabulary& vocabulary) {
   const TextIds ids = ids_of(vocabulary);
-  check_merges_are_complete(vocabulary, ids);
-  const std::vector<std::int32_t> ranks = ranks_of_pieces(vocabulary, ids);
+  const auto ranks = ranks_of_pieces(vocabulary, ids);
+  if (!ranks || count_joins(vocabulary, ids) != vocabulary.merges.size()) return Order::kOfMerges;
   const auto without_merge = static_cast<float>(vocabulary.merges.size());
   for (std::size_t i = 0; i < vocabulary.pieces.size(); ++i)
     if (vocabulary.pieces[i].type == Type::kNormal)
-      vocabulary.pieces[i].score = 0 - (ranks[i] < 0 ? without_merge : static_cast<float>(ranks[i]));
+      vocabulary.pieces[i].score = 0 - ((*ranks)[i] < 0 ? without_merge : static_cast<float>((*ranks)[i]));
+  return Order::kOfScores;
 }
 
-void become_bpe(Vocabulary& out, const Vocabulary::Pipeline& pipeline) {
+void check_words_end_at_line_feeds(const Vocabulary& vocabulary) {
+  for (const Vocabulary::Merge& merge : vocabulary.merges) {
+    const std::string text = joined(vocabulary, merge);
+    if (text.find('\n') != std::string::npos && text.find_first_not_of('\n') != std::string::npos)
+      refuse(fmt::format("that does not cut at line feeds and whose merges give \"{}\"", text));
+  }
+}
+
+// llama.cpp's BPE of characters cuts at line feeds, keeps each merge as a line with a space in it, and leaves out what
+// has no piece.
+void check_character_bpe(const Vocabulary& vocabulary) {
+  if (vocabulary.add_space_prefix)
+    refuse("that puts a space before a text and whose merges are not all those of its pieces, in their order");
+  const TextIds ids = model_ids(vocabulary);
+  for (int byte = 0; byte < 256; ++byte)
+    if (!ids.contains(fmt::format("<0x{:02X}>", byte))) refuse(fmt::format("without a piece for the byte {}", byte));
+  for (const Vocabulary::Merge& merge : vocabulary.merges)
+    if (const std::string text = joined(vocabulary, merge); text.find(' ') != std::string::npos)
+      refuse(fmt::format("whose merges give \"{}\"", text));
+  check_words_end_at_line_feeds(vocabulary);
+}
+
+void check_words_end_at_marks(const Vocabulary& vocabulary) {
+  for (const Vocabulary::Merge& merge : vocabulary.merges)
+    if (const std::string text = joined(vocabulary, merge); text.find(kMark, 1) != std::string::npos)
+      refuse(fmt::format("that cuts words at spaces and whose merges give \"{}\"", text));
+}
+
+void become_bpe(Vocabulary& out) {
+  const Vocabulary::Pipeline& pipeline = *out.pipeline;
   if (!pipeline.byte_fallback) refuse("of characters without byte fallback");
   if (!pipeline.part_prefix.empty() || !pipeline.word_suffix.empty()) refuse("that marks the parts of words");
   if (out.ignore_merges) refuse("that takes whole words and falls back to bytes");
@@ -112,13 +151,21 @@ void become_bpe(Vocabulary& out, const Vocabulary::Pipeline& pipeline) {
     if (is_type(*part, "Metaspace")) {
       marks_spaces = true;
       out.add_space_prefix = out.add_space_prefix || prepends_space(*part);
+      if (flag_of(*part, "split").value_or(true)) check_words_end_at_marks(out);
+    } else if (cuts_at_line_feeds(*part)) {
+      check_words_end_at_line_feeds(out);
     } else if (!finds_nothing) {
       refuse_part("pre_tokenizer", *part);
     }
   }
   if (!marks_spaces) refuse("that leaves spaces as they are");
-  scores_of_merges(out);
-  out.merges.clear();
+  if (scores_of_merges(out) == Order::kOfScores) {
+    out.merges.clear();
+    out.pipeline = nullptr;
+  } else {
+    check_character_bpe(out);
+    out.model = Vocabulary::Model::kByteBpe;
+  }
 }
 
 void become_unigram(Vocabulary& out, const Vocabulary::Pipeline& pipeline) {
@@ -172,15 +219,15 @@ Vocabulary gguf_form(const Vocabulary& vocabulary) {
     return out;
   }
   if (vocabulary.model == Vocabulary::Model::kBpe) {
-    become_bpe(out, pipeline);
+    become_bpe(out);
   } else if (vocabulary.model == Vocabulary::Model::kUnigram) {
     become_unigram(out, pipeline);
+    out.pipeline = nullptr;
   } else {
     refuse(vocabulary.model == Vocabulary::Model::kWordLevel
                ? "of whole words"
                : "of byte-level BPE that does more than split by patterns");
   }
-  out.pipeline = nullptr;
   return out;
 }
 
@@ -194,15 +241,7 @@ void add_bert_pipeline(Vocabulary& vocabulary, const BertOptions& options) {
       piece.text.insert(0, "##");
     }
   }
-  const auto part = [](const char* type) { return Json::object({{"type", type}}); };
-  Vocabulary::Pipeline pipeline{.normalizer = part("BertNormalizer"),
-                                .pre_tokenizer = part("BertPreTokenizer"),
-                                .decoder = Json::object({{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}}),
-                                .part_prefix = "##"};
-  for (const char* key : {"clean_text", "handle_chinese_chars"}) pipeline.normalizer.set(key, true);
-  pipeline.normalizer.set("strip_accents", options.strip_accents);
-  pipeline.normalizer.set("lowercase", options.lowercase);
-  vocabulary.pipeline = std::make_shared<const Vocabulary::Pipeline>(std::move(pipeline));
+  vocabulary.pipeline = std::make_shared<const Vocabulary::Pipeline>(bert_pipeline(options));
 }
 
 std::string bert_text(const Vocabulary::Piece& piece) {

@@ -1,5 +1,6 @@
 // Key names and defaults are llama.cpp's (src/llama-vocab.cpp): "llama" is sentencepiece BPE, "t5" sentencepiece
-// Unigram, "gpt2" byte-level BPE. A "gpt2" vocabulary has merges and the name of a pre-tokenizer in place of scores.
+// Unigram, "gpt2" byte-level BPE, or under some names of pre-tokenizers BPE of characters, which is what "gemma4"
+// always is. Both have merges and the name of a pre-tokenizer in place of scores.
 #include "vocabulary/vocabulary_gguf.h"
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 
 #include "base/fail.h"
 #include "tokenizer/pre_tokenizers.h"
+#include "vocabulary/character_bpe_gguf.h"
 #include "vocabulary/piece_table.h"
 #include "vocabulary/pipeline_gguf.h"
 
@@ -18,6 +20,7 @@ namespace {
 
 constexpr const char* kModel = "tokenizer.ggml.model";
 constexpr const char* kPre = "tokenizer.ggml.pre";
+constexpr const char* kGemma4 = "gemma4";       // a model, and the pre-tokenizer that it has whatever the file says
 constexpr const char* kDefaultPre = "default";  // what llama.cpp takes, with a warning, where a file does not say
 constexpr const char* kTokens = "tokenizer.ggml.tokens";
 constexpr const char* kScores = "tokenizer.ggml.scores";
@@ -44,6 +47,7 @@ constexpr ModelRow kModels[] = {
     {"llama", Vocabulary::Model::kBpe, 1, 2, 0, -1, true, false, true},
     {"t5", Vocabulary::Model::kUnigram, -1, 1, 2, 0, false, true, false},
     {"gpt2", Vocabulary::Model::kByteBpe, -1, -1, -1, -1, false, false, false},
+    {kGemma4, Vocabulary::Model::kByteBpe, -1, -1, -1, -1, false, false, false},
     {"bert", Vocabulary::Model::kWordPiece, 101, 102, 100, 0, true, true, false},
 };
 
@@ -116,6 +120,15 @@ void add_sentencepiece_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
   }
 }
 
+MetaArray lines_of_merges(const Vocabulary& vocabulary) {
+  std::vector<std::string> merges;
+  for (const auto& [left, right] : vocabulary.merges) {
+    const std::string& a = vocabulary.pieces[static_cast<std::size_t>(left)].text;
+    merges.push_back(a + " " + vocabulary.pieces[static_cast<std::size_t>(right)].text);
+  }
+  return {std::move(merges)};
+}
+
 void add_byte_bpe_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
   const PreTokenizer* pre = pre_tokenizer_of(vocabulary);
   if (!pre) {
@@ -126,13 +139,13 @@ void add_byte_bpe_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
   }
   if (vocabulary.add_space_prefix)
     fail(ErrorCode::kInput, "the tokenizer puts a space before a text, which GGUF cannot express for byte-level BPE");
-  std::vector<std::string> merges;
-  for (const auto& [left, right] : vocabulary.merges) {
-    const std::string& a = vocabulary.pieces[static_cast<std::size_t>(left)].text;
-    merges.push_back(a + " " + vocabulary.pieces[static_cast<std::size_t>(right)].text);
-  }
   metadata.set(kPre, std::string(pre->name));
-  metadata.set(kMerges, MetaArray{std::move(merges)});
+  metadata.set(kMerges, lines_of_merges(vocabulary));
+}
+
+void add_character_bpe_pairs(Metadata& metadata, const Vocabulary& vocabulary) {
+  metadata.set(kPre, std::string(marked_split().name));
+  metadata.set(kMerges, lines_of_merges(vocabulary));
 }
 
 // The id says which piece is the unknown one. Some converters wrote its type for padding rows too, and over its own the
@@ -176,22 +189,34 @@ void read_bert_pairs(const Metadata& metadata, Vocabulary& vocabulary) {
   add_bert_pipeline(vocabulary, {lowercase, metadata.boolean(kStripAccents).value_or(lowercase)});
 }
 
-void read_byte_bpe_pairs(const Metadata& metadata, Vocabulary& vocabulary) {
-  const std::string name = metadata.text(kPre).value_or(kDefaultPre);
+void read_merges(const Metadata& metadata, Vocabulary& vocabulary) {
+  const auto* merges = metadata.array<std::string>(kMerges);
+  if (!merges) fail(ErrorCode::kInput, "metadata key \"{}\" is missing", kMerges);
+  vocabulary.merges = with_context(fmt::format("metadata key \"{}\"", kMerges),
+                                   [&] { return merges_of_lines(*merges, vocabulary.pieces); });
+}
+
+void read_character_bpe_pairs(const Metadata& metadata, const CharacterSplit& split, Vocabulary& vocabulary) {
+  const bool lowers = metadata.boolean(kLowercase).value_or(false);
+  add_character_pipeline(vocabulary, split, lowers ? CharacterSplit::Case::kLowered : CharacterSplit::Case::kKept);
+  settle_unknown(metadata, vocabulary);
+  if (vocabulary.unknown >= 0) vocabulary.pieces[static_cast<std::size_t>(vocabulary.unknown)].is_added = true;
+  read_merges(metadata, vocabulary);
+}
+
+void read_bpe_pairs(const Metadata& metadata, const ModelRow& model, Vocabulary& vocabulary) {
+  const std::string name =
+      model.name == std::string_view(kGemma4) ? kGemma4 : metadata.text(kPre).value_or(kDefaultPre);
+  if (const CharacterSplit* split = find_character_split(name))
+    return read_character_bpe_pairs(metadata, *split, vocabulary);
   const PreTokenizer* pre = find_pre_tokenizer(name);
-  if (!pre)
-    fail(ErrorCode::kInput, "\"{}\" is \"{}\"; {}", kPre, name,
-         is_not_byte_level(name) ? "a vocabulary that is no byte-level BPE is not read from GGUF under this name"
-                                 : "no pre-tokenizer of that name is known");
+  if (!pre) fail(ErrorCode::kInput, "\"{}\" is \"{}\"; no pre-tokenizer of that name is known", kPre, name);
   vocabulary.split_patterns = pre->split_patterns();
   vocabulary.nfc = pre->nfc;
   vocabulary.ignore_merges = pre->ignore_merges;
   vocabulary.escape_whitespaces = vocabulary.add_space_prefix = false;
   vocabulary.add_bos = metadata.boolean(kAddBos).value_or(pre->add_bos);
-  const auto* merges = metadata.array<std::string>(kMerges);
-  if (!merges) fail(ErrorCode::kInput, "metadata key \"{}\" is missing", kMerges);
-  vocabulary.merges = with_context(fmt::format("metadata key \"{}\"", kMerges),
-                                   [&] { return merges_of_lines(*merges, vocabulary.pieces); });
+  read_merges(metadata, vocabulary);
 }
 
 }  // namespace
@@ -209,7 +234,7 @@ void add_vocabulary(Metadata& metadata, const Vocabulary& source) {
   std::vector<std::string> tokens;
   std::vector<std::int32_t> types;
   for (const Vocabulary::Piece& piece : vocabulary.pieces) {
-    tokens.push_back(vocabulary.pipeline ? bert_text(piece) : piece.text);
+    tokens.push_back(vocabulary.model == Vocabulary::Model::kWordPiece ? bert_text(piece) : piece.text);
     types.push_back(static_cast<std::int32_t>(piece.type));
   }
   metadata.set(kModel, std::string(model->name));
@@ -224,7 +249,7 @@ void add_vocabulary(Metadata& metadata, const Vocabulary& source) {
   if (vocabulary.model == Vocabulary::Model::kWordPiece) {
     add_bert_pairs(metadata, vocabulary);
   } else if (vocabulary.model == Vocabulary::Model::kByteBpe) {
-    add_byte_bpe_pairs(metadata, vocabulary);
+    vocabulary.pipeline ? add_character_bpe_pairs(metadata, vocabulary) : add_byte_bpe_pairs(metadata, vocabulary);
   } else {
     add_sentencepiece_pairs(metadata, vocabulary);
   }
@@ -237,8 +262,8 @@ Vocabulary vocabulary_of(const Metadata& metadata) {
       std::find_if(std::begin(kModels), std::end(kModels), [&](const ModelRow& row) { return *name == row.name; });
   if (model == std::end(kModels)) {
     fail(ErrorCode::kInput,
-         "\"{}\" is \"{}\"; the tokenizers \"llama\" (sentencepiece BPE), \"t5\" (Unigram), \"gpt2\" (byte-level "
-         "BPE) and \"bert\" (WordPiece) are supported",
+         "\"{}\" is \"{}\"; the tokenizers \"llama\" (sentencepiece BPE), \"t5\" (Unigram), \"gpt2\" and \"gemma4\" "
+         "(BPE with merges) and \"bert\" (WordPiece) are supported",
          kModel, *name);
   }
   Vocabulary vocabulary;
@@ -257,7 +282,7 @@ Vocabulary vocabulary_of(const Metadata& metadata) {
   if (vocabulary.model == Vocabulary::Model::kWordPiece) {
     read_bert_pairs(metadata, vocabulary);
   } else if (vocabulary.model == Vocabulary::Model::kByteBpe) {
-    read_byte_bpe_pairs(metadata, vocabulary);
+    read_bpe_pairs(metadata, *model, vocabulary);
   } else {
     read_sentencepiece_pairs(metadata, *model, vocabulary);
   }

@@ -11,6 +11,7 @@
 #include "tests/shared_folder.h"
 #include "text/text_splitter.h"
 #include "tokenizer/pre_tokenizers.h"
+#include "vocabulary/character_bpe_gguf.h"
 #include "vocabulary/end_tokens.h"
 #include "vocabulary/load_tokenizer.h"
 #include "vocabulary/tokenizer_json.h"
@@ -173,7 +174,7 @@ TEST(GgufVocabulary, DamagedByteBpeIsRefused) {
     expect_refusal([&] { Tokenizer::from_vocabulary(vocabulary_of(metadata)); }, part);
   };
   refused("pre", std::string("gpt-7"), "\"gpt-7\"; no pre-tokenizer of that name is known");
-  refused("pre", std::string("gemma4"), "\"gemma4\"; a vocabulary that is no byte-level BPE");
+  refused("model", std::string("rwkv"), "\"rwkv\"; the tokenizers");
   refused("pre", 1.0f, "tokenizer.ggml.pre");
   refused("merges", MetaArray{std::vector<std::string>{"a b", "zq x"}}, "merge 1 names \"zq\"");
   refused("merges", MetaArray{std::vector<std::string>{"ab"}}, "not two pieces");
@@ -497,8 +498,11 @@ std::string pipeline_json(const std::string& name) {
 
 // A tokenizer.json becomes what llama.cpp has for it, and gives the same ids from there.
 TEST(PipelineInGguf, GivesTheSameIds) {
-  constexpr std::pair<const char*, const char*> kForms[] = {
-      {"bpe_all_merges", "llama"}, {"unigram_charsmap", "t5"}, {"word_piece", "bert"}, {"word_piece_cased", "bert"}};
+  constexpr std::pair<const char*, const char*> kForms[] = {{"bpe_all_merges", "llama"},
+                                                            {"bpe_split", "gpt2"},
+                                                            {"unigram_charsmap", "t5"},
+                                                            {"word_piece", "bert"},
+                                                            {"word_piece_cased", "bert"}};
   const Json golden = parse_json(read_text(QUERN_TESTDATA "/text/pipelines/golden_ids.json"));
   for (const auto& [name, model] : kForms) {
     SCOPED_TRACE(name);
@@ -530,11 +534,88 @@ TEST(PipelineInGguf, WhatItCannotExpressIsRefused) {
     Metadata metadata;
     expect_refusal([&] { add_vocabulary(metadata, parse_tokenizer_json(pipeline_json(name))); }, part);
   };
-  refused("bpe_prepend", "could be joined in");
+  refused("bpe_prepend", "puts a space before a text and whose merges are not all");
   refused("bpe_suffix", "without byte fallback");
+  refused("bpe_words", "without byte fallback");
   refused("bytes_digits", "without byte fallback");
   refused("unigram_t5", "normalizer \"NFKC\"");
   refused("word_level", "of whole words");
+}
+
+const Json& rows_of(const Json& golden, const char* name) { return golden.at(name).at("rows"); }
+
+void expect_golden(const Tokenizer& tokenizer, const Json& rows) {
+  for (const Json& row : rows.as_array()) {
+    std::vector<std::int32_t> ids;
+    for (const Json& id : row.at("ids").as_array()) ids.push_back(static_cast<std::int32_t>(id.as_int64()));
+    EXPECT_EQ(tokenizer.encode(row.at("text").as_string()), ids) << dump_json(row.at("text"));
+  }
+}
+
+// Under every name that llama.cpp has for it; the first is the one that is written.
+TEST(CharacterBpeInGguf, GivesTheIdsOfThePackage) {
+  const Json golden = parse_json(read_text(QUERN_TESTDATA "/text/pipelines/golden_ids.json"));
+  Metadata metadata;
+  add_vocabulary(metadata, parse_tokenizer_json(pipeline_json("bpe_split")));
+  EXPECT_EQ(metadata.text("tokenizer.ggml.pre"), "sarvam-moe");
+  metadata.set("tokenizer.ggml.bos_token_id", std::uint32_t{1});
+  for (const auto& [model, pre, adds_bos] : {std::tuple("gpt2", "sarvam-moe", false),
+                                             {"gpt2", "gemma4", true},
+                                             {"gpt2", "granite-embed-multi-311m", true},
+                                             {"gemma4", "", true}}) {
+    SCOPED_TRACE(pre);
+    metadata.set("tokenizer.ggml.model", std::string(model));
+    metadata.set("tokenizer.ggml.pre", std::string(pre));
+    const Tokenizer tokenizer = Tokenizer::from_vocabulary(vocabulary_of(metadata));
+    expect_golden(tokenizer, rows_of(golden, "bpe_split"));
+    EXPECT_EQ(ids_before_text(tokenizer.vocabulary()).size(), adds_bos ? 1u : 0u);
+    EXPECT_EQ(tokenizer.decode(tokenizer.encode(" caf\u00e9\n\U0001f600 ")), " caf\u00e9\n\U0001f600 ");
+    const Vocabulary again = parse_tokenizer_json(write_tokenizer_json(tokenizer.vocabulary()));
+    expect_golden(Tokenizer::from_vocabulary(again), rows_of(golden, "bpe_split"));
+  }
+}
+
+TEST(CharacterBpeInGguf, WhiteSpaceMaySeparateWords) {
+  const Json golden = parse_json(read_text(QUERN_TESTDATA "/text/pipelines/golden_ids.json"));
+  const Vocabulary source = parse_tokenizer_json(pipeline_json("bpe_words"));
+  Metadata metadata;
+  add_vocabulary(metadata, parse_tokenizer_json(byte_bpe_json("gpt2")));  // its keys, with other values
+  std::vector<std::string> tokens, merges;
+  std::vector<std::int32_t> types;
+  for (const Vocabulary::Piece& piece : source.pieces) {
+    tokens.push_back(piece.text);
+    types.push_back(static_cast<std::int32_t>(piece.type));
+  }
+  for (const auto& [left, right] : source.merges)
+    merges.push_back(tokens.at(static_cast<std::size_t>(left)) + " " + tokens.at(static_cast<std::size_t>(right)));
+  metadata.set("tokenizer.ggml.tokens", MetaArray{tokens});
+  metadata.set("tokenizer.ggml.token_type", MetaArray{types});
+  metadata.set("tokenizer.ggml.merges", MetaArray{merges});
+  metadata.set("tokenizer.ggml.pre", std::string("whitespace"));
+  metadata.set("tokenizer.ggml.unknown_token_id", std::uint32_t{0});
+  metadata.set("tokenizer.ggml.normalizer.lowercase", true);
+  const Tokenizer lowered = Tokenizer::from_vocabulary(vocabulary_of(metadata));
+  expect_golden(lowered, rows_of(golden, "bpe_words"));
+  metadata.set("tokenizer.ggml.normalizer.lowercase", false);
+  EXPECT_NE(Tokenizer::from_vocabulary(vocabulary_of(metadata)).encode("THE"), lowered.encode("THE"));
+}
+
+// llama.cpp cuts at line feeds and keeps a merge as a line with one space.
+TEST(CharacterBpeInGguf, MergesThatItWouldNotSeeAreRefused) {
+  const auto refused = [](const char* piece, const std::string& part) {
+    Vocabulary vocabulary = parse_tokenizer_json(pipeline_json("bpe_split"));
+    const auto id_of = [&](const std::string& text) {
+      const auto at = std::ranges::find(vocabulary.pieces, text, &Vocabulary::Piece::text);
+      return static_cast<std::int32_t>(at - vocabulary.pieces.begin());
+    };
+    vocabulary.pieces.push_back({piece});
+    vocabulary.pieces.push_back({"a" + std::string(piece)});
+    vocabulary.merges.push_back({id_of("a"), id_of(piece)});
+    Metadata metadata;
+    expect_refusal([&] { add_vocabulary(metadata, vocabulary); }, part);
+  };
+  refused("\n", "does not cut at line feeds and whose merges give \"a\n\"");
+  refused(" ", "whose merges give \"a \"");
 }
 
 TEST(GgufVocabulary, ATemplateOfSeveralTokensIsRefused) {
@@ -560,7 +641,7 @@ TEST(PreTokenizers, EveryNameOfLlamaCppIsKnown) {
   std::istringstream names(kNamesOfLlamaCpp);
   for (std::string name; names >> name;) EXPECT_TRUE(find_pre_tokenizer(name)) << name;
   for (const char* name : {"gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace"})
-    EXPECT_TRUE(is_not_byte_level(name)) << name;
+    EXPECT_TRUE(find_character_split(name)) << name;
 }
 
 // All of them compile, and take a text of many scripts apart without losing a byte.

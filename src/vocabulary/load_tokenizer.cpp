@@ -114,6 +114,13 @@ void mark_special_pieces(Vocabulary& vocabulary) {
   }
 }
 
+// What ends a text in each class that is known by vocab.json and merges.txt, where no configuration says it.
+void set_usual_end(Vocabulary& vocabulary) {
+  const auto found = std::ranges::find(vocabulary.pieces, "<|endoftext|>", &Vocabulary::Piece::text);
+  if (vocabulary.eos < 0 && found != vocabulary.pieces.end())
+    vocabulary.eos = static_cast<std::int32_t>(found - vocabulary.pieces.begin());
+}
+
 const PreTokenizer& split_of_class(const Json& tokenizer_config) {
   const Json* name = tokenizer_config.find("tokenizer_class");
   const std::string wanted = name && !name->is_null() ? name->as_string() : pre_tokenizers()[0].tokenizer_class;
@@ -226,6 +233,7 @@ Tokenizer load_vocabulary_files(const SourceFile& vocab, const SourceFile& merge
         parse_vocabulary_files(vocab_json, read_text(merges.path), split_of_class(companions.tokenizer_config));
     companions.add_tokens_to(vocabulary);
     set_special_ids(vocabulary, companions.tokenizer_config, companions.checkpoint.config());
+    set_usual_end(vocabulary);
     mark_special_pieces(vocabulary);
   });
   return companions.finish(std::move(vocabulary));

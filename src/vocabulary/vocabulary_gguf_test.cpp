@@ -314,6 +314,8 @@ TEST(LoadTokenizer, VocabAndMergesFilesAreReadByTheClass) {
   folder.write("vocab.json", dump_json(model.at("vocab")));
   expect_refusal([&] { folder.load(); }, "no tokenizer");
   folder.write("merges.txt", merges);
+  EXPECT_EQ(folder.load().encode("a<|endoftext|>").back(), 0);  // without any configuration
+  EXPECT_EQ(folder.load().vocabulary().eos, 0);
   folder.write("config.json", R"({"bos_token_id":0,"eos_token_id":0})");
   const Tokenizer plain = folder.load();
   EXPECT_EQ(plain.encode("<|endoftext|>"), std::vector<std::int32_t>{0});

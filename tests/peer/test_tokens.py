@@ -67,17 +67,21 @@ def write_small_model(folder, pieces):
         "hidden_act": "silu"}))
 
 
-class ByteBpeTokens(ProgramTest):
+class BpeTokens(ProgramTest):
     def check(self, name):
         golden = json.loads((ROOT / "testdata/text/golden_bpe_ids.json").read_text())[name]
+        self.check_file(ROOT / f"testdata/text/{name}.tokenizer.json", golden["pieces"], golden["tricky"])
+
+    def check_file(self, tokenizer, pieces, rows):
+        name = tokenizer.name.split(".")[0]
         source = self.folder / name
         source.mkdir()
-        write_small_model(source, golden["pieces"] + 3)  # padded rows, as real models have them
-        shutil.copy(ROOT / f"testdata/text/{name}.tokenizer.json", source / "tokenizer.json")
+        write_small_model(source, pieces + 3)  # padded rows, as real models have them
+        shutil.copy(tokenizer, source / "tokenizer.json")
         gguf = compress(self.folder / "out", "--scheme", "bf16", model=source) / f"{name}-bf16.gguf"
         with llama_cpp.opened(gguf) as model:
-            self.assertEqual(model.vocabulary_size, golden["pieces"] + 3)
-            for row in golden["tricky"]:
+            self.assertEqual(model.vocabulary_size, pieces + 3)
+            for row in rows:
                 if name == "qwen2" and not unicodedata.is_normalized("NFC", row["text"]):
                     continue  # llama.cpp never normalises
                 with self.subTest(text=row["text"]):
@@ -94,3 +98,8 @@ class ByteBpeTokens(ProgramTest):
 
     def test_every_digit_by_itself(self):
         self.check("digits")
+
+    def test_characters_whose_merges_leave_some_out(self):
+        pipelines = ROOT / "testdata/text/pipelines"
+        golden = json.loads((pipelines / "golden_ids.json").read_text())["bpe_split"]
+        self.check_file(pipelines / "bpe_split.json", golden["pieces"], golden["rows"])

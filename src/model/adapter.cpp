@@ -180,14 +180,17 @@ Adapter read_adapter(const fs::path& folder) {
   Adapter adapter{folder, {}, {}, open_checkpoint(weights), {}, {}};
   adapter.identity = fmt::format("a LoRA adapter merged: {} {}, {} {}", weights.filename().string(),
                                  sha256_of_file(weights), kConfigName, sha256_of_file(settings));
-  with_context(fmt::format("while reading {}", settings.string()), [&] {
-    const Json config = parse_python_json(read_text(settings));
-    check_kind(config);
-    if (const Json* base = config.find("base_model_name_or_path"); base && base->is_string())
-      adapter.base = base->as_string();
-    sort_tensors(config, adapter);
-  });
+  with_context(fmt::format("while reading {}", settings.string()),
+               [&] { read_adapter_config(read_text(settings), adapter); });
   return adapter;
+}
+
+void read_adapter_config(std::string_view text, Adapter& adapter) {
+  const Json config = parse_python_json(text);
+  check_kind(config);
+  if (const Json* base = config.find("base_model_name_or_path"); base && base->is_string())
+    adapter.base = base->as_string();
+  sort_tensors(config, adapter);
 }
 
 }  // namespace quern

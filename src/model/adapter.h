@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
@@ -39,5 +40,8 @@ struct Adapter {
 // Error(kInput) where the folder holds no adapter, or one of a kind that cannot be merged: the message says which.
 // Source: PEFT 0.19, peft/tuners/lora (config.py, layer.py, dora.py) and peft/utils/save_and_load.py.
 Adapter read_adapter(const std::filesystem::path& folder);
+
+// adapter_config.json by itself: fills in base, updates and replaced. REQUIRES: the adapter's tensors. Errors as above.
+void read_adapter_config(std::string_view text, Adapter& adapter);
 
 }  // namespace quern

@@ -1,5 +1,5 @@
 """Ids of our own tokenizers are those of the Python package tokenizers on a text of many scripts, under every kind of model and
-part; and they come at more than half its speed. QUERN_LONG_TEXT=1 in the environment takes 1.1 MB in place of 180 KB, which takes
+part; and they come at more than half its speed. QUERN_LONG_TEXT=1 in the environment takes 1 MB in place of 180 KB, which takes
 some minutes."""
 
 import array

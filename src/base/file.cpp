@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/fail.h"
+#include "base/output_path.h"
 
 namespace quern {
 namespace fs = std::filesystem;
@@ -37,16 +38,6 @@ bool names_file(const fs::path& path, int fd) {
   struct stat named{}, opened{};
   return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &opened) == 0 && named.st_dev == opened.st_dev &&
          named.st_ino == opened.st_ino;
-}
-
-// "out/" names the folder "out"; ".", ".." and "/" name none that could be renamed.
-fs::path folder_name(fs::path path) {
-  path = path.lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  if (path.filename().empty() || path.filename() == "." || path.filename() == "..") {
-    fail(ErrorCode::kUsage, "the output \"{}\" does not name a new folder; give it a name of its own", path.string());
-  }
-  return path;
 }
 
 fs::path with_suffix(fs::path path, const char* suffix) {
@@ -238,13 +229,15 @@ void remove_partial(const fs::path& partial) {
 }
 
 OutputFolder::OutputFolder(fs::path target, Existing existing, Unfinished unfinished)
-    : target_(folder_name(std::move(target))), partial_(with_suffix(target_, ".partial")), unfinished_(unfinished) {
+    : target_(output_folder_path(std::move(target))),
+      partial_(with_suffix(target_, ".partial")),
+      unfinished_(unfinished) {
   check_target(target_, existing);
   take_partial();
 }
 
 void OutputFolder::check_target(const fs::path& target, Existing existing) {
-  const fs::path folder = folder_name(target);
+  const fs::path folder = output_folder_path(target);
   if (existing == Existing::kRefuse && !is_empty_or_absent(folder))
     fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass `existing=kReplace`",
          folder.string());
@@ -279,7 +272,7 @@ OutputFolder::~OutputFolder() {
 }
 
 void OutputFolder::publish(const std::string& name, const fs::path& elsewhere) {
-  const fs::path to = elsewhere.empty() ? target_ : folder_name(elsewhere), from = partial_ / name;
+  const fs::path to = elsewhere.empty() ? target_ : output_folder_path(elsewhere), from = partial_ / name;
   const fs::path parent = to.has_parent_path() ? to.parent_path() : fs::path(".");
   sync_folder(from);
   replace_folder(from, to);

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <vector>
 
+#include "base/output_path.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -59,6 +60,26 @@ void expect_error(ErrorCode code, std::string_view part, Body&& body) {
     EXPECT_EQ(error.code(), code) << error.what();
     EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
   }
+}
+
+TEST_F(FileTest, AnOutputBehindALinkIsWrittenWhereTheLinkLeads) {
+  fs::create_directories(root_ / "disk" / "out");
+  fs::create_directory_symlink(root_ / "disk" / "out", root_ / "link");
+  const fs::path real = fs::canonical(root_ / "disk" / "out");
+  EXPECT_EQ(output_folder_path(root_ / "link" / ""), real);
+  {
+    OutputFolder folder(root_ / "link", Existing::kRefuse);
+    EXPECT_EQ(folder.path(), real.string() + ".partial");
+    fs::create_directory(folder.path() / "made");
+    OutputFile(folder.path() / "made" / "a").write("new");
+    folder.publish("made");
+  }
+  EXPECT_TRUE(fs::is_symlink(root_ / "link"));
+  EXPECT_EQ(read_text(real / "a"), "new");
+  fs::create_directory_symlink(root_ / "nowhere", root_ / "broken");
+  expect_error(ErrorCode::kUsage, "nowhere, which is not there",
+               [&] { OutputFolder(root_ / "broken", Existing::kReplace); });
+  EXPECT_TRUE(fs::is_symlink(root_ / "broken"));
 }
 
 TEST_F(FileTest, ReadsAtAnyPosition) {

@@ -10,6 +10,8 @@
 #include "base/counted.h"
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/output_path.h"
+#include "base/printable.h"
 #include "base/sha256.h"
 #include "format/formats.h"
 #include "format/gguf.h"
@@ -324,7 +326,7 @@ void check_output(const fs::path& output, const fs::path& input, OutputFolder::E
 }
 
 fs::path rejected_path(const fs::path& output) {
-  fs::path path = without_slash(output.lexically_normal());
+  fs::path path = output_folder_path(output);
   path += ".rejected";
   return path;
 }

@@ -78,7 +78,7 @@ TorchFile read_torch_archive(const File& file) {
     if (!entry) fail(ErrorCode::kInput, "the archive holds no data.pkl: PyTorch did not write it");
     const std::vector<std::byte> bytes = read_entry(file, *entry, kMostPickleBytes);
     const std::optional<Pickle> pickle = read_pickle(bytes);
-    if (!pickle) fail(ErrorCode::kInput, "{} is cut short", printable(entry->name));
+    if (!pickle) fail(ErrorCode::kInput, "{} is cut short: download the file again", printable(entry->name));
     TorchFile found{find_state_dict(*pickle), {}, order_of(file, find_entry(entries, folder + "/byteorder"))};
     const std::string data = folder + "/data/";
     for (const ZipEntry& one : entries)

@@ -40,7 +40,7 @@ class PickleSequence {
         at_ += pickle->bytes();
         return {std::move(bytes), std::move(*pickle)};
       }
-      if (size < window) fail(ErrorCode::kInput, "the pickle at byte {} is cut short", at_);
+      if (size < window) fail(ErrorCode::kInput, "the pickle at byte {} is cut short: download the file again", at_);
       if (window >= kMostWindow) fail(ErrorCode::kInput, "the pickle at byte {} has more than {} bytes", at_, window);
     }
   }
@@ -82,7 +82,8 @@ std::map<std::string, ByteRun> locate(const File& file, std::uint64_t at, const 
     const auto bytes = checked_mul(storage->second.elements, storage->second.element_bytes());
     std::byte head[8];
     if (!bytes || file.size() - at < sizeof head || *bytes > file.size() - at - sizeof head)
-      fail(ErrorCode::kInput, "storage {} at byte {} has {} elements, but the file ends at {}; it is cut short",
+      fail(ErrorCode::kInput,
+           "storage {} at byte {} has {} elements, but the file ends at {}; it is cut short: download it again",
            storage->first, at, storage->second.elements, file.size());
     file.read(at, head);
     if (load<std::uint64_t>(head) != storage->second.elements)

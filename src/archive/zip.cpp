@@ -173,7 +173,8 @@ ZipEntry locate(const File& file, const Listed& listed, std::uint64_t data_end,
     fail(ErrorCode::kInput, "what lies at byte {} is not its header", listed.header);
   const std::uint64_t offset = listed.header + header.size() + field<std::uint16_t>(header, 28);
   if (offset > data_end || listed.stored > data_end - offset)
-    fail(ErrorCode::kInput, "its {} bytes at {} reach into the directory at {}, or beyond; the file is cut short",
+    fail(ErrorCode::kInput,
+         "its {} bytes at {} reach into the directory at {}, or beyond; the file is cut short: download it again",
          listed.stored, offset, data_end);
   if (listed.method == kStored) {
     if (listed.stored != listed.bytes)

@@ -9,14 +9,15 @@ constexpr std::string_view kPrefix = "models--", kSeparator = "--";
 
 }  // namespace
 
+bool is_repository_in_hub_cache(const fs::path& folder) { return folder.filename().string().starts_with(kPrefix); }
+
 std::optional<fs::path> repository_in_hub_cache(const fs::path& path) {
   std::error_code ec;
   // Links in the snapshot itself lead out of it; those above it are followed where the path ends in a folder.
   const fs::path given = fs::absolute(path, ec).lexically_normal();
   const fs::path full = fs::is_directory(given, ec) ? fs::canonical(given, ec) : given;
   for (fs::path at = full; at.has_relative_path(); at = at.parent_path()) {
-    if (at.filename() == "snapshots" && at.parent_path().filename().string().starts_with(kPrefix))
-      return at.parent_path();
+    if (at.filename() == "snapshots" && is_repository_in_hub_cache(at.parent_path())) return at.parent_path();
   }
   return std::nullopt;
 }

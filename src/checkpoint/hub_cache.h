@@ -7,6 +7,9 @@
 
 namespace quern {
 
+// Whether the folder is one of a repository, by its name.
+bool is_repository_in_hub_cache(const std::filesystem::path& folder);
+
 // NAME, where the path lies in a snapshot. nullopt anywhere else.
 std::optional<std::string> name_in_hub_cache(const std::filesystem::path& path);
 

@@ -24,7 +24,7 @@ TEST(OpenCheckpoint, WhatIsNoCheckpointIsRefused) {
   const ScratchFolder folder;
   expect_refused(folder.path() / "absent", {"absent", "does not exist"});
   expect_refused(folder.path(), {"empty folder"});
-  expect_refused(folder.write("notes.txt", "hello"), {"notes.txt", "known format", "safetensors", "gguf"});
+  expect_refused(folder.write("notes.dat", "\1hello"), {"notes.dat", "known format", "safetensors", "gguf"});
 }
 
 // A format that is only read, and one that is only written, of files that end in their names.
@@ -50,7 +50,7 @@ TEST(Formats, MayBeOnlyReadOrOnlyWritten) {
   EXPECT_EQ(open_checkpoint(folder.write("a.r", "x"), kOneWay).format(), "read-only");
   const auto message = [&](const char* name) {
     try {
-      open_checkpoint(folder.write(name, "x"), kOneWay);
+      open_checkpoint(folder.write(name, "\1"), kOneWay);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kInput);
       return std::string(error.what());

@@ -3,16 +3,14 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace quern {
 
 // Of a path that does not exist, a file or a folder; empty where nothing is known of it. Reads names and first bytes.
 std::string what_it_is(const std::filesystem::path& path);
 
-// Of a folder with an adapter (PEFT) and no model, which looks like one; empty of any other path.
-std::string adapter_only(const std::filesystem::path& path);
-
-// The only file with weights in a folder that no format opens as a whole, for it to be opened; empty: none or several.
-std::filesystem::path only_weights_in(const std::filesystem::path& folder);
+// The files in a folder whose names are those of weights that a format reads, in order.
+std::vector<std::filesystem::path> models_in(const std::filesystem::path& folder);
 
 }  // namespace quern

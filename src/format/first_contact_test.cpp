@@ -53,7 +53,11 @@ TEST(FirstContact, NamesAFileAndTheNextStep) {
       {"m.tar", std::string(257, 'n') + "ustar\0"s, {"an archive (tar)", "unpack"}},
       {"m.7z", "7z\xbc\xaf\x27\x1c"s, {"an archive (7-Zip)", "unpack"}},
       {"m.safetensors.incomplete", "\x10"s, {"a download that is not complete", "download the file again"}},
-      {"config.json", "{}", {"a text of JSON", "open its folder"}},
+      {"config.json", "{}", {"a text of JSON", "holds no weights", "open its folder"}},
+      {"tokenizer.model", "\n\x0e", {"a tokenizer", "open its folder"}},
+      {"tok512.bin", "\7\0\0\0\0\0\0\0"s, {"a tokenizer of llama2.c", "open its folder"}},
+      {"LICENSE", "Permission is granted\n", {"is a text and holds no weights", "folder of a model"}},
+      {"M.ONNX", "\x08\x08\x12\x07pytorch"s, {"an ONNX model"}},
       {"nothing.dat", "", {"is empty", "download it again"}},
   };
   const ScratchFolder scratch;
@@ -75,7 +79,11 @@ TEST(FirstContact, NamesAFolderAndTheNextStep) {
   const FolderCase cases[] = {
       {{}, {"an empty folder"}},
       {{"refs/main", "snapshots/0a1b/config.json"}, {"cache of the Hugging Face hub", "snapshots/0a1b"}},
-      {{"models--acme--tiny/refs/main"}, {"the cache of the Hugging Face hub", "models--acme--tiny"}},
+      {{"models--acme--tiny/refs/main"}, {"the cache of the Hugging Face hub", "no repository", "download"}},
+      {{"models--acme--tiny/refs/main", "models--acme--tiny/snapshots/0a1b/config.json", "version.txt"},
+       {"the cache of the Hugging Face hub; open the snapshot in it: ", "m/models--acme--tiny/snapshots/0a1b"}},
+      {{"models--a--b/snapshots/0a/config.json", "models--a--c/snapshots/0b/config.json"},
+       {"open one of the snapshots in it: ", "models--a--b/snapshots/0a, ", "models--a--c/snapshots/0b"}},
       {{"model_index.json", "unet/x.safetensors", "vae/y.bin"}, {"diffusers", "unet, vae"}},
       {{"consolidated.00.pth", "params.json"}, {"Meta's own layout", "convert"}},
       {{"adapter_config.json", "adapter_model.safetensors"}, {"an adapter", "acme/base", "`adapter`"}},
@@ -86,6 +94,9 @@ TEST(FirstContact, NamesAFolderAndTheNextStep) {
       {{"sub/model.safetensors"}, {"no weights itself", "sub"}},
       {{"config.json"}, {"a config.json and no weights", "download"}},
       {{"model.onnx", "tokenizer.json"}, {"an ONNX model"}},
+      {{"optimizer.pt", "config.json"}, {"optimizer.pt, the state of an optimizer, and no weights", "saved beside it"}},
+      {{"a.pt", "b.pt", "c.pt", "optimizer.pt"}, {"3 model files (a.pt, b.pt, ...)", "name one of them"}},
+      {{"Last.PTH", "best.pth"}, {"2 model files (Last.PTH, best.pth)", "name one of them"}},
   };
   for (const FolderCase& c : cases) {
     const ScratchFolder scratch;
@@ -114,9 +125,41 @@ TEST(FirstContact, OpensTheOnlyFileOfWeightsInAFolder) {
   fs::create_directory(scratch.path() / "m");
   const fs::path npz = fs::path(QUERN_TESTDATA) / "format" / "npz" / "all.npz";
   fs::copy(npz, scratch.path() / "m" / "weights.npz");
+  for (const char* beside : {"m/tok512.bin", "m/optimizer.pt", "m/tokenizer.model", "m/model.onnx"})
+    scratch.write(beside, "no weights that are read");
   EXPECT_EQ(open_checkpoint(scratch.path() / "m").tensors().size(), open_checkpoint(npz).tensors().size());
   fs::copy(npz, scratch.path() / "m" / "more.npz");
-  EXPECT_NE(refusal(scratch.path() / "m"), "opened");
+  EXPECT_NE(refusal(scratch.path() / "m").find("2 model files (more.npz, weights.npz)"), std::string::npos);
+}
+
+TEST(FirstContact, AnAdapterIsNoModel) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.copy(fs::path(QUERN_TESTDATA) / "adapter" / "llama-bf16"),
+                 weights = folder / "adapter_model.safetensors";
+  fs::remove(folder / "merged.safetensors");
+  const auto expect_parts = [](const std::string& message, std::initializer_list<std::string> parts) {
+    for (const std::string& part : parts) EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  expect_parts(refusal(folder), {"holds an adapter (LORA)", "give this folder as `adapter`"});
+  expect_parts(refusal(weights),
+               {weights.string() + " is an adapter (LORA)", "give " + folder.string() + " as `adapter`"});
+  fs::remove(folder / "adapter_config.json");
+  expect_parts(refusal(folder), {"holds an adapter (PEFT) and no model", "give this folder as `adapter`"});
+  EXPECT_GT(open_adapter_tensors(weights).tensors().size(), 0u);
+}
+
+TEST(FirstContact, ACutDownloadIsToBeFetchedAgain) {
+  const ScratchFolder scratch;
+  const fs::path files = fs::path(QUERN_TESTDATA) / "format";
+  for (const char* name : {"all_types.gguf", "torch/views_legacy.th", "torch/views.pt", "all_dtypes.safetensors",
+                           "npz/all.npz", "llama2c/v1.bin"}) {
+    const fs::path copied = scratch.path() / fs::path(name).filename();
+    fs::copy(files / name, copied);
+    for (int part = 7; part > 0; --part) {
+      fs::resize_file(copied, fs::file_size(files / name) * static_cast<std::uint64_t>(part) / 8);
+      EXPECT_NE(refusal(copied).find("download "), std::string::npos) << part << "/8: " << refusal(copied);
+    }
+  }
 }
 
 }  // namespace

@@ -6,9 +6,11 @@
 
 #include "base/fail.h"
 #include "base/names.h"
+#include "base/printable.h"
 #include "format/first_contact.h"
 #include "format/gguf.h"
 #include "format/llama2c.h"
+#include "format/lone_adapter.h"
 #include "format/npz.h"
 #include "format/pytorch.h"
 #include "format/safetensors.h"
@@ -34,15 +36,10 @@ std::string names_with(Function Format::* function) {
   return names;
 }
 
-// Names of the files of a folder that a format could open, in order.
-std::vector<std::string> model_files(const std::filesystem::path& path) {
-  std::vector<std::string> names;
-  if (!std::filesystem::is_directory(path)) return names;
-  for (const auto& entry : std::filesystem::directory_iterator(path))
-    for (const char* extension : {".safetensors", ".gguf"})
-      if (entry.path().extension() == extension) names.push_back(entry.path().filename().string());
-  std::ranges::sort(names);
-  return names;
+[[noreturn]] void refuse_choice(const std::filesystem::path& folder, std::span<const std::filesystem::path> files) {
+  fail(ErrorCode::kInput, "{} holds {} model files ({}, {}{}), and none is named model.safetensors; name one of them",
+       folder.string(), files.size(), printable(files[0].filename().string()), printable(files[1].filename().string()),
+       files.size() > 2 ? ", ..." : "");
 }
 
 }  // namespace
@@ -64,7 +61,14 @@ void check_is_written(const Format& format) {
 
 const Format& importance_format() { return kGguf; }
 
-Checkpoint open_checkpoint(const std::filesystem::path& path) { return open_checkpoint(path, kFormats); }
+Checkpoint open_checkpoint(const std::filesystem::path& path) {
+  if (const std::string adapter = lone_adapter(path); !adapter.empty()) fail(ErrorCode::kInput, "{}", adapter);
+  Checkpoint checkpoint = open_checkpoint(path, kFormats);
+  if (const std::string adapter = lone_adapter(checkpoint); !adapter.empty()) fail(ErrorCode::kInput, "{}", adapter);
+  return checkpoint;
+}
+
+Checkpoint open_adapter_tensors(const std::filesystem::path& path) { return open_checkpoint(path, kFormats); }
 
 namespace {
 
@@ -73,17 +77,15 @@ Checkpoint open_by_format(const std::filesystem::path& path, std::span<const For
     const std::string what = what_it_is(path);
     fail(ErrorCode::kInput, "{}", what.empty() ? path.string() + " does not exist" : what);
   }
-  if (const std::string adapter = adapter_only(path); !adapter.empty()) fail(ErrorCode::kInput, "{}", adapter);
   for (const Format* format : all) {
     if (!format->probe || !format->probe(path)) continue;
     if (format->is_read()) return format->open(path);
     fail(ErrorCode::kInput, "{} is {} ({}), which is written, but not read; open the model that it was made from",
          path.string(), format->name, format->summary);
   }
-  if (const auto files = model_files(path); files.size() > 1)
-    fail(ErrorCode::kInput, "{} holds {} model files ({}), and none is named model.safetensors; name one of them",
-         path.string(), files.size(), fmt::format("{}, {}{}", files[0], files[1], files.size() > 2 ? ", ..." : ""));
-  if (const std::filesystem::path only = only_weights_in(path); !only.empty()) return open_by_format(only, all);
+  const std::vector<std::filesystem::path> models = models_in(path);
+  if (models.size() == 1) return open_by_format(models[0], all);
+  if (models.size() > 1) refuse_choice(path, models);
   if (const std::string what = what_it_is(path); !what.empty()) fail(ErrorCode::kInput, "{}", what);
   std::string known;
   for (const Format* format : all)

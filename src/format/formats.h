@@ -13,8 +13,11 @@ void check_is_written(const Format& format);
 // What importance matrices are exchanged in.
 const Format& importance_format();
 
-// Opens a folder or file of any known format. Error(kInput) when none recognises it, or one that is only written.
+// Opens a folder or file of any known format. Error(kInput) when none recognises it, or one that is only written, or
+// where it is an adapter alone.
 Checkpoint open_checkpoint(const std::filesystem::path& path);
+// As above, also of an adapter.
+Checkpoint open_adapter_tensors(const std::filesystem::path& path);
 // As above, of the formats in `known`.
 Checkpoint open_checkpoint(const std::filesystem::path& path, std::span<const Format* const> known);
 

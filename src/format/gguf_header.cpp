@@ -35,15 +35,18 @@ class Cursor {
 
   void require(std::uint64_t bytes, std::string_view what) const {
     if (bytes > remaining()) {
-      fail(ErrorCode::kInput, "{} at byte {} takes {} bytes, but {} remain of the file", what, position_, bytes,
-           remaining());
+      fail(ErrorCode::kInput,
+           "{} at byte {} takes {} bytes, but {} remain of the file; it is cut short or damaged: download it again",
+           what, position_, bytes, remaining());
     }
   }
   // Whether `count` things of at least `least` bytes can follow.
   void require_items(std::uint64_t count, std::uint64_t least, std::string_view what) const {
     if (count > remaining() / least) {
-      fail(ErrorCode::kInput, "{} {} are announced at byte {}, but {} bytes remain of the file", count, what, position_,
-           remaining());
+      fail(ErrorCode::kInput,
+           "{} {} are announced at byte {}, but {} bytes remain of the file; it is cut short or damaged: download it "
+           "again",
+           count, what, position_, remaining());
     }
   }
   void read(std::span<std::byte> out, std::string_view what) {

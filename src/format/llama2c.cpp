@@ -231,7 +231,8 @@ Checkpoint open_llama2c(const fs::path& path) {
     const auto placed = place_tensors(header, file.size());
     if (!placed)
       fail(ErrorCode::kInput,
-           "{} layers of width {} and {} pieces do not end where the file does, at byte {}: it is cut short or damaged",
+           "{} layers of width {} and {} pieces do not end where the file does, at byte {}: it is cut short or "
+           "damaged; download it again",
            header.layers, header.dim, header.vocabulary, file.size());
     for (const Placed& tensor : *placed) contents.tensors.push_back(entry_of(header, tensor));
     add_hf_companions(path.parent_path(), contents);

@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/printable.h"
+#include "checkpoint/file_kinds.h"
 #include "checkpoint/hf_folder.h"
 #include "packed/packed_layouts.h"
 
@@ -18,15 +19,12 @@ namespace quern {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view kExtensions[] = {".pt", ".pth", ".th", ".bin", ".ckpt", ".jit", ".ts"};
-
-// A damaged file that is called like one of PyTorch's is opened too, so that it is said what is wrong with it.
+// A damaged archive that is called like a model is opened too, so that it is said what is wrong with it.
 bool probe(const fs::path& path) {
   std::error_code ec;
   if (fs::is_directory(path, ec)) return holds_hf_weights(path, kPytorchNames);
   if (!fs::is_regular_file(path, ec)) return false;
-  const bool is_named = std::ranges::find(kExtensions, path.extension().string()) != std::end(kExtensions);
-  return (is_named && begins_like_zip(path)) || is_torch_file(path);
+  return (is_named_as_model(path) && begins_like_zip(path)) || is_torch_file(path);
 }
 
 HfFiles find_weights(const fs::path& path) {

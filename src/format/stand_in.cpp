@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/printable.h"
+#include "checkpoint/file_kinds.h"
 
 namespace quern {
 namespace {
@@ -19,7 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLongestPointer = 1024;
 constexpr std::string_view kPointer = "version https://git-lfs.github.com/spec/", kSize = "\nsize ";
-constexpr std::string_view kWeights[] = {".safetensors", ".gguf", ".bin", ".pt", ".pth", ".th", ".npz"};
 
 std::string first_bytes(const fs::path& path) {
   const File file(path);
@@ -62,9 +62,7 @@ std::string stand_in_for_weights(const fs::path& path) {
   std::vector<fs::path> files;
   if (fs::is_directory(path, ec))
     for (const fs::directory_entry& entry : fs::directory_iterator(path, ec))
-      if (entry.is_regular_file(ec) &&
-          std::ranges::find(kWeights, entry.path().extension().string()) != std::end(kWeights))
-        files.push_back(entry.path());
+      if (entry.is_regular_file(ec) && is_named_as_model(entry.path())) files.push_back(entry.path());
   std::ranges::sort(files);
   for (const fs::path& file : files)
     if (std::string what = stand_in_of(file); !what.empty()) return what;

@@ -177,7 +177,7 @@ Adapter read_adapter(const fs::path& folder) {
   std::error_code ec;
   if (!fs::is_regular_file(settings, ec))
     fail(ErrorCode::kInput, "{} holds no {}, and is no adapter of PEFT", folder.string(), kConfigName);
-  Adapter adapter{folder, {}, {}, open_checkpoint(weights), {}, {}};
+  Adapter adapter{folder, {}, {}, open_adapter_tensors(weights), {}, {}};
   adapter.identity = fmt::format("a LoRA adapter merged: {} {}, {} {}", weights.filename().string(),
                                  sha256_of_file(weights), kConfigName, sha256_of_file(settings));
   with_context(fmt::format("while reading {}", settings.string()),

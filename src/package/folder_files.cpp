@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <map>
 #include <optional>
@@ -15,6 +14,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "checkpoint/file_kinds.h"
 #include "checkpoint/hub_cache.h"
 #include "package/package_names.h"
 
@@ -23,13 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Weights, in this or another program's format, and archives, which may hold them.
-constexpr std::array<std::string_view, 45> kWeightSuffixes = {
-    ".safetensors", ".bin",     ".pt",   ".pth", ".pt2",    ".th",     ".ckpt",    ".h5",        ".hdf5",
-    ".keras",       ".msgpack", ".onnx", ".ort", ".tflite", ".gguf",   ".ggml",    ".npz",       ".npy",
-    ".pkl",         ".pickle",  ".pb",   ".ot",  ".nemo",   ".engine", ".mlmodel", ".ptl",       ".params",
-    ".weights",     ".gz",      ".tar",  ".jit", ".bak",    ".part",   ".pte",     ".mlpackage", ".data",
-    ".parquet",     ".zip",     ".7z",   ".xz",  ".bz2",    ".zst",    ".rar",     ".onnx_data", ".caffemodel"};
 constexpr std::string_view kIndexSuffix = ".index.json";
 constexpr std::string_view kDocuments[] = {"license", "licence",    "copying",      "copyright", "notice",
                                            "readme",  "use_policy", "usage_policy", "citation"};
@@ -45,11 +38,6 @@ constexpr const char* kNoPlace = "what the container has no use for";
 std::string lower(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
-}
-
-bool is_weights(const fs::path& path) {
-  const std::string extension = lower(path.extension().string());
-  return std::ranges::find(kWeightSuffixes, extension) != kWeightSuffixes.end();
 }
 
 bool is_document(const std::string& name) {
@@ -123,7 +111,7 @@ class Walk {
   bool holds_weights(const fs::path& folder, int depth) const {
     std::error_code ec;
     for (const fs::directory_entry& entry : entries(folder)) {
-      if (is_weights(entry.path())) return true;
+      if (may_hold_weights(entry.path())) return true;
       if (entry.is_directory(ec) && !entry.is_symlink(ec) && depth < limits_.depth &&
           holds_weights(entry.path(), depth + 1))
         return true;
@@ -154,7 +142,7 @@ class Walk {
     if (own_.contains(fs::absolute(entry.path(), ec).lexically_normal()) || passed_.contains(name)) return;
     if (!entry.is_regular_file(ec)) return leave(name, "no file that can be read");
     if (entry.is_symlink(ec) && !stays_inside(entry.path())) return leave(name, "a link that leads out of the folder");
-    if (is_weights(entry.path())) return leave(name, kIsWeights);
+    if (may_hold_weights(entry.path())) return leave(name, kIsWeights);
     if (name.ends_with(kIndexSuffix)) return leave(name, "an index of other weights");
     if (std::ranges::find(kQuantizations, name) != std::end(kQuantizations))
       return leave(name, "it says how other weights were quantized");

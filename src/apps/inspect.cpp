@@ -2,10 +2,12 @@
 #include "apps/inspect.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 #include "format/formats.h"
 #include "model/checkpoint_weights.h"
+#include "package/package.h"
 #include "quern/error.h"
 #include "vocabulary/load_tokenizer.h"
 
@@ -69,8 +71,7 @@ void describe_without_config(const Checkpoint& checkpoint, Inspection& result) {
   }
 }
 
-std::optional<UnusedRows> unused_rows(const Checkpoint& checkpoint, const ModelSpec& spec) {
-  const SourceTokenizer tokenizer(checkpoint);
+std::optional<UnusedRows> unused_rows(const SourceTokenizer& tokenizer, const ModelSpec& spec) {
   if (!tokenizer.problem().empty()) return std::nullopt;
   const Weight& embedding = spec.embedding();
   const RowLayout layout = embedding.layout();
@@ -81,6 +82,16 @@ std::optional<UnusedRows> unused_rows(const Checkpoint& checkpoint, const ModelS
   UnusedRows unused{layout.rows - used, layout.rows, (layout.rows - used) * layout.cols, 0};
   for (const Weight& weight : spec.weights) unused.of_parameters += weight.elements();
   return unused;
+}
+
+void add_tokenizer_notes(const SourceTokenizer& tokenizer, const ModelSpec& spec, std::vector<std::string>& notes) {
+  std::ranges::copy(tokenizer.notes(), std::back_inserter(notes));
+  if (!tokenizer.problem().empty()) {
+    notes.push_back("text cannot be run: " + tokenizer.problem());
+    return;
+  }
+  if (std::string note = surplus_pieces(tokenizer.get().vocabulary(), spec.embedding().layout().rows); !note.empty())
+    notes.push_back(std::move(note));
 }
 
 }  // namespace
@@ -111,11 +122,16 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
     result.memory = estimate_memory(CheckpointWeights(checkpoint), *model, options.context);
   }
   result.unmatched = unmatched_tensors(checkpoint);
-  if (result.spec) result.unused_rows = unused_rows(checkpoint, *result.spec);
+  const SourceTokenizer tokenizer(checkpoint);
+  if (result.spec) {
+    result.unused_rows = unused_rows(tokenizer, *result.spec);
+    add_tokenizer_notes(tokenizer, *result.spec, result.notes);
+  }
   result.duplicates = find_duplicates(checkpoint, kDuplicateBytes);
-  if (const ModelSpec* model = result.model()) {
+  if (std::optional<ModelSpec> model =
+          result.spec ? result.spec : described([&] { return describe_or_list(checkpoint); })) {
     auto weights = std::make_unique<const CheckpointWeights>(checkpoint);
-    result.techniques = techniques(OpenModel(std::move(opened), *model, std::move(weights)));
+    result.techniques = techniques(OpenModel(std::move(opened), std::move(*model), std::move(weights)), tokenizer);
   }
   return result;
 }

@@ -46,7 +46,7 @@ struct Inspection {
   DuplicateTensors duplicates;
   std::optional<MemoryEstimate> memory;
   std::optional<UnusedRows> unused_rows;  // absent: none, or without a tokenizer or a spec
-  std::vector<Technique> techniques;      // empty: nothing is known that could be compressed
+  std::vector<Technique> techniques;      // empty: nothing that could be compressed, which the other commands refuse
   std::vector<TensorEntry> tensors;
   TensorSums total;
 

@@ -5,6 +5,7 @@
 #include "compress/tiny_package_fixture.h"
 #include "format/formats.h"
 #include "model/checkpoint_weights.h"
+#include "package/package.h"
 
 namespace quern {
 namespace {
@@ -127,7 +128,30 @@ TEST(Inspect, AWrongExtentStandsBesideTheRightOne) {
   EXPECT_EQ(inspection.differences[1].shown, 96u);
   expect_parts(describe(inspection, InspectDetail::kSummary),
                {"config.json says hidden_size 128", "by the tensors alone: llama", "contradiction",
-                "model.embed_tokens.weight is [96, 64]"});
+                "model.embed_tokens.weight is [96, 64]", "the other commands refuse it"});
+  EXPECT_TRUE(inspection.techniques.empty());
+}
+
+TEST(Inspect, ATokenizerThatIsTooLargeIsNoted) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.copy(fs::path(QUERN_TESTDATA) / "model" / "tiny-mixtral");
+  scratch.write("tiny-mixtral/added_tokens.json", R"({"<more>": 400})");
+  const char* said =
+      "the tokenizer has 401 pieces, the embedding 400 rows: a text with one of the last pieces, from \"<more>\"";
+  expect_parts(describe(inspect_checkpoint(folder, {}), InspectDetail::kSummary), {said});
+  const OpenModel model(folder);
+  const std::vector<std::string> notes =
+      package_notes(find_format("safetensors"), model, SourceTokenizer(model.checkpoint));
+  ASSERT_EQ(notes.size(), 1u);
+  expect_parts(notes[0], {said});
+}
+
+TEST(Inspect, AFileWithoutTensorsIsCalledOne) {
+  const ScratchFolder scratch;
+  write_raw(RawModel(), scratch.path());
+  const std::string text = describe(inspect_checkpoint(scratch.path(), {}), InspectDetail::kSummary);
+  expect_parts(text, {"0 tensors", "it holds no tensors", "open the file with the weights"});
+  EXPECT_EQ(text.find("architecture"), std::string::npos);
 }
 
 TEST(Inspect, ControlBytesInNamesAreEscaped) {

@@ -55,6 +55,14 @@ std::string list(const char* title, const std::vector<std::string>& names) {
   return text;
 }
 
+// What contradicts itself, or has no weights in floats, is only shown.
+std::string refusal(const Inspection& i) {
+  if (i.inferred)
+    return "\nthe other commands refuse it, since its configuration and its tensors contradict each other: correct "
+           "one\n";
+  return "\nthe other commands refuse it: nothing in it is known to be a model's weights in floats\n";
+}
+
 std::string duplicate_lines(const Inspection& i) {
   std::vector<std::string> lines;
   if (const ModelSpec* model = i.model(); model && !model->tied_copy.empty())
@@ -91,12 +99,15 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   std::string text = fmt::format("{}: {}, {}, {}, {}, {}\n", i.path, i.format, counted(i.files.size(), "file"),
                                  counted(i.file_bytes, "byte"), counted(i.total.tensors, "tensor"),
                                  counted(i.total.elements, "weight"));
+  if (i.tensors.empty())
+    return printable(text + "it holds no tensors: a vocabulary alone, or settings; open the file with the weights\n" +
+                     list("notes", i.notes));
   text += architecture_lines(i);
   if (!i.by_role.empty()) text += sums_table("role", i.by_role, i.total.elements);
   text += sums_table("stored as", i.by_encoding, i.total.elements);
   if (i.unused_rows) text += unused_lines(*i.unused_rows);
   if (i.memory) text += memory_lines(*i.memory);
-  if (!i.techniques.empty()) text += techniques_table(i.techniques, i.file_bytes);
+  text += i.techniques.empty() ? refusal(i) : techniques_table(i.techniques, i.file_bytes);
   if (!i.techniques.empty() && i.memory)
     text += "with a text (`calibration_text`) each loses less, and `size` chooses among them matrix by matrix\n";
   text += duplicate_lines(i) + list("tensors without a place in a known architecture", i.unmatched) +

@@ -7,19 +7,22 @@
 
 #include "base/json.h"
 #include "runtime/open_model.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 
 struct Technique {
   std::string scheme, summary, format;
-  std::uint64_t bytes = 0;  // of all tensors; of a number format whose size hangs on the numbers an estimate
-  std::string why_not;      // empty: it applies
+  // Of the files that a runtime needs, tokenizer and configuration included; of a number format whose size hangs on the
+  // numbers an estimate.
+  std::uint64_t bytes = 0;
+  std::string why_not;  // empty: it applies
 };
 
 // One for each scheme, those that apply first, the smallest last. Reads no weights.
-std::vector<Technique> techniques(const OpenModel& model);
+std::vector<Technique> techniques(const OpenModel& model, const SourceTokenizer& tokenizer);
 
-// A table, and why what does not apply does not; `source_bytes`: of the files.
+// A table, and why what does not apply does not; `source_bytes`: of the same files of the model.
 std::string techniques_table(const std::vector<Technique>& techniques, std::uint64_t source_bytes);
 Json to_json(const Technique& technique);
 

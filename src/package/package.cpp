@@ -251,7 +251,12 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
 std::vector<std::string> package_notes(const Format& format, const OpenModel& source,
                                        const SourceTokenizer& tokenizer) {
   std::vector<std::string> notes = left_notes(carried_files(source.checkpoint, format));
-  if (!is_single_file(format)) return notes;
+  if (!is_single_file(format)) {
+    if (source.can_run() && tokenizer.problem().empty())
+      if (std::string note = surplus_pieces(tokenizer.get().vocabulary(), source.spec.extent("vocab")); !note.empty())
+        notes.push_back(std::move(note));
+    return notes;
+  }
   Metadata metadata = source.checkpoint.metadata();
   std::ranges::copy(add_tokenizer(metadata, source, tokenizer), std::back_inserter(notes));
   return notes;
@@ -265,6 +270,15 @@ MixName name_of_size(const Plan& plan, std::uint64_t bytes) {
       megabytes < 1000 ? fmt::format("{:.2f}MB", megabytes) : fmt::format("{:.2f}GB", megabytes / 1000);
   const GgmlType* type = find_ggml_type(most_used_codec(plan));
   return {size, type ? type->file_type : kUnknownFileType};
+}
+
+std::string surplus_pieces(const Vocabulary& vocabulary, std::uint64_t rows) {
+  const std::size_t pieces = vocabulary.pieces.size();
+  if (pieces <= rows) return {};
+  return fmt::format(
+      "the tokenizer has {} pieces, the embedding {} rows: a text with one of the last pieces, from \"{}\", cannot be "
+      "run",
+      pieces, rows, printable(vocabulary.pieces[rows].text));
 }
 
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source,

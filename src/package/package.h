@@ -51,6 +51,9 @@ struct ImportanceKeys {
 };
 void set_importance(CheckpointHead& head, const Format& format, const ImportanceKeys& keys);
 
+// That a tokenizer has more pieces than the embedding has rows, for people; empty: it has not.
+std::string surplus_pieces(const Vocabulary& vocabulary, std::uint64_t rows);
+
 // Gives the header the tensors of a plan, and what of its configuration hangs on them.
 void set_tensors(CheckpointHead& head, std::vector<TensorSpec> tensors, const ExportMap& names);
 

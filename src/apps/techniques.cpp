@@ -47,7 +47,7 @@ class Sizes {
   Container container(const Scheme& scheme, const Format& format) const {
     try {
       ExportMap names = export_map(model_, format);
-      CheckpointHead head = package_head(names, format, model_, scheme, tokenizer_);
+      CheckpointHead head = package_head(names, format, model_, tokenizer_);
       return {std::move(names), std::move(head), {}};
     } catch (const Error& error) {
       return {{}, {}, error.what()};

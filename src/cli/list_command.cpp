@@ -1,4 +1,4 @@
-// quern schemes, formats, architectures, codecs: the tables, one line a row.
+// quern schemes, formats, layouts, architectures, codecs: the tables, one line a row.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include "codec/codec.h"
 #include "format/formats.h"
 #include "model/model_spec.h"
+#include "packed/packed_layouts.h"
 #include "plan/scheme.h"
 
 namespace quern::cli {
@@ -59,6 +60,13 @@ Json::Array format_rows() {
   return rows;
 }
 
+Json::Array layout_rows() {
+  Json::Array rows;
+  for (const PackedLayout& layout : packed_layouts())
+    rows.push_back(Json::object({{"name", layout.name}, {"summary", layout.summary}}));
+  return rows;
+}
+
 Json::Array architecture_rows() {
   Json::Array rows;
   for (const Architecture* row : architectures())
@@ -101,6 +109,12 @@ std::vector<Listing> listings() {
             {"summary", "what it is"},
             {"loaded_by", "who loads it"}},
            format_rows},
+          {"layouts",
+           "List the layouts of other programs' quantized models that are read",
+           "recognised by the tensors that are there, in safetensors and in PyTorch's files",
+           "quern inspect MODEL (names what it found)",
+           {{"name", "layout"}, {"summary", "what it is"}},
+           layout_rows},
           {"architectures",
            "List the families of models that can be run and measured",
            "models: published under that architecture; the README says which sizes were tried",

@@ -12,21 +12,22 @@ namespace {
 
 // In an order in which each finds its own tensors: what is left to a later one fits none of those before.
 constexpr PackedLayout kLayouts[] = {
-    {"AWQ, gemv and gemv_fast", unpack_awq_gemv},
-    {"Marlin", unpack_marlin},
-    {"GPTQ", unpack_gptq},
-    {"AWQ", unpack_awq},
-    {"compressed-tensors, packed", unpack_compressed_tensors},
-    {"bitsandbytes, 4 bits", unpack_bitsandbytes_4bit},
-    {"bitsandbytes, 8 bits", unpack_bitsandbytes_int8},
-    {"HQQ", unpack_hqq},
-    {"optimum-quanto", unpack_quanto},
-    {"NVFP4 and MXFP4", unpack_fp4},
-    {"gpt-oss", unpack_mxfp4_experts, TensorEntry::Axes::kOfModule},
-    {"MLX", unpack_mlx},
-    {"BitNet", unpack_bitnet},
-    {"FP8 and INT8 under scales", unpack_scaled, TensorEntry::Axes::kOfModule},
-    {"INT8 in tuples", unpack_tuples, TensorEntry::Axes::kOfModule},
+    {"awq-gemv", "AWQ as its gemv and gemv_fast kernels take it: 4 bits", unpack_awq_gemv},
+    {"marlin", "4 bits in the order of Marlin's kernel, symmetric", unpack_marlin},
+    {"gptq", "GPTQ, versions 1 and 2: 2, 3, 4 and 8 bits, any group, act-order", unpack_gptq},
+    {"awq", "AWQ as its gemm kernels take it: 4 bits", unpack_awq},
+    {"compressed-tensors", "its packed integers of 1 to 8 bits (pack-quantized)", unpack_compressed_tensors},
+    {"bitsandbytes-4bit", "NF4 and FP4 of bitsandbytes, scales quantized again or not", unpack_bitsandbytes_4bit},
+    {"bitsandbytes-int8", "LLM.int8 of bitsandbytes", unpack_bitsandbytes_int8},
+    {"hqq", "1, 2, 3, 4 and 8 bits of HQQ, along either axis", unpack_hqq},
+    {"quanto", "INT8 and FP8 of optimum-quanto", unpack_quanto},
+    {"fp4", "NVFP4 and MXFP4, of compressed-tensors and ModelOpt", unpack_fp4},
+    {"gpt-oss", "experts in MXFP4", unpack_mxfp4_experts, TensorEntry::Axes::kOfModule},
+    {"mlx", "2 to 8 bits of MLX, and its mxfp4, mxfp8 and nvfp4", unpack_mlx},
+    {"bitnet", "ternary weights of BitNet, four a byte", unpack_bitnet},
+    {"scaled", "FP8 (blocks of DeepSeek too) and INT8 under scales, one a tensor, row, group or block", unpack_scaled,
+     TensorEntry::Axes::kOfModule},
+    {"tuples", "INT8 and its scale in a tuple of PyTorch", unpack_tuples, TensorEntry::Axes::kOfModule},
 };
 
 // What belongs to the activations of a quantized module, which are computed in floats here.

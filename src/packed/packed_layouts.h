@@ -9,7 +9,8 @@ namespace quern {
 
 // How one package stores a quantized module. Rows of the table in packed_layouts.cpp.
 struct PackedLayout {
-  const char* name;
+  const char* name;     // "gptq"
+  const char* summary;  // what of it is read, without a full stop
   // Takes the tensors of every module in this layout out of the table, and puts the matrices in. Error(kInput) that
   // names the tensor and the numbers where one is missing or does not fit.
   void (*unpack)(LayoutTable& table);

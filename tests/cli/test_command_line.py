@@ -8,7 +8,7 @@ import tiny_llama
 from quern_program import MODEL, REPORT_TEXT, ProgramTest, compress, run
 
 USAGE = 2
-COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "architectures", "codecs")
+COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "layouts", "architectures", "codecs")
 LARGE = ("plan", "compress")  # their help has headings behind what fits a screen
 SCREEN_LINES, SCREEN_COLUMNS = 24, 100
 

@@ -8,7 +8,7 @@ import unittest
 
 from quern_program import QUERN, ProgramTest, strict_json
 
-COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "architectures", "codecs")
+COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "layouts", "architectures", "codecs")
 # The pages carry no date, so that the same version gives the same bytes.
 ALLOWED = "missing date"
 

@@ -6,7 +6,7 @@ import unittest
 import tiny_llama
 from quern_program import ROOT, ProgramTest, strict_json
 
-LISTS = ("schemes", "formats", "architectures", "codecs")
+LISTS = ("schemes", "formats", "layouts", "architectures", "codecs")
 
 
 class Lists(ProgramTest):

@@ -41,8 +41,8 @@ def tensors_below(value, path=""):
             yield from tensors_below(item, f"{path}.{key}" if path else str(key))
 
 
-def tensors_of(path):
-    value = torch.load(path, map_location="cpu", weights_only=False)
+def tensors_in(value):
+    """Of what a file holds."""
     if isinstance(value, torch.jit.ScriptModule):
         found = dict(value.state_dict()) | dict(attributes(value))
         return {name.removeprefix("model."): tensor for name, tensor in found.items()} if all(
@@ -59,7 +59,7 @@ def tensors_of(path):
 
 
 def describe(path):
-    digest, found = hashlib.sha256(), tensors_of(path)
+    digest, found = hashlib.sha256(), tensors_in(torch.load(path, map_location="cpu", weights_only=False))
     for name, tensor in sorted(found.items(), key=lambda item: item[0].encode()):
         if tensor.is_quantized:
             tensor = tensor.dequantize()

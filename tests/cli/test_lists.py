@@ -1,4 +1,4 @@
-"""schemes, formats, architectures, codecs: every row of a table is listed, in one line and as JSON."""
+"""schemes, formats, layouts, architectures, codecs: every row of a table is listed, in one line and as JSON."""
 
 import re
 import unittest
@@ -53,6 +53,13 @@ class Lists(ProgramTest):
     def test_every_codec_is_in_the_documentation(self):
         documented = set(re.findall(r"`(\w+)`", (ROOT / "docs/index.md").read_text()))
         self.assertLessEqual(set(self.names("codecs")), documented)
+
+    def test_readme_says_how_everything_that_is_read_was_checked(self):
+        table = re.search(r"<!-- begin reading: .*?-->(.*?)<!-- end reading -->", (ROOT / "README.md").read_text(), re.S)[1]
+        checked = {name for line in table.splitlines() for name in re.findall(r"`([^`]+)`", line.split("|")[1] if "|" in line else "")}
+        for listed, row in [(listed, row) for listed in ("formats", "layouts") for row in self.rows[listed]]:
+            if row.get("read", True):
+                self.assertIn(row["name"], checked, f"a name of `quern {listed}` without a line: tools/reading_rows.py")
 
     def test_schemes_and_formats_are_those_that_compress_takes(self):
         tiny = tiny_llama.write(self.folder / "tiny")

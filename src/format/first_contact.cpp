@@ -177,7 +177,8 @@ std::string what_folder_is(const fs::path& folder) {
   std::error_code ec;
   if (entries.empty()) return fmt::format("{} is an empty folder; download the model into it", path);
   if (is_hub_repository(folder)) return what_repository_is(folder);
-  if (std::string cache = what_cache_is(folder); !cache.empty()) return cache;
+  for (const fs::path& cache : {folder, folder / "hub"})  // HF_HUB_CACHE, and HF_HOME
+    if (std::string what = what_cache_is(cache); !what.empty()) return what;
   const std::vector<std::string> folders = folders_with_weights(folder);
   if (fs::exists(folder / "model_index.json", ec))
     return fmt::format("{} is a pipeline of diffusers, several models in folders of their own; open one of them{}",

@@ -82,6 +82,7 @@ TEST(FirstContact, NamesAFolderAndTheNextStep) {
       {{"models--acme--tiny/refs/main"}, {"the cache of the Hugging Face hub", "no repository", "download"}},
       {{"models--acme--tiny/refs/main", "models--acme--tiny/snapshots/0a1b/config.json", "version.txt"},
        {"the cache of the Hugging Face hub; open the snapshot in it: ", "m/models--acme--tiny/snapshots/0a1b"}},
+      {{"hub/models--acme--tiny/snapshots/0a1b/config.json", "token"}, {"m/hub is the cache", "tiny/snapshots/0a1b"}},
       {{"models--a--b/snapshots/0a/config.json", "models--a--c/snapshots/0b/config.json"},
        {"open one of the snapshots in it: ", "models--a--b/snapshots/0a, ", "models--a--c/snapshots/0b"}},
       {{"model_index.json", "unet/x.safetensors", "vae/y.bin"}, {"diffusers", "unet, vae"}},

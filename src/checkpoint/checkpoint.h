@@ -183,6 +183,7 @@ struct Format {
   const char* name;
   const char* summary;    // what such a file or folder is, in plain words
   const char* loaded_by;  // programs beside quern itself; what a given checkpoint needs says `loader`
+  const char* hub_library = "transformers";  // library_name of a card on the Hugging Face hub
   Dialect dialect = Dialect::kTransformers;
   // Where configuration and tokenizer lie: in files of their own beside the weights, or in the one file with them.
   enum class Companions { kBeside, kInside };

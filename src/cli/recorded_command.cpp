@@ -17,7 +17,7 @@ std::string shell_word(std::string_view word) {
   return text + "'";
 }
 
-// "/home/me/out/" is "out", "--output=/home/me/out" is "--output=out".
+// "/models/tiny/" is "tiny", "--output=/models/tiny" is "--output=tiny".
 std::string without_place(std::string_view word) {
   const std::size_t value = word.starts_with("--") ? word.find('=') + 1 : 0;  // npos + 1 is 0
   std::string_view path = word.substr(value);

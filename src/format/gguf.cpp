@@ -45,6 +45,7 @@ std::uint64_t gguf_alignment(const Metadata& metadata) {
 const Format kGguf = {.name = "gguf",
                       .summary = "a GGUF file of llama.cpp, or a split set",
                       .loaded_by = "llama.cpp",
+                      .hub_library = "gguf",
                       .dialect = Dialect::kGguf,
                       .companions = Format::Companions::kInside,
                       .probe = probe,

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "format/formats.h"
+
 namespace quern {
 namespace {
 
@@ -41,7 +43,7 @@ std::string card_yaml(const CardFacts& facts, const Report& report) {
     if (const Json* value = facts.original.find(key)) text += scalar_or_list(key, *value);
   if (!facts.original.find("pipeline_tag") && report.can_run) text += "pipeline_tag: \"text-generation\"\n";
   if (const std::string base = base_model(facts); !base.empty()) text += base + "base_model_relation: quantized\n";
-  text += fmt::format("library_name: {}\n", plan.format == "gguf" ? "gguf" : "transformers");
+  text += fmt::format("library_name: {}\n", find_format(plan.format).hub_library);
   return text + tags(facts, plan) + "---\n\n";
 }
 

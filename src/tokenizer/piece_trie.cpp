@@ -18,10 +18,14 @@ struct Level {
 
 }  // namespace
 
-PieceTrie::PieceTrie(const std::vector<Vocabulary::Piece>& pieces) : nodes_(1), labels_(1, '\0') {
+PieceTrie::PieceTrie(const std::vector<Vocabulary::Piece>& pieces, std::string_view prefix)
+    : nodes_(1), labels_(1, '\0') {
   std::vector<Entry> entries;
-  for (std::size_t i = 0; i < pieces.size(); ++i)
-    if (pieces[i].in_model) entries.push_back({pieces[i].text, static_cast<std::int32_t>(i)});
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::string_view text = pieces[i].text;
+    if (pieces[i].in_model && text.starts_with(prefix))
+      entries.push_back({text.substr(prefix.size()), static_cast<std::int32_t>(i)});
+  }
   std::ranges::sort(entries, {}, &Entry::text);
   std::vector<Level> levels{{0, entries.size(), 0}};
   for (std::size_t node = 0; node < nodes_.size(); ++node) {

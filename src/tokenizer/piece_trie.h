@@ -12,7 +12,8 @@ namespace quern {
 
 class PieceTrie {
  public:
-  explicit PieceTrie(const std::vector<Vocabulary::Piece>& pieces);
+  // Of the pieces that begin with `prefix`, what follows it.
+  explicit PieceTrie(const std::vector<Vocabulary::Piece>& pieces, std::string_view prefix = {});
 
   // Calls take(id, length in bytes) for each piece that `text` begins with, the shortest first.
   template <typename Take>

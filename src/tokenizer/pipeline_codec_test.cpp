@@ -88,6 +88,26 @@ TEST(PipelineParts, PiecesAreWrittenOneByOne) {
   EXPECT_EQ(text, " then the");
 }
 
+// Were every length of the longest piece tried at every place, this would take hours.
+TEST(PipelineParts, LongWordsOfWordPieceTakeTheirPieces) {
+  constexpr std::size_t kWord = 100'000;
+  Json vocabulary = Json::object({{"[UNK]", 0}, {"a", 1}, {"##b", 2}, {"##bb", 3}, {"##c", 4}});
+  vocabulary.set(std::string(kWord, 'd'), 5);
+  const Json model = Json::object({{"type", "WordPiece"},
+                                   {"unk_token", "[UNK]"},
+                                   {"continuing_subword_prefix", "##"},
+                                   {"max_input_chars_per_word", INT64_MAX},
+                                   {"vocab", std::move(vocabulary)}});
+  const Tokenizer tokenizer =
+      tokenizer_of(dump_json(Json::object({{"added_tokens", Json::array()}, {"model", model}})));
+  const Ids ids = tokenizer.encode("a" + std::string(kWord, 'b'));
+  ASSERT_EQ(ids.size(), 1 + kWord / 2);
+  EXPECT_EQ(ids[0], 1);
+  EXPECT_EQ(ids.back(), 3);
+  EXPECT_EQ(tokenizer.encode("a" + std::string(kWord, 'b') + "d"), Ids{0});
+  EXPECT_EQ(tokenizer.encode(std::string(kWord, 'd') + "c"), (Ids{5, 4}));
+}
+
 TEST(RankList, IdsAreThoseOfTiktoken) {
   const std::string list = read_text(fixture("ranks.tiktoken"));
   EXPECT_TRUE(is_rank_list(list));

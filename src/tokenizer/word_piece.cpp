@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "text/unicode_text.h"
 #include "tokenizer/byte_bpe.h"
+#include "tokenizer/piece_trie.h"
 #include "tokenizer/word_model.h"
 
 namespace quern {
@@ -16,24 +17,24 @@ std::size_t character_count(std::string_view text) {
   return count;
 }
 
+// Each step goes as far as pieces go: a word costs its bytes times those of the longest piece at most, however long the
+// file lets words be.
 class WordPiece : public WordModel {
  public:
   explicit WordPiece(const Vocabulary& vocabulary)
-      : part_prefix_(vocabulary.pipeline->part_prefix),
-        longest_word_(vocabulary.pipeline->longest_word),
+      : longest_word_(vocabulary.pipeline->longest_word),
         unknown_(vocabulary.unknown),
-        ids_(model_ids(vocabulary)) {
-    for (const Vocabulary::Piece& piece : vocabulary.pieces)
-      longest_piece_ = std::max(longest_piece_, piece.text.size());
-  }
+        beginnings_(vocabulary.pieces),
+        insides_(vocabulary.pieces, vocabulary.pipeline->part_prefix) {}
 
   void encode(std::string_view word, std::vector<std::int32_t>& ids) const override {
     const std::size_t before = ids.size();
     bool is_known = character_count(word) <= longest_word_;
     for (std::size_t begin = 0; is_known && begin < word.size();) {
-      const std::size_t length = add_longest(word, begin, ids);
-      is_known = length > 0;
-      begin += length;
+      const Found found = longest(begin > 0 ? insides_ : beginnings_, word.substr(begin));
+      is_known = found.length > 0;
+      ids.push_back(found.id);
+      begin += found.length;
     }
     if (is_known) return;
     ids.resize(before);
@@ -41,25 +42,20 @@ class WordPiece : public WordModel {
   }
 
  private:
-  // Its length, 0 where there is none.
-  std::size_t add_longest(std::string_view word, std::size_t begin, std::vector<std::int32_t>& ids) const {
-    std::string text(begin > 0 ? part_prefix_ : "");
-    const std::size_t prefix = text.size();
-    text += word.substr(begin, longest_piece_);
-    for (; text.size() > prefix; text.pop_back()) {
-      const auto found = ids_.find(text);
-      if (found == ids_.end()) continue;
-      ids.push_back(found->second);
-      return text.size() - prefix;
-    }
-    return 0;
+  struct Found {
+    std::int32_t id = -1;
+    std::size_t length = 0;  // bytes of the word; 0: there is no piece
+  };
+
+  static Found longest(const PieceTrie& pieces, std::string_view text) {
+    Found found;
+    pieces.prefixes(text, [&](std::int32_t id, std::size_t length) { found = {id, length}; });
+    return found;
   }
 
-  const std::string part_prefix_;
   const std::size_t longest_word_;  // characters
   const std::int32_t unknown_;
-  const TextIds ids_;
-  std::size_t longest_piece_ = 0;
+  const PieceTrie beginnings_, insides_;
 };
 
 class WordLevel : public WordModel {

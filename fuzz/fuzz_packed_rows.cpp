@@ -29,11 +29,10 @@ void read_rows(const Checkpoint& checkpoint, const TensorEntry& entry) try {
 void read_all(const MemoryFile& memory, std::uint64_t size) {
   Checkpoint::Contents contents{"safetensors", memory.path(), {}, {}, {}, {}};
   contents.files.push_back({memory.path(), size, SourceFile::Role::kWeights});
-  std::vector<File> files;
-  files.emplace_back(memory.path());
-  for (const SafetensorsTensor& tensor : read_safetensors_header(files[0]).tensors)
+  const File file(memory.path());
+  for (const SafetensorsTensor& tensor : read_safetensors_header(file).tensors)
     contents.tensors.push_back({tensor.name, tensor.shape, tensor.type->encoding, {{0, tensor.offset, tensor.bytes}}});
-  join_plane_tensors(files, contents.tensors);
+  join_plane_tensors(contents);
   std::erase_if(contents.tensors, [](const TensorEntry& entry) { return !find_plane_encoding(entry.encoding); });
   const Checkpoint checkpoint(std::move(contents));
   for (const TensorEntry& entry : checkpoint.tensors()) read_rows(checkpoint, entry);

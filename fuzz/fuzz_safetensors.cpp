@@ -21,19 +21,18 @@ constexpr std::uint64_t kMostBytes = 1 << 24;
 void open_parts(const MemoryFile& memory, std::uint64_t size, std::string_view config) {
   Checkpoint::Contents contents{"safetensors", memory.path(), {}, {}, {}, {}};
   contents.files.push_back({memory.path(), size, SourceFile::Role::kWeights});
-  std::vector<File> files;
-  files.emplace_back(memory.path());
-  for (const SafetensorsTensor& tensor : read_safetensors_header(files[0]).tensors)
+  const File file(memory.path());
+  for (const SafetensorsTensor& tensor : read_safetensors_header(file).tensors)
     contents.tensors.push_back({tensor.name, tensor.shape, tensor.type->encoding, {{0, tensor.offset, tensor.bytes}}});
   if (!config.empty()) contents.config = parse_json(config);
   if (!contents.config.is_null()) contents.config.as_object();
-  join_plane_tensors(files, contents.tensors);
+  join_plane_tensors(contents);
   unpack_layouts(contents);
   for (const TensorEntry& tensor : contents.tensors)
     for (const TensorPart& part : tensor.parts) {
       std::vector<std::byte> bytes(std::min(part.bytes, kMostBytes));
-      read_part(files[0], part, 0, bytes);
-      read_part(files[0], part, part.bytes - bytes.size(), bytes);
+      read_part(file, part, 0, bytes);
+      read_part(file, part, part.bytes - bytes.size(), bytes);
     }
 }
 

@@ -39,6 +39,21 @@ TEST_F(FileHashesTest, EqualThoseOfTheWholeFiles) {
   }
 }
 
+TEST_F(FileHashesTest, AFileThatIsReadToItsEndIsNotHeld) {
+  const auto is_open = [](const std::filesystem::path& path) {
+    std::error_code ec;
+    for (const auto& link : std::filesystem::directory_iterator("/proc/self/fd"))
+      if (std::filesystem::read_symlink(link, ec) == path) return true;
+    return false;
+  };
+  FileHashes hashes;
+  const auto first = put("a", 1500000), second = put("b", 1500000);
+  for (const auto& path : {first, second}) hashes.add(path, Content::kFinal);
+  for (int i = 0; i < 3; ++i) hashes.advance();
+  EXPECT_FALSE(is_open(first));
+  EXPECT_TRUE(is_open(second));
+}
+
 TEST_F(FileHashesTest, WhatIsNotSettledMayStillChange) {
   ThreadPool pool(2);
   const auto path = put("a", 3000000);

@@ -1,12 +1,12 @@
-// The opened checkpoint: a sorted tensor table and one handle a weight file.
+// The opened checkpoint: a sorted tensor table, and its files.
 #include "checkpoint/checkpoint.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "checkpoint/open_files.h"
 
 namespace quern {
 
@@ -18,9 +18,11 @@ void read_part(const File& file, const TensorPart& part, std::uint64_t offset, s
   }
 }
 
-struct Checkpoint::Handles {
-  std::vector<std::optional<File>> files;  // parallel to Contents::files; only weight files are held open
-};
+std::vector<std::filesystem::path> paths_of(const std::vector<SourceFile>& files) {
+  std::vector<std::filesystem::path> paths;
+  for (const SourceFile& file : files) paths.push_back(file.path);
+  return paths;
+}
 
 namespace {
 
@@ -37,14 +39,14 @@ void check_part(const Checkpoint::Contents& contents, const TensorEntry& entry, 
 
 }  // namespace
 
-Checkpoint::Checkpoint(Contents contents) : contents_(std::move(contents)), handles_(std::make_unique<Handles>()) {
-  for (const SourceFile& source : contents_.files) {
-    std::optional<File>& handle = handles_->files.emplace_back();
+Checkpoint::Checkpoint(Contents contents)
+    : contents_(std::move(contents)), open_(std::make_unique<OpenFiles>(paths_of(contents_.files))) {
+  for (std::size_t i = 0; i < contents_.files.size(); ++i) {
+    const SourceFile& source = contents_.files[i];
     if (source.role != SourceFile::Role::kWeights) continue;
-    handle.emplace(source.path);
-    if (handle->size() != source.bytes) {
+    if (const std::uint64_t bytes = open_->open(i)->size(); bytes != source.bytes) {
       fail(ErrorCode::kInput, "{} changed from {} to {} bytes while it was being opened", source.path.string(),
-           source.bytes, handle->size());
+           source.bytes, bytes);
     }
   }
   std::sort(contents_.tensors.begin(), contents_.tensors.end(), by_name);
@@ -55,16 +57,16 @@ Checkpoint::Checkpoint(Contents contents) : contents_(std::move(contents)), hand
     }
     for (const TensorPart& part : entry.parts) check_part(contents_, entry, part);
   }
+  by_name_.reserve(contents_.tensors.size());
+  for (const TensorEntry& entry : contents_.tensors) by_name_.emplace(entry.name, &entry);
 }
 
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint::~Checkpoint() = default;
 
 const TensorEntry* Checkpoint::find(std::string_view name) const {
-  const auto at =
-      std::lower_bound(contents_.tensors.begin(), contents_.tensors.end(), name,
-                       [](const TensorEntry& entry, std::string_view wanted) { return entry.name < wanted; });
-  return at != contents_.tensors.end() && at->name == name ? &*at : nullptr;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 const TensorEntry& Checkpoint::at(std::string_view name) const {
@@ -86,12 +88,12 @@ void Checkpoint::read(const TensorEntry& entry, std::size_t part, std::uint64_t 
   const TensorPart& where = entry.parts[part];
   ensure(offset <= where.bytes && out.size() <= where.bytes - offset, "tensor {}: {} bytes at {} of a part of {}",
          entry.name, out.size(), offset, where.bytes);
-  const std::optional<File>& file = handles_->files.at(where.file);
-  ensure(file.has_value(), "tensor {} does not lie in a weight file", entry.name);
+  const SourceFile& file = contents_.files.at(where.file);
+  ensure(file.role == SourceFile::Role::kWeights, "tensor {} does not lie in a weight file", entry.name);
   try {
-    read_part(*file, where, offset, out);
+    read_part(*open_->open(where.file), where, offset, out);
   } catch (Error& error) {
-    throw error.add_context(fmt::format("while reading {}, tensor {}", file->path().string(), entry.name));
+    throw error.add_context(fmt::format("while reading {}, tensor {}", file.path.string(), entry.name));
   }
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/json.h"
@@ -22,6 +23,7 @@ namespace quern {
 inline constexpr const char* kFloat32 = "f32";
 
 class File;
+class OpenFiles;
 
 // Reads a part that the file stores in another shape (zero points of 4 bits, for example) in the codec's.
 class PartDecoder {
@@ -68,6 +70,8 @@ struct SourceFile {
   Role role = Role::kWeights;
 };
 
+std::vector<std::filesystem::path> paths_of(const std::vector<SourceFile>& files);
+
 class Checkpoint {
  public:
   // What an opener hands over: `tensors` validated (every part inside its file, sizes as the encoding and shape
@@ -105,9 +109,9 @@ class Checkpoint {
   void read(const TensorEntry& entry, std::size_t part, std::uint64_t offset, std::span<std::byte> out) const;
 
  private:
-  struct Handles;
   Contents contents_;
-  std::unique_ptr<Handles> handles_;
+  std::unordered_map<std::string_view, const TensorEntry*> by_name_;
+  std::unique_ptr<OpenFiles> open_;  // parallel to Contents::files
 };
 
 // A tensor to be written.

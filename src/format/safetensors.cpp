@@ -72,9 +72,8 @@ HfFiles find_weights(const fs::path& path, std::vector<std::string>& notes) {
 Checkpoint open_safetensors(const fs::path& path) {
   Checkpoint::Contents contents{"safetensors", path, {}, {}, {}, {}, {}};
   const HfFiles weights = find_weights(path, contents.notes);
-  std::vector<File> files;
   for (const fs::path& weight_path : weights.weights) {
-    const File& file = files.emplace_back(weight_path);
+    const File file(weight_path);
     const auto index = static_cast<std::uint32_t>(contents.files.size());
     contents.files.push_back({weight_path, file.size(), SourceFile::Role::kWeights});
     SafetensorsHeader header = read_safetensors_header(file);
@@ -91,7 +90,7 @@ Checkpoint open_safetensors(const fs::path& path) {
     contents.notes.push_back("the folder holds PyTorch's pickles beside the safetensors, which are not read");
   add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
   with_context(fmt::format("while reading {}", path.string()), [&] {
-    join_plane_tensors(files, contents.tensors);
+    join_plane_tensors(contents);
     unpack_layouts(contents);
   });
   return Checkpoint(std::move(contents));

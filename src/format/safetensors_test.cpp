@@ -1,6 +1,8 @@
 // Reading: files of the safetensors package, and every way a file can be wrong. Writing: round trips.
 #include "format/safetensors.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -78,6 +80,34 @@ TEST(Safetensors, ReadsAShardedFolder) {
   EXPECT_EQ(count(SourceFile::Role::kConfig), 2);
   EXPECT_EQ(count(SourceFile::Role::kTokenizer), 1);
   for (const SourceFile& file : checkpoint.files()) EXPECT_EQ(file.bytes, std::filesystem::file_size(file.path));
+}
+
+// A process that may have few files, as long as the object lives.
+class FewFiles {
+ public:
+  explicit FewFiles(rlim_t most) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit fewer{most, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &fewer);
+  }
+  ~FewFiles() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST(Safetensors, ShardsMayBeMoreThanTheFilesOfAProcess) {
+  constexpr std::size_t kShards = 300;
+  const ScratchFolder folder;
+  for (std::size_t i = 0; i < kShards; ++i)
+    folder.write(
+        fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, kShards),
+        safetensors_bytes_of(fmt::format(R"({{"t{}":{{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}}})", i), 1));
+  const FewFiles few(200);
+  const Checkpoint checkpoint = open_checkpoint(folder.path());
+  ASSERT_EQ(checkpoint.tensors().size(), kShards);
+  for (const TensorEntry& tensor : checkpoint.tensors())
+    EXPECT_EQ(read_part(checkpoint, tensor.name), std::vector{std::byte{'x'}});
 }
 
 TEST(Safetensors, ABareFileUsesTheConfigBesideIt) {

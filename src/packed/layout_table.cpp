@@ -7,8 +7,12 @@
 
 namespace quern {
 
-LayoutTable::LayoutTable(Checkpoint::Contents& contents) : contents_(contents), tensors_(std::move(contents.tensors)) {
+LayoutTable::LayoutTable(Checkpoint::Contents& contents)
+    : contents_(contents),
+      tensors_(std::move(contents.tensors)),
+      files_(std::make_shared<OpenFiles>(paths_of(contents.files))) {
   contents.tensors.clear();
+  by_name_.reserve(tensors_.size());
   for (const TensorEntry& tensor : tensors_) by_name_.emplace(tensor.name, &tensor);
 }
 
@@ -45,18 +49,11 @@ const TensorEntry& LayoutTable::need(const std::string& name, std::string_view e
   return entry;
 }
 
-std::shared_ptr<const File> LayoutTable::file(std::uint32_t index) const {
-  std::shared_ptr<const File>& file = files_[index];
-  if (!file) file = std::make_shared<const File>(contents_.files.at(index).path);
-  return file;
-}
-
 void LayoutTable::read(const TensorEntry& entry, std::uint64_t offset, std::span<std::byte> out) const {
   const TensorPart& part = entry.parts.at(0);
   ensure(offset <= part.bytes && out.size() <= part.bytes - offset, "{}: {} bytes at {} of {}", entry.name, out.size(),
          offset, part.bytes);
-  // Opened for this alone: a folder may have more shards than a process may have files.
-  with_context(entry.name, [&] { read_part(File(contents_.files.at(part.file).path), part, offset, out); });
+  with_context(entry.name, [&] { read_part(*files_->open(part.file), part, offset, out); });
 }
 
 std::vector<std::byte> LayoutTable::read_small(const TensorEntry& entry, std::uint64_t most) const {
@@ -68,8 +65,7 @@ std::vector<std::byte> LayoutTable::read_small(const TensorEntry& entry, std::ui
 }
 
 Operand LayoutTable::operand(const TensorEntry& entry, std::uint32_t home) const {
-  const std::uint32_t index = entry.parts.at(0).file;
-  return {entry, index == home ? nullptr : file(index)};
+  return {entry, entry.parts.at(0).file == home ? nullptr : files_};
 }
 
 void LayoutTable::put(TensorEntry entry, const std::string& layout) {

@@ -6,10 +6,12 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/file.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/open_files.h"
 
 namespace quern {
 
@@ -17,7 +19,7 @@ namespace quern {
 class Operand {
  public:
   Operand() = default;
-  Operand(const TensorEntry& entry, std::shared_ptr<const File> elsewhere)
+  Operand(const TensorEntry& entry, std::shared_ptr<OpenFiles> elsewhere)
       : entry_(entry), elsewhere_(std::move(elsewhere)) {}
 
   const std::string& name() const { return entry_.name; }
@@ -27,12 +29,12 @@ class Operand {
   std::uint64_t stored_bytes() const { return entry_.bytes(); }
   // Bytes of the tensor from `offset`. `home`: the file that the decoder was given.
   void read(const File& home, std::uint64_t offset, std::span<std::byte> out) const {
-    read_part(elsewhere_ ? *elsewhere_ : home, part(), offset, out);
+    read_part(elsewhere_ ? *elsewhere_->open(part().file) : home, part(), offset, out);
   }
 
  private:
   TensorEntry entry_;
-  std::shared_ptr<const File> elsewhere_;  // null: the decoder's own file
+  std::shared_ptr<OpenFiles> elsewhere_;  // null: the decoder's own file
 };
 
 class LayoutTable {
@@ -74,16 +76,14 @@ class LayoutTable {
   void finish();
 
  private:
-  std::shared_ptr<const File> file(std::uint32_t index) const;
-
   Checkpoint::Contents& contents_;
   std::vector<TensorEntry> tensors_, made_;
   TensorEntry::Axes axes_ = TensorEntry::Axes::kOfModule;
-  std::map<std::string_view, const TensorEntry*> by_name_;
+  std::unordered_map<std::string_view, const TensorEntry*> by_name_;
   std::set<std::string, std::less<>> taken_;
   std::map<std::string, std::pair<std::uint64_t, std::string>>
       found_;  // layout -> matrices, type that they are read as
-  mutable std::map<std::uint32_t, std::shared_ptr<const File>> files_;
+  std::shared_ptr<OpenFiles> files_;
 };
 
 }  // namespace quern

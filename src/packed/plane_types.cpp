@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/fail.h"
+#include "checkpoint/open_files.h"
 #include "packed/quantized_modules.h"
 
 namespace quern {
@@ -50,16 +51,16 @@ const TensorEntry& member(const Table& table, const std::string& name, std::stri
   return entry;
 }
 
-Shape read_shape(const Table& table, const std::vector<File>& files, const std::string& name) {
+Shape read_shape(const Table& table, OpenFiles& files, const std::string& name) {
   const TensorEntry& entry = member(table, name, "i64");
   if (entry.shape[0] > kMostAxes) fail(ErrorCode::kInput, "{} has {} axes", name, entry.shape[0]);
   Shape shape(entry.shape[0]);
-  files.at(entry.parts[0].file).read(entry.parts[0].offset, std::as_writable_bytes(std::span(shape)));
+  files.open(entry.parts[0].file)->read(entry.parts[0].offset, std::as_writable_bytes(std::span(shape)));
   with_context(name, [&] { element_count(shape); });
   return shape;
 }
 
-TensorEntry join(const PlaneName& name, const Table& table, const std::vector<File>& files) {
+TensorEntry join(const PlaneName& name, const Table& table, OpenFiles& files) {
   const PlaneEncoding& encoding = *name.encoding;
   if (table.contains(name.tensor))
     fail(ErrorCode::kInput, "{} is stored twice, plain and as {}", name.tensor, encoding.name);
@@ -95,9 +96,11 @@ const PlaneEncoding* find_plane_encoding(std::string_view name) {
   return at == plane_encodings().end() ? nullptr : &*at;
 }
 
-void join_plane_tensors(const std::vector<File>& files, std::vector<TensorEntry>& tensors) {
+void join_plane_tensors(Checkpoint::Contents& contents) {
+  std::vector<TensorEntry>& tensors = contents.tensors;
   if (std::ranges::none_of(tensors, [](const TensorEntry& tensor) { return plane_name(tensor.name).has_value(); }))
     return;
+  OpenFiles files(paths_of(contents.files));
   Table table;
   for (const TensorEntry& tensor : tensors) table.emplace(tensor.name, &tensor);
   std::map<std::string, PlaneName> stored;  // by name of the tensor

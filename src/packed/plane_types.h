@@ -11,7 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
 #include "checkpoint/checkpoint.h"
 #include "packed/stored_layout.h"
 
@@ -33,7 +32,7 @@ const PlaneEncoding* find_plane_encoding(std::string_view name);
 
 // Puts the planes of each such tensor together. Error(kInput) that names the tensor when one is missing or of another
 // kind or size.
-void join_plane_tensors(const std::vector<File>& files, std::vector<TensorEntry>& tensors);
+void join_plane_tensors(Checkpoint::Contents& contents);
 
 StoredLayout lay_out_planes(const TensorSpec& tensor, const PlaneEncoding& encoding);
 

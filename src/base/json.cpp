@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/fail.h"
+#include "base/json_pieces.h"
 
 namespace quern {
 namespace {
@@ -16,13 +17,27 @@ constexpr std::size_t kMaxShown = 60;
 constexpr std::size_t kMaxBefore = 24;  // bytes of the text that an error shows before its place
 constexpr int kTooLarge = 406;          // nlohmann's number for a float beyond binary64
 
-// Error(kInput) for a key that is there twice. Once the object is whole, so that the set holds views: a vocabulary has
-// 150,000 keys.
-void check_keys(const Json::Object& members) {
+constexpr std::size_t kComparedKeys = 8;  // of an object, at most, without a set
+
+// The first key that is there before it too; null: none is. Once the object is whole, so that a set holds views: a
+// vocabulary has 150,000 keys, and a table of tensors 400,000 objects of three.
+const std::string* repeated_key(const Json::Object& members) {
+  if (members.size() <= kComparedKeys) {
+    for (auto member = members.begin(); member != members.end(); ++member)
+      if (std::ranges::find(members.begin(), member, member->first, &Json::Member::first) != member)
+        return &member->first;
+    return nullptr;
+  }
   std::unordered_set<std::string_view> seen;
   seen.reserve(members.size());
   for (const auto& [key, value] : members)
-    if (!seen.insert(key).second) fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", key);
+    if (!seen.insert(key).second) return &key;
+  return nullptr;
+}
+
+void check_keys(const Json::Object& members) {
+  if (const std::string* key = repeated_key(members))
+    fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", *key);
 }
 
 // Whatever bytes it has.
@@ -111,44 +126,65 @@ std::string shown(const Json& value) {
   fail(ErrorCode::kInput, "expected {}, found {}", wanted, shown(value));
 }
 
+constexpr std::size_t kPiece = 1 << 16;  // bytes of text
+
+// Text as it grows; what is whole is taken away where somebody does.
+struct Text {
+  std::string bytes;
+  const std::function<void(std::string_view)>* take = nullptr;
+
+  void hand_over(std::size_t least) {
+    if (!take || bytes.size() < least) return;
+    (*take)(bytes);
+    bytes.clear();
+  }
+};
+
 void write_double(std::string& out, double v) {
   ensure(std::isfinite(v), "a value that is not finite cannot be written as JSON");
   out += nlohmann::json(v).dump();
 }
 
-void write(std::string& out, const Json& value, int indent, int depth);
+void write_string(std::string& out, const std::string& text) {
+  const bool is_plain = std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  if (is_plain)
+    out.append(1, '"').append(text).append(1, '"');
+  else
+    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void write(Text& text, const Json& value, int indent, int depth);
 
 template <typename Items, typename One>
-void write_items(std::string& out, const Items& items, char open, char close, int indent, int depth, One&& one) {
+void write_items(Text& text, const Items& items, char open, char close, int indent, int depth, One&& one) {
+  std::string& out = text.bytes;
   out += open;
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (i) out += ',';
     if (indent >= 0) out.append("\n").append(static_cast<std::size_t>(indent) * (depth + 1), ' ');
     one(items[i]);
+    text.hand_over(kPiece);
   }
   if (indent >= 0 && !items.empty()) out.append("\n").append(static_cast<std::size_t>(indent) * depth, ' ');
   out += close;
 }
 
-std::string quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-void write(std::string& out, const Json& value, int indent, int depth) {
+void write(Text& text, const Json& value, int indent, int depth) {
+  std::string& out = text.bytes;
   if (value.is_null()) {
     out += "null";
   } else if (value.is_bool()) {
     out += value.as_bool() ? "true" : "false";
   } else if (value.is_string()) {
-    out += quoted(value.as_string());
+    write_string(out, value.as_string());
   } else if (value.is_array()) {
-    write_items(out, value.as_array(), '[', ']', indent, depth,
-                [&](const Json& v) { write(out, v, indent, depth + 1); });
+    write_items(text, value.as_array(), '[', ']', indent, depth,
+                [&](const Json& v) { write(text, v, indent, depth + 1); });
   } else if (value.is_object()) {
-    write_items(out, value.as_object(), '{', '}', indent, depth, [&](const Json::Member& m) {
-      out += quoted(m.first);
+    write_items(text, value.as_object(), '{', '}', indent, depth, [&](const Json::Member& m) {
+      write_string(out, m.first);
       out += indent >= 0 ? ": " : ":";
-      write(out, m.second, indent, depth + 1);
+      write(text, m.second, indent, depth + 1);
     });
   } else if (!value.is_integer()) {
     write_double(out, value.as_double());
@@ -237,9 +273,15 @@ Json parse_json(std::string_view text) {
 }
 
 std::string dump_json(const Json& value, int indent) {
-  std::string out;
-  write(out, value, indent, 0);
-  return out;
+  Text text;
+  write(text, value, indent, 0);
+  return std::move(text.bytes);
+}
+
+void dump_json_pieces(const Json& value, int indent, const std::function<void(std::string_view)>& take) {
+  Text text{{}, &take};
+  write(text, value, indent, 0);
+  text.hand_over(1);
 }
 
 }  // namespace quern

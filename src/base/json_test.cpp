@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/fail.h"
+#include "base/json_pieces.h"
 
 namespace quern {
 namespace {
@@ -37,6 +38,26 @@ TEST(Json, KeepsTheOrderOfMembers) {
 TEST(Json, RefusesAKeyThatAppearsTwiceInOneObject) {
   EXPECT_TRUE(contains(parse_failure(R"({"a":1,"b":2,"a":3})"), "\"a\" appears twice"));
   EXPECT_EQ(parse_failure(R"({"a":{"a":1},"b":{"a":1}})"), "");
+  const std::string many = R"({"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9)";
+  EXPECT_EQ(parse_failure(many + "}"), "");
+  EXPECT_TRUE(contains(parse_failure(many + R"(,"b":10})"), "\"b\" appears twice"));
+}
+
+TEST(Json, PiecesOfATextAreTheText) {
+  Json value = Json::array();
+  for (int i = 0; i < 20'000; ++i) value.push_back(Json::object({{"name", "tensor \"" + std::to_string(i)}, {"n", i}}));
+  for (const int indent : {-1, 1}) {
+    std::string text;
+    std::size_t pieces = 0, longest = 0;
+    dump_json_pieces(value, indent, [&](std::string_view piece) {
+      text += piece;
+      ++pieces;
+      longest = std::max(longest, piece.size());
+    });
+    EXPECT_EQ(text, dump_json(value, indent));
+    EXPECT_GT(pieces, 5u);
+    EXPECT_LT(longest, 70'000u);
+  }
 }
 
 TEST(Json, RefusesNestingBeyond64Levels) {

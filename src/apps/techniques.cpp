@@ -1,9 +1,13 @@
-// Plans by every scheme, of which only the sizes of the files are kept.
+// What every scheme decides of each kind of tensor. Of layers and experts that differ in their numbers alone one is
+// asked about.
 #include "apps/techniques.h"
+
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 
 #include "base/counted.h"
 #include "base/fail.h"
@@ -17,12 +21,46 @@
 namespace quern {
 namespace {
 
-// The model's tensors in a container with what stands before them, or why it cannot be written there.
+// Tensors of a container of which a scheme decides alike.
+struct TensorKind {
+  const ExportedWeight* one = nullptr;
+  std::uint64_t count = 0;
+};
+
+// The model's tensors in a container, or why it cannot be written there.
 struct Container {
   ExportMap names;
-  CheckpointHead head;  // as long for every scheme
+  std::vector<TensorKind> kinds;  // of `names`, in the order of their first tensors
+  std::uint64_t beside = 0;       // bytes of a package but for its tensors: header, configuration, tokenizer
   std::string why_not;
 };
+
+// "model.layers.17.mlp.up_proj.weight" without the number.
+std::string without_numbers(std::string_view name) {
+  std::string text;
+  for (const char c : name)
+    if (c < '0' || c > '9') text += c;
+  return text;
+}
+
+// All of a tensor that a rule, a number format or a container asks for.
+std::string kind_of(const OpenModel& model, const ExportedWeight& exported) {
+  const Weight& weight = model.spec.weights[exported.weight];
+  return fmt::format("{} {} {} {} {} {} {} {}", without_numbers(exported.name), weight.role, weight.layer,
+                     weight.axes.size(), fmt::join(exported.output_shape(weight), "x"), exported.is_transposed(weight),
+                     static_cast<int>(exported.transform), model.weights.stored(weight).encoding);
+}
+
+std::vector<TensorKind> kinds_of(const OpenModel& model, const ExportMap& names) {
+  std::vector<TensorKind> kinds;
+  std::unordered_map<std::string, std::size_t> known;  // places in `kinds`
+  for (const ExportedWeight& exported : names.weights) {
+    const auto [at, is_new] = known.try_emplace(kind_of(model, exported), kinds.size());
+    if (is_new) kinds.push_back({&exported, 0});
+    ++kinds[at->second].count;
+  }
+  return kinds;
+}
 
 class Sizes {
  public:
@@ -44,20 +82,26 @@ class Sizes {
   }
 
  private:
+  // What stands beside the tensors is measured with one scheme: others differ from it by names of planes.
   Container container(const Scheme& scheme, const Format& format) const {
     try {
-      ExportMap names = export_map(model_, format);
-      CheckpointHead head = package_head(names, format, model_, tokenizer_);
-      return {std::move(names), std::move(head), {}};
+      Container container{export_map(model_, format), {}, 0, {}};
+      container.kinds = kinds_of(model_, container.names);  // which point into the map: it is moved, not copied
+      const Plan plan = make_plan({scheme, format, model_.spec, container.names, model_.weights, {}});
+      CheckpointHead head = package_head(container.names, format, model_, tokenizer_);
+      set_tensors(head, tensor_table(plan, container.names, model_.spec, files_), container.names);
+      container.beside = package_bytes(head, format, model_.checkpoint) - plan.tensor_bytes();
+      return container;
     } catch (const Error& error) {
-      return {{}, {}, error.what()};
+      return {{}, {}, 0, error.what()};
     }
   }
 
-  std::uint64_t bytes_of(const Scheme& scheme, const Format& format, Container& container) const {
-    const Plan plan = make_plan({scheme, format, model_.spec, container.names, model_.weights, {}});
-    set_tensors(container.head, tensor_table(plan, container.names, model_.spec, files_), container.names);
-    return package_bytes(container.head, format, model_.checkpoint);
+  std::uint64_t bytes_of(const Scheme& scheme, const Format& format, const Container& container) const {
+    std::uint64_t bytes = container.beside;
+    for (const TensorKind& kind : container.kinds)
+      bytes += kind.count * step_bytes({scheme, format, model_.spec, container.names, model_.weights, {}}, *kind.one);
+    return bytes;
   }
 
   const OpenModel& model_;

@@ -27,19 +27,21 @@ TEST(Techniques, AreOneAScheme) {
   EXPECT_NE(of_scheme(all, "q4_0").why_not.find("no tokenizer"), std::string::npos) << "which a GGUF file holds";
 }
 
-// Header, configuration and tokenizer included.
+// Header, configuration and tokenizer included, but for names of planes and padding, and though only one tensor of each
+// kind is asked about.
 TEST(Techniques, AreAsLargeAsThePackage) {
   const std::filesystem::path input = std::filesystem::path(QUERN_TESTDATA) / "model" / "tiny-mixtral";
   const OpenModel model(input);
   const std::vector<Technique> all = techniques(model, SourceTokenizer(model.checkpoint));
-  for (const char* scheme : {"simple", "q8_0"}) {
+  for (const char* scheme : {"simple", "q8_0", "q4_k_m", "nf4"}) {
     const ScratchFolder scratch;
     CompressOptions options;
     options.input = input;
     options.output = scratch.path() / "out";
     options.scheme = scheme;
     Observer observer;
-    EXPECT_EQ(of_scheme(all, scheme).bytes, compress(options, observer).output_bytes) << scheme;
+    const auto written = static_cast<double>(compress(options, observer).output_bytes);
+    EXPECT_NEAR(static_cast<double>(of_scheme(all, scheme).bytes) / written, 1, 0.002) << scheme;
   }
 }
 

@@ -96,6 +96,13 @@ Plan with_optimizer(Plan plan, const Optimizer& of, const Optimizer& instead) {
   return plan;
 }
 
+std::uint64_t step_bytes(const PlanInput& in, const ExportedWeight& exported) {
+  std::vector<std::string> notes;
+  const PlanStep step = step_for(in, exported, nullptr, notes);
+  const RowLayout rows = row_layout(exported.output_shape(in.spec.weights[exported.weight]));
+  return codec_named(step.codec).stored_bytes(rows.rows, rows.cols);
+}
+
 Plan make_plan(const PlanInput& in) {
   Plan plan{.scheme = in.scheme.name,
             .format = in.format.name,

@@ -99,4 +99,7 @@ struct PlanInput {
 // container cannot hold a codec; Error(kUsage) where a rule is wrong.
 Plan make_plan(const PlanInput& input);
 
+// Bytes of one step of make_plan, where no precision map is given.
+std::uint64_t step_bytes(const PlanInput& input, const ExportedWeight& exported);
+
 }  // namespace quern

@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
+#include "model/family_names.h"
 #include "model/infer_extents.h"
 #include "model/to_transformers.h"
 
@@ -159,8 +160,8 @@ void lay_mlp(SpecBuilder& builder, const Gpt2& model) {
 }
 
 bool has_name(std::string_view tensor) {
-  static const std::vector<TensorRow> rows = tensor_rows();
-  return is_derived(tensor) || has_row_named(rows, kRoots, tensor);
+  static const FamilyNames names(tensor_rows(), kRoots);
+  return is_derived(tensor) || names.contains(tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {

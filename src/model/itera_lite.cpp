@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
+#include "model/family_names.h"
 #include "model/infer_extents.h"
 
 namespace quern {
@@ -197,8 +198,8 @@ void lay_mlp(SpecBuilder& builder, IteraLite& model, std::size_t layer) {
 }
 
 bool has_name(std::string_view tensor) {
-  static const std::vector<TensorRow> rows = joined({tensor_rows(Mixture::kLayer), mixture_rows(Mixture::kMoe)});
-  return is_derived(tensor) || has_row_named(rows, kRoots, tensor);
+  static const FamilyNames names(joined({tensor_rows(Mixture::kLayer), mixture_rows(Mixture::kMoe)}), kRoots);
+  return is_derived(tensor) || names.contains(tensor);
 }
 
 // The head is the embedding in every model of the class, and a state dictionary holds it under both names. Where a

@@ -1,6 +1,7 @@
 // Llama and Mistral.
 #include "model/architectures.h"
 #include "model/decoder.h"
+#include "model/family_names.h"
 
 namespace quern {
 namespace {
@@ -32,7 +33,8 @@ const DecoderMember& member_of(const Checkpoint& checkpoint) {
 }
 
 bool has_name(std::string_view tensor) {
-  return is_rotary_table(tensor) || has_row_named(tensor_rows(), decoder_roots(), tensor);
+  static const FamilyNames names(tensor_rows(), decoder_roots());
+  return is_rotary_table(tensor) || names.contains(tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {

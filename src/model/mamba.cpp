@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
+#include "model/family_names.h"
 #include "model/infer_extents.h"
 #include "model/to_transformers.h"
 
@@ -148,8 +149,8 @@ void lay_layer(SpecBuilder& builder, const Mamba& model) {
 }
 
 bool has_name(std::string_view tensor) {
-  static const std::vector<TensorRow> rows = tensor_rows();
-  return has_row_named(rows, kRoots, tensor);
+  static const FamilyNames names(tensor_rows(), kRoots);
+  return names.contains(tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {

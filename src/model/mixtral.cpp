@@ -2,6 +2,7 @@
 #include "base/fail.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
+#include "model/family_names.h"
 
 namespace quern {
 namespace {
@@ -114,9 +115,10 @@ void lay_experts(SpecBuilder& builder, const Mixtral& model) {
 }
 
 bool has_name(std::string_view tensor) {
-  static const std::vector<TensorRow> rows =
-      joined({decoder_model_rows(), attention_rows(), expert_rows(Experts::kApart), expert_rows(Experts::kFused)});
-  return is_rotary_table(tensor) || has_row_named(rows, decoder_roots(), tensor);
+  static const FamilyNames names(
+      joined({decoder_model_rows(), attention_rows(), expert_rows(Experts::kApart), expert_rows(Experts::kFused)}),
+      decoder_roots());
+  return is_rotary_table(tensor) || names.contains(tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {

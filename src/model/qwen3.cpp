@@ -3,6 +3,7 @@
 #include "base/python_json.h"
 #include "model/architectures.h"
 #include "model/decoder.h"
+#include "model/family_names.h"
 
 namespace quern {
 namespace {
@@ -64,8 +65,8 @@ struct Qwen3 {
 };
 
 bool has_name(std::string_view tensor) {
-  static const std::vector<TensorRow> rows = tensor_rows();
-  return is_rotary_table(tensor) || has_row_named(rows, decoder_roots(), tensor);
+  static const FamilyNames names(tensor_rows(), decoder_roots());
+  return is_rotary_table(tensor) || names.contains(tensor);
 }
 
 ModelSpec describe(const Checkpoint& checkpoint, ConfigUse use) {

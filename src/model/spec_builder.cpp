@@ -19,25 +19,6 @@ std::string listed(const std::vector<std::string>& names) {
   return names.size() > kNamesShown ? text + ", ..." : text;
 }
 
-// Whether `text` is the pattern with a number in place of each "*".
-bool matches(std::initializer_list<std::string_view> patterns, std::string_view text) {
-  const std::string_view last = std::data(patterns)[patterns.size() - 1];
-  if (last.find('*') == std::string_view::npos && !text.ends_with(last)) return false;  // most rows
-  std::size_t at = 0;
-  for (const std::string_view pattern : patterns) {
-    for (const char c : pattern) {
-      if (c != '*') {
-        if (at == text.size() || text[at++] != c) return false;
-        continue;
-      }
-      const std::size_t end = std::min(text.find_first_not_of("0123456789", at), text.size());
-      if (end == at) return false;
-      at = end;
-    }
-  }
-  return at == text.size();
-}
-
 // A tensor that no operation of such a model can be about: a scale of caches (no axis), indices and masks, or what lies
 // beside the model and its head, such as the head of a value.
 bool is_beside(const TensorEntry& entry, const Naming& naming, std::string_view head) {
@@ -55,19 +36,6 @@ Naming find_naming(const Checkpoint& checkpoint, const Roots& roots) {
   for (const std::string& root : roots.roots)
     if (checkpoint.find(root + roots.probe)) return {.gguf = false, .root = root, .layers = root + roots.layers};
   return {.gguf = false, .root = roots.roots.front(), .layers = roots.roots.front() + roots.layers};
-}
-
-bool has_row_named(const std::vector<TensorRow>& rows, const Roots& roots, std::string_view tensor) {
-  for (const TensorRow& row : rows) {
-    const bool in_layer = row.place == TensorRow::Place::kLayer, is_head = std::string_view(row.key) == kHeadKey;
-    if (matches({in_layer ? "blk.*." : "", row.gguf}, tensor)) return true;
-    for (const std::string& root : roots.roots) {
-      if (in_layer ? matches({root, roots.layers, "*.", row.transformers}, tensor)
-                   : matches({is_head ? "" : std::string_view(root), row.transformers}, tensor))
-        return true;
-    }
-  }
-  return false;
 }
 
 SpecBuilder::SpecBuilder(const char* architecture, HyperParameters& parameters, Naming naming,

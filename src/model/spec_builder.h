@@ -23,9 +23,6 @@ struct Roots {
 
 Naming find_naming(const Checkpoint& checkpoint, const Roots& roots);
 
-// Whether a checkpoint of a family may hold a tensor of this name, in any layer and for any expert.
-bool has_row_named(const std::vector<TensorRow>& rows, const Roots& roots, std::string_view tensor);
-
 // What the configuration says about tensors that a model may lack. nullopt: whatever the tensors say.
 struct TensorOption {
   const char* name;  // as in TensorRow::option, and in the configuration

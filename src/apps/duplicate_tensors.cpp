@@ -1,9 +1,11 @@
-// Groups by a growing key: shape and encoding, then the hash of the beginning, then of everything.
+// Groups by a growing key: shape and encoding, then a checksum of the beginning, then the hash of everything.
 #include "apps/duplicate_tensors.h"
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
+#include "base/checksum.h"
 #include "base/sha256.h"
 
 namespace quern {
@@ -16,12 +18,22 @@ using Group = std::vector<const TensorEntry*>;
 
 std::uint64_t bytes_of(const Group& group) { return group.size() * group.front()->bytes(); }
 
-// Of the first `limit` bytes of each part.
-std::string hash_of(const Checkpoint& checkpoint, const TensorEntry& entry, std::uint64_t limit) {
+// Of the first bytes of each part.
+std::uint64_t beginning_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
+  std::vector<std::byte> bytes;
+  for (std::size_t part = 0; part < entry.parts.size(); ++part) {
+    const std::size_t at = bytes.size();
+    bytes.resize(at + std::min(kBeginning, entry.parts[part].bytes));
+    checkpoint.read(entry, part, 0, std::span(bytes).subspan(at));
+  }
+  return checksum_of(bytes);
+}
+
+std::string hash_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
   Sha256 hash;
   std::vector<std::byte> buffer;
   for (std::size_t part = 0; part < entry.parts.size(); ++part) {
-    const std::uint64_t bytes = std::min(limit, entry.parts[part].bytes);
+    const std::uint64_t bytes = entry.parts[part].bytes;
     for (std::uint64_t at = 0; at < bytes; at += kPiece) {
       buffer.resize(std::min(kPiece, bytes - at));
       checkpoint.read(entry, part, at, buffer);
@@ -34,7 +46,7 @@ std::string hash_of(const Checkpoint& checkpoint, const TensorEntry& entry, std:
 template <typename Key>
 std::vector<Group> split(const Group& group, Key key) {
   std::map<decltype(key(*group.front())), Group> by_key;
-  for (const TensorEntry* entry : group) by_key[key(*entry)].push_back(entry);
+  for (const TensorEntry* entry : group) by_key.try_emplace(key(*entry)).first->second.push_back(entry);
   std::vector<Group> groups;
   for (auto& [value, members] : by_key)
     if (members.size() > 1) groups.push_back(std::move(members));
@@ -53,9 +65,9 @@ DuplicateTensors find_duplicates(const Checkpoint& checkpoint, std::uint64_t byt
   const auto names = [](const Group& group, std::vector<std::string>& out) {
     for (const TensorEntry* entry : group) out.push_back(entry->name);
   };
-  const auto kind = [](const TensorEntry& e) { return std::pair(e.shape, e.encoding); };
-  const auto beginning = [&](const TensorEntry& e) { return hash_of(checkpoint, e, kBeginning); };
-  const auto whole = [&](const TensorEntry& e) { return hash_of(checkpoint, e, UINT64_MAX); };
+  const auto kind = [](const TensorEntry& e) { return std::tie(e.shape, e.encoding); };
+  const auto beginning = [&](const TensorEntry& e) { return beginning_of(checkpoint, e); };
+  const auto whole = [&](const TensorEntry& e) { return hash_of(checkpoint, e); };
   for (const Group& alike : split(all, kind))
     for (const Group& begun : split(alike, beginning)) {
       if (bytes_of(begun) > byte_limit - read) {

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
+#include <string>
+#include <unordered_map>
 
 #include "archive/state_dict.h"
 
@@ -10,7 +11,7 @@ namespace quern {
 
 struct TorchFile {
   StateDict state;
-  std::map<std::string, ByteRun> storages;  // by key
+  std::unordered_map<std::string, ByteRun> storages;  // by key
   StridedLayout::Order order = StridedLayout::Order::kLittleEndian;
 };
 

@@ -63,17 +63,17 @@ StridedLayout::Order order_of(const Pickle& system) {
   return is_big ? StridedLayout::Order::kBigEndian : StridedLayout::Order::kLittleEndian;
 }
 
-std::map<std::string, TorchStorage> storages_of(const Pickle& pickle) {
-  std::map<std::string, TorchStorage> found;
+std::unordered_map<std::string, TorchStorage> storages_of(const Pickle& pickle) {
+  std::unordered_map<std::string, TorchStorage> found;
   for (const PickleNode& node : pickle.nodes())
     if (auto storage = torch_storage_of(pickle, node)) found.emplace(storage->key, *storage);
   return found;
 }
 
 // The runs of the storages, which begin at `at`.
-std::map<std::string, ByteRun> locate(const File& file, std::uint64_t at, const Pickle& keys,
-                                      const std::map<std::string, TorchStorage>& storages) {
-  std::map<std::string, ByteRun> runs;
+std::unordered_map<std::string, ByteRun> locate(const File& file, std::uint64_t at, const Pickle& keys,
+                                                const std::unordered_map<std::string, TorchStorage>& storages) {
+  std::unordered_map<std::string, ByteRun> runs;
   if (keys.root().kind != Kind::kList) fail(ErrorCode::kInput, "the keys of its storages are no list");
   for (const PickleId id : keys.root().items) {
     const auto storage = storages.find(std::string(keys[id].text));

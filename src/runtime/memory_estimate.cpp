@@ -2,7 +2,8 @@
 #include "runtime/memory_estimate.h"
 
 #include <algorithm>
-#include <set>
+#include <string_view>
+#include <unordered_set>
 
 #include "model/op_walk.h"
 
@@ -12,7 +13,7 @@ namespace {
 constexpr std::uint64_t kHalf = 2;  // bytes of an f16
 
 void count_weights(const Weights& weights, const ModelSpec& spec, MemoryEstimate& estimate) {
-  std::set<std::string> seen;
+  std::unordered_set<std::string_view> seen;
   for (const Weight& weight : spec.weights) {
     if (!seen.insert(weight.tensor).second) continue;
     estimate.stored += weights.stored(weight).bytes;

@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <set>
+#include <string_view>
+#include <unordered_set>
 
 #include "base/counted.h"
 #include "base/fail.h"
@@ -63,7 +65,7 @@ OpenModel open_model(const ModelSource& source, Unrecognised unrecognised) {
 
 std::uint64_t OpenModel::parameters() const {
   std::uint64_t sum = 0;
-  std::set<std::string> seen;
+  std::unordered_set<std::string_view> seen;
   for (const Weight& weight : spec.weights)
     if (seen.insert(weight.tensor).second) sum += weight.elements();
   return sum;

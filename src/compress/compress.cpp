@@ -39,7 +39,7 @@ struct Outcome {
   const CompressTexts& texts;
   const Calibrated& calibrated;
   const Planned& planned;
-  const Encoded& encoded;
+  Encoded& encoded;  // whose trials and tensors the report takes
   const CompressJournal& journal;
 
   bool report_text_was_seen() const {
@@ -87,7 +87,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
   return notes;
 }
 
-Report describe(const Outcome& of) {
+Report describe(Outcome of) {
   const OpenModel& source = of.opened.source;
   const auto use = [](const std::optional<CutText>& text) { return text ? std::optional(text->use) : std::nullopt; };
   Report r;
@@ -104,12 +104,12 @@ Report describe(const Outcome& of) {
   r.report_text = use(of.texts.report);
   r.bound = of.opened.options.bound;
   r.accepted = of.encoded.accepted;
-  r.ladder = of.encoded.ladder;
-  r.tensors = of.encoded.tensors;
   r.size = of.planned.size;
   r.can_run = source.can_run();
   r.report_text_was_seen = of.report_text_was_seen();
   r.notes = notes_of(of);
+  r.ladder = std::move(of.encoded.ladder);
+  r.tensors = std::move(of.encoded.tensors);
   return r;
 }
 
@@ -168,7 +168,7 @@ Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
   const Calibrated calibrated(opened, texts, files);
   const Planned planned = planned_by(opened, texts, calibrated, files);
   note_plan(opened, texts, calibrated, planned.plan());
-  const Encoded encoded = encode_within_bound({opened, texts, calibrated, planned}, files);
+  Encoded encoded = encode_within_bound({opened, texts, calibrated, planned}, files);
   work.know_source();
   Report report = describe({opened, texts, calibrated, planned, encoded, work.journal});
   report.source_sha256 = work.hashes.combined();

@@ -125,7 +125,7 @@ bool is_like(const Plan& plan, const Plan& like) {
 
 CompressJournal::CompressJournal(const fs::path& folder, const Json& run)
     : folder_(folder), journal_(folder / kName), continues_(!journal_.empty()) {
-  const Json* then = journal_.find(kRun);
+  const std::optional<Json> then = journal_.find(kRun);
   if (!continues_) {
     journal_.add(kRun, run);
     return;
@@ -135,16 +135,16 @@ CompressJournal::CompressJournal(const fs::path& folder, const Json& run)
   check_same_run(then ? *then : Json::object(), now, folder);
 }
 
-bool CompressJournal::knows_source() const { return journal_.find(kSource) != nullptr; }
+bool CompressJournal::knows_source() const { return journal_.find(kSource).has_value(); }
 
 Json CompressJournal::stamps() const {
-  const Json* run = journal_.find(kRun);
+  const std::optional<Json> run = journal_.find(kRun);
   const Json* stamps = run ? run->find(kModelFiles) : nullptr;
   return stamps ? *stamps : Json::object();
 }
 
 void CompressJournal::expect_source(const Json& hashes) {
-  const Json* then = journal_.find(kSource);
+  const std::optional<Json> then = journal_.find(kSource);
   if (!then) return journal_.add(kSource, hashes);
   check_same_run(Json::object({{kModelFiles, *then}}), Json::object({{kModelFiles, hashes}}), folder_);
 }
@@ -152,7 +152,7 @@ void CompressJournal::expect_source(const Json& hashes) {
 std::size_t CompressJournal::tensors() const { return journal_.count(StepRecords::kPrefix); }
 
 bool CompressJournal::has_statistics(const fs::path& file) const {
-  const Json* record = journal_.find("statistics");
+  const std::optional<Json> record = journal_.find("statistics");
   std::error_code ec;
   return record && fs::is_regular_file(file, ec) && *record == Json(sha256_of_file(file));
 }

@@ -38,7 +38,7 @@ class CompressJournal {
   // Records the hashes of the model's files, or holds them against those on record. Errors: check_same_run.
   void expect_source(const Json& hashes);
 
-  bool weights_are_checked() const { return journal_.find("weights checked") != nullptr; }
+  bool weights_are_checked() const { return journal_.find("weights checked").has_value(); }
   void add_weights_checked() { journal_.add("weights checked", true); }
 
   // Whether `file` holds the statistics that were collected.

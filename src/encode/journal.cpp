@@ -56,15 +56,15 @@ std::string journal_line(std::string_view before, std::string_view key, const Js
 
 Journal::Journal(const std::filesystem::path& path) : file_(path, OutputFile::Content::kKeep) {
   JournalContent content = parse_journal(text_of(path));
-  for (auto& [key, value] : content.records) records_.insert_or_assign(std::move(key), std::move(value));
+  for (auto& [key, value] : content.records) records_.insert_or_assign(std::move(key), dump_json(value));
   check_ = std::move(content.check);
   if (content.bytes < file_.position()) file_.truncate(content.bytes);
   sync_folder(path.parent_path());
 }
 
-const Json* Journal::find(std::string_view key) const {
+std::optional<Json> Journal::find(std::string_view key) const {
   const auto found = records_.find(key);
-  return found == records_.end() ? nullptr : &found->second;
+  return found == records_.end() ? std::nullopt : std::optional(parse_json(found->second));
 }
 
 std::size_t Journal::count(std::string_view prefix) const {
@@ -73,11 +73,11 @@ std::size_t Journal::count(std::string_view prefix) const {
   return count;
 }
 
-void Journal::add(const std::string& key, Json value, Durability durability) {
+void Journal::add(const std::string& key, const Json& value, Durability durability) {
   const std::string line = journal_line(check_, key, value);
   file_.write(line);
   check_ = line.substr(0, kCheckDigits);
-  records_.insert_or_assign(key, std::move(value));
+  records_.insert_or_assign(key, dump_json(value));
   const auto now = std::chrono::steady_clock::now();
   if (durability == Durability::kSoon && now - synced_ < kSyncEvery) return;
   file_.sync();

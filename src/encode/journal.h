@@ -42,12 +42,12 @@ class Journal {
   // Continues the file, or begins it. What does not count is cut off.
   explicit Journal(const std::filesystem::path& path);
 
-  // The last record of that key, or null.
-  const Json* find(std::string_view key) const;
+  // The last record of that key.
+  std::optional<Json> find(std::string_view key) const;
   // What `convert` makes of it. A record on which it throws an Error counts as absent.
   template <typename Convert>
   std::optional<std::invoke_result_t<Convert, const Json&>> read(std::string_view key, Convert convert) const {
-    const Json* record = find(key);
+    const std::optional<Json> record = find(key);
     if (!record) return std::nullopt;
     try {
       return convert(*record);
@@ -59,10 +59,10 @@ class Journal {
   // Records whose key begins so.
   std::size_t count(std::string_view prefix) const;
   // In the file at once; on the disk as asked. Error(kResource) when the disk refuses.
-  void add(const std::string& key, Json value, Durability durability = Durability::kNow);
+  void add(const std::string& key, const Json& value, Durability durability = Durability::kNow);
 
  private:
-  std::map<std::string, Json, std::less<>> records_;
+  std::map<std::string, std::string, std::less<>> records_;  // as JSON, a third of what its values take: one a tensor
   OutputFile file_;
   std::string check_;
   std::chrono::steady_clock::time_point synced_;

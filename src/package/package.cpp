@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <unordered_set>
 
 #include "base/counted.h"
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/json_pieces.h"
 #include "base/output_path.h"
 #include "base/printable.h"
 #include "base/sha256.h"
@@ -39,6 +41,13 @@ Dialect dialect_of(const OpenModel& source) { return find_format(source.checkpoi
 void write_text(const fs::path& path, const std::string& text) {
   OutputFile file(path);
   file.write(text);
+  file.finish();
+}
+
+void write_json(const fs::path& path, const Json& json) {
+  OutputFile file(path);
+  dump_json_pieces(json, 1, [&](std::string_view text) { file.write(text); });
+  file.write("\n");
   file.finish();
 }
 
@@ -153,7 +162,7 @@ void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map
 
 // Of a model that nothing recognises: what is no weight may matter all the same.
 void copy_the_rest(const OpenModel& source, ExportMap& map) {
-  std::set<std::string_view> weights;
+  std::unordered_set<std::string_view> weights;
   for (const Weight& weight : source.spec.weights) weights.insert(weight.tensor);
   for (const TensorEntry& entry : source.checkpoint.tensors())
     if (!weights.contains(entry.name)) map.copied.push_back(entry.name);
@@ -375,12 +384,12 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
   report.output_bytes = manifest.model_bytes();
   if (std::string remark = size_remark(report); !remark.empty())
     report.notes.insert(report.notes.begin(), std::move(remark));
-  write_text(folder / kReportName, dump_json(to_json(report), 1) + "\n");
+  write_json(folder / kReportName, to_json(report));
   write_text(folder / kHtmlName, html_report(report));
   write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest), card_facts(source)));
   for (const char* name : kEvidenceNames)
     if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence));
-  write_text(folder / kManifestName, dump_json(to_json(manifest), 1) + "\n");
+  write_json(folder / kManifestName, to_json(manifest));
 }
 
 }  // namespace quern

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/fail.h"
+#include "base/json_pieces.h"
 #include "base/sha256.h"
 #include "optim/optimizer.h"
 #include "plan/choice.h"
@@ -176,8 +177,9 @@ std::uint64_t Plan::loaded_bytes() const {
 }
 
 std::string Plan::sha256() const {
-  const std::string text = dump_json(to_json(*this));
-  return sha256_of(std::as_bytes(std::span(text)));
+  Sha256 hash;
+  dump_json_pieces(to_json(*this), -1, [&](std::string_view text) { hash.update(std::as_bytes(std::span(text))); });
+  return hash.hex();
 }
 
 }  // namespace quern

@@ -71,9 +71,9 @@ Json to_json(const Plan& plan) {
                             {"format", plan.format},
                             plan.source_sha256.empty() ? Json::Member{"tensors_sha256", plan.tensors_sha256}
                                                        : Json::Member{"source_sha256", plan.source_sha256},
-                            {"statistics_sha256", plan.statistics_sha256},
-                            {"steps", std::move(steps)},
-                            {"notes", std::move(notes)}});
+                            {"statistics_sha256", plan.statistics_sha256}});
+  json.set("steps", std::move(steps));  // not as members of the list, which are copied
+  json.set("notes", std::move(notes));
   if (!plan.hessians_sha256.empty()) json.set("hessians_sha256", plan.hessians_sha256);
   const std::vector<WidthShare> widths = width_shares(plan);
   if (!widths.empty()) json.set("widths", widths_to_json(widths));

@@ -123,16 +123,17 @@ std::uint64_t Manifest::model_bytes() const {
 }
 
 Json to_json(const Manifest& m) {
-  return Json::object(
+  Json json = Json::object(
       {{"schema", kSchema},
        {"quern", kVersion},
        {"libraries", Json::object({{"onednn", library_version()}, {"sentencepiece", sentencepiece_version()}})},
        {"seeds", Json::object({{"bootstrap", kBootstrapSeed}})},
        {"source", source_to_json(m)},
        {"files", files_to_json(m.output_files)},
-       {"plan_sha256", m.plan.sha256()},
-       {"plan", to_json(m.plan)},
-       {"errors", errors_to_json(m.tensors)}});
+       {"plan_sha256", m.plan.sha256()}});
+  json.set("plan", to_json(m.plan));
+  json.set("errors", errors_to_json(m.tensors));
+  return json;
 }
 
 Manifest read_manifest(const std::filesystem::path& folder) {

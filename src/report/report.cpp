@@ -18,21 +18,20 @@ Json size_to_json(const std::optional<SizeChoice>& size) {
   return Json::object({{"most_bytes", size->most}, {"chosen", point(size->chosen)}, {"curve", std::move(curve)}});
 }
 
-void add_facts(const TensorFacts& facts, Json& tensor) {
-  tensor.set("role", facts.role);
-  tensor.set("layer", facts.layer < 0 ? Json() : Json(facts.layer));
+void add_measured(const TensorFacts& facts, Json& tensor) {
   if (facts.kld) tensor.set("measured_alone", Json::object({{"codec", facts.measured_codec}, {"kld", *facts.kld}}));
   if (facts.predicted_kld) tensor.set("predicted_kld", *facts.predicted_kld);
 }
 
 Json ladder_to_json(const std::vector<Trial>& ladder) {
   Json::Array trials;
-  for (const Trial& trial : ladder)
-    trials.push_back(Json::object({{"plan_sha256", trial.plan.sha256()},
-                                   {"tensor_bytes", trial.plan.tensor_bytes()},
-                                   {"encoded_tensors", trial.encoded_tensors},
-                                   {"gate", trial.gate ? to_json(*trial.gate) : Json()},
-                                   {"plan", to_json(trial.plan)}}));
+  for (const Trial& trial : ladder) {
+    Json& json = trials.emplace_back(Json::object({{"plan_sha256", trial.plan.sha256()},
+                                                   {"tensor_bytes", trial.plan.tensor_bytes()},
+                                                   {"encoded_tensors", trial.encoded_tensors},
+                                                   {"gate", trial.gate ? to_json(*trial.gate) : Json()}}));
+    json.set("plan", to_json(trial.plan));
+  }
   return trials;
 }
 
@@ -46,8 +45,10 @@ Json tensors_to_json(const std::vector<ReportedTensor>& reported) {
                       {"relative_error", error.relative_plain()},
                       {"relative_weighted_error", error.relative_weighted()},
                       {"relative_output_error", error.output_energy > 0 ? Json(error.relative_loss()) : Json()},
-                      {"optimizer", step.optimizer}}));
-    add_facts(facts, tensor);
+                      {"optimizer", step.optimizer},
+                      {"role", facts.role},
+                      {"layer", facts.layer < 0 ? Json() : Json(facts.layer)}}));
+    add_measured(facts, tensor);
   }
   return tensors;
 }
@@ -75,35 +76,36 @@ Json to_json(const Report& r) {
   const auto ratio = [](std::uint64_t from, std::uint64_t to) {
     return static_cast<double>(from) / static_cast<double>(to);
   };
-  return Json::object(
-      {{"schema", 1},
-       {"quern", kVersion},
-       {"model", r.model_name},
-       {"contents", r.contents},
-       {"architecture", r.architecture},
-       {"command", r.command},
-       {"accepted", r.accepted},
-       {"can_run", r.can_run},
-       {"parameters", r.parameters},
-       {"source_bytes", r.source_bytes},
-       {"fp32_bytes", r.fp32_bytes()},
-       {"output_bytes", r.output_bytes},
-       {"ratio_to_source", ratio(r.source_bytes, r.output_bytes)},
-       {"ratio_to_fp32", ratio(r.fp32_bytes(), r.output_bytes)},
-       {"bits_per_weight", r.bits_per_weight(r.output_bytes)},
-       {"instruction_set", r.instruction_set},
-       {"precision", r.precision},
-       {"calibration_text", text_to_json(r.calibration)},
-       {"gate_text", text_to_json(r.gate_text)},
-       {"report_text", text_to_json(r.report_text)},
-       {"bound", Json::object({{"max_perplexity_increase", json_or_null(r.bound.max_perplexity_increase)},
-                               {"max_kld", json_or_null(r.bound.max_kld)}})},
-       {"quality", r.quality ? to_json(*r.quality) : Json()},
-       {"tensors", tensors_to_json(r.tensors)},
-       {"size", size_to_json(r.size)},
-       {"ladder", ladder_to_json(r.ladder)},
-       {"notes", Json::Array(r.notes.begin(), r.notes.end())},
-       {"seconds", r.seconds}});
+  Json json =
+      Json::object({{"schema", 1},
+                    {"quern", kVersion},
+                    {"model", r.model_name},
+                    {"architecture", r.architecture},
+                    {"command", r.command},
+                    {"accepted", r.accepted},
+                    {"can_run", r.can_run},
+                    {"parameters", r.parameters},
+                    {"source_bytes", r.source_bytes},
+                    {"fp32_bytes", r.fp32_bytes()},
+                    {"output_bytes", r.output_bytes},
+                    {"ratio_to_source", ratio(r.source_bytes, r.output_bytes)},
+                    {"ratio_to_fp32", ratio(r.fp32_bytes(), r.output_bytes)},
+                    {"bits_per_weight", r.bits_per_weight(r.output_bytes)},
+                    {"instruction_set", r.instruction_set},
+                    {"precision", r.precision},
+                    {"calibration_text", text_to_json(r.calibration)},
+                    {"gate_text", text_to_json(r.gate_text)},
+                    {"report_text", text_to_json(r.report_text)},
+                    {"bound", Json::object({{"max_perplexity_increase", json_or_null(r.bound.max_perplexity_increase)},
+                                            {"max_kld", json_or_null(r.bound.max_kld)}})},
+                    {"quality", r.quality ? to_json(*r.quality) : Json()}});
+  // Members of a list are copied, and these may be large.
+  json.set("tensors", tensors_to_json(r.tensors));
+  json.set("size", size_to_json(r.size));
+  json.set("ladder", ladder_to_json(r.ladder));
+  json.set("notes", Json::Array(r.notes.begin(), r.notes.end()));
+  json.set("seconds", r.seconds);
+  return json;
 }
 
 }  // namespace quern

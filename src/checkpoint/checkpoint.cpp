@@ -78,7 +78,7 @@ const TensorEntry& Checkpoint::at(std::string_view name) const {
 Checkpoint Checkpoint::without(const std::function<bool(const TensorEntry&)>& dropped, std::string note) && {
   std::erase_if(contents_.tensors, dropped);
   contents_.notes.push_back(std::move(note));
-  return std::move(*this);
+  return Checkpoint(std::move(contents_));
 }
 
 void Checkpoint::read(const TensorEntry& entry, std::size_t part, std::uint64_t offset,

@@ -80,6 +80,7 @@ Json to_json(const Report& r) {
       Json::object({{"schema", 1},
                     {"quern", kVersion},
                     {"model", r.model_name},
+                    {"contents", r.contents},
                     {"architecture", r.architecture},
                     {"command", r.command},
                     {"accepted", r.accepted},

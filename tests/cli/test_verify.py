@@ -34,7 +34,7 @@ class Verify(ProgramTest):
 
     def test_good_package(self):
         for package, _ in self.copies():
-            said = self.succeed("verify", package, "--every", "1").stdout
+            said = self.succeed("verify", package, "--against", self.model, "--every", "1").stdout
             self.assertIn("all well", said)
             self.assertIn("20 compared with", said)
             self.assertIn(str(self.model), said)
@@ -66,7 +66,7 @@ class Verify(ProgramTest):
                 if file["name"] == weights.name:
                     file["sha256"] = sha256(weights)
             (package / "manifest.json").write_text(json.dumps(manifest))
-            self.refuse(package, "differs from the original", options=["--every", "1"])
+            self.refuse(package, "differs from the original", options=["--against", self.model, "--every", "1"])
 
     def test_truncated(self):
         for package, weights in self.copies():

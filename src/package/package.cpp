@@ -248,6 +248,7 @@ ExportMap export_map(const OpenModel& source, const Format& format) {
   }
   if (!keeps_names) return map_to_transformers(source.spec, source.checkpoint);
   ExportMap map;
+  map.weights.reserve(source.spec.weights.size());
   for (std::size_t w = 0; w < source.spec.weights.size(); ++w) export_as_stored(source, w, map);
   if (source.can_run()) {
     carry_unmatched(source, map, Unmatched::kCopied);
@@ -366,7 +367,6 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
                     .tensors = {},
                     .overlay = source.weights.identity(),
                     .dropped = source.dropped};
-  for (const ReportedTensor& tensor : report.tensors) manifest.tensors.push_back({tensor.step, tensor.error});
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);
   for (const SourceFile& file : files_that_go_along(files, find_format(plan.format)))
@@ -389,6 +389,7 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
   write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest), card_facts(source)));
   for (const char* name : kEvidenceNames)
     if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence));
+  for (const ReportedTensor& tensor : report.tensors) manifest.tensors.push_back({tensor.step, tensor.error});
   write_json(folder / kManifestName, to_json(manifest));
 }
 

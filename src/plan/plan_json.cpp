@@ -7,13 +7,13 @@
 namespace quern {
 namespace {
 
+constexpr std::size_t kStepMembers = 7;
+
 Json step_to_json(const PlanStep& s) {
-  Json json = Json::object({{"tensor", s.tensor},
-                            {"output", s.output},
-                            {"codec", s.codec},
-                            {"optimizer", s.optimizer},
-                            {"bytes", s.bytes},
-                            {"reason", s.reason}});
+  Json json = Json::object();
+  json.as_object().reserve(kStepMembers);
+  json.as_object() = {{"tensor", s.tensor},       {"output", s.output}, {"codec", s.codec},
+                      {"optimizer", s.optimizer}, {"bytes", s.bytes},   {"reason", s.reason}};
   if (s.parameters) json.set("parameters", s.parameters);
   return json;
 }

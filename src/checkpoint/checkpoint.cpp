@@ -57,16 +57,16 @@ Checkpoint::Checkpoint(Contents contents)
     }
     for (const TensorPart& part : entry.parts) check_part(contents_, entry, part);
   }
-  by_name_.reserve(contents_.tensors.size());
-  for (const TensorEntry& entry : contents_.tensors) by_name_.emplace(entry.name, &entry);
 }
 
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint::~Checkpoint() = default;
 
 const TensorEntry* Checkpoint::find(std::string_view name) const {
-  const auto found = by_name_.find(name);
-  return found == by_name_.end() ? nullptr : found->second;
+  const auto at =
+      std::lower_bound(contents_.tensors.begin(), contents_.tensors.end(), name,
+                       [](const TensorEntry& entry, std::string_view wanted) { return entry.name < wanted; });
+  return at != contents_.tensors.end() && at->name == name ? &*at : nullptr;
 }
 
 const TensorEntry& Checkpoint::at(std::string_view name) const {

@@ -10,7 +10,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/json.h"
@@ -110,7 +109,6 @@ class Checkpoint {
 
  private:
   Contents contents_;
-  std::unordered_map<std::string_view, const TensorEntry*> by_name_;
   std::unique_ptr<OpenFiles> open_;  // parallel to Contents::files
 };
 

@@ -12,7 +12,6 @@ LayoutTable::LayoutTable(Checkpoint::Contents& contents)
       tensors_(std::move(contents.tensors)),
       files_(std::make_shared<OpenFiles>(paths_of(contents.files))) {
   contents.tensors.clear();
-  by_name_.reserve(tensors_.size());
   for (const TensorEntry& tensor : tensors_) by_name_.emplace(tensor.name, &tensor);
 }
 

@@ -6,7 +6,6 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/file.h"
@@ -79,7 +78,7 @@ class LayoutTable {
   Checkpoint::Contents& contents_;
   std::vector<TensorEntry> tensors_, made_;
   TensorEntry::Axes axes_ = TensorEntry::Axes::kOfModule;
-  std::unordered_map<std::string_view, const TensorEntry*> by_name_;
+  std::map<std::string_view, const TensorEntry*> by_name_;
   std::set<std::string, std::less<>> taken_;
   std::map<std::string, std::pair<std::uint64_t, std::string>>
       found_;  // layout -> matrices, type that they are read as

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "cli/preview_text.h"
+#include "cli/standard_streams.h"
 #include "compress/compress.h"
 #include "package/package.h"
 #include "plan/precision_table.h"
@@ -31,9 +32,10 @@ void show_preview(const Options& o, const Opened& opened, const CompressTexts& t
     fmt::print("{}\n", dump_json(to_json(plan), 1));
     return;
   }
-  fmt::print(o.dry_run ? stdout : stderr, "{}", printable(preview_text(o.model.compress, plan)));
-  if (!o.dry_run) return;
-  for (const std::string& note : plan.notes) fmt::print(stderr, "note: {}\n", printable(note));
+  const std::string text = printable(preview_text(o.model.compress, plan));
+  if (!o.dry_run) return tell("{}", text);
+  fmt::print("{}", text);
+  for (const std::string& note : plan.notes) tell("note: {}\n", printable(note));
 }
 
 int run(Options o) {
@@ -54,11 +56,11 @@ int run(Options o) {
     fmt::print("\n{}\n{} in {:.1f} s; the card with all figures is {}\n", precision_table(report.ladder.back().plan),
                where.string(), report.seconds, (where / kCardName).string());
   if (report.accepted) return 0;
-  fmt::print(stderr,
-             "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
-             "Allow more (--max-ppl-increase, --max-kld) or {}.\n",
-             counted(report.ladder.size(), "trial"), options.output.string(), where.string(),
-             options.size ? "a larger size" : "start from a scheme with more bits; --max-trials gives more attempts");
+  tell(
+      "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
+      "Allow more (--max-ppl-increase, --max-kld) or {}.\n",
+      counted(report.ladder.size(), "trial"), options.output.string(), where.string(),
+      options.size ? "a larger size" : "start from a scheme with more bits; --max-trials gives more attempts");
   return static_cast<int>(ErrorCode::kQuality);
 }
 

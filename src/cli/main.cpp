@@ -17,6 +17,7 @@
 #include "cli/help.h"
 #include "cli/interrupts.h"
 #include "cli/recorded_command.h"
+#include "cli/standard_streams.h"
 #include "cli/terminal_observer.h"
 #include "quern/error.h"
 #include "quern/version.h"
@@ -44,16 +45,16 @@ int run(const std::vector<Subcommand>& subcommands) {
       }
     return static_cast<int>(ErrorCode::kUsage);
   } catch (const Error& error) {  // names of tensors are in it as the file spells them
-    fmt::print(stderr, "quern: {}\n", printable(with_flags(error.what())));
+    tell("quern: {}\n", printable(with_flags(error.what())));
     return static_cast<int>(error.code());
   } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
-    fmt::print(stderr, "quern: {}\n", error.what());
+    tell("quern: {}\n", error.what());
     return static_cast<int>(ErrorCode::kResource);
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "quern: out of memory; lower --max-memory or close other programs\n");
+    tell("quern: out of memory; lower --max-memory or close other programs\n");
     return static_cast<int>(ErrorCode::kResource);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "quern: internal error: {}\n", error.what());
+    tell("quern: internal error: {}\n", error.what());
     return static_cast<int>(ErrorCode::kInternal);
   }
 }
@@ -70,7 +71,7 @@ std::string empty_option(const CLI::App& program) {
 
 // Says why the command line cannot be used.
 int refuse(const std::string& why) {
-  fmt::print(stderr, "{}\n", why);
+  tell("{}\n", why);
   return static_cast<int>(ErrorCode::kUsage);
 }
 
@@ -105,6 +106,7 @@ int main(int argc, char** argv, const std::string& instructions) {
 }
 
 int main(int argc, char** argv) {
+  open_standard_streams();
   std::string instructions;
   try {
     instructions = instruction_set();

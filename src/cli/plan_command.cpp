@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/forecast_text.h"
 #include "cli/model_options.h"
+#include "cli/standard_streams.h"
 #include "forecast/forecast.h"
 
 namespace quern::cli {
@@ -41,7 +42,7 @@ int run(Options o) {
   if (plan_file) plan_file->publish(dump_json(to_json(f), 1) + "\n");
   show(o, f);
   if (!o.model.shared.json && !o.model.shared.quiet)
-    for (const std::string& note : f.notes) fmt::print(stderr, "note: {}\n", printable(note));
+    for (const std::string& note : f.notes) tell("note: {}\n", printable(note));
   return 0;
 }
 

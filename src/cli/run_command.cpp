@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/standard_streams.h"
 #include "quern/error.h"
 
 namespace quern::cli {
@@ -53,9 +54,9 @@ int run(Options o) {
   }
   fmt::print("\n");
   if (!o.shared.quiet)
-    fmt::print(stderr, "{}: {} at {:.1f} a second, {} at {:.1f} a second, loaded in {:.2f} s\n", to_string(g.end),
-               counted(g.prompt_tokens, "prompt token"), rate(g.prompt_tokens, g.prompt_seconds),
-               counted(g.tokens, "token"), rate(g.tokens, g.seconds), g.load_seconds);
+    tell("{}: {} at {:.1f} a second, {} at {:.1f} a second, loaded in {:.2f} s\n", to_string(g.end),
+         counted(g.prompt_tokens, "prompt token"), rate(g.prompt_tokens, g.prompt_seconds), counted(g.tokens, "token"),
+         rate(g.tokens, g.seconds), g.load_seconds);
   return 0;
 }
 

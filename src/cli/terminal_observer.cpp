@@ -12,6 +12,7 @@
 #include "cli/amounts.h"
 #include "cli/field_flags.h"
 #include "cli/interrupts.h"
+#include "cli/standard_streams.h"
 
 namespace quern::cli {
 namespace {
@@ -51,14 +52,14 @@ void TerminalObserver::advance(std::string_view what) {
   if (terminal_) {
     draw(what);
   } else {
-    fmt::print(stderr, "[{}/{}] {}: {}\n", done_, total_, stage_, printable(what));
+    tell("[{}/{}] {}: {}\n", done_, total_, stage_, printable(what));
   }
 }
 
 void TerminalObserver::note(std::string_view text) {
   if (verbosity_ == Verbosity::kQuiet) return;
   clear_line();
-  fmt::print(stderr, "note: {}\n", printable(with_flags(text)));
+  tell("note: {}\n", printable(with_flags(text)));
 }
 
 bool TerminalObserver::interrupted() const { return stop_requested(); }
@@ -74,13 +75,13 @@ void TerminalObserver::draw(std::string_view what) {
                                        std::string(static_cast<std::size_t>(filled), '#'),
                                        std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share,
                                        duration(left) + " left", printable(what.substr(0, 48)));
-  fmt::print(stderr, "\r\033[K{}", line.substr(0, columns() - 1));
+  tell("\r\033[K{}", line.substr(0, columns() - 1));
   std::fflush(stderr);
 }
 
 void TerminalObserver::clear_line() {
   if (terminal_ && verbosity_ != Verbosity::kQuiet && !stage_.empty()) {
-    fmt::print(stderr, "\r\033[K");
+    tell("\r\033[K");
     std::fflush(stderr);
   }
 }

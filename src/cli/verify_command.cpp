@@ -5,8 +5,10 @@
 
 #include "base/counted.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/standard_streams.h"
 #include "quern/error.h"
 #include "quern/verify.h"
 
@@ -37,7 +39,7 @@ int run(Options o) {
   if (o.shared.json) {
     print_json(result);
   } else {
-    for (const std::string& problem : result.problems) fmt::print(stderr, "quern: {}\n", problem);
+    for (const std::string& problem : result.problems) tell("quern: {}\n", printable(problem));
     fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", o.verify.package.string(),
                counted(result.files, "file"), counted(result.tensors, "tensor"), result.compared,
                result.original.empty() ? "the original (not at hand or not reached)" : result.original,

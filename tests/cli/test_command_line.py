@@ -2,10 +2,11 @@
 
 import os
 import platform
+import subprocess
 import unittest
 
 import tiny_llama
-from quern_program import MODEL, REPORT_TEXT, ProgramTest, compress, run
+from quern_program import MODEL, QUERN, REPORT_TEXT, ProgramTest, compress, hashes, run
 
 USAGE = 2
 COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "layouts", "architectures", "codecs")
@@ -116,6 +117,30 @@ class Help(ProgramTest):
         listed = [line.split()[0] for line in self.help().split("\n\n")[1].split("\n")]
         self.assertEqual(listed, list(COMMANDS))
         self.assertEqual(run("-h").stdout, self.help())
+
+
+class StandardError(ProgramTest):
+    """What cannot be said there decides nothing, and no file gets its number."""
+
+    def setUp(self):
+        super().setUp()
+        self.model = tiny_llama.write(self.folder / "tiny")
+
+    def compress(self, name, **options):
+        done = subprocess.run([QUERN, "compress", self.model, "-o", self.folder / name], stdout=subprocess.DEVNULL, timeout=400, **options)
+        self.assertEqual(done.returncode, 0)
+        return hashes(self.folder / name)["model.safetensors"]
+
+    def test_a_full_disk_or_no_stream_changes_nothing(self):
+        expected = self.compress("heard", stderr=subprocess.DEVNULL)
+        with open("/dev/full", "w") as full:
+            self.assertEqual(self.compress("full", stderr=full), expected)
+            self.assertEqual(subprocess.run([QUERN, "no-command"], stderr=full).returncode, USAGE)
+        self.assertEqual(self.compress("closed", preexec_fn=lambda: os.close(2)), expected)
+
+    def test_a_result_that_is_lost_is_an_error(self):
+        done = subprocess.run([QUERN, "schemes"], stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1))
+        self.assertEqual(done.returncode, 6, done.stderr)
 
 
 if __name__ == "__main__":

@@ -23,14 +23,14 @@ namespace {
 
 // Tensors of a container of which a scheme decides alike.
 struct TensorKind {
-  const ExportedWeight* one = nullptr;
+  ExportedWeight one;
   std::uint64_t count = 0;
 };
 
 // The model's tensors in a container, or why it cannot be written there.
 struct Container {
-  ExportMap names;
-  std::vector<TensorKind> kinds;  // of `names`, in the order of their first tensors
+  ExportMap names;                // but for its tensors
+  std::vector<TensorKind> kinds;  // in the order of their first tensors
   std::uint64_t beside = 0;       // bytes of a package but for its tensors: header, configuration, tokenizer
   std::string why_not;
 };
@@ -56,7 +56,7 @@ std::vector<TensorKind> kinds_of(const OpenModel& model, const ExportMap& names)
   std::unordered_map<std::string, std::size_t> known;  // places in `kinds`
   for (const ExportedWeight& exported : names.weights) {
     const auto [at, is_new] = known.try_emplace(kind_of(model, exported), kinds.size());
-    if (is_new) kinds.push_back({&exported, 0});
+    if (is_new) kinds.push_back({exported, 0});
     ++kinds[at->second].count;
   }
   return kinds;
@@ -86,11 +86,12 @@ class Sizes {
   Container container(const Scheme& scheme, const Format& format) const {
     try {
       Container container{export_map(model_, format), {}, 0, {}};
-      container.kinds = kinds_of(model_, container.names);  // which point into the map: it is moved, not copied
+      container.kinds = kinds_of(model_, container.names);
       const Plan plan = make_plan({scheme, format, model_.spec, container.names, model_.weights, {}});
       CheckpointHead head = package_head(container.names, format, model_, tokenizer_);
       set_tensors(head, tensor_table(plan, container.names, model_.spec, files_), container.names);
       container.beside = package_bytes(head, format, model_.checkpoint) - plan.tensor_bytes();
+      container.names.weights = {};  // hundreds of thousands in some
       return container;
     } catch (const Error& error) {
       return {{}, {}, 0, error.what()};
@@ -100,7 +101,7 @@ class Sizes {
   std::uint64_t bytes_of(const Scheme& scheme, const Format& format, const Container& container) const {
     std::uint64_t bytes = container.beside;
     for (const TensorKind& kind : container.kinds)
-      bytes += kind.count * step_bytes({scheme, format, model_.spec, container.names, model_.weights, {}}, *kind.one);
+      bytes += kind.count * step_bytes({scheme, format, model_.spec, container.names, model_.weights, {}}, kind.one);
     return bytes;
   }
 

@@ -17,9 +17,10 @@ std::string shell_word(std::string_view word) {
   return text + "'";
 }
 
-// "/models/tiny/" is "tiny", "--output=/models/tiny" is "--output=tiny".
+// "/models/tiny/" is "tiny", "--output=/models/tiny" is "--output=tiny", "-o/models/tiny" is "-otiny".
 std::string without_place(std::string_view word) {
-  const std::size_t value = word.starts_with("--") ? word.find('=') + 1 : 0;  // npos + 1 is 0
+  const bool is_short = word.size() > 2 && word[0] == '-' && word[1] != '-';
+  const std::size_t value = word.starts_with("--") ? word.find('=') + 1 : is_short ? 2 : 0;  // npos + 1 is 0
   std::string_view path = word.substr(value);
   if (!path.starts_with('/')) return std::string(word);
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);

@@ -87,6 +87,19 @@ std::vector<std::string> notes_of(const Outcome& of) {
   return notes;
 }
 
+// Where a person keeps their files is nobody else's concern: of what was given by absolute paths only names are left.
+std::vector<std::string> without_places(std::vector<std::string> notes, const CompressOptions& o) {
+  for (const fs::path& given : {o.input, o.adapter, o.output, o.plan, o.precision_map, o.statistics, o.calibration_text,
+                                o.gate_text, o.report_text}) {
+    std::error_code ec;
+    const std::string folder = fs::absolute(given, ec).lexically_normal().parent_path().string() + "/";
+    if (given.empty() || ec || folder.size() < 3) continue;
+    for (std::string& note : notes)
+      for (std::size_t at = 0; (at = note.find(folder, at)) != std::string::npos;) note.erase(at, folder.size());
+  }
+  return notes;
+}
+
 Report describe(Outcome of) {
   const OpenModel& source = of.opened.source;
   const auto use = [](const std::optional<CutText>& text) { return text ? std::optional(text->use) : std::nullopt; };
@@ -107,7 +120,7 @@ Report describe(Outcome of) {
   r.size = of.planned.size;
   r.can_run = source.can_run();
   r.report_text_was_seen = of.report_text_was_seen();
-  r.notes = notes_of(of);
+  r.notes = without_places(notes_of(of), of.opened.options);
   r.ladder = std::move(of.encoded.ladder);
   r.tensors = std::move(of.encoded.tensors);
   return r;

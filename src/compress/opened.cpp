@@ -125,7 +125,12 @@ std::vector<std::string> Opened::loading_notes(const Plan& plan) const {
 
 bool Opened::follows_scheme(const Plan& plan) const {
   const StatisticsHashes statistics{plan.statistics_sha256, plan.hessians_sha256};
-  return have_same_codecs(plan, make_plan({scheme, format, source.spec, names, source.weights, statistics}));
+  try {
+    return have_same_codecs(plan, make_plan({scheme, format, source.spec, names, source.weights, statistics}));
+  } catch (const Error& error) {  // rules may make of it what the container holds
+    if (error.code() != ErrorCode::kInfeasible) throw;
+    return false;
+  }
 }
 
 std::string Opened::contents_of(const Plan& plan) const {

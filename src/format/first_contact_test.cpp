@@ -1,6 +1,7 @@
 // One sentence for each thing that people bring, with the next step.
 #include "format/first_contact.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "checkpoint/scratch_folder_fixture.h"
@@ -147,6 +148,36 @@ TEST(FirstContact, AnAdapterIsNoModel) {
   fs::remove(folder / "adapter_config.json");
   expect_parts(refusal(folder), {"holds an adapter (PEFT) and no model", "give this folder as `adapter`"});
   EXPECT_GT(open_adapter_tensors(weights).tensors().size(), 0u);
+}
+
+// A safetensors file of F32 tensors [2, 2].
+std::string file_of(std::initializer_list<const char*> names) {
+  std::string header = "{", data;
+  for (const char* name : names) {
+    header += fmt::format("{}\"{}\":{{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[{},{}]}}",
+                          data.empty() ? "" : ",", name, data.size(), data.size() + 16);
+    data += std::string(16, '\0');
+  }
+  header += "}";
+  std::string length;
+  for (int shift = 0; shift < 64; shift += 8) length += static_cast<char>(header.size() >> shift);
+  return length + header + data;
+}
+
+TEST(FirstContact, AModelWithAdaptersInItIsAModel) {
+  const ScratchFolder scratch;
+  const auto said = [&](std::initializer_list<const char*> names) {
+    return refusal(scratch.write("m.safetensors", file_of(names)));
+  };
+  EXPECT_EQ(said({"a.parametrizations.weight.original", "a.parametrizations.weight.0.lora_A",
+                  "a.parametrizations.weight.0.lora_B"}),
+            "opened");
+  EXPECT_EQ(said({"a.base_layer.weight", "a.lora_A.speech.weight", "a.lora_A.vision.weight", "a.lora_B.speech.weight",
+                  "a.lora_B.vision.weight"}),
+            "opened");
+  EXPECT_EQ(said({"a.weight", "a.lora_alpha"}), "opened");
+  EXPECT_NE(said({"a.lora_A.weight", "a.lora_B.weight"}), "opened");
+  EXPECT_NE(said({"a.lora_a", "a.lora_b"}), "opened");
 }
 
 TEST(FirstContact, ACutDownloadIsToBeFetchedAgain) {

@@ -11,16 +11,16 @@ namespace quern {
 
 extern const Format kGguf;
 
-// A tensor type of ggml. NOTE: on disk, never renumber.
 // general.file_type where llama.cpp has no number: it then goes by the tensors (LLAMA_FTYPE_GUESSED).
 inline constexpr std::uint32_t kUnknownFileType = 1024;
 
+// A tensor type of ggml. NOTE: on disk, never renumber.
 struct GgmlType {
   const char* name;  // in lower case; also the encoding
   std::uint32_t id;
   std::uint32_t block_weights, block_bytes;
-  std::uint32_t file_type =
-      kUnknownFileType;  // general.file_type of a file of which most is this, as llama.cpp guesses it
+  // general.file_type of a file of which most is this, as llama.cpp guesses it.
+  std::uint32_t file_type = kUnknownFileType;
 };
 
 std::span<const GgmlType> ggml_types();

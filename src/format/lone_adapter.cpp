@@ -1,10 +1,11 @@
-// By names of files in the folder, and by names of tensors: PEFT has MODULE.lora_A.weight, and MODULE.base_layer.weight
-// where the model itself was saved with it; MLX and llama.cpp have MODULE.lora_a.
+// By names of files in the folder, and by names of tensors: PEFT has MODULE.lora_A.weight, MLX and llama.cpp have
+// MODULE.lora_a. A model that was saved with an adapter in it has a matrix of its own for every such module.
 #include "format/lone_adapter.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string_view>
 
 #include "base/file.h"
@@ -20,8 +21,9 @@ namespace fs = std::filesystem;
 constexpr const char* kConfigName = "adapter_config.json";
 constexpr std::string_view kModelNames[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                             "pytorch_model.bin.index.json"};
-constexpr std::string_view kPeftMarks[] = {".lora_A", ".lora_embedding_A"}, kOtherMarks[] = {".lora_a", ".lora_down"};
-constexpr std::string_view kBaseMark = ".base_layer.weight";
+// Parts of names: of the first factor, and of what else an adapter has for a module.
+constexpr std::string_view kPeftFactors[] = {"lora_A", "lora_embedding_A"}, kOtherFactors[] = {"lora_a", "lora_down"};
+constexpr std::string_view kOwnParts[] = {"lora_B", "lora_embedding_B", "lora_magnitude_vector", "lora_b", "lora_up"};
 
 struct Described {
   std::string kind = "PEFT", base = "its base";
@@ -46,11 +48,28 @@ std::string sentence(const fs::path& path, const fs::path& folder, const char* v
                      found.kind, found.base, path == folder ? "this folder" : folder.string());
 }
 
-std::ptrdiff_t count_with(const Checkpoint& checkpoint, std::span<const std::string_view> marks) {
-  return std::ranges::count_if(checkpoint.tensors(), [&](const TensorEntry& tensor) {
-    return std::ranges::any_of(marks,
-                               [&](std::string_view mark) { return tensor.name.find(mark) != std::string::npos; });
-  });
+// Where the part of a name between dots begins that is one of these; npos: none is.
+std::size_t find_part(std::string_view name, std::span<const std::string_view> parts) {
+  for (std::size_t at = 0; at <= name.size();) {
+    const std::size_t end = std::min(name.find('.', at), name.size());
+    if (std::ranges::find(parts, name.substr(at, end - at)) != parts.end()) return at;
+    at = end + 1;
+  }
+  return std::string_view::npos;
+}
+
+// Whether there are more modules with such factors than matrices of another kind.
+bool is_adapter(const Checkpoint& checkpoint, std::span<const std::string_view> factors) {
+  std::set<std::string_view> modules;
+  std::size_t others = 0;
+  for (const TensorEntry& tensor : checkpoint.tensors()) {
+    const std::string_view name = tensor.name;
+    if (const std::size_t at = find_part(name, factors); at != std::string_view::npos)
+      modules.insert(name.substr(0, at));
+    else if (tensor.shape.size() > 1 && find_part(name, kOwnParts) == std::string_view::npos)
+      ++others;
+  }
+  return modules.size() > others;
 }
 
 }  // namespace
@@ -65,12 +84,12 @@ std::string lone_adapter(const fs::path& path) {
 std::string lone_adapter(const Checkpoint& checkpoint) {
   const fs::path& path = checkpoint.path();
   std::error_code ec;
-  if (count_with(checkpoint, kPeftMarks) > count_with(checkpoint, {&kBaseMark, 1})) {
+  if (is_adapter(checkpoint, kPeftFactors)) {
     if (fs::is_directory(path, ec)) return sentence(path, path, "holds");
     const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
     return sentence(path, folder, "is");
   }
-  if (count_with(checkpoint, kOtherMarks) == 0) return {};
+  if (!is_adapter(checkpoint, kOtherFactors)) return {};
   return fmt::format(
       "{} is an adapter (LoRA) and no model, in a form that is not merged here; merge it into its base by "
       "the program that made it, and open the result",

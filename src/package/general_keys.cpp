@@ -213,9 +213,11 @@ Metadata general_keys(const GeneralFacts& facts) {
 }
 
 CardFacts card_facts(const OpenModel& source) {
-  CardFacts facts{front_matter(card_beside(source.checkpoint)), id_in_hub_cache(source.checkpoint.path()).value_or("")};
-  if (facts.hub_id.empty()) facts.hub_id = id_in_config(source.checkpoint.config());
-  return facts;
+  static const re2::RE2 kId(R"([\w-][\w.-]*/[\w-][\w.-]*)"), kRunOfTraining(R"(.*/checkpoint-\d+)");
+  std::string base = id_in_config(source.checkpoint.config());
+  if (!re2::RE2::FullMatch(base, kId) || re2::RE2::FullMatch(base, kRunOfTraining)) base.clear();
+  return {front_matter(card_beside(source.checkpoint)), id_in_hub_cache(source.checkpoint.path()).value_or(""),
+          std::move(base)};
 }
 
 GeneralFacts general_facts(const OpenModel& source, const ExportMap& names) {

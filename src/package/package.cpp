@@ -275,9 +275,10 @@ std::vector<std::string> package_notes(const Format& format, const OpenModel& so
 MixName name_of_scheme(const Scheme& scheme) { return {scheme.name, scheme.gguf_file_type}; }
 
 MixName name_of_size(const Plan& plan, std::uint64_t bytes) {
+  constexpr double kLastInMegabytes = 999.995;  // rounds to 1000.00
   const double megabytes = static_cast<double>(bytes) / 1e6;
   const std::string size =
-      megabytes < 1000 ? fmt::format("{:.2f}MB", megabytes) : fmt::format("{:.2f}GB", megabytes / 1000);
+      megabytes < kLastInMegabytes ? fmt::format("{:.2f}MB", megabytes) : fmt::format("{:.2f}GB", megabytes / 1000);
   const GgmlType* type = find_ggml_type(most_used_codec(plan));
   return {size, type ? type->file_type : kUnknownFileType};
 }

@@ -144,21 +144,33 @@ VerifyResult verify_package(const VerifyOptions& options, Observer& observer) {
     observer.advance(step.output);
   }
   const bool by_record = options.original.empty();
-  const fs::path recorded = manifest.source_path.empty() ? fs::path() : options.package / manifest.source_path;
+  // As seen from where the package lies, whatever links lead there.
+  const fs::path recorded =
+      manifest.source_path.empty() ? fs::path() : fs::weakly_canonical(options.package) / manifest.source_path;
   const fs::path path = by_record ? recorded.lexically_normal() : options.original;
   std::error_code ec;
   if (!result.problems.empty() || (by_record && (path.empty() || !fs::exists(path, ec)))) return result;
-  const OpenModel original = open_model({path, options.adapter, manifest.dropped}, Unrecognised::kList);
-  const std::string text = why_other_source(original, manifest, pool);
-  if (!text.empty()) {
-    if (by_record && options.adapter.empty())
-      observer.note(text + "; nothing was compared with it");
-    else
-      result.problems.push_back(text);
+  const auto compare = [&] {
+    const OpenModel original = open_model({path, options.adapter, manifest.dropped}, Unrecognised::kList);
+    std::string why_not = why_other_source(original, manifest, pool);
+    if (!why_not.empty()) return why_not;
+    result.original = path.string();
+    compare_errors(manifest, original, checkpoint, options.stride, pool, result);
+    return std::string();
+  };
+  if (!by_record || !options.adapter.empty()) {
+    if (std::string problem = compare(); !problem.empty()) result.problems.push_back(std::move(problem));
     return result;
   }
-  result.original = path.string();
-  compare_errors(manifest, original, checkpoint, options.stride, pool, result);
+  // What lies there now says nothing of the package.
+  std::string problem;
+  try {
+    problem = compare();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kInterrupted || !result.original.empty()) throw;
+    problem = error.what();
+  }
+  if (!problem.empty()) observer.note(problem + "; nothing was compared with it");
   return result;
 }
 

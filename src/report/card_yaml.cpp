@@ -21,9 +21,10 @@ std::string scalar_or_list(const char* key, const Json& value) {
 }
 
 std::string base_model(const CardFacts& facts) {
-  const Json* named = facts.original.find("base_model");
-  if (facts.hub_id.find('/') != std::string::npos) return scalar_or_list("base_model", facts.hub_id);
-  return named ? scalar_or_list("base_model", *named) : "";
+  if (facts.hub_id.find('/') != std::string::npos)
+    return scalar_or_list("base_model", facts.hub_id) + "base_model_relation: quantized\n";
+  if (const Json* named = facts.original.find("base_model")) return scalar_or_list("base_model", *named);
+  return facts.base.empty() ? "" : scalar_or_list("base_model", facts.base);
 }
 
 std::string tags(const CardFacts& facts, const Plan& plan) {
@@ -42,7 +43,7 @@ std::string card_yaml(const CardFacts& facts, const Report& report) {
   for (const char* key : kCopied)
     if (const Json* value = facts.original.find(key)) text += scalar_or_list(key, *value);
   if (!facts.original.find("pipeline_tag") && report.can_run) text += "pipeline_tag: \"text-generation\"\n";
-  if (const std::string base = base_model(facts); !base.empty()) text += base + "base_model_relation: quantized\n";
+  text += base_model(facts);
   text += fmt::format("library_name: {}\n", find_format(plan.format).hub_library);
   return text + tags(facts, plan) + "---\n\n";
 }

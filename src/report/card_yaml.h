@@ -11,12 +11,13 @@ namespace quern {
 // What is known of the original beside its weights.
 struct CardFacts {
   Json original;       // front matter of its card (text/front_matter.h)
-  std::string hub_id;  // "acme/tiny"; empty: it was not on the hub, as far as its files say
+  std::string hub_id;  // "acme/tiny"; empty: it does not lie in the hub's cache
+  std::string base;    // the id in its configuration: of what it was trained from, or its own; empty: none
 };
 
-// YAML between two lines "---": licence, language and pipeline tag as the original has them, base_model (its id, or
-// where that is not known what its own card names) with base_model_relation, library_name, tags. Every text is quoted.
-// Source: huggingface.co/docs/hub/model-cards.
+// YAML between two lines "---": licence, language and pipeline tag as the original has them, library_name, tags. An
+// original of the hub is the base_model, with the relation quantized; of another the base_model that its own card or
+// configuration names, without one. Every text is quoted. Source: huggingface.co/docs/hub/model-cards.
 std::string card_yaml(const CardFacts& facts, const Report& report);
 
 }  // namespace quern

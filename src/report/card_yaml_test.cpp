@@ -19,22 +19,27 @@ TEST(CardYaml, KeepsLicenceAndLanguageAndNamesTheOriginal) {
   const Json original = front_matter(
       "---\nlicense: other\nlicense_name: \"say: please\"\nlanguage:\n- en\n- 'no'\ntags:\n- chat\n- gguf\n"
       "base_model: acme/base\n---\n");
-  EXPECT_EQ(card_yaml({original, "acme/tiny-chat"}, report_in("gguf")),
+  EXPECT_EQ(card_yaml({original, "acme/tiny-chat", "acme/begun-with"}, report_in("gguf")),
             "---\nlicense: \"other\"\nlicense_name: \"say: please\"\nlanguage:\n- \"en\"\n- \"no\"\n"
             "pipeline_tag: \"text-generation\"\nbase_model: \"acme/tiny-chat\"\nbase_model_relation: quantized\n"
             "library_name: gguf\ntags:\n- \"quern\"\n- \"gguf\"\n- \"chat\"\n---\n\n");
 }
 
 TEST(CardYaml, WithoutAnIdOfItsOwnTheOriginalsBaseIsNamed) {
-  const std::string text = card_yaml({front_matter("---\nbase_model: acme/base\n---\n"), ""}, report_in("safetensors"));
-  EXPECT_NE(text.find("base_model: \"acme/base\"\nbase_model_relation: quantized\n"), std::string::npos) << text;
+  const Json original = front_matter("---\nbase_model: acme/base\n---\n");
+  const std::string text = card_yaml({original, "", "acme/begun-with"}, report_in("safetensors"));
+  EXPECT_NE(text.find("base_model: \"acme/base\"\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("relation"), std::string::npos) << "what was quantized is a model trained from it";
+  EXPECT_NE(
+      card_yaml({Json::object(), "", "acme/begun-with"}, report_in("gguf")).find("base_model: \"acme/begun-with\"\n"),
+      std::string::npos);
   EXPECT_NE(text.find("library_name: transformers\n"), std::string::npos) << text;
-  EXPECT_EQ(card_yaml({Json::object(), ""}, report_in("gguf")).find("base_model"), std::string::npos);
+  EXPECT_EQ(card_yaml({Json::object(), "", ""}, report_in("gguf")).find("base_model"), std::string::npos);
 }
 
 TEST(CardYaml, NothingInATextEndsIt) {
   const Json original = Json::object({{"license", "a\n---\nb: \"c\" # \x01"}});
-  const std::string text = card_yaml({original, ""}, report_in("gguf"));
+  const std::string text = card_yaml({original, "", ""}, report_in("gguf"));
   EXPECT_EQ(text.find("\n---\n"), text.rfind("\n---\n")) << text;
   EXPECT_NE(text.find("license: \"a\\n---\\nb: \\\"c\\\" # \\u0001\"\n"), std::string::npos) << text;
 }

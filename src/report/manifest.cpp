@@ -9,6 +9,7 @@
 #include "kernel/linear.h"
 #include "measure/divergence.h"
 #include "quern/version.h"
+#include "text/name_pattern.h"
 #include "tokenizer/tokenizer.h"
 
 namespace quern {
@@ -103,7 +104,7 @@ Manifest manifest_from_json(const Json& json) {
   m.source_files = files_from_json(json.at("source").at("files"));
   if (const Json* overlay = json.at("source").find("overlay")) m.overlay = overlay->as_string();
   if (const Json* dropped = json.at("source").find("dropped"))
-    for (const Json& pattern : dropped->as_array()) m.dropped.push_back(pattern.as_string());
+    for (const Json& pattern : dropped->as_array()) m.dropped.push_back(NamePattern(pattern.as_string()).text());
   m.output_files = files_from_json(json.at("files"));
   m.plan = plan_from_json(json.at("plan"));
   if (json.at("plan_sha256").as_string() != m.plan.sha256())

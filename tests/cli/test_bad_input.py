@@ -5,7 +5,7 @@ import os
 import resource
 
 import tiny_llama
-from quern_program import CALIBRATED, CALIBRATION_TEXT, MODEL, ProgramTest, compress, hashes
+from quern_program import CALIBRATED, CALIBRATION_TEXT, MODEL, ProgramTest, compress, hashes, read_json
 
 USAGE, INPUT, INFEASIBLE, RESOURCE = 2, 3, 4, 6
 
@@ -85,6 +85,14 @@ class BadPrecisionMaps(RefusingTest):
         self.assertEqual(codecs["blk.3.ffn_up.weight"], "q5_k")
         self.assertEqual(codecs["blk.3.attn_k.weight"], "q4_k")
         self.succeed("verify", self.output)
+        self.assertEqual(read_json(self.output / "report.json")["contents"], "mostly q5_k")
+        self.assertRegex(" ".join(os.listdir(self.output)), r"\bllama-7m-\d\.\d\dMB\.gguf\b")
+
+    def test_map_that_makes_a_scheme_fit_its_container_is_used(self):
+        rules_file = self.folder / "map.json"
+        rules_file.write_text(json.dumps([{"match": "re:.*(proj|embed_tokens).*", "codec": "int8_channel"}]))
+        self.succeed("compress", MODEL, "-o", self.output, "--scheme", "q8_0", "--format", "safetensors", "--precision-map", rules_file)
+        self.assertEqual(read_json(self.output / "report.json")["contents"], "mostly int8_channel")
 
 
 class BadOptions(RefusingTest):

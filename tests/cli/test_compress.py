@@ -108,6 +108,11 @@ class Packages(ProgramTest):
                     self.assertNotIn(place.encode(), path.read_bytes(), path)
             words = shlex.split(read_json(package / "report.json")["command"])
             self.assertEqual(words[:4], ["quern", "compress", MODEL.name, "-o"])
+        scaled = tiny_llama.write(self.folder / "scaled", config=tiny_llama.CONFIG | {"rope_scaling": {"type": "dynamic", "factor": 2.0}})
+        (scaled / "tokenizer.model").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n")
+        package = compress(self.folder / "unmeasured", model=scaled)
+        for path in package.glob("*.*"):
+            self.assertNotIn(str(self.folder).encode(), path.read_bytes(), path)
         odd = tiny_llama.write(self.folder / "it's a model")
         package = compress(self.folder / "out 1", "--scheme", "q8_0", model=odd)
         self.assertEqual(shlex.split(read_json(package / "report.json")["command"]),

@@ -117,6 +117,21 @@ class Verify(ProgramTest):
         self.assertIn("not at hand", self.succeed("verify", package).stdout)
         self.assertIn(str(self.folder / "moved"), self.succeed("verify", package, "--against", self.folder / "moved").stdout)
 
+    def test_what_lies_in_the_place_of_the_original_says_nothing_of_the_package(self):
+        package = shutil.copytree(self.made["gguf"], self.folder / "elsewhere" / "gguf")
+        (self.folder / "elsewhere" / self.model.name).mkdir()
+        (self.folder / "elsewhere" / self.model.name / "notes.txt").write_text("no model")
+        done = self.succeed("verify", package)
+        self.assertIn("nothing was compared", done.stderr)
+        self.assertIn("all well", done.stdout)
+
+    def test_behind_a_link_the_original_is_found(self):
+        original = tiny_llama.write(self.folder / "model")
+        (self.folder / "disk").mkdir()
+        compress(self.folder / "disk" / "out", model=original)
+        (self.folder / "out").symlink_to(self.folder / "disk" / "out")
+        self.assertIn("20 compared with", self.succeed("verify", self.folder / "out", "--every", "1").stdout)
+
     def test_original_that_changed(self):
         original = tiny_llama.write(self.folder / "changing")
         package = compress(self.folder / "package", model=original)

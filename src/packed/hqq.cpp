@@ -8,6 +8,7 @@
 //   M.shape  I64 [2]      M.nbits, M.axis  I32 []      M.packing  U8, the letters "4bit_u8"
 //   and settings that nothing here depends on
 #include <algorithm>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/fail.h"
@@ -85,28 +86,42 @@ class HqqSource final : public TileSource {
     return codes_.stored_bytes() + scales_.stored_bytes() + zeros_.stored_bytes();
   }
 
+  // Groups along columns follow each other weight by weight: where a tile has them all they are read once.
   void decode(const File& home, const Tile& tile, std::span<float> values) const override {
+    const bool has_all = of_.axis == Axis::kColumns && of_.groups <= values.size();
+    Grid grid;
+    if (has_all) grid = read_grid(home, 0, of_.groups);
     for (std::uint64_t r = 0; r < tile.rows; ++r) {
       const std::uint64_t begin = (tile.row + r) * of_.cols + tile.col;
       for (std::uint64_t done = 0; done < tile.cols;) {
-        const std::uint64_t count = std::min(tile.cols - done, run_at(begin + done));
-        decode_run(home, begin + done, values.subspan(r * tile.cols + done, count));
+        const std::uint64_t at = begin + done;
+        std::uint64_t count = std::min(tile.cols - done, of_.words - at % of_.words);
+        if (!has_all) {
+          count = std::min(count, groups_in_order(at));
+          const std::uint64_t first = group_of(at);
+          grid = read_grid(home, first, group_of(at + count - 1) + 1 - first);
+        }
+        decode_run(home, at, grid, values.subspan(r * tile.cols + done, count));
         done += count;
       }
     }
   }
 
  private:
-  // From element `at` on, how many lie in one piece, and in groups that follow each other.
-  std::uint64_t run_at(std::uint64_t at) const {
-    const std::uint64_t of_piece = of_.words - at % of_.words;
-    return of_.axis == Axis::kRows ? of_piece : std::min(of_piece, of_.groups - at % of_.groups);
+  struct Grid {
+    std::uint64_t first = 0;  // group
+    std::vector<float> scales, zeros;
+  };
+
+  // From element `at` on, how many lie in groups that follow each other.
+  std::uint64_t groups_in_order(std::uint64_t at) const {
+    return of_.axis == Axis::kRows ? of_.count() - at : of_.groups - at % of_.groups;
   }
 
   std::uint64_t group_of(std::uint64_t at) const { return of_.axis == Axis::kRows ? at / of_.size() : at % of_.groups; }
 
-  std::vector<float> read_groups(const Operand& from, const File& home, std::uint64_t first,
-                                 std::uint64_t count) const {
+  std::vector<float> read_numbers(const Operand& from, const File& home, std::uint64_t first,
+                                  std::uint64_t count) const {
     std::vector<std::byte> bytes(count * type_.bytes);
     from.read(home, first * type_.bytes, bytes);
     std::vector<float> numbers(count);
@@ -114,18 +129,20 @@ class HqqSource final : public TileSource {
     return numbers;
   }
 
-  void decode_run(const File& home, std::uint64_t at, std::span<float> values) const {
-    const std::uint64_t width = of_.packing.word_bytes, first = group_of(at),
-                        groups = group_of(at + values.size() - 1) + 1 - first;
-    const std::vector<float> scales = read_groups(scales_, home, first, groups),
-                             zeros = read_groups(zeros_, home, first, groups);
+  Grid read_grid(const File& home, std::uint64_t first, std::uint64_t count) const {
+    return {first, read_numbers(scales_, home, first, count), read_numbers(zeros_, home, first, count)};
+  }
+
+  // Of weights that lie in one piece.
+  void decode_run(const File& home, std::uint64_t at, const Grid& grid, std::span<float> values) const {
+    const std::uint64_t width = of_.packing.word_bytes;
     std::vector<std::byte> bytes(values.size() * width);
     codes_.read(home, at % of_.words * width, bytes);
     const unsigned shift = of_.packing.shift(at / of_.words), mask = (1u << of_.packing.bits) - 1;
     for (std::size_t i = 0; i < values.size(); ++i) {
       const std::uint32_t word = width == 1 ? load<std::uint8_t>(&bytes[i]) : load<std::uint32_t>(&bytes[i * width]);
-      const std::uint64_t g = group_of(at + i) - first;
-      values[i] = round_(static_cast<float>(word >> shift & mask) - zeros[g]) * scales[g];
+      const std::uint64_t g = group_of(at + i) - grid.first;
+      values[i] = round_(static_cast<float>(word >> shift & mask) - grid.zeros[g]) * grid.scales[g];
     }
   }
 
@@ -189,9 +206,10 @@ Module module_at(const TensorEntry& codes, const LayoutTable& table) {
   // A piece is whole lines of the flattened matrix.
   const std::uint64_t line = m.axis == Axis::kRows ? m.size() : m.groups, lines = m.count() / line;
   m.words = (lines + m.packing.pieces - 1) / m.packing.pieces * line;
-  if (codes.parts[0].bytes != m.words * m.packing.word_bytes)
-    fail(ErrorCode::kInput, "{} has {} bytes, but {} were expected for [{}, {}] in {} groups and {} bits", codes.name,
-         codes.parts[0].bytes, m.words * m.packing.word_bytes, m.rows, m.cols, m.groups, m.packing.bits);
+  const std::optional<std::uint64_t> bytes = checked_mul(m.words, m.packing.word_bytes);
+  if (!bytes || codes.parts[0].bytes != *bytes)
+    fail(ErrorCode::kInput, "{} has {} bytes, but {} words of {} were expected for [{}, {}] in {} groups and {} bits",
+         codes.name, codes.parts[0].bytes, m.words, m.packing.word_bytes, m.rows, m.cols, m.groups, m.packing.bits);
   return m;
 }
 

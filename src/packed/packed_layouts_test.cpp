@@ -138,6 +138,54 @@ SafetensorsTensor tensor_of(const char* name, const char* encoding, Shape shape)
   return {name, type, std::move(shape), 0, bytes};
 }
 
+// The first bytes of a tensor of file_of(), overwritten.
+void overwrite(const fs::path& folder, std::string_view name, std::string_view content) {
+  std::string bytes = text_of_file(folder / "model.safetensors");
+  const SafetensorsHeader header = read_safetensors_header(File(folder / "model.safetensors"));
+  const auto tensor = std::ranges::find(header.tensors, name, &SafetensorsTensor::name);
+  ASSERT_NE(tensor, header.tensors.end()) << name;
+  ASSERT_LE(content.size(), tensor->bytes) << name;
+  bytes.replace(tensor->offset, content.size(), content);
+  OutputFile(folder / "model.safetensors").write(bytes);
+}
+
+template <typename T>
+std::string stored(std::initializer_list<T> values) {
+  return {reinterpret_cast<const char*>(values.begin()), values.size() * sizeof(T)};
+}
+
+constexpr std::uint16_t kOne = 0x3c00, kTwo = 0x4000;  // of F16
+
+// Of one matrix, all of it zero but for the shape, the axis and the packing.
+fs::path hqq_of(const ScratchFolder& scratch, Shape codes, std::initializer_list<std::int64_t> shape, std::int32_t axis,
+                const char* packing) {
+  const fs::path folder =
+      file_of(scratch, {tensor_of("m.W_q", "u8", std::move(codes)), tensor_of("m.scale", "f16", {1, 1}),
+                        tensor_of("m.zero", "f16", {1, 1}), tensor_of("m.shape", "i64", {2}),
+                        tensor_of("m.axis", "i32", {}), tensor_of("m.packing", "u8", {std::strlen(packing)})});
+  overwrite(folder, "m.shape", stored(shape));
+  overwrite(folder, "m.axis", stored({axis}));
+  overwrite(folder, "m.packing", packing);
+  return folder;
+}
+
+// 2^62 words of 4 bytes are 2^64, and no codes.
+TEST(DamagedLayouts, MoreCodesThan64BitsCountAreRefused) {
+  const ScratchFolder scratch;
+  expect_refused(hqq_of(scratch, {0}, {std::int64_t{1} << 31, std::int64_t{1} << 31}, 1, "3bit_32"),
+                 {"m.W_q has 0 bytes", "4611686018427387904 words of 4"});
+}
+
+TEST(Hqq, OneGroupAlongColumnsIsReadWhole) {
+  const ScratchFolder scratch;
+  const fs::path folder = hqq_of(scratch, {4}, {2, 4}, 0, "4bit_u8");
+  overwrite(folder, "m.W_q", "\x15\x26\x37\x48");
+  overwrite(folder, "m.scale", stored({kTwo}));
+  overwrite(folder, "m.zero", stored({kOne}));
+  const std::vector<std::uint16_t> expected = {0, 0x4000, 0x4400, 0x4600, 0x4800, 0x4900, 0x4a00, 0x4b00};  // 0, 2 ..
+  EXPECT_EQ(read_as<std::uint16_t>(open_checkpoint(folder), "m.weight"), expected);
+}
+
 TEST(DamagedLayouts, ScalesOfNoElementsAreRefused) {
   struct Case {
     const char* encoding;
@@ -220,12 +268,7 @@ TEST(DamagedLayouts, GroupsThatAreNotThereAreRefused) {
   const ScratchFolder scratch;
   const fs::path folder = scratch.copy(packed("gptq"));
   fs::remove(folder / "expected.safetensors");
-  std::string bytes = text_of_file(folder / "model.safetensors");
-  const SafetensorsHeader header = read_safetensors_header(File(folder / "model.safetensors"));
-  const auto index = std::ranges::find(header.tensors, "ordered.g_idx", &SafetensorsTensor::name);
-  ASSERT_NE(index, header.tensors.end());
-  store<std::int32_t>(&bytes[index->offset + 20], 3);
-  OutputFile(folder / "model.safetensors").write(bytes);
+  overwrite(folder, "ordered.g_idx", stored<std::int32_t>({0, 0, 0, 0, 0, 3}));
   expect_refused(folder, {"ordered.g_idx", "group 3 of 3"});
 }
 

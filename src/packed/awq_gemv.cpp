@@ -8,11 +8,13 @@
 //   M.scales   F16 [out, 8 * w]   w = (q - zero) * scale     F16 [8 * w, out]   w = q * scale - zero * scale
 //
 // Both are rounded to binary16, as the package's kernels for several tokens compute with it.
+#include <fmt/core.h>
+
 #include <algorithm>
-#include <array>
+#include <optional>
+#include <set>
 
 #include "base/bytes.h"
-#include "base/fail.h"
 #include "packed/packed_layouts.h"
 #include "packed/quantized_modules.h"
 #include "packed/row_codes.h"
@@ -22,6 +24,7 @@ namespace {
 
 constexpr std::string_view kCodes = ".qweight", kZeros = ".qzeros", kScales = ".scales";
 constexpr std::uint64_t kRowsTogether = 4, kColsTogether = 64;  // of gemv_fast
+constexpr std::uint64_t kScalesAtOnce = 1 << 14;
 
 struct Module {
   std::string name;
@@ -36,27 +39,54 @@ std::uint64_t words_of_zeros(std::uint64_t cols, std::uint64_t group) {
   return (words + step - 1) / step * step;
 }
 
-// The padding of scales is zeros, of one output as of all: `first` has those of the first one.
-std::uint64_t group_of(const Module& m, const std::vector<float>& first) {
-  const auto last = std::ranges::find_if(first.rbegin(), first.rend(), [](float scale) { return scale != 0; });
-  const auto groups = static_cast<std::uint64_t>(first.rend() - last);
-  const std::uint64_t words = first.size() / 8;
-  if (groups && m.cols % groups == 0 && words_of_zeros(m.cols, m.cols / groups) == words) return m.cols / groups;
-  fail(ErrorCode::kInput,
-       "{} has {} scales of an output, which are those of no groups of 32, 64, 128 or more of {} inputs",
-       m.scales->name, groups, m.cols);
+bool is_group(std::uint64_t group) { return group == 32 || group == 64 || group >= 128; }
+
+// How many groups a row may have whose zero points take so many words, from the fewest. Scales leave a choice only
+// among groups of 128 and more.
+std::set<std::uint64_t> possible_groups(std::uint64_t cols, std::uint64_t words) {
+  std::set<std::uint64_t> counts = {cols / 32, cols / 64};
+  for (std::uint64_t padding = 0; padding < 8; ++padding) counts.insert(words * 8 - padding);
+  std::erase_if(counts, [&](std::uint64_t count) {
+    return count == 0 || cols % count || !is_group(cols / count) || words_of_zeros(cols, cols / count) != words;
+  });
+  return counts;
 }
 
-// Scales of the first output, `stride` bytes apart.
-std::vector<float> first_scales(const Module& m, std::uint64_t count, std::uint64_t stride, const LayoutTable& table) {
-  const NumberType& type = number_type(*m.scales);
-  std::vector<float> scales;
-  std::vector<std::byte> bytes(type.bytes);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    table.read(*m.scales, i * stride, bytes);
-    scales.push_back(type.at(bytes.data()));
+std::optional<std::uint64_t> stated_group(const LayoutTable& table) {
+  const Json* config = find_quantization(table.config());
+  const Json* stated = config ? config->find("group_size") : nullptr;
+  if (!stated || !stated->is_number() || !(stated->as_double() >= 1 && stated->as_double() < 0x1p53)) return {};
+  return static_cast<std::uint64_t>(stated->as_double());
+}
+
+// Groups up to the last one under which an output has a scale, or `most` of them and more: what pads the scales is
+// zeros for every output. `group_at`: of a scale by its place.
+template <typename GroupAt>
+std::uint64_t used_groups(const TensorEntry& scales, std::uint64_t most, const LayoutTable& table, GroupAt group_at) {
+  const NumberType& type = number_type(scales);
+  const std::uint64_t count = element_count(scales.shape);
+  std::vector<std::byte> bytes;
+  std::uint64_t used = 0;
+  for (std::uint64_t at = 0; at < count && used < most;) {
+    bytes.resize(std::min(kScalesAtOnce, count - at) * type.bytes);
+    table.read(scales, at * type.bytes, bytes);
+    for (std::size_t i = 0; i < bytes.size(); i += type.bytes, ++at)
+      if (type.at(&bytes[i]) != 0) used = std::max<std::uint64_t>(used, group_at(at) + 1);
   }
-  return scales;
+  return used;
+}
+
+// Inputs of a group: those that the configuration states, where they fit the zero points' words, else what the padding
+// of the scales leaves. 0: none fits.
+template <typename GroupAt>
+std::uint64_t group_of(const Module& m, std::uint64_t words, const LayoutTable& table, GroupAt group_at) {
+  const std::set<std::uint64_t> counts = possible_groups(m.cols, words);
+  if (counts.empty()) return 0;
+  const std::optional<std::uint64_t> stated = stated_group(table);
+  if (stated && m.cols % *stated == 0 && counts.contains(m.cols / *stated)) return *stated;
+  if (counts.size() == 1) return m.cols / *counts.begin();
+  const auto fewest = counts.lower_bound(used_groups(*m.scales, *counts.rbegin(), table, group_at));
+  return fewest == counts.end() ? 0 : m.cols / *fewest;
 }
 
 Module module_of_codes(const TensorEntry& codes, const LayoutTable& table) {
@@ -74,10 +104,10 @@ bool has_matrices(const Module& m) {
   return is_tile_type(m.scales->encoding);
 }
 
-// As many rows of everything: GPTQ would have groups of 8 inputs, the gemm layout of 1.
-bool is_gemv(const Module& m) {
-  return has_matrices(m) && m.codes->encoding == "i32" && m.zeros->encoding == "i32" &&
-         m.codes->shape[0] == m.scales->shape[0] &&
+// As many rows of everything: GPTQ would have groups of 8 inputs, and a group of each; the gemm layout groups of 1.
+bool is_gemv(const Module& m, const LayoutTable& table) {
+  return has_matrices(m) && !table.find(m.name + ".g_idx") && m.codes->encoding == "i32" &&
+         m.zeros->encoding == "i32" && m.codes->shape[0] == m.scales->shape[0] &&
          m.zeros->shape == Shape{m.scales->shape[0], m.scales->shape[1] / 8} && m.scales->shape[1] % 8 == 0;
 }
 
@@ -95,11 +125,13 @@ void put(const Module& m, std::shared_ptr<const TileSource> source, std::string_
                               : fmt::format("AWQ ({}), 4 bits, groups of {}", layout, m.group));
 }
 
+// A module that no group fits is left to the layouts behind this one.
 void unpack_gemv(Module m, LayoutTable& table) {
   m.rows = m.codes->shape[0];
   m.cols = m.codes->shape[1] * 8;
   const std::uint64_t padded = m.scales->shape[1];
-  m.group = group_of(m, first_scales(m, padded, number_type(*m.scales).bytes, table));
+  m.group = group_of(m, padded / 8, table, [&](std::uint64_t at) { return at % padded; });
+  if (!m.group) return;
   const std::uint32_t home = m.codes->parts[0].file;
   RowCodes of;
   of.rows = of.grid_rows = m.rows;
@@ -170,7 +202,8 @@ class FastSource final : public TileSource {
 void unpack_gemv_fast(Module m, LayoutTable& table) {
   m.rows = m.scales->shape[1];
   m.cols = m.codes->shape[1];
-  m.group = group_of(m, first_scales(m, m.scales->shape[0], m.rows * number_type(*m.scales).bytes, table));
+  m.group = group_of(m, m.scales->shape[0] / 8, table, [&](std::uint64_t at) { return at / m.rows; });
+  if (!m.group) return;
   put(m, std::make_shared<FastSource>(m, table), "gemv_fast", table);
 }
 
@@ -179,7 +212,7 @@ void unpack_gemv_fast(Module m, LayoutTable& table) {
 void unpack_awq_gemv(LayoutTable& table) {
   for (const TensorEntry* codes : table.ending_with(kCodes)) {
     const Module m = module_of_codes(*codes, table);
-    if (is_gemv(m)) unpack_gemv(m, table);
+    if (is_gemv(m, table)) unpack_gemv(m, table);
     if (is_gemv_fast(m)) unpack_gemv_fast(m, table);
   }
 }

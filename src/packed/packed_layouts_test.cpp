@@ -186,6 +186,50 @@ TEST(Hqq, OneGroupAlongColumnsIsReadWhole) {
   EXPECT_EQ(read_as<std::uint16_t>(open_checkpoint(folder), "m.weight"), expected);
 }
 
+std::string notes_of(const fs::path& folder) {
+  const Checkpoint checkpoint = open_checkpoint(folder);
+  std::string all;
+  for (const std::string& note : checkpoint.notes()) all += note + "\n";
+  return all;
+}
+
+// Groups of 8 inputs give everything as many rows as gemv has.
+TEST(AwqGemv, GptqInGroupsOfEightIsNone) {
+  for (const std::uint64_t outputs : {64u, 32u})
+    for (const bool is_indexed : {true, false}) {
+      if (!is_indexed && outputs == 32) continue;  // which may be 256 inputs in groups of 32
+      const ScratchFolder scratch;
+      std::vector<SafetensorsTensor> tensors = {tensor_of("m.qweight", "i32", {8, outputs}),
+                                                tensor_of("m.qzeros", "i32", {8, outputs / 8}),
+                                                tensor_of("m.scales", "f16", {8, outputs})};
+      if (is_indexed) tensors.push_back(tensor_of("m.g_idx", "i32", {64}));
+      const fs::path folder = file_of(scratch, std::move(tensors));
+      EXPECT_EQ(open_checkpoint(folder).at("m.weight").shape, (Shape{outputs, 64}));
+      EXPECT_NE(notes_of(folder).find("GPTQ, 4 bits"), std::string::npos) << notes_of(folder);
+    }
+}
+
+// Two groups of 128, where scales are padded to 8: one group of 256 would have the same shapes.
+TEST(AwqGemv, AGroupOfZerosIsCounted) {
+  const auto expect_note = [](std::initializer_list<std::uint16_t> scales, const char* config, const char* note) {
+    const ScratchFolder scratch;
+    const fs::path folder =
+        file_of(scratch, {tensor_of("m.qweight", "i32", {2, 32}), tensor_of("m.qzeros", "i32", {2, 1}),
+                          tensor_of("m.scales", "f16", {2, 8})});
+    overwrite(folder, "m.scales", stored(scales));
+    OutputFile(folder / "config.json").write(config);
+    EXPECT_NE(notes_of(folder).find(note), std::string::npos) << notes_of(folder);
+  };
+  constexpr const char* kPlain = "{}";
+  constexpr const char* kStated = R"({"quantization_config": {"quant_method": "awq", "group_size": 128}})";
+  constexpr const char* kWrong = R"({"quantization_config": {"quant_method": "awq", "group_size": 64}})";
+  expect_note({kOne, 0, 0, 0, 0, 0, 0, 0, kOne, kTwo}, kPlain, "AWQ (gemv), 4 bits, groups of 128");
+  expect_note({0, 0, 0, 0, 0, 0, 0, 0, 0, kTwo}, kWrong, "AWQ (gemv), 4 bits, groups of 128");
+  expect_note({kOne, 0, 0, 0, 0, 0, 0, 0, kOne}, kStated, "AWQ (gemv), 4 bits, groups of 128");
+  expect_note({0}, kStated, "AWQ (gemv), 4 bits, groups of 128");
+  expect_note({kOne, 0, 0, 0, 0, 0, 0, 0, kOne}, kPlain, "AWQ (gemv), 4 bits, one group a row");
+}
+
 TEST(DamagedLayouts, ScalesOfNoElementsAreRefused) {
   struct Case {
     const char* encoding;

@@ -186,6 +186,14 @@ TEST(Hqq, OneGroupAlongColumnsIsReadWhole) {
   EXPECT_EQ(read_as<std::uint16_t>(open_checkpoint(folder), "m.weight"), expected);
 }
 
+// A scale an input, of as many inputs as outputs.
+TEST(DamagedLayouts, QuantosScalesOfColumnsAreRefused) {
+  const ScratchFolder scratch;
+  expect_refused(
+      file_of(scratch, {tensor_of("m.weight._data", "i8", {4, 4}), tensor_of("m.weight._scale", "f16", {1, 4})}),
+      {"m.weight._scale", "[1, 4]"});
+}
+
 std::string notes_of(const fs::path& folder) {
   const Checkpoint checkpoint = open_checkpoint(folder);
   std::string all;

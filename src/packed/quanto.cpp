@@ -32,7 +32,8 @@ void unpack_quanto(LayoutTable& table) {
     if (!scales) continue;
     const std::uint64_t count = element_count(scales->shape);
     if (codes->shape.size() != 2 || !element_count(codes->shape) || !is_tile_type(scales->encoding) ||
-        (count != 1 && count != codes->shape[0]) || std::ranges::find(kTypes, codes->encoding) == std::end(kTypes))
+        (count != 1 && scales->shape != Shape{codes->shape[0], 1}) ||
+        std::ranges::find(kTypes, codes->encoding) == std::end(kTypes))
       fail(ErrorCode::kInput, "{} {} {} and {} {} {} are no matrix in the layout of optimum-quanto", codes->name,
            codes->encoding, to_string(codes->shape), scales->name, scales->encoding, to_string(scales->shape));
     const std::uint32_t home = codes->parts[0].file;

@@ -43,9 +43,12 @@ const Places& code_places() {
   return places;
 }
 
-// Where the scale of an output stands.
-std::uint64_t scale_place(std::uint64_t row, bool is_one_group) {
-  if (!is_one_group) return row / 64 * 64 + row % 8 * 8 + row % 64 / 8;
+// Where the scale of an output stands, among those of several groups and of one.
+using ScalePlace = std::uint64_t (*)(std::uint64_t row);
+
+std::uint64_t place_among_groups(std::uint64_t row) { return row / 64 * 64 + row % 8 * 8 + row % 64 / 8; }
+
+std::uint64_t place_in_one_group(std::uint64_t row) {
   const std::uint64_t k = row % 32;  // = 2 i + {0, 1} + 8 j at place 8 i + 2 j + {0, 1}
   return row / 32 * 32 + k % 8 / 2 * 8 + k / 8 * 2 + k % 2;
 }
@@ -59,7 +62,10 @@ struct Module {
 class MarlinSource final : public TileSource {
  public:
   MarlinSource(const Module& m, const LayoutTable& table)
-      : rows_(m.rows), groups_(m.groups), group_size_(m.cols / m.groups), type_(number_type(*m.scales)) {
+      : rows_(m.rows),
+        group_size_(m.cols / m.groups),
+        scale_place_(m.groups == 1 ? place_in_one_group : place_among_groups),
+        type_(number_type(*m.scales)) {
     const std::uint32_t home = m.codes->parts[0].file;
     codes_ = table.operand(*m.codes, home);
     scales_ = table.operand(*m.scales, home);
@@ -81,14 +87,15 @@ class MarlinSource final : public TileSource {
         const std::uint64_t at = row / kTile * kTile * kTile + col % kTile * kTile + row % kTile;
         const std::uint64_t place = at / kTogether * kTogether + code_places()[at % kTogether];
         const std::uint32_t word = words[(col / kTile - line) * rows * 2 + place / 8];
-        const std::uint64_t scale = (col / group_size_ - group) * rows + scale_place(row, groups_ == 1);
+        const std::uint64_t scale = (col / group_size_ - group) * rows + scale_place_(row);
         values[r * tile.cols + c] =
             (static_cast<float>(word >> place % 8 * 4 & 15u) - kMiddle) * type_.at(&scales[scale * type_.bytes]);
       }
   }
 
  private:
-  std::uint64_t rows_, groups_, group_size_;
+  std::uint64_t rows_, group_size_;
+  ScalePlace scale_place_;
   const NumberType& type_;
   Operand codes_, scales_;
 };

@@ -6,6 +6,8 @@
 
 #include "base/counted.h"
 #include "base/fail.h"
+#include "codec/codec.h"
+#include "model/checkpoint_weights.h"
 #include "model/op_walk.h"
 
 namespace quern {
@@ -29,6 +31,16 @@ bool is_beside(const TensorEntry& entry, const Naming& naming, std::string_view 
          entry.encoding == "bool";
 }
 
+// A bias of zeros, as writers of GPTQ and AWQ give one to every matrix.
+bool is_idle(const Checkpoint& checkpoint, const TensorEntry& entry) {
+  constexpr std::uint64_t kMostBytes = 1 << 20;
+  if (!entry.name.ends_with(".bias") || !find_decoder(entry.encoding) || entry.parts.size() != 1 ||
+      entry.parts[0].bytes > kMostBytes)
+    return false;
+  const Matrix values = CheckpointWeights(checkpoint).read(entry.name);
+  return std::ranges::all_of(values.flat(), [](float value) { return value == 0; });
+}
+
 }  // namespace
 
 Naming find_naming(const Checkpoint& checkpoint, const Roots& roots) {
@@ -46,8 +58,9 @@ SpecBuilder::SpecBuilder(const char* architecture, HyperParameters& parameters, 
       naming_(std::move(naming)),
       rows_(std::move(rows)),
       options_(std::move(options)),
-      is_derived_(std::move(is_derived)) {
-  spec_.architecture = architecture;
+      is_derived_(std::move(is_derived)),
+      spec_{.architecture = architecture},
+      names_(compare_names()) {
   if (!parameters_.only_claims()) check_names();
 }
 
@@ -71,62 +84,64 @@ std::vector<std::string> SpecBuilder::names_of(const TensorRow& row, std::int32_
   return names;
 }
 
-// A bias of zeros, as writers of GPTQ and AWQ give one to every matrix.
-bool SpecBuilder::is_idle(const std::string& tensor) const {
-  constexpr std::uint64_t kMostBytes = 1 << 20;
-  if (idle_.contains(tensor)) return true;
-  const TensorEntry& entry = checkpoint_.at(tensor);
-  if (!tensor.ends_with(".bias") || entry.parts.size() != 1 || entry.parts[0].bytes > kMostBytes) return false;
-  std::vector<std::byte> bytes(entry.parts[0].bytes);
-  checkpoint_.read(entry, 0, 0, bytes);
-  if (std::ranges::any_of(bytes, [](std::byte byte) { return byte != std::byte{0}; })) return false;
-  idle_.insert(tensor);
-  return true;
-}
-
 bool SpecBuilder::wanted(const TensorRow& row, std::int32_t layer) const {
   if (*row.option == '\0') return true;
-  const TensorOption& given = option(row.option);
-  const std::string name = expert_name(naming_.name_of(row, layer), 0);
-  const bool there = checkpoint_.find(name) != nullptr;
-  if (there && given.given == false && std::string_view(row.key) != kHeadKey && !is_idle(name)) {
-    if (!given.by_class.empty())
-      fail(ErrorCode::kInput, "a {} has no tensors for {}, but there is {}", given.by_class, row.option, name);
-    fail(ErrorCode::kInput, "{} says {} false, but there is {}", parameters_.place(), row.option, name);
-  }
-  return given.given.value_or(there);
+  const bool there = checkpoint_.find(expert_name(naming_.name_of(row, layer), 0)) != nullptr;
+  return option(row.option).given.value_or(there);
 }
 
 bool SpecBuilder::has(const char* key) const { return wanted(row(key), layer_); }
 
-void SpecBuilder::check_names() const {
-  std::unordered_set<std::string> expected;
-  std::vector<std::string> missing, unmatched;
-  const auto expect = [&](const TensorRow& row, std::int32_t layer) {
-    if (!wanted(row, layer)) return;
-    for (std::string& name : names_of(row, layer)) {
-      if (!checkpoint_.find(name)) missing.push_back(name);
-      expected.insert(std::move(name));
-    }
-  };
+void SpecBuilder::for_each_place(const std::function<void(const TensorRow&, std::int32_t)>& visit) const {
   for (const TensorRow& row : rows_)
-    if (row.place == TensorRow::Place::kModel) expect(row, -1);
+    if (row.place == TensorRow::Place::kModel) visit(row, -1);
   for (std::int32_t layer = 0; layer < static_cast<std::int32_t>(parameters_["layers"]); ++layer)
     for (const TensorRow& row : rows_)
-      if (row.place == TensorRow::Place::kLayer) expect(row, layer);
-  const char* counts = parameters_.knows("experts") ? "layers*experts" : "layers";
+      if (row.place == TensorRow::Place::kLayer) visit(row, layer);
+}
+
+SpecBuilder::Names SpecBuilder::compare_names() const {
+  Names names;
+  if (parameters_.only_claims()) return names;
+  std::unordered_set<std::string> expected;
+  for_each_place([&](const TensorRow& row, std::int32_t layer) {
+    if (!wanted(row, layer)) return;
+    for (std::string& name : names_of(row, layer)) {
+      if (!checkpoint_.find(name)) names.missing.push_back(name);
+      expected.insert(std::move(name));
+    }
+  });
+  names.expected = expected.size();
   const std::string head = naming_.name_of(row(kHeadKey), -1);
   for (const TensorEntry& entry : checkpoint_.tensors())
     if (!expected.contains(entry.name) && entry.name != head && !is_derived_(entry.name) &&
-        !idle_.contains(entry.name) && !is_beside(entry, naming_, head))
-      unmatched.push_back(entry.name);
-  if (!missing.empty())
+        !is_beside(entry, naming_, head))
+      (is_idle(checkpoint_, entry) ? names.idle : names.unmatched).push_back(entry.name);
+  return names;
+}
+
+void SpecBuilder::check_denied(const TensorRow& row, std::int32_t layer) const {
+  if (*row.option == '\0') return;
+  const TensorOption& given = option(row.option);
+  if (given.given != false) return;
+  for (const std::string& name : names_of(row, layer)) {
+    if (!std::ranges::binary_search(names_.unmatched, name)) continue;
+    if (!given.by_class.empty())
+      fail(ErrorCode::kInput, "a {} has no tensors for {}, but there is {}", given.by_class, row.option, name);
+    fail(ErrorCode::kInput, "{} says {} false, but there is {}", parameters_.place(), row.option, name);
+  }
+}
+
+void SpecBuilder::check_names() const {
+  for_each_place([&](const TensorRow& row, std::int32_t layer) { check_denied(row, layer); });
+  const char* counts = parameters_.knows("experts") ? "layers*experts" : "layers";
+  if (!names_.missing.empty())
     fail(ErrorCode::kInput, "{}, but {} of the {} tensors that such a model needs are missing: {}",
-         parameters_.claim(counts), missing.size(), expected.size(), listed(missing));
-  if (!unmatched.empty())
+         parameters_.claim(counts), names_.missing.size(), names_.expected, listed(names_.missing));
+  if (!names_.unmatched.empty())
     fail(ErrorCode::kInput,
          "{}, and there is no place in such a model for {}: {}; where they are not wanted, `drop` leaves them out",
-         parameters_.claim(counts), counted(unmatched.size(), "tensor"), listed(unmatched));
+         parameters_.claim(counts), counted(names_.unmatched.size(), "tensor"), listed(names_.unmatched));
 }
 
 void SpecBuilder::check_shape(const TensorRow& row, const std::string& tensor) const {
@@ -209,10 +224,9 @@ ModelSpec SpecBuilder::build(const std::function<void()>& embed, const std::func
   const std::size_t matrix = spec_.tied_head ? 0 : weight(kHeadKey);
   add(LinearOp{}, {"normed"}, "logits", {matrix});
   spec_.evidence = parameters_.evidence();
-  if (!idle_.empty())
-    spec_.notes.push_back(fmt::format("{} of zeros, which the configuration denies, {} left out: {}",
-                                      counted(idle_.size(), "bias tensor"), idle_.size() == 1 ? "is" : "are",
-                                      listed({idle_.begin(), idle_.end()})));
+  if (const std::size_t count = names_.idle.size())
+    spec_.notes.push_back(fmt::format("{} of zeros, which the model has no place for, {} left out: {}",
+                                      counted(count, "bias tensor"), count == 1 ? "is" : "are", listed(names_.idle)));
   check_ends(spec_);
   return std::move(spec_);
 }

@@ -4,7 +4,6 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,11 +52,21 @@ class SpecBuilder {
                   const std::function<void()>& norm);
 
  private:
+  // Of the model's rows beside those of the checkpoint.
+  struct Names {
+    std::size_t expected = 0;
+    std::vector<std::string> missing, unmatched;  // by place in the model; sorted
+    std::vector<std::string> idle;                // left out because they change nothing
+  };
+
   const TensorRow& row(const char* key) const;
   bool wanted(const TensorRow& row, std::int32_t layer) const;
   const TensorOption& option(const char* name) const;
   std::vector<std::string> names_of(const TensorRow& row, std::int32_t layer) const;
-  bool is_idle(const std::string& tensor) const;
+  // Of every row: once, or with each layer.
+  void for_each_place(const std::function<void(const TensorRow&, std::int32_t layer)>& visit) const;
+  Names compare_names() const;
+  void check_denied(const TensorRow& row, std::int32_t layer) const;
   void check_names() const;
   void check_shape(const TensorRow& row, const std::string& tensor) const;
 
@@ -69,7 +78,7 @@ class SpecBuilder {
   std::function<bool(std::string_view)> is_derived_;
   ModelSpec spec_;
   std::int32_t layer_ = -1;
-  mutable std::set<std::string, std::less<>> idle_;  // tensors that are left out because they change nothing
+  const Names names_;
 };
 
 // Name of the row of the head, which a tied model lacks.

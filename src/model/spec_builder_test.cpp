@@ -2,6 +2,7 @@
 #include "model/spec_builder.h"
 
 #include "base/fail.h"
+#include "checkpoint/scratch_folder_fixture.h"
 #include "model/llama_fixture.h"
 
 namespace quern {
@@ -46,8 +47,7 @@ struct Options {
   std::optional<bool> bias, head;
 };
 
-ModelSpec built(const FakeModel& model, Options options = {}) {
-  const Checkpoint checkpoint = model.open();
+ModelSpec built(const Checkpoint& checkpoint, Options options = {}) {
   HyperParameters parameters(checkpoint, "fake.", ConfigUse::kTrust);
   parameters.extent("layers", {"num_layers", "block_count"});
   const std::pair<const char*, std::uint64_t> extents[] = {{"hidden", 4}, {"inner", 3}, {"vocab", 10}, {"experts", 2}};
@@ -62,6 +62,25 @@ ModelSpec built(const FakeModel& model, Options options = {}) {
                          builder.weight("expert");
                        },
                        [&] { builder.add(AddOp{}, {"hidden", "hidden"}, "normed"); });
+}
+
+ModelSpec built(const FakeModel& model, Options options = {}) { return built(model.open(), options); }
+
+// With biases of two numbers in F16, each those of `bits`.
+ModelSpec built_with_biases(const std::map<std::string, std::uint32_t>& bits, Options options) {
+  const ScratchFolder scratch;
+  const std::filesystem::path path = scratch.path() / "biases";
+  const FakeModel model = fake();
+  Checkpoint::Contents contents{"hf_safetensors", path, {{path, 4 * bits.size(), SourceFile::Role::kWeights}}, {},
+                                model.config,     {}};
+  for (const auto& [name, shape] : model.shapes) contents.tensors.push_back({name, shape, "bf16", {}});
+  std::string bytes;
+  for (const auto& [name, pair] : bits) {
+    contents.tensors.push_back({name, {2}, "f16", {{0, bytes.size(), 4}}});
+    bytes.append(reinterpret_cast<const char*>(&pair), 4);
+  }
+  OutputFile(path).write(bytes);
+  return built(Checkpoint(std::move(contents)), options);
 }
 
 TEST(SpecBuilder, LaysDownBlocksWithWeightsInTheirLogicalShape) {
@@ -116,6 +135,21 @@ TEST(SpecBuilder, AnOptionComesFromTheConfigurationOrTheTensors) {
                      "config.json says with_bias false, but there is model.layers.0.up.bias");
   expect_input_error([&] { built(fake(), {true, {}}); },
                      "2 of the 11 tensors that such a model needs are missing: model.layers.0.up.bias");
+}
+
+// Whether a row of the family names them, for experts too, or none does.
+TEST(SpecBuilder, BiasesOfZerosAreLeftOut) {
+  const std::string up = "model.layers.0.up.bias", expert = "model.layers.1.experts.1.bias";
+  constexpr std::uint32_t kMinusZero = 0x8000'0000, kOne = 0x3c00'0000;
+  const ModelSpec spec = built_with_biases({{up, 0}, {expert, kMinusZero}}, {false, {}});
+  EXPECT_EQ(spec.blocks[1].ops[0].weights.size(), 1u);
+  ASSERT_EQ(spec.notes.size(), 1u);
+  EXPECT_NE(spec.notes[0].find("2 bias tensors of zeros"), std::string::npos) << spec.notes[0];
+  EXPECT_NE(spec.notes[0].find(up + ", " + expert), std::string::npos) << spec.notes[0];
+  expect_input_error([&] { built_with_biases({{up, kOne}}, {false, {}}); },
+                     "config.json says with_bias false, but there is " + up);
+  expect_input_error([&] { built_with_biases({{expert, kOne}}, {}); },
+                     "there is no place in such a model for 1 tensor: " + expert);
 }
 
 TEST(SpecBuilder, AHeadBesideATiedOneIsItsCopy) {

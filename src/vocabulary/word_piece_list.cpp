@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <unordered_map>
-#include <vector>
 
 #include "base/fail.h"
 #include "text/json_part.h"
@@ -21,6 +20,8 @@ constexpr const char* kClasses[] = {"BertTokenizer",       "DistilBertTokenizer"
                                     "LayoutLMTokenizer",   "LxmertTokenizer",     "RetriBertTokenizer"};
 
 constexpr std::size_t kLongestWord = 100;
+// The longest known, of LaBSE, has 5 MB.
+constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
 struct SpecialPiece {
   const char* key;
@@ -48,26 +49,39 @@ void check_class(const Json& config) {
          "texts are split");
 }
 
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    lines.push_back(line);
-    text.remove_prefix(std::min(end + 1, text.size()));
+// The line that `text` begins with, which is taken from it.
+std::string_view take_line(std::string_view& text) {
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  std::string_view line = text.substr(0, end);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
+// The last line of each text, by number from 0. Error(kInput) for more lines without a piece than a vocabulary may
+// have.
+std::unordered_map<std::string_view, std::int64_t> last_lines(std::string_view text) {
+  std::unordered_map<std::string_view, std::int64_t> last;
+  std::int64_t id = 0;
+  for (; !text.empty(); ++id) {
+    const std::string_view line = take_line(text);
+    if (!line.empty()) last[line] = id;
+    if (id - static_cast<std::int64_t>(last.size()) >= PieceTable::kMaxHoles)
+      fail(ErrorCode::kInput, "{} of its first {} lines are empty or there twice; no list of pieces has more than {}",
+           id + 1 - static_cast<std::int64_t>(last.size()), id + 1, PieceTable::kMaxHoles);
   }
-  return lines;
+  return last;
 }
 
 void add_lines(std::string_view text, PieceTable& table) {
-  const std::vector<std::string_view> lines = lines_of(text);
-  std::unordered_map<std::string_view, std::size_t> last;
-  for (std::size_t id = 0; id < lines.size(); ++id)
-    if (!lines[id].empty()) last[lines[id]] = id;
-  for (std::size_t id = 0; id < lines.size(); ++id)
-    if (const auto found = last.find(lines[id]); found != last.end() && found->second == id)
-      table.add_piece({std::string(lines[id])}, static_cast<std::int64_t>(id));
+  if (text.size() > kMostBytes)
+    fail(ErrorCode::kInput, "it has {} bytes; a list of pieces has at most {}", text.size(), kMostBytes);
+  const auto last = last_lines(text);
+  for (std::int64_t id = 0; !text.empty(); ++id) {
+    const std::string_view line = take_line(text);
+    if (const auto found = last.find(line); found != last.end() && found->second == id)
+      table.add_piece({std::string(line)}, id);
+  }
 }
 
 // A text, or an object with one.

@@ -84,6 +84,12 @@ TEST(WordPieceList, WhatIsNoneIsRefused) {
   refused(kSmall, R"({"do_lower_case":"yes"})", "do_lower_case");
   refused("[UNK]\n[CLS]\n[SEP]\n\xff", "{}", "is not UTF-8");
   refused(std::string_view("[UNK]\n[CLS]\n[SEP]\na\0b", 20), "{}", "NUL byte");
+  // Early: most of this text is never looked at.
+  refused(kSmall + std::string(1 << 20, '\n'), "{}", "65537 of its first 65541 lines are empty or there twice");
+  std::string repeated = kSmall;
+  for (int i = 0; i < 70000; ++i) repeated += "\na";
+  refused(repeated, "{}", "65537 of its first 65541 lines");
+  refused(std::string((std::size_t{64} << 20) + 1, 'a'), "{}", "67108865 bytes");
 }
 
 }  // namespace

@@ -8,9 +8,8 @@ namespace quern {
 
 // The same tokenizer without a pipeline, as llama.cpp's "llama" (BPE with byte fallback) and "t5" (Unigram) know it.
 // The pipeline stays of WordPiece ("bert"), and of BPE whose merges are not all those of its pieces, which becomes
-// kByteBpe
-// ("gpt2", vocabulary/character_bpe_gguf.h). Error(kInput) that names what GGUF cannot express. Ids of texts are the
-// same, but where an added piece is recognised, and that GGUF never normalises to Unicode's forms. REQUIRES: a
+// kByteBpe ("gpt2", vocabulary/character_bpe_gguf.h). Error(kInput) that names what GGUF cannot express. Ids of texts
+// are the same, but where an added piece is recognised, and that GGUF never normalises to Unicode's forms. REQUIRES: a
 // pipeline.
 Vocabulary gguf_form(const Vocabulary& vocabulary);
 

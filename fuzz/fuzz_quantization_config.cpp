@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/file.h"
@@ -22,9 +24,11 @@ struct Row {
   Shape shape;
   const char* encoding;
   std::uint64_t element_bytes;
+  std::string_view content = {};  // empty: zeros
 };
 
-// A module of 64 inputs and 32 outputs in each layout whose configuration leaves a choice.
+// A module of 64 inputs and 32 outputs (AWQ's gemv 256, Marlin 64 outputs) in layouts whose configuration leaves a
+// choice, and in those that have to be told from them by their tensors.
 const std::vector<std::vector<Row>>& layouts() {
   static const std::vector<std::vector<Row>> kLayouts = {
       {{"m.qweight", {8, 32}, "i32", 4},
@@ -38,8 +42,27 @@ const std::vector<std::vector<Row>>& layouts() {
       {{"m.weight", {32, 64}, "f8_e4m3", 1}, {"m.weight_scale_inv", {2, 2}, "f32", 4}},
       {{"m.weight", {32, 64}, "i8", 1}, {"m.weight_scale", {32, 1}, "bf16", 2}},
       {{"m.weight", {32, 8}, "u32", 4}, {"m.scales", {32, 2}, "bf16", 2}, {"m.biases", {32, 2}, "bf16", 2}},
+      {{"m.qweight", {32, 32}, "i32", 4}, {"m.qzeros", {32, 1}, "i32", 4}, {"m.scales", {32, 8}, "f16", 2}},
+      {{"m.qweight", {4, 128}, "i32", 4}, {"m.scales", {2, 64}, "f16", 2}},
+      {{"m.W_q", {32, 32}, "u8", 1},
+       {"m.scale", {32, 1}, "f16", 2},
+       {"m.zero", {32, 1}, "f16", 2},
+       {"m.shape", {2}, "i64", 8, {"\x20\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0", 16}},
+       {"m.axis", {}, "i32", 4, {"\1\0\0\0", 4}},
+       {"m.packing", {7}, "u8", 1, "4bit_u8"}},
+      {{"m.weight._data", {32, 64}, "i8", 1}, {"m.weight._scale", {32, 1}, "f16", 2}},
   };
   return kLayouts;
+}
+
+std::unique_ptr<MemoryFile> file_of(const std::vector<Row>& rows) {
+  std::vector<std::uint8_t> bytes(kFileBytes);
+  std::uint64_t at = 0;
+  for (const Row& row : rows) {
+    std::ranges::copy(row.content, bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    at += element_count(row.shape) * row.element_bytes;
+  }
+  return std::make_unique<MemoryFile>(bytes.data(), bytes.size());
 }
 
 void read_all(const MemoryFile& memory, const std::vector<Row>& rows, const Json& config) try {
@@ -67,7 +90,11 @@ void read_all(const MemoryFile& memory, const std::vector<Row>& rows, const Json
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const std::vector<std::uint8_t> kZeros(kFileBytes);
+  static const std::vector<std::unique_ptr<MemoryFile>> kFiles = [] {
+    std::vector<std::unique_ptr<MemoryFile>> files;
+    for (const std::vector<Row>& rows : layouts()) files.push_back(file_of(rows));
+    return files;
+  }();
   Json config;
   try {
     config = parse_python_json({reinterpret_cast<const char*>(data), size});
@@ -75,7 +102,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const Error&) {
     return 0;
   }
-  const MemoryFile memory(kZeros.data(), kZeros.size());
-  for (const std::vector<Row>& rows : layouts()) read_all(memory, rows, config);
+  for (std::size_t i = 0; i < kFiles.size(); ++i) read_all(*kFiles[i], layouts()[i], config);
   return 0;
 }

@@ -89,7 +89,7 @@ TEST(WordPieceList, WhatIsNoneIsRefused) {
   std::string repeated = kSmall;
   for (int i = 0; i < 70000; ++i) repeated += "\na";
   refused(repeated, "{}", "65537 of its first 65541 lines");
-  refused(std::string((std::size_t{64} << 20) + 1, 'a'), "{}", "67108865 bytes");
+  refused(std::string((1 << 24) + 1, 'a'), "{}", "16777217 bytes");
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ struct Row {
   std::string_view content = {};  // empty: zeros
 };
 
+constexpr std::string_view kShape = {"\x20\0\0\0\0\0\0\0\x40\0\0\0\0\0\0", 16};  // 32, 64
+
 // A module of 64 inputs and 32 outputs (AWQ's gemv 256, Marlin 64 outputs) in layouts whose configuration leaves a
 // choice, and in those that have to be told from them by their tensors.
 const std::vector<std::vector<Row>>& layouts() {
@@ -38,7 +40,7 @@ const std::vector<std::vector<Row>>& layouts() {
       {{"m.qweight", {64, 4}, "i32", 4}, {"m.qzeros", {2, 4}, "i32", 4}, {"m.scales", {2, 32}, "f16", 2}},
       {{"m.weight_packed", {32, 8}, "i32", 4},
        {"m.weight_scale", {32, 2}, "bf16", 2},
-       {"m.weight_shape", {2}, "i64", 8}},
+       {"m.weight_shape", {2}, "i64", 8, kShape}},
       {{"m.weight", {32, 64}, "f8_e4m3", 1}, {"m.weight_scale_inv", {2, 2}, "f32", 4}},
       {{"m.weight", {32, 64}, "i8", 1}, {"m.weight_scale", {32, 1}, "bf16", 2}},
       {{"m.weight", {32, 8}, "u32", 4}, {"m.scales", {32, 2}, "bf16", 2}, {"m.biases", {32, 2}, "bf16", 2}},
@@ -47,7 +49,7 @@ const std::vector<std::vector<Row>>& layouts() {
       {{"m.W_q", {32, 32}, "u8", 1},
        {"m.scale", {32, 1}, "f16", 2},
        {"m.zero", {32, 1}, "f16", 2},
-       {"m.shape", {2}, "i64", 8, {"\x20\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\0", 16}},
+       {"m.shape", {2}, "i64", 8, kShape},
        {"m.axis", {}, "i32", 4, {"\1\0\0\0", 4}},
        {"m.packing", {7}, "u8", 1, "4bit_u8"}},
       {{"m.weight._data", {32, 64}, "i8", 1}, {"m.weight._scale", {32, 1}, "f16", 2}},

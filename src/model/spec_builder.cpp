@@ -140,7 +140,8 @@ void SpecBuilder::check_names() const {
          parameters_.claim(counts), names_.missing.size(), names_.expected, listed(names_.missing));
   if (!names_.unmatched.empty())
     fail(ErrorCode::kInput,
-         "{}, and there is no place in such a model for {}: {}; where they are not wanted, `drop` leaves them out",
+         "{}, and there is no place in such a model for {}: {}; where they are not wanted, `drop` leaves them out (in "
+         "compress, plan, eval and run)",
          parameters_.claim(counts), counted(names_.unmatched.size(), "tensor"), listed(names_.unmatched));
 }
 

@@ -218,6 +218,9 @@ Tokenizer load_tokenizer_json(const SourceFile& file, const Companions& companio
 // Added tokens are pieces of this file or stand behind it; [CLS] and [SEP], which it has, are what begins and ends a
 // text.
 Tokenizer load_word_piece_list(const SourceFile& file, const Companions& companions) {
+  if (file.bytes > kLongestPieceList)
+    fail(ErrorCode::kInput, "{} has {} bytes; a list of pieces has at most {}", file.path.string(), file.bytes,
+         kLongestPieceList);
   Vocabulary vocabulary;
   read_file(&file, [&](const std::string& text) {
     vocabulary = parse_word_piece_list(text, companions.tokenizer_config);

@@ -20,8 +20,6 @@ constexpr const char* kClasses[] = {"BertTokenizer",       "DistilBertTokenizer"
                                     "LayoutLMTokenizer",   "LxmertTokenizer",     "RetriBertTokenizer"};
 
 constexpr std::size_t kLongestWord = 100;
-// The longest known, of LaBSE, has 5 MB. Of short lines 64 MB would take 2.4 GB.
-constexpr std::size_t kMostBytes = std::size_t{16} << 20;
 
 struct SpecialPiece {
   const char* key;
@@ -74,8 +72,8 @@ std::unordered_map<std::string_view, std::int64_t> last_lines(std::string_view t
 }
 
 void add_lines(std::string_view text, PieceTable& table) {
-  if (text.size() > kMostBytes)
-    fail(ErrorCode::kInput, "it has {} bytes; a list of pieces has at most {}", text.size(), kMostBytes);
+  if (text.size() > kLongestPieceList)
+    fail(ErrorCode::kInput, "it has {} bytes; a list of pieces has at most {}", text.size(), kLongestPieceList);
   const auto last = last_lines(text);
   for (std::int64_t id = 0; !text.empty(); ++id) {
     const std::string_view line = take_line(text);

@@ -1,21 +1,15 @@
-// Quoting as POSIX shells undo it: between apostrophes everything stands for itself but the apostrophe.
+// Places are cut off first, words are quoted then.
 #include "cli/recorded_command.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <string_view>
 
+#include "base/shell_word.h"
+#include "text/utf8.h"
+
 namespace quern::cli {
 namespace {
-
-constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-
-std::string shell_word(std::string_view word) {
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
 
 // "/models/tiny/" is "tiny", "--output=/models/tiny" is "--output=tiny", "-o/models/tiny" is "-otiny".
 std::string without_place(std::string_view word) {
@@ -32,7 +26,7 @@ std::string without_place(std::string_view word) {
 std::string recorded_command(std::span<const std::string> arguments) {
   std::string line = "quern";
   for (const std::string& argument : arguments) line += " " + shell_word(without_place(argument));
-  return line;
+  return without_controls(line);
 }
 
 }  // namespace quern::cli

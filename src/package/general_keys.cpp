@@ -15,6 +15,7 @@
 #include "package/folder_files.h"
 #include "text/front_matter.h"
 #include "text/utf8.h"
+#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {
@@ -216,8 +217,10 @@ CardFacts card_facts(const OpenModel& source) {
   static const re2::RE2 kId(R"([\w-][\w.-]*/[\w-][\w.-]*)"), kRunOfTraining(R"(.*/checkpoint-\d+)");
   std::string base = id_in_config(source.checkpoint.config());
   if (!re2::RE2::FullMatch(base, kId) || re2::RE2::FullMatch(base, kRunOfTraining)) base.clear();
-  return {front_matter(card_beside(source.checkpoint)), id_in_hub_cache(source.checkpoint.path()).value_or(""),
-          std::move(base)};
+  CardFacts facts{front_matter(card_beside(source.checkpoint)), id_in_hub_cache(source.checkpoint.path()).value_or(""),
+                  std::move(base)};
+  if (!has_tokenizer(source.checkpoint)) facts.tokenizer = CardFacts::Part::kMissing;
+  return facts;
 }
 
 GeneralFacts general_facts(const OpenModel& source, const ExportMap& names) {

@@ -184,11 +184,23 @@ void carry_unmatched(const OpenModel& source, ExportMap& map, Unmatched what) {
 // Where the original lies as seen from the package; empty where the two share nothing but the root.
 std::string path_from(const fs::path& output, const fs::path& input) {
   std::error_code ec;
-  const fs::path from = fs::weakly_canonical(output, ec), to = fs::weakly_canonical(input, ec);
+  // weakly_canonical leaves a name alone of which nothing exists yet.
+  const fs::path from = fs::weakly_canonical(fs::absolute(output), ec),
+                 to = fs::weakly_canonical(fs::absolute(input), ec);
   if (ec || std::distance(from.begin(), from.end()) < 2 || std::distance(to.begin(), to.end()) < 2 ||
       *std::next(from.begin()) != *std::next(to.begin()))
     return {};
   return to.lexically_relative(from).string();
+}
+
+// Whether programs that go by a configuration find one there that says which class of model it is.
+bool names_a_class(const fs::path& folder, const Format& format) {
+  if (is_single_file(format)) return true;
+  std::error_code ec;
+  const fs::path config = folder / "config.json";
+  if (!fs::exists(config, ec)) return false;
+  const Json json = parse_json(read_text(config));
+  return json.find("model_type") || json.find("architectures");
 }
 
 // The file that programs are given; of a container that is not read here the first.
@@ -386,8 +398,10 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
   if (std::string remark = size_remark(report); !remark.empty())
     report.notes.insert(report.notes.begin(), std::move(remark));
   write_json(folder / kReportName, to_json(report));
+  CardFacts facts = card_facts(source);
+  if (!names_a_class(folder, find_format(plan.format))) facts.configuration = CardFacts::Part::kMissing;
   write_text(folder / kHtmlName, html_report(report));
-  write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest), card_facts(source)));
+  write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest), facts));
   for (const char* name : kEvidenceNames)
     if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence));
   for (const ReportedTensor& tensor : report.tensors) manifest.tensors.push_back({tensor.step, tensor.error});

@@ -38,10 +38,18 @@ void check_kept_bits(const Weight& weight, const Codec& codec, std::string_view 
          weight.tensor, source_encoding, codec.name, codec.plain);
 }
 
+void check_holds_numbers(const Weight& weight, const std::string& encoding) {
+  if (!find_decoder(encoding))
+    fail(ErrorCode::kInput,
+         "{} is stored as {}, which is no number format of weights; save it as float32, float16 or bfloat16",
+         weight.tensor, encoding);
+}
+
 PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplication* map,
                   std::vector<std::string>& notes) {
   const Weight& weight = in.spec.weights[exported.weight];
   const std::string source_encoding = in.source.stored(weight).encoding;
+  check_holds_numbers(weight, source_encoding);
   const FitInput fit{in.scheme, in.format, weight, &exported, source_encoding};
   const std::optional<std::size_t> r = map ? map->rule_for(weight, exported.name) : std::nullopt;
   if (!r && keeps_precision(weight))

@@ -44,7 +44,8 @@ std::string card_yaml(const CardFacts& facts, const Report& report) {
     if (const Json* value = facts.original.find(key)) text += scalar_or_list(key, *value);
   if (!facts.original.find("pipeline_tag") && report.can_run) text += "pipeline_tag: \"text-generation\"\n";
   text += base_model(facts);
-  text += fmt::format("library_name: {}\n", find_format(plan.format).hub_library);
+  if (report.can_run && facts.configuration == CardFacts::Part::kThere)
+    text += fmt::format("library_name: {}\n", find_format(plan.format).hub_library);
   return text + tags(facts, plan) + "---\n\n";
 }
 

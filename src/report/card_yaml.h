@@ -13,6 +13,9 @@ struct CardFacts {
   Json original;       // front matter of its card (text/front_matter.h)
   std::string hub_id;  // "acme/tiny"; empty: it does not lie in the hub's cache
   std::string base;    // the id in its configuration: of what it was trained from, or its own; empty: none
+  // What the package gives programs: a configuration that says which class of model it is, a tokenizer.
+  enum class Part { kMissing, kThere };
+  Part configuration = Part::kThere, tokenizer = Part::kThere;
 };
 
 // YAML between two lines "---": licence, language and pipeline tag as the original has them, library_name, tags. An

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/shell_word.h"
 #include "format/formats.h"
 #include "quern/version.h"
 #include "report/card_yaml.h"
@@ -59,20 +60,24 @@ const Loader& loader_of(const Plan& plan) { return find_format(plan.format).load
 
 std::string with_names(std::string command, const std::string& weights_file) {
   for (const auto& [word, name] :
-       {std::pair<std::string, std::string>{"FILE", weights_file}, {"FOLDER", "THIS FOLDER"}})
+       {std::pair<std::string, std::string>{"FILE", shell_word(weights_file)}, {"FOLDER", "THIS FOLDER"}})
     if (const std::size_t at = command.find(word); at != std::string::npos) command.replace(at, word.size(), name);
   return command;
 }
 
-std::string run_section(const Report& r, const std::string& weights_file) {
+std::string run_section(const Report& r, const std::string& weights_file, const CardFacts& facts) {
   const Loader& loader = loader_of(r.ladder.back().plan);
   std::string text = "\n## How to run it\n\n";
   if (!r.can_run) {
-    text += "No program is known that runs the model as it is. ";
-    if (loader.unpacks) text += fmt::format("The {} package reads the packed matrices; ", loader.unpacks);
-    return text + "every other tensor is stored as it was.\n";
+    text += "No program is known that runs the model as it is.";
+    return text + (loader.unpacks ? fmt::format(" The {} package reads the packed matrices.\n", loader.unpacks) : "\n");
   }
-  text += "- `quern run \"THIS FOLDER\" --prompt \"...\"`\n";
+  if (facts.tokenizer == CardFacts::Part::kThere)
+    text += "- `quern run \"THIS FOLDER\" --prompt \"...\"`\n";
+  else
+    text += "- There is no tokenizer: text cannot be run before one lies here.\n";
+  if (facts.configuration == CardFacts::Part::kMissing)
+    return text + "- Its config.json names no class of model, so that transformers cannot load it.\n";
   if (!loader.command) return text + fmt::format("- {}\n", loader.program);
   return text + fmt::format("- `{}`: {}\n", with_names(loader.command, weights_file), loader.program);
 }
@@ -96,7 +101,7 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
       "windows.\n";
   text += gate_section(r);
   text += fmt::format("\n## Contents\n\n{}", formats_table(plan)) + companions_line(manifest);
-  text += run_section(r, weights_file);
+  text += run_section(r, weights_file, facts);
   text += "\n## Provenance\n\n";
   text +=
       fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);

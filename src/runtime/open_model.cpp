@@ -13,6 +13,7 @@
 #include "model/adapted_weights.h"
 #include "model/checkpoint_weights.h"
 #include "text/name_pattern.h"
+#include "text/utf8.h"
 
 namespace quern {
 namespace {
@@ -82,7 +83,7 @@ std::string OpenModel::name() const {
   if (const auto name = name_in_hub_cache(checkpoint.path()))  // whose files are links to others without their names
     return checkpoint.config().is_null() ? checkpoint.path().stem().string() : *name;
   const std::filesystem::path full = std::filesystem::canonical(checkpoint.path(), ec);
-  return std::filesystem::is_directory(full, ec) ? full.filename().string() : full.stem().string();
+  return without_controls(std::filesystem::is_directory(full, ec) ? full.filename().string() : full.stem().string());
 }
 
 }  // namespace quern

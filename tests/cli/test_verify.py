@@ -1,11 +1,13 @@
 """verify: a package as it was written is accepted, and any change to it is named with exit code 7."""
 
 import json
+import os
 import shutil
+import subprocess
 import unittest
 
 import tiny_llama
-from quern_program import ProgramTest, compress, model_files, read_json, run, sha256, strict_json
+from quern_program import QUERN, ProgramTest, compress, model_files, read_json, run, sha256, strict_json
 
 VERIFICATION = 7
 
@@ -124,6 +126,20 @@ class Verify(ProgramTest):
         done = self.succeed("verify", package)
         self.assertIn("nothing was compared", done.stderr)
         self.assertIn("all well", done.stdout)
+
+    def test_a_package_that_was_made_here_finds_its_original(self):
+        tiny_llama.write(self.folder / "model")
+        done = run("compress", "model", "-o", "out", "-q", cwd=self.folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("20 compared with", self.succeed("verify", self.folder / "out", "--every", "1").stdout)
+
+    def test_names_that_are_no_text(self):
+        odd = tiny_llama.write(self.folder / os.fsdecode(b"bad\xff\nname"))
+        package = self.folder / "odd"
+        done = subprocess.run([QUERN, "compress", odd, "-o", package, "--scheme", "q8_0", "-q"], capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("all well", self.succeed("verify", package).stdout)
+        self.assertIn("bad__name-q8_0.gguf", (package / "README.md").read_text())
 
     def test_behind_a_link_the_original_is_found(self):
         original = tiny_llama.write(self.folder / "model")

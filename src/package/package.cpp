@@ -14,6 +14,7 @@
 #include "base/json_pieces.h"
 #include "base/output_path.h"
 #include "base/printable.h"
+#include "base/python_json.h"
 #include "base/sha256.h"
 #include "format/formats.h"
 #include "format/gguf.h"
@@ -199,7 +200,7 @@ bool names_a_class(const fs::path& folder, const Format& format) {
   std::error_code ec;
   const fs::path config = folder / "config.json";
   if (!fs::exists(config, ec)) return false;
-  const Json json = parse_json(read_text(config));
+  const Json json = parse_python_json(read_text(config));
   return json.find("model_type") || json.find("architectures");
 }
 

@@ -74,10 +74,7 @@ Subcommand add_eval(CLI::App& program) {
       ->type_name("FOLDER")
       ->needs("--against");
   add_drop(*app, o->model.drop);
-  app->add_option("--against-drop", o->against.drop, "The same of the original")
-      ->type_name("PATTERN")
-      ->allow_extra_args(false)
-      ->needs("--against");
+  add_drop(*app, o->against.drop, "--against-drop", "The same of the original")->needs("--against");
   app->add_option("--windows", o->evaluate.windows, "Windows at most (0: all)")
       ->type_name("N")
       ->capture_default_str()

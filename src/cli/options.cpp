@@ -38,10 +38,8 @@ CLI::Option* add_max_memory(CLI::App& app, SharedOptions& options, const char* s
   return app.add_option("--max-memory", options.max_memory, text)->type_name("SIZE");
 }
 
-void add_drop(CLI::App& app, std::vector<std::string>& patterns) {
-  app.add_option("--drop", patterns, "Leave out tensors of this name, such as \"v_head.*\" (may be repeated)")
-      ->type_name("PATTERN")
-      ->allow_extra_args(false);
+CLI::Option* add_drop(CLI::App& app, std::vector<std::string>& patterns, const char* flag, const char* text) {
+  return app.add_option(flag, patterns, text)->type_name("PATTERN")->allow_extra_args(false);
 }
 
 CLI::Option* add_compute(CLI::App& app, SharedOptions& options) {

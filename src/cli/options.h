@@ -26,7 +26,8 @@ void add_shared(CLI::App& app, SharedOptions& options);
 inline constexpr const char *kHalfOfMemory = "half of the machine's", *kNoLimit = "no limit";
 CLI::Option* add_max_memory(CLI::App& app, SharedOptions& options, const char* standard);
 // --drop, for commands that open an original.
-void add_drop(CLI::App& app, std::vector<std::string>& patterns);
+CLI::Option* add_drop(CLI::App& app, std::vector<std::string>& patterns, const char* flag = "--drop",
+                      const char* text = "Leave out tensors of this name, such as \"v_head.*\" (may be repeated)");
 // --compute, for commands that multiply whole windows.
 CLI::Option* add_compute(CLI::App& app, SharedOptions& options);
 

@@ -1,7 +1,6 @@
 // Places are cut off first, words are quoted then.
 #include "cli/recorded_command.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <string_view>
 

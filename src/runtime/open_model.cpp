@@ -39,11 +39,7 @@ Checkpoint dropped(Checkpoint checkpoint, const std::vector<std::string>& drop) 
 }  // namespace
 
 OpenModel::OpenModel(const std::filesystem::path& path, Unrecognised unrecognised)
-    : owned_checkpoint_(std::make_unique<const Checkpoint>(open_checkpoint(path))),
-      owned_weights_(std::make_unique<const CheckpointWeights>(*owned_checkpoint_)),
-      checkpoint(*owned_checkpoint_),
-      spec(unrecognised == Unrecognised::kList ? describe_or_list(checkpoint) : describe_model(checkpoint)),
-      weights(*owned_weights_) {}
+    : OpenModel(open_model({path, {}, {}}, unrecognised)) {}
 
 OpenModel::OpenModel(std::unique_ptr<const Checkpoint> files, ModelSpec description,
                      std::unique_ptr<const Weights> source)

@@ -21,7 +21,7 @@
 #include "archive/inflate.h"
 #include "base/fail.h"
 #include "base/printable.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace quern {
 namespace {

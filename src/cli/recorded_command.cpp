@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/shell_word.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace quern::cli {
 namespace {

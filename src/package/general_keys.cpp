@@ -11,10 +11,10 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/python_json.h"
+#include "base/utf8.h"
 #include "checkpoint/hub_cache.h"
 #include "package/folder_files.h"
 #include "text/front_matter.h"
-#include "text/utf8.h"
 #include "vocabulary/load_tokenizer.h"
 
 namespace quern {

@@ -8,12 +8,12 @@
 
 #include "base/counted.h"
 #include "base/fail.h"
+#include "base/utf8.h"
 #include "checkpoint/hub_cache.h"
 #include "format/formats.h"
 #include "model/adapted_weights.h"
 #include "model/checkpoint_weights.h"
 #include "text/name_pattern.h"
-#include "text/utf8.h"
 
 namespace quern {
 namespace {

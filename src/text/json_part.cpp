@@ -1,7 +1,7 @@
 // Defaults are the package's where a file leaves something out.
 #include "text/json_part.h"
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace quern {
 namespace {

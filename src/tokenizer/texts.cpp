@@ -6,7 +6,7 @@
 #include "base/counted.h"
 #include "base/fail.h"
 #include "base/file.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace quern {
 namespace {

@@ -2,7 +2,7 @@
 #include "tokenizer/tokenizer.h"
 
 #include "base/fail.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 #include "tokenizer/text_codec.h"
 
 namespace quern {

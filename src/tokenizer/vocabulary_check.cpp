@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/fail.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace quern {
 namespace {

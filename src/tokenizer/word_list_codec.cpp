@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "base/fail.h"
+#include "base/utf8.h"
 #include "text/text_splitter.h"
-#include "text/utf8.h"
 #include "tokenizer/byte_bpe.h"
 #include "tokenizer/text_codec.h"
 #include "tokenizer/vocabulary_check.h"

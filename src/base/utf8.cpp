@@ -7,7 +7,7 @@
 //   e1..ef      80..bf       1      (ed: 80..9f, no surrogates)
 //   f0          90..bf       2      (no overlong forms)
 //   f1..f4      80..bf       2      (f4: 80..8f, nothing beyond U+10FFFF)
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 #include <cstdint>
 

@@ -1,5 +1,5 @@
 // Well-formed and malformed UTF-8, against the table in RFC 3629.
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 #include <gtest/gtest.h>
 

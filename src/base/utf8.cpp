@@ -38,11 +38,4 @@ std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
-std::string without_controls(std::string text) {
-  while (const auto bad = first_invalid_utf8(text)) text[*bad] = '_';
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '_';
-  return text;
-}
-
 }  // namespace quern

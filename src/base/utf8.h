@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <string>
 #include <string_view>
 
 namespace quern {
@@ -11,10 +10,6 @@ namespace quern {
 // Position of the first byte that does not begin a well-formed character (RFC 3629: no overlong forms, no surrogates,
 // nothing beyond U+10FFFF), or nullopt when all of it is UTF-8.
 std::optional<std::size_t> first_invalid_utf8(std::string_view text);
-
-// A text of one line for cards, metadata and names of files: every byte that is no UTF-8, and every control, becomes
-// "_".
-std::string without_controls(std::string text);
 
 enum class Utf8Kind { kCharacter, kIncomplete, kIllFormed };
 struct Utf8Part {

@@ -37,10 +37,5 @@ TEST(Utf8, NamesThePositionWhereACharacterBreaks) {
   EXPECT_EQ(first_invalid_utf8("\x80"sv), 0u);                  // continuation without a start
 }
 
-TEST(Utf8, NamesLoseControlsAndWhatIsNoText) {
-  EXPECT_EQ(without_controls("a\xff\nb\x7f\xc3\xa4"), "a__b_\xc3\xa4");
-  EXPECT_EQ(without_controls("\xf0\x9f\x98"), "___");
-}
-
 }  // namespace
 }  // namespace quern

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <string_view>
 
+#include "base/printable.h"
 #include "base/shell_word.h"
-#include "base/utf8.h"
 
 namespace quern::cli {
 namespace {
@@ -25,7 +25,7 @@ std::string without_place(std::string_view word) {
 std::string recorded_command(std::span<const std::string> arguments) {
   std::string line = "quern";
   for (const std::string& argument : arguments) line += " " + shell_word(without_place(argument));
-  return without_controls(line);
+  return without_unprintable(line);
 }
 
 }  // namespace quern::cli

@@ -8,7 +8,7 @@
 
 #include "base/counted.h"
 #include "base/fail.h"
-#include "base/utf8.h"
+#include "base/printable.h"
 #include "checkpoint/hub_cache.h"
 #include "format/formats.h"
 #include "model/adapted_weights.h"
@@ -79,7 +79,7 @@ std::string OpenModel::name() const {
   if (const auto name = name_in_hub_cache(checkpoint.path()))  // whose files are links to others without their names
     return checkpoint.config().is_null() ? checkpoint.path().stem().string() : *name;
   const std::filesystem::path full = std::filesystem::canonical(checkpoint.path(), ec);
-  return without_controls(std::filesystem::is_directory(full, ec) ? full.filename().string() : full.stem().string());
+  return without_unprintable(std::filesystem::is_directory(full, ec) ? full.filename().string() : full.stem().string());
 }
 
 }  // namespace quern

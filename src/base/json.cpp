@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "base/json_pieces.h"
+#include "base/printable.h"
 
 namespace quern {
 namespace {
@@ -150,7 +151,7 @@ void write_string(std::string& out, const std::string& text) {
   if (is_plain)
     out.append(1, '"').append(text).append(1, '"');
   else
-    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    out += printable_json(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 void write(Text& text, const Json& value, int indent, int depth);

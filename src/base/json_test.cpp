@@ -156,6 +156,13 @@ TEST(Json, StringsAreEscaped) {
   EXPECT_EQ(dump_json(Json("a\nb\"")), R"("a\nb\"")");
 }
 
+TEST(Json, WhatTurnsOrHidesIsWrittenAsEscapes) {
+  const std::string text = "a\u202e\u009b\x7f\U000e0041\u00e9";
+  EXPECT_EQ(dump_json(Json(text)), "\"a\\u202e\\u009b\\u007f\\udb40\\udc41\u00e9\"");
+  EXPECT_EQ(parse_json(dump_json(Json(text))).as_string(), text);
+  EXPECT_EQ(parse_json(dump_json(Json("\xff\x80"))).as_string(), "\ufffd\ufffd");
+}
+
 TEST(Json, IndentationIsStable) {
   const Json value = Json::object({{"a", Json::array({1, 2})}, {"b", Json::object()}, {"c", Json::array()}});
   EXPECT_EQ(dump_json(value, 2), "{\n  \"a\": [\n    1,\n    2\n  ],\n  \"b\": {},\n  \"c\": []\n}");

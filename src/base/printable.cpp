@@ -59,6 +59,14 @@ std::string escape_of(std::string_view bytes, Utf8Kind kind) {
   return value < 0x10000 ? fmt::format("\\u{:04x}", value) : fmt::format("\\U{:08x}", value);
 }
 
+std::string json_escape_of(std::string_view bytes, Utf8Kind kind) {
+  if (kind != Utf8Kind::kCharacter) return "\\ufffd";
+  const auto value = static_cast<std::uint32_t>(code_point(bytes));
+  if (value < 0x10000) return fmt::format("\\u{:04x}", value);
+  const std::uint32_t above = value - 0x10000;
+  return fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + (above >> 10), 0xdc00 + (above & 0x3ff));
+}
+
 std::string underscores(std::string_view bytes, Utf8Kind kind) {
   return std::string(kind == Utf8Kind::kCharacter ? 1 : bytes.size(), '_');
 }
@@ -109,6 +117,11 @@ std::string without_unprintable(std::string_view text) {
 std::string printable_lines(std::string_view text) { return PrintableLines().next(text); }
 
 std::string PrintableLines::next(std::string_view piece) { return replaced(piece, kLayout, before_, escape_of); }
+
+std::string printable_json(std::string_view json) {
+  char32_t before = 0;
+  return replaced(json, kLayout, before, json_escape_of);
+}
 
 std::string excerpt(std::string_view text, std::size_t most) {
   if (text.size() <= most) return printable(text);

@@ -33,6 +33,9 @@ class PrintableLines {
   char32_t before_ = 0;
 };
 
+// JSON: the same by its own escapes, which leave its meaning as it is; a byte that is no UTF-8 as \ufffd.
+std::string printable_json(std::string_view json);
+
 // A value for a message, as printable() shows it. Of one over `most` bytes the beginning, and how long it is:
 // abc... (1234 bytes)
 std::string excerpt(std::string_view text, std::size_t most = 80);

@@ -15,7 +15,8 @@ struct Constant {
   std::string_view name;
   double value;
 
-  std::string string() const { return '"' + std::string(name.size() - 2, kFill) + '"'; }
+  std::string fill() const { return std::string(name.size() - 2, kFill); }
+  std::string string() const { return '"' + fill() + '"'; }
 };
 constexpr Constant kConstants[] = {
     {"NaN", std::numeric_limits<double>::quiet_NaN()},
@@ -85,7 +86,7 @@ bool put_strings(Json& value) {
   } else if (value.is_number() && !std::isfinite(value.as_double())) {
     const double number = value.as_double();
     for (const Constant& constant : kConstants)
-      if (is_same(constant.value, number)) value = Json(constant.string().substr(1, constant.name.size() - 2));
+      if (is_same(constant.value, number)) value = Json(constant.fill());
     any = true;
   }
   return any;
@@ -107,7 +108,7 @@ std::string dump_python_json(const Json& value, int indent) {
   if (!put_strings(changed)) return dump_json(value, indent);
   std::string text = dump_json(changed, indent);
   for (const Constant& constant : kConstants) {
-    const std::string string = constant.string();
+    const std::string string = dump_json(Json(constant.fill()));
     for (std::size_t at = 0; (at = text.find(string, at)) != text.npos; at += constant.name.size())
       text.replace(at, string.size(), constant.name);
   }

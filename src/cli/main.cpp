@@ -48,13 +48,13 @@ int run(const std::vector<Subcommand>& subcommands) {
     tell("quern: {}\n", printable(with_flags(error.what())));
     return static_cast<int>(error.code());
   } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
-    tell("quern: {}\n", error.what());
+    tell("quern: {}\n", printable(error.what()));
     return static_cast<int>(ErrorCode::kResource);
   } catch (const std::bad_alloc&) {
     tell("quern: out of memory; lower --max-memory or close other programs\n");
     return static_cast<int>(ErrorCode::kResource);
   } catch (const std::exception& error) {
-    tell("quern: internal error: {}\n", error.what());
+    tell("quern: internal error: {}\n", printable(error.what()));
     return static_cast<int>(ErrorCode::kInternal);
   }
 }
@@ -97,7 +97,7 @@ int main(int argc, char** argv, const std::string& instructions) {
   } catch (const CLI::Success& asked) {  // --help, --version
     return program.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return refuse("quern: " + printable(complain(program, error)));
+    return refuse("quern: " + printable_lines(complain(program, error)));
   }
   if (const std::string option = empty_option(program); !option.empty())
     return refuse(fmt::format("quern: {} was given nothing; leave it out or give it a value", option));

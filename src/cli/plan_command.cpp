@@ -24,8 +24,8 @@ void show(const Options& o, const Forecast& f) {
     fmt::print("{}\n", dump_json(to_json(f), 1));
     return;
   }
-  fmt::print("{}", printable(forecast_text(o.model.compress, f)));
-  if (o.tensors) fmt::print("\n{}", printable(tensor_lines(f)));
+  fmt::print("{}", printable_lines(forecast_text(o.model.compress, f)));
+  if (o.tensors) fmt::print("\n{}", printable_lines(tensor_lines(f)));
 }
 
 int run(Options o) {

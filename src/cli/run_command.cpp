@@ -1,5 +1,6 @@
 // quern run MODEL --prompt TEXT
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <memory>
@@ -8,6 +9,7 @@
 #include "base/counted.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/standard_streams.h"
@@ -39,12 +41,13 @@ int run(Options o) {
   o.generate.machine = o.shared.machine();
   if (!o.prompt_file.empty()) o.generate.prompt = read_text(o.prompt_file);
   TerminalObserver observer(o.shared.verbosity());
-  const bool stream = !o.shared.json;
+  const bool stream = !o.shared.json, to_terminal = ::isatty(STDOUT_FILENO) == 1;
+  PrintableLines lines;
   const GenerateResult g = generate(
       Model(o.model), o.generate,
       [&](std::string_view text) {
         if (!stream) return;
-        fmt::print("{}", text);
+        fmt::print("{}", to_terminal ? lines.next(text) : std::string(text));
         std::fflush(stdout);
       },
       &observer);

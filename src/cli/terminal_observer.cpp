@@ -52,7 +52,7 @@ void TerminalObserver::advance(std::string_view what) {
   if (terminal_) {
     draw(what);
   } else {
-    tell("[{}/{}] {}: {}\n", done_, total_, stage_, printable(what));
+    tell("[{}/{}] {}: {}\n", done_, total_, printable(stage_), printable(what));
   }
 }
 

@@ -40,9 +40,9 @@ int run(Options o) {
     print_json(result);
   } else {
     for (const std::string& problem : result.problems) tell("quern: {}\n", printable(problem));
-    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", o.verify.package.string(),
+    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", printable(o.verify.package.string()),
                counted(result.files, "file"), counted(result.tensors, "tensor"), result.compared,
-               result.original.empty() ? "the original (not at hand or not reached)" : result.original,
+               result.original.empty() ? "the original (not at hand or not reached)" : printable(result.original),
                result.problems.empty() ? "all well" : "NOT as it was written");
   }
   return result.problems.empty() ? 0 : static_cast<int>(ErrorCode::kVerification);

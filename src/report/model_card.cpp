@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/printable.h"
 #include "base/shell_word.h"
 #include "format/formats.h"
 #include "quern/version.h"
@@ -122,7 +123,8 @@ std::string summary(const Report& r) {
   if (!r.quality) text += unmeasured(r);
   if (!r.notes.empty())
     text += fmt::format("{} in the card, the first: {}\n",
-                        r.notes.size() == 1 ? "1 note" : fmt::format("{} notes", r.notes.size()), r.notes.front());
+                        r.notes.size() == 1 ? "1 note" : fmt::format("{} notes", r.notes.size()),
+                        printable(r.notes.front()));
   return text;
 }
 

@@ -11,13 +11,14 @@
 #include "quern/version.h"
 #include "report/card_yaml.h"
 #include "report/headline.h"
+#include "report/markdown_text.h"
 
 namespace quern {
 namespace {
 
 std::string text_line(const char* use, const std::optional<TextUse>& text) {
   if (!text) return fmt::format("- {}: none\n", use);
-  return fmt::format("- {}: {} ({} windows of {} tokens, sha256 {})\n", use, text->path, text->windows,
+  return fmt::format("- {}: {} ({} windows of {} tokens, sha256 {})\n", use, markdown(text->path), text->windows,
                      text->window_length, text->sha256);
 }
 
@@ -53,7 +54,7 @@ std::string gate_section(const Report& r) {
 std::string companions_line(const Manifest& manifest) {
   std::vector<std::string> names;
   for (const HashedFile& file : manifest.output_files)
-    if (file.role == HashedFile::Role::kCompanion) names.push_back(file.name);
+    if (file.role == HashedFile::Role::kCompanion) names.push_back(markdown(file.name));
   return names.empty() ? "" : fmt::format("\nFrom the original's folder, as they were: {}.\n", fmt::join(names, ", "));
 }
 
@@ -80,7 +81,7 @@ std::string run_section(const Report& r, const std::string& weights_file, const 
   if (facts.configuration == CardFacts::Part::kMissing)
     return text + "- Its config.json names no class of model, so that transformers cannot load it.\n";
   if (!loader.command) return text + fmt::format("- {}\n", loader.program);
-  return text + fmt::format("- `{}`: {}\n", with_names(loader.command, weights_file), loader.program);
+  return text + fmt::format("- {}: {}\n", markdown_code(with_names(loader.command, weights_file)), loader.program);
 }
 
 }  // namespace
@@ -89,8 +90,8 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
                        const CardFacts& facts) {
   const Plan& plan = r.ladder.back().plan;
   std::string text = card_yaml(facts, r);
-  text +=
-      fmt::format("# {}: {}, {:.2f} bits per weight\n\n", r.model_name, r.contents, r.bits_per_weight(r.output_bytes));
+  text += fmt::format("# {}: {}, {:.2f} bits per weight\n\n", markdown(r.model_name), markdown(r.contents),
+                      r.bits_per_weight(r.output_bytes));
   if (!r.accepted)
     text += "**This package missed the quality bound that was asked for. It is kept for inspection only.**\n\n";
   text += "| | original | compressed | change |\n|---|---|---|---|\n";
@@ -104,15 +105,16 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
   text += fmt::format("\n## Contents\n\n{}", formats_table(plan)) + companions_line(manifest);
   text += run_section(r, weights_file, facts);
   text += "\n## Provenance\n\n";
+  text += fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, markdown_code(r.command), r.precision,
+                      r.instruction_set);
   text +=
-      fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, r.command, r.precision, r.instruction_set);
-  text += fmt::format("- source: {} ({} parameters, sha256 {})\n", facts.hub_id.empty() ? r.model_name : facts.hub_id,
-                      grouped(r.parameters), r.source_sha256);
+      fmt::format("- source: {} ({} parameters, sha256 {})\n",
+                  markdown(facts.hub_id.empty() ? r.model_name : facts.hub_id), grouped(r.parameters), r.source_sha256);
   text += text_line("calibration text", r.calibration) + text_line("gate text", r.gate_text) +
           text_line("report text", r.report_text);
   text += fmt::format("- plan {}, statistics {}\n", plan.sha256(),
-                      plan.statistics_sha256.empty() ? "none" : plan.statistics_sha256);
-  for (const std::string& note : r.notes) text += fmt::format("- note: {}\n", note);
+                      plan.statistics_sha256.empty() ? "none" : markdown(plan.statistics_sha256));
+  for (const std::string& note : r.notes) text += fmt::format("- note: {}\n", markdown(note));
   return text;
 }
 

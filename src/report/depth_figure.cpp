@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/printable.h"
 #include "report/headline.h"
 #include "report/html_text.h"
 #include "report/report_figures.h"
@@ -57,11 +58,12 @@ ChartAxis depth_axis(const TensorGrid& grid) {
 }  // namespace
 
 std::string tip_of(const GridCell& cell) {
-  std::string tip = cell.tensors == 1 ? cell.tensor : fmt::format("{} and {} more", cell.tensor, cell.tensors - 1);
-  tip += fmt::format("\n{}, {:.2f} bits per weight\n{} bytes", cell.codec, cell.bits(), grouped(cell.bytes));
-  if (cell.kld) tip += fmt::format("\nalone in {}: {} nats", cell.measured_codec, three_digits(*cell.kld));
+  std::string tip = printable(cell.tensor);
+  if (cell.tensors > 1) tip += fmt::format(" and {} more", cell.tensors - 1);
+  tip += fmt::format("\n{}, {:.2f} bits per weight\n{} bytes", printable(cell.codec), cell.bits(), grouped(cell.bytes));
+  if (cell.kld) tip += fmt::format("\nalone in {}: {} nats", printable(cell.measured_codec), three_digits(*cell.kld));
   if (cell.predicted_kld)
-    tip += fmt::format("\npredicted for {}: {} nats", cell.codec, three_digits(*cell.predicted_kld));
+    tip += fmt::format("\npredicted for {}: {} nats", printable(cell.codec), three_digits(*cell.predicted_kld));
   return tip;
 }
 

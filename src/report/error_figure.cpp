@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/printable.h"
 #include "report/headline.h"
 #include "report/html_text.h"
 #include "report/report_figures.h"
@@ -77,8 +78,8 @@ std::string scatter_figure(const Report& r, const TensorGrid& grid) {
     y_low = std::min(y_low, at.y);
     y_high = std::max(y_high, at.y);
     chart.marks.push_back({at, grid.style_of(facts.role),
-                           fmt::format("{}\n{}, {} bytes\nrelative squared error {}", step.tensor, step.codec,
-                                       grouped(step.bytes), three_digits(at.y))});
+                           fmt::format("{}\n{}, {} bytes\nrelative squared error {}", printable(step.tensor),
+                                       printable(step.codec), grouped(step.bytes), three_digits(at.y))});
   }
   if (chart.marks.empty()) return {};
   chart.x = log_axis("bytes of the tensor", x_low, x_high, size_label);

@@ -118,9 +118,9 @@ std::string lead(const Report& r) {
 
 std::string header(const Report& r) {
   std::string html = fmt::format(
-      "<header>\n<button id=\"scheme\" type=\"button\" hidden></button>\n<p class=\"eyebrow\">Compression report "
-      "&middot; "
-      "{} &middot; {} weights</p>\n<h1>{} in {}, {}</h1>\n{}{}<dl class=\"tiles\">\n",
+      "<header>\n<div class=\"top\"><p class=\"eyebrow\">Compression report &middot; {} &middot; {} weights</p>"
+      "<button id=\"scheme\" type=\"button\" hidden></button></div>\n<h1><bdi>{}</bdi> in {}, {}</h1>\n{}{}"
+      "<dl class=\"tiles\">\n",
       escaped(r.architecture.empty() ? "no known architecture" : r.architecture), grouped(r.parameters),
       escaped(r.model_name), megabytes(r.output_bytes), escaped(r.contents), lead(r), verdict(r));
   for (const Tile& tile : tiles(r))
@@ -139,7 +139,8 @@ std::string html_report(const Report& report) {
   std::string html = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
       "http-equiv=\"Content-Security-Policy\" "
-      "content=\"{}\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<link rel=\"icon\" href=\"data:,\">\n"
+      "content=\"{}\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<link rel=\"icon\" "
+      "href=\"data:,\">\n"
       "<title>{}: compression report</title>\n<style>{}</style>\n</head>\n<body>\n{}<main>\n",
       kPolicy, escaped(report.model_name), kReportStyle, header(report));
   for (const Section& section : kSections) {

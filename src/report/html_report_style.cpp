@@ -17,22 +17,24 @@ const char* const kReportStyle = R"css(
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
 main, header, footer { max-width: 1060px; margin: 0 auto; padding: 0 28px; }
-header { padding-top: 48px; position: relative; }
+header { padding-top: 40px; }
+.top { display: flex; align-items: flex-start; justify-content: space-between; gap: 16px; }
 h1 { font-size: 2.3rem; line-height: 1.15; letter-spacing: -.02em; margin: .2em 0 .3em; font-weight: 650; overflow-wrap: anywhere; }
 h2 { font-size: 1.25rem; letter-spacing: -.01em; margin: 0 0 .3em; font-weight: 620; }
 section { margin: 56px 0 0; }
 p { margin: .3em 0 1em; max-width: 46em; }
-.eyebrow { color: var(--soft); font-size: .86rem; margin: 0; }
+.eyebrow { color: var(--soft); font-size: .86rem; margin: 4px 0 0; min-width: 0; overflow-wrap: anywhere; }
 .lead { font-size: 1.12rem; color: var(--soft); max-width: none; }
 .lead b { color: var(--ink); font-weight: 600; }
 .intro, .small, figcaption, .legend { color: var(--soft); font-size: .9rem; }
 figcaption { margin-top: 6px; max-width: 52em; }
+.lead, .verdict, figcaption, .legend, .intro { overflow-wrap: anywhere; }
 .verdict { border-left: 4px solid; padding: 8px 14px; background: var(--panel); border-radius: 0 6px 6px 0; max-width: none; }
 .verdict.met { border-color: var(--good); } .verdict.missed { border-color: var(--bad); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(178px, 1fr)); gap: 14px; margin: 28px 0 0; padding: 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(178px, 100%), 1fr)); gap: 14px; margin: 28px 0 0; padding: 0; }
 .tiles div { background: var(--panel); border-radius: 10px; padding: 16px 18px 14px; }
 .tiles dt { color: var(--soft); font-size: .86rem; }
-.tiles dd { margin: 0; font-size: .86rem; color: var(--soft); font-variant-numeric: tabular-nums; }
+.tiles dd { margin: 0; font-size: .86rem; overflow-wrap: anywhere; color: var(--soft); font-variant-numeric: tabular-nums; }
 .tiles dd:first-of-type { font-size: 1.75rem; line-height: 1.3; font-weight: 620; color: var(--ink); letter-spacing: -.02em; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
@@ -40,12 +42,13 @@ table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabu
 .figures th, .figures td { text-align: right; padding: 7px 0 7px 18px; border-bottom: 1px solid var(--rule); font-weight: 400; white-space: nowrap; }
 .figures thead th { color: var(--soft); font-size: .84rem; }
 .figures th:first-child { text-align: left; padding-left: 0; }
+.list th { white-space: normal; vertical-align: top; } .list td { vertical-align: top; } .list tbody th { overflow-wrap: anywhere; min-width: 12em; }
 .list td:nth-child(2), .list td:nth-child(3), .list th:nth-child(2), .list th:nth-child(3) { text-align: left; }
 .list { font-size: .84rem; } .list small { color: var(--soft); }
 .shares { max-width: 640px; }
 .bar { display: inline-block; width: 110px; height: 8px; margin-right: 10px; border-radius: 4px; background: linear-gradient(to right, var(--k0) var(--w), var(--rule) var(--w)); }
 figure { margin: 12px 0 0; }
-.chart { width: 100%; height: auto; display: block; font-size: 12.5px; }
+.chart { width: 100%; height: auto; display: block; font-size: 13px; }
 .chart text { fill: var(--soft); } .chart .callout { fill: var(--ink); font-weight: 600; paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }
 .chart path { fill: none; } .chart .band { fill: var(--panel); } .chart .grid { stroke: var(--rule); } .chart .base, .chart .stub { stroke: var(--soft); }
 .line-main { stroke: var(--k9); stroke-width: 1.6; } .line-guide { stroke: var(--k0); stroke-dasharray: 2 4; } .line-bound { stroke: var(--bad); stroke-dasharray: 6 4; stroke-width: 1.5; }
@@ -60,6 +63,7 @@ svg .mark { fill: var(--k); stroke: var(--paper); stroke-width: .22; } .chart .m
 .map small { opacity: .78; margin-left: 3px; } .dense td, .dense th { padding-block: 1px; font-size: .78rem; }
 .bits td { background: color-mix(in oklab, var(--bits-high) calc(var(--v) * 100%), var(--bits-low)); }
 .heat td { background: color-mix(in oklab, var(--heat-high) calc(var(--v) * 100%), var(--heat-low)); }
+.map tbody th { position: sticky; left: 0; background: var(--paper); }
 .map td.none { background: none; color: var(--soft); } .map td[data-tip]:hover { outline: 2px solid var(--ink); outline-offset: -1px; }
 .ramp { display: inline-block; width: 70px; height: 10px; border-radius: 3px; vertical-align: -1px; }
 .ramp.bits { background: linear-gradient(to right, var(--bits-low), var(--bits-high)); }
@@ -68,13 +72,23 @@ summary { cursor: pointer; color: var(--accent); } .notes li { margin: .3em 0; o
 .made { display: grid; grid-template-columns: max-content 1fr; gap: 5px 22px; font-size: .88rem; margin: 8px 0 0; }
 .made dt { color: var(--soft); } .made dd { margin: 0; overflow-wrap: anywhere; }
 footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: .86rem; }
-#scheme { position: absolute; top: 40px; right: 28px; font: inherit; font-size: .84rem; color: var(--soft); background: none; border: 1px solid var(--rule); border-radius: 7px; padding: 4px 12px; cursor: pointer; }
+#scheme { flex: none; font: inherit; font-size: .84rem; color: var(--soft); background: none; border: 1px solid var(--rule); border-radius: 7px; padding: 4px 12px; cursor: pointer; }
 #tip { position: fixed; z-index: 2; pointer-events: none; white-space: pre-line; max-width: 24em; overflow-wrap: anywhere; background: var(--ink); color: var(--paper); font-size: .82rem; line-height: 1.45; padding: 7px 11px; border-radius: 7px; }
 [hidden] { display: none !important; }
-@media (max-width: 620px) { main, header, footer { padding-inline: 16px; } h1 { font-size: 1.8rem; } .made { grid-template-columns: 1fr; } }
-@media print { :root { color-scheme: light; } body { font-size: 11pt; } #scheme, #tip, details:not([open]) { display: none; }
-  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } .scroll { overflow: visible; }
-  section { margin-top: 28px; } figure, tr, .tiles div { break-inside: avoid; } h2, .intro { break-after: avoid; } .chart { min-width: 0 !important; } }
+@media (max-width: 660px) { main, header, footer { padding-inline: 16px; } header { padding-top: 24px; } h1 { font-size: 1.7rem; } section { margin-top: 44px; }
+  .made { grid-template-columns: 1fr; gap: 0; } .made dd { margin-bottom: 8px; }
+  .tiles { grid-template-columns: 1fr 1fr; gap: 10px; } .tiles div { padding: 12px 12px 10px; } .tiles dd:first-of-type { font-size: 1.35rem; }
+  .figures thead { display: none; } .figures tbody { display: block; }
+  .figures tr { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1.36fr) minmax(0, 1fr); gap: 4px 10px; align-items: start; padding: 9px 0; border-bottom: 1px solid var(--rule); }
+  .figures tbody th, .figures tbody td { border: 0; padding: 0; text-align: left; white-space: normal; overflow-wrap: anywhere; min-width: 0; } .figures tbody td { font-size: .86rem; }
+  .shares tr { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) minmax(0, 1.5fr) minmax(0, 1.2fr); }
+  .figures tbody th { grid-column: 1 / -1; font-weight: 600; } .figures td:empty { display: none; } .ladder tbody th::before { content: "trial "; }
+  .figures td::before { content: attr(data-title); display: block; color: var(--soft); font-size: .78rem; } .bar { display: none; } }
+@media print { :root { color-scheme: light !important; } body { font-size: 11pt; } main, header, footer { padding-inline: 0; }
+  #scheme, #tip, section:has(> details:not([open])), summary { display: none; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .scroll { overflow: visible; } .chart { min-width: 0 !important; } section { margin-top: 28px; } figure, tr, .tiles div { break-inside: avoid; } h2, .intro { break-after: avoid; }
+  .figures th, .figures td:not(.list td) { white-space: normal; } .map td, .map thead th:not(:first-child) { white-space: normal; } .map { font-size: .7rem; border-spacing: 1px; } .map th, .map td { padding: 2px; }
+  .list { font-size: .7rem; } .list th, .list td { padding: 2px 0 2px 6px; } .list tbody th { min-width: 0; } }
 )css";
 
 const char* const kReportScript = R"js(

@@ -4,13 +4,15 @@
 #include <limits>
 
 #include "base/fail.h"
+#include "base/printable.h"
 #include "compress/tiny_package_fixture.h"
 #include "report/html_text.h"
+#include "report/svg_chart.h"
 
 namespace quern {
 namespace {
 
-constexpr const char* kHostile = "</script><img src=x onerror=\"alert('x')\">";
+constexpr const char* kHostile = "</script><img src=x onerror=\"alert('x')\">\u202e\x1b[31m\u009b\xff\n";
 
 bool has(const std::string& html, std::string_view part) { return html.find(part) != std::string::npos; }
 bool has_section(const std::string& html, const char* id) { return has(html, fmt::format("<section id=\"{}\"", id)); }
@@ -43,7 +45,8 @@ Report model_of(std::size_t blocks) {
 }
 
 TEST(Escaped, LeavesNothingThatMarkupBeginsWith) {
-  EXPECT_EQ(escaped("a<b>&\"'\x01\n"), "a&lt;b&gt;&amp;&quot;&#39;?\n");
+  EXPECT_EQ(escaped("a<b>&\"'\x01\n\u202e"), "a&lt;b&gt;&amp;&quot;&#39;\\x01\\x0a\\u202e");
+  EXPECT_EQ(escaped_lines("a\n<\x1b"), "a\n&lt;\\x1b");
 }
 
 TEST(HtmlReport, HoldsTheFiguresAndLeavesOutWhatWasNotMeasured) {
@@ -103,6 +106,20 @@ TEST(HtmlReport, EscapesEveryTextThatComesFromFiles) {
   EXPECT_FALSE(has(html, "<img"));
   EXPECT_FALSE(has(html, "onerror=\""));
   EXPECT_EQ(html.find("</script>"), html.rfind("</script>"));
+  EXPECT_EQ(html, printable_lines(html));
+}
+
+// Sizes of ticks, roles of the ends, trials at one place: what cannot be read beside each other is not drawn.
+TEST(HtmlReport, LabelsOfChartsTellTicksApartAndLeaveEachOtherRoom) {
+  EXPECT_EQ(size_label(1'186'000, 1000), "1.186 MB");
+  EXPECT_EQ(size_label(1'186'000, 1e6), "1.19 MB");
+  Chart chart{
+      .label = "c", .x = {"x", 0, 100, ChartAxis::Scale::kLinear, {}}, .y = linear_axis("y", 0, 1, plain_number)};
+  for (int i = 0; i <= 100; ++i) chart.x.ticks.push_back({static_cast<double>(i), fmt::format("tick {}", i)});
+  for (int i = 0; i < 40; ++i) chart.callouts.push_back({{50, 0.5}, fmt::format("words {}", i)});
+  const std::string svg = draw(chart);
+  expect_parts(svg, {">tick 0<", ">tick 100<", ">words 0<", ">words 3<"});
+  for (const char* part : {">tick 1<", ">tick 99<", ">words 39<"}) EXPECT_FALSE(has(svg, part)) << part;
 }
 
 TEST(HtmlReport, FoldsEqualBlocksOfDeepModels) {

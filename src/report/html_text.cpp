@@ -1,9 +1,12 @@
 // Everything that a file may have named goes through escaped().
 #include "report/html_text.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/fail.h"
+#include "base/printable.h"
 
 namespace quern {
 namespace {
@@ -20,6 +23,25 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   return text;
 }
 
+struct Entity {
+  char character;
+  std::string_view html;
+};
+constexpr Entity kEntities[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+
+std::string with_entities(const std::string& text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto entity = std::ranges::find(kEntities, c, &Entity::character);
+    if (entity == std::end(kEntities))
+      out += c;
+    else
+      out += entity->html;
+  }
+  return out;
+}
+
 double finite(double value) {
   if (!std::isfinite(value)) fail(ErrorCode::kInternal, "the report would show {}", value);
   return value;
@@ -27,29 +49,9 @@ double finite(double value) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '&') {
-      out += "&amp;";
-    } else if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else if (c == '\'') {
-      out += "&#39;";
-    } else if ((byte < 0x20 && c != '\n') || byte == 0x7f) {
-      out += '?';
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
+std::string escaped(std::string_view text) { return with_entities(printable(text)); }
+
+std::string escaped_lines(std::string_view text) { return with_entities(printable_lines(text)); }
 
 std::string typeset(std::string text) {
   text = replaced(std::move(text), "+-", "&plusmn;");
@@ -57,19 +59,21 @@ std::string typeset(std::string text) {
   return text;
 }
 
-std::string megabytes(std::uint64_t bytes) {
-  const double value = static_cast<double>(bytes);
-  for (const Unit& unit : kUnits)
-    if (value >= unit.bytes) return fmt::format("{:.2f} {}", value / unit.bytes, unit.name);
-  return fmt::format("{} bytes", bytes);
-}
+std::string megabytes(std::uint64_t bytes) { return size_label(static_cast<double>(bytes)); }
 
 std::string three_digits(double value) { return fmt::format("{:.3g}", finite(value)); }
 
 std::string hundredths(double value) { return fmt::format("{:.2f}", finite(value)); }
 
-std::string plain_number(double value) { return fmt::format("{:g}", value); }
+std::string plain_number(double value, double) { return fmt::format("{:g}", value); }
 
-std::string size_label(double bytes) { return megabytes(static_cast<std::uint64_t>(bytes)); }
+std::string size_label(double bytes, double step) {
+  for (const Unit& unit : kUnits) {
+    if (bytes < unit.bytes) continue;
+    const int digits = step > 0 ? static_cast<int>(std::ceil(-std::log10(step / unit.bytes))) : 0;
+    return fmt::format("{:.{}f} {}", bytes / unit.bytes, std::max(2, digits), unit.name);
+  }
+  return fmt::format("{:.0f} bytes", bytes);
+}
 
 }  // namespace quern

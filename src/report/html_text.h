@@ -7,8 +7,10 @@
 
 namespace quern {
 
-// Safe as the text of an element and in a quoted attribute; control characters but line ends become "?".
+// One line, printable, and safe as the text of an element and in a quoted attribute.
 std::string escaped(std::string_view text);
+// Several lines, whose ends stay.
+std::string escaped_lines(std::string_view text);
 
 // "plus minus" where the text says "+-", a true minus before a digit. Of text that is escaped already.
 std::string typeset(std::string text);
@@ -20,8 +22,9 @@ std::string three_digits(double value);
 // Hundredths, for coordinates and shares. Error(kInternal) for NaN and infinity.
 std::string hundredths(double value);
 
-// Labels of axes: "0.05", and megabytes() of a number of bytes.
-std::string plain_number(double value);
-std::string size_label(double bytes);
+// Labels of axes: "0.05", and megabytes() of a number of bytes, with as many digits as tell it from one that is `step`
+// away (0: hundredths).
+std::string plain_number(double value, double step = 0);
+std::string size_label(double bytes, double step = 0);
 
 }  // namespace quern

@@ -11,7 +11,7 @@
 namespace quern {
 namespace {
 
-std::string percent_label(double value) { return fmt::format("{:g}%", value); }
+std::string percent_label(double value, double) { return fmt::format("{:g}%", value); }
 
 // The figure that a bound is on, as it is drawn.
 struct BoundedFigure {
@@ -46,7 +46,7 @@ std::string ladder_figure(const Report& report) {
     high = std::max(high, at.y);
     chart.marks.push_back({at, 0,
                            fmt::format("trial {}\n{} bytes\n{}", i + 1, grouped(trial.plan.tensor_bytes()),
-                                       shown.tick_label(std::stod(three_digits(at.y)))),
+                                       shown.tick_label(std::stod(three_digits(at.y)), 0)),
                            6});
     chart.callouts.push_back({at, fmt::format("{}", i + 1)});
   }

@@ -45,7 +45,7 @@ std::string cell_html(const GridCell& cell, const MapStyle& style, const Range& 
   const std::string across = span > 1 ? fmt::format(" colspan=\"{}\"", span) : "";
   if (cell.empty() || !style.shown(cell)) return fmt::format("<td{} class=\"none\">&middot;</td>", across);
   return fmt::format("<td{} style=\"--v:{}\" title=\"{}\">{}</td>", across,
-                     hundredths(strength(range, style.value(cell))), escaped(tip_of(cell)), style.text(cell));
+                     hundredths(strength(range, style.value(cell))), escaped_lines(tip_of(cell)), style.text(cell));
 }
 
 std::string wide_row(const GridCell& cell, const MapStyle& style, const Range& range, std::size_t columns) {

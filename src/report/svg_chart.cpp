@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <optional>
 
 #include "base/fail.h"
 #include "report/html_text.h"
@@ -11,7 +12,11 @@
 namespace quern {
 namespace {
 
-constexpr double kLeft = 66, kRight = 18, kTop = 14, kBottom = 46;  // room around the plot
+constexpr double kLeast = 66, kRight = 18, kTop = 14, kBottom = 46;  // room around the plot; left of it at least
+constexpr double kSmallest = 0.7;                 // of its size, to which a drawing is scaled down on a narrow screen
+constexpr double kAxisLabel = 26;                 // to the left of the labels of ticks
+constexpr double kLetter = 8.1, kBoldLetter = 9;  // width of a wide font's letters, in the size of a chart's text
+constexpr double kAscent = 11, kDescent = 4, kLine = kAscent + kDescent;
 
 // Outlines within -1 .. 1, so that styles differ without their colours.
 constexpr const char* kShapes[] = {
@@ -49,27 +54,60 @@ double round_step(double span, double parts) {
 
 void add_round_ticks(ChartAxis& axis, double step, TickLabel label) {
   for (double i = std::ceil(axis.low / step); i * step <= axis.high * (1 + 1e-9); ++i)
-    axis.ticks.push_back({i * step, label(i * step)});
+    axis.ticks.push_back({i * step, label(i * step, step)});
 }
 
 void add_decade_ticks(ChartAxis& axis, double decades, TickLabel label) {
   for (double e = std::floor(std::log10(axis.low)); e <= std::log10(axis.high); ++e)
     for (const double factor : {1.0, 2.0, 5.0}) {
       const double at = factor * std::pow(10.0, e);
-      if (at >= axis.low && at <= axis.high && (factor == 1.0 || decades < 3)) axis.ticks.push_back({at, label(at)});
+      if (at >= axis.low && at <= axis.high && (factor == 1.0 || decades < 3)) axis.ticks.push_back({at, label(at, 0)});
     }
+}
+
+struct Span {
+  double from = 0, to = 0;
+
+  bool meets(const Span& other) const { return from < other.to && other.from < to; }
+};
+
+struct Box {
+  Span x, y;
+
+  bool meets(const Box& other) const { return x.meets(other.x) && y.meets(other.y); }
+  bool is_in(const Box& other) const {
+    return x.from >= other.x.from && x.to <= other.x.to && y.from >= other.y.from && y.to <= other.y.to;
+  }
+};
+
+double width_of(std::string_view text, double letter) { return letter * static_cast<double>(text.size()); }
+
+double widest(const std::vector<ChartTick>& ticks) {
+  double width = 0;
+  for (const ChartTick& tick : ticks) width = std::max(width, width_of(tick.label, kLetter));
+  return width;
+}
+
+// Which of the labels can be read beside each other: the outermost, then from the left those that have room.
+std::vector<bool> readable(const std::vector<Span>& labels) {
+  std::vector<bool> shown(labels.size());
+  std::vector<Span> taken;
+  const auto take = [&](std::size_t i) {
+    if (shown[i] || std::ranges::any_of(taken, [&](const Span& span) { return span.meets(labels[i]); })) return;
+    shown[i] = true;
+    taken.push_back(labels[i]);
+  };
+  if (labels.empty()) return shown;
+  take(0);
+  take(labels.size() - 1);
+  for (std::size_t i = 0; i < labels.size(); ++i) take(i);
+  return shown;
 }
 
 class Drawing {
  public:
-  explicit Drawing(const Chart& chart) : chart_(chart) {}
-
-  std::string x(double value) const {
-    return hundredths(kLeft + share(chart_.x, value) * (chart_.width - kLeft - kRight));
-  }
-  std::string y(double value) const {
-    return hundredths(chart_.height - kBottom - share(chart_.y, value) * (chart_.height - kTop - kBottom));
-  }
+  explicit Drawing(const Chart& chart)
+      : chart_(chart), left_(std::max(kLeast, kAxisLabel + widest(chart.y.ticks) + 10)) {}
 
   std::string axes() const {
     const double right = chart_.width - kRight, bottom = chart_.height - kBottom;
@@ -78,13 +116,9 @@ class Drawing {
       svg += fmt::format(
           "<path class=\"grid\" d=\"M{0},{1}H{2}\"/><text class=\"tick\" x=\"{3}\" y=\"{1}\" dy=\".32em\" "
           "text-anchor=\"end\">{4}</text>\n",
-          kLeft, y(tick.at), right, kLeft - 10, escaped(tick.label));
-    for (const ChartTick& tick : chart_.x.ticks)
-      svg += fmt::format(
-          "<path class=\"stub\" d=\"M{0},{1}v5\"/><text class=\"tick\" x=\"{0}\" y=\"{2}\" "
-          "text-anchor=\"middle\">{3}</text>\n",
-          x(tick.at), bottom, bottom + 19, escaped(tick.label));
-    svg += fmt::format("<path class=\"base\" d=\"M{},{}H{}\"/>\n", kLeft, bottom, right);
+          left_, y(tick.at), right, left_ - 10, escaped(tick.label));
+    svg += x_ticks();
+    svg += fmt::format("<path class=\"base\" d=\"M{},{}H{}\"/>\n", left_, bottom, right);
     svg += fmt::format("<text class=\"axis\" x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n", right,
                        chart_.height - 6, escaped(chart_.x.label));
     return svg + fmt::format(
@@ -110,20 +144,72 @@ class Drawing {
         "<path class=\"mark k{}\" transform=\"translate({} {}) scale({})\" d=\"{}\"><title>{}</title>"
         "</path>\n",
         mark.style % kStyles, x(mark.at.x), y(mark.at.y), hundredths(mark.size), shape_of(mark.style),
-        escaped(mark.tip));
+        escaped_lines(mark.tip));
   }
 
-  // To the left of its point where there is no room to the right.
-  std::string callout(const Callout& callout) const {
-    const bool left = share(chart_.x, callout.at.x) > 0.6;
-    return fmt::format("<text class=\"callout\" x=\"{}\" y=\"{}\" dx=\"{}\" dy=\"{}\" text-anchor=\"{}\">{}</text>\n",
-                       x(callout.at.x), y(callout.at.y), left ? -10 : 10,
-                       callout.side == Callout::Side::kAbove ? "-.7em" : "1.4em", left ? "end" : "start",
-                       escaped(callout.text));
+  // Each beside its point, where no other is in the way; one that has no such place is left out.
+  std::string callouts() const {
+    std::string svg;
+    std::vector<Box> taken;
+    for (const Callout& callout : chart_.callouts) {
+      const std::optional<Box> box = place(callout, taken);
+      if (!box) continue;
+      taken.push_back(*box);
+      svg += fmt::format("<text class=\"callout\" x=\"{}\" y=\"{}\">{}</text>\n", hundredths(box->x.from),
+                         hundredths(box->y.to - kDescent), escaped(callout.text));
+    }
+    return svg;
   }
 
  private:
+  double place_x(double value) const { return left_ + share(chart_.x, value) * (chart_.width - left_ - kRight); }
+  double place_y(double value) const {
+    return chart_.height - kBottom - share(chart_.y, value) * (chart_.height - kTop - kBottom);
+  }
+  std::string x(double value) const { return hundredths(place_x(value)); }
+  std::string y(double value) const { return hundredths(place_y(value)); }
+
+  // Labels stand under their ticks, but inside the drawing.
+  std::string x_ticks() const {
+    const double bottom = chart_.height - kBottom;
+    std::vector<Span> labels;
+    for (const ChartTick& tick : chart_.x.ticks) {
+      const double width = width_of(tick.label, kLetter);
+      const double from = std::clamp(place_x(tick.at) - width / 2, 0.0, std::max(0.0, chart_.width - width));
+      labels.push_back({from, from + width + kLetter});
+    }
+    const std::vector<bool> shown = readable(labels);
+    std::string svg;
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const ChartTick& tick = chart_.x.ticks[i];
+      svg += fmt::format("<path class=\"stub\" d=\"M{},{}v5\"/>", x(tick.at), bottom);
+      if (shown[i])
+        svg += fmt::format("<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
+                           hundredths((labels[i].from + labels[i].to - kLetter) / 2), bottom + 19, escaped(tick.label));
+    }
+    return svg;
+  }
+
+  // To the right of its point, or to the left where there is more room; on the side that it asks for, or on the other.
+  std::optional<Box> place(const Callout& callout, const std::vector<Box>& taken) const {
+    const Box plot{{left_, chart_.width - kRight}, {0, chart_.height - kBottom}};
+    const double at_x = place_x(callout.at.x), at_y = place_y(callout.at.y),
+                 width = width_of(callout.text, kBoldLetter);
+    const bool left_first = share(chart_.x, callout.at.x) > 0.6, below_first = callout.side == Callout::Side::kBelow;
+    for (const double lines : {0, 1, 2})
+      for (const bool below : {below_first, !below_first})
+        for (const bool left : {left_first, !left_first}) {
+          const double from = left ? at_x - 10 - width : at_x + 10, top = below ? at_y + 6 : at_y - 6 - kLine;
+          const double shift = (below ? lines : -lines) * kLine;
+          const Box box{{from, from + width}, {top + shift, top + shift + kLine}};
+          const bool is_free = std::ranges::none_of(taken, [&](const Box& other) { return other.meets(box); });
+          if (is_free && box.is_in(plot)) return box;
+        }
+    return std::nullopt;
+  }
+
   const Chart& chart_;
+  double left_;
 };
 
 }  // namespace
@@ -151,13 +237,12 @@ std::string draw(const Chart& chart) {
   const Drawing drawing(chart);
   std::string svg = fmt::format(
       "<svg class=\"chart\" role=\"img\" aria-label=\"{}\" viewBox=\"0 0 {} {}\" style=\"min-width:{}px\">\n",
-      escaped(chart.label), chart.width, chart.height, std::min(chart.width, 0.62 * chart.width + 200));
+      escaped(chart.label), chart.width, chart.height, kSmallest * chart.width);
   for (const ChartBand& band : chart.bands) svg += drawing.band(band);
   svg += drawing.axes();
   for (const ChartLine& line : chart.lines) svg += drawing.line(line);
   for (const ChartMark& mark : chart.marks) svg += drawing.mark(mark);
-  for (const Callout& callout : chart.callouts) svg += drawing.callout(callout);
-  return svg + "</svg>\n";
+  return svg + drawing.callouts() + "</svg>\n";
 }
 
 std::string legend_mark(std::size_t style) {

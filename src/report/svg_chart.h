@@ -22,7 +22,8 @@ struct ChartAxis {
   std::vector<ChartTick> ticks;
 };
 
-using TickLabel = std::string (*)(double);
+// Of a value, where ticks are `step` apart; 0: they are not evenly spaced.
+using TickLabel = std::string (*)(double value, double step);
 // Axes with round ticks that hold all of low .. high and a margin; equal ends are spread.
 ChartAxis linear_axis(std::string label, double low, double high, TickLabel tick_label);
 ChartAxis log_axis(std::string label, double low, double high, TickLabel tick_label);
@@ -48,6 +49,7 @@ struct ChartLine {
   std::string_view css_class;
 };
 
+// Words beside a point, where there is room for them.
 struct Callout {
   enum class Side { kAbove, kBelow };
   ChartPoint at;

@@ -81,7 +81,7 @@ class DictionaryReader {
   }
   void expect(char wanted) {
     if (!accept(wanted))
-      fail(ErrorCode::kInput, "the header has \"{}\" where '{}' is expected", printable(text_.substr(0, 20)), wanted);
+      fail(ErrorCode::kInput, "the header has \"{}\" where '{}' is expected", excerpt(text_), wanted);
   }
   std::string_view quoted() {
     skip_spaces();
@@ -139,7 +139,7 @@ class DictionaryReader {
       if (!sum) fail(ErrorCode::kInput, "an extent is beyond 64 bits");
       value = *sum;
     }
-    if (digits == 0) fail(ErrorCode::kInput, "the shape holds \"{}\"", printable(text_.substr(0, 20)));
+    if (digits == 0) fail(ErrorCode::kInput, "the shape holds \"{}\"", excerpt(text_));
     text_.remove_prefix(digits);
     accept('L');
     return value;

@@ -39,7 +39,7 @@ T number_of(std::string_view line) {
   T value = 0;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
   if (error != std::errc() || end != line.data() + line.size())
-    fail(ErrorCode::kInput, "\"{}\" is no number that fits", printable(line.substr(0, 40)));
+    fail(ErrorCode::kInput, "\"{}\" is no number that fits", excerpt(line));
   return value;
 }
 

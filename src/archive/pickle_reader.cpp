@@ -180,7 +180,7 @@ void PickleReader::push_decimal(std::string_view digits) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (end != digits.data() + digits.size() || digits.empty())
-    fail(ErrorCode::kInput, "\"{}\" is no integer", printable(digits.substr(0, 40)));
+    fail(ErrorCode::kInput, "\"{}\" is no integer", excerpt(digits));
   if (error != std::errc()) return push({.kind = Kind::kBigInteger, .text = digits});
   push_integer(value);
 }

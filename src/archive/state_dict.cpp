@@ -17,7 +17,7 @@ using Kind = PickleNode::Kind;
 
 constexpr std::size_t kMostDepth = 64, kMostNameBytes = 1024, kMostVisits = 4'000'000;
 constexpr std::size_t kMostKinds = 200;  // of things that are left out
-constexpr std::size_t kMostConfigValues = 10'000, kMostShown = 60;
+constexpr std::size_t kMostConfigValues = 10'000;
 constexpr std::uint64_t kTensorBytes = 700;  // of an entry of the table of tensors, beside its name, at most
 constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 20, kBytesPerByte = 15, kMostBytes = std::uint64_t{900} << 20;
 constexpr std::string_view kModelKeys[] = {"state_dict", "model_state_dict", "model"};
@@ -35,10 +35,6 @@ bool is_optimizer(std::string_view key) {
 }
 
 bool is_container(Kind kind) { return kind == Kind::kDict || kind == Kind::kTuple || kind == Kind::kList; }
-
-std::string shown(std::string_view text) {
-  return printable(text.size() <= kMostShown ? std::string(text) : std::string(text.substr(0, kMostShown)) + "...");
-}
 
 // TorchScript tells equal names of classes apart by a component that says nothing: "linear.___torch_mangle_7.Linear".
 std::string without_mangling(std::string_view name) {
@@ -80,8 +76,8 @@ class Walk {
   };
 
   void count_visit(std::string_view path, std::size_t depth) {
-    if (depth > kMostDepth) fail(ErrorCode::kInput, "{} is nested more than {} deep", shown(path), kMostDepth);
-    if (path.size() > kMostNameBytes) fail(ErrorCode::kInput, "{} has a name of {} bytes", shown(path), path.size());
+    if (depth > kMostDepth) fail(ErrorCode::kInput, "{} is nested more than {} deep", excerpt(path), kMostDepth);
+    if (path.size() > kMostNameBytes) fail(ErrorCode::kInput, "{} has a name of {} bytes", excerpt(path), path.size());
     if (++visits_ > kMostVisits) fail(ErrorCode::kInput, "the pickle has more than {} places", kMostVisits);
   }
 
@@ -137,7 +133,7 @@ class Walk {
   }
 
   std::string tell_of(std::string_view key, const PickleNode& value) {
-    const std::string name = shown(key);
+    const std::string name = excerpt(key);
     const std::uint64_t tensors = tensors_below(value);
     if (is_optimizer(key))
       return fmt::format("{}: state of an optimizer, {}, left out", name, counted(tensors, "tensor"));
@@ -167,9 +163,9 @@ class Walk {
       case Kind::kFloat:
         return fmt::format("{}", node.number);
       case Kind::kText:
-        return fmt::format("\"{}\"", shown(node.text));
+        return fmt::format("\"{}\"", excerpt(node.text));
       case Kind::kName:
-        return "the name " + shown(node.text);
+        return "the name " + excerpt(node.text);
       case Kind::kBigInteger:
         return "a large integer";
       case Kind::kBytes:
@@ -186,7 +182,7 @@ class Walk {
         break;
     }
     const std::string name = without_mangling(pickle_.class_of(node));
-    return name.empty() ? "an object without a class" : "an object of " + shown(name);
+    return name.empty() ? "an object without a class" : "an object of " + excerpt(name);
   }
 
   Json json_of(const PickleNode& node, std::size_t depth, std::size_t& values) const {
@@ -224,7 +220,7 @@ class Walk {
   void leave_out(const std::string& path, std::string what) {
     if (left_out_.size() == kMostKinds && !left_out_.contains(what)) what = "something else";
     LeftOut& left = left_out_[std::move(what)];
-    if (left.count++ == 0) left.first = path.empty() ? "the pickle" : shown(path);
+    if (left.count++ == 0) left.first = path.empty() ? "the pickle" : excerpt(path);
   }
 
   void add(const std::string& path, const TorchTensor& tensor) {
@@ -237,16 +233,16 @@ class Walk {
   void visit(const PickleNode& node, const std::string& path, std::size_t depth) {
     count_visit(path, depth);
     const auto tensor =
-        with_context(fmt::format("tensor {}", shown(path)), [&] { return torch_tensor_of(pickle_, node); });
+        with_context(fmt::format("tensor {}", excerpt(path)), [&] { return torch_tensor_of(pickle_, node); });
     if (tensor) return add(path, *tensor);
     if (const std::string_view name = tensor_class(node); name.starts_with("torchao."))
       fail(ErrorCode::kInput,
            "{} is a {}, a quantized tensor of torchao, which is not read: have the program that made it dequantize the "
            "model and save floats, or use the original model",
-           shown(path), shown(name));
+           excerpt(path), excerpt(name));
     if (is_tensor(node))
       return leave_out(path,
-                       fmt::format("a tensor made by {}, of a kind that is not read", shown(pickle_.class_of(node))));
+                       fmt::format("a tensor made by {}, of a kind that is not read", excerpt(pickle_.class_of(node))));
     if (const PickleNode* attributes = attributes_of(node)) {
       const std::size_t before = found_.tensors.size();
       visit_items(*attributes, path, depth, Attributes::kYes);

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/fail.h"
+#include "base/printable.h"
 
 namespace quern {
 namespace {
@@ -169,7 +170,7 @@ Metadata read_metadata(Cursor& cursor, std::uint64_t count) {
   std::unordered_set<std::string> keys;
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string key = with_context(fmt::format("metadata pair {}", i), [&] { return cursor.text("a key"); });
-    with_context(fmt::format("metadata key \"{}\"", key.substr(0, 80)), [&] {
+    with_context(fmt::format("metadata key \"{}\"", excerpt(key, kMaxKeyBytes)), [&] {
       if (key.empty() || key.size() > kMaxKeyBytes) fail(ErrorCode::kInput, "a key of {} bytes", key.size());
       if (!keys.insert(key).second) fail(ErrorCode::kInput, "the key appears twice");
       pairs.emplace_back(key, read_value(cursor));
@@ -201,7 +202,7 @@ void check_start(Cursor& cursor) {
 GgufTensor read_tensor(Cursor& cursor) {
   GgufTensor tensor;
   tensor.name = cursor.text("a tensor name");
-  return with_context(fmt::format("tensor \"{}\"", tensor.name.substr(0, 200)), [&] {
+  return with_context(fmt::format("tensor \"{}\"", excerpt(tensor.name, kMaxKeyBytes)), [&] {
     if (tensor.name.empty() || tensor.name.size() > kMaxKeyBytes)
       fail(ErrorCode::kInput, "a name of {} bytes", tensor.name.size());
     const auto dims = cursor.scalar<std::uint32_t>("the number of dimensions");

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/names.h"
+#include "base/printable.h"
 #include "codec/codec.h"
 #include "optim/optimizer.h"
 
@@ -39,7 +40,7 @@ void check_codec(const std::string& name) {
 PrecisionRule parse_rule(const Json& json) {
   if (!json.is_object())
     fail(ErrorCode::kUsage, "a rule is an object such as {{\"match\": \"embed\", \"codec\": \"q8_0\"}}, not {}",
-         dump_json(json).substr(0, 80));
+         excerpt(dump_json(json)));
   check_members(json);
   PrecisionRule rule(json.at("match").as_string(), json.at("codec").as_string());
   check_codec(rule.codec);

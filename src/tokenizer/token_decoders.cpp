@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 
+#include "base/fail.h"
+#include "base/printable.h"
 #include "text/json_part.h"
 #include "text/text_pattern.h"
 #include "tokenizer/byte_alphabet.h"
@@ -78,7 +80,7 @@ TokenDecoder make_replace(const Json& part) {
       out += found.is_match ? std::string_view(content)
                             : std::string_view(token).substr(found.begin, found.end - found.begin);
       if (out.size() > std::max(kMost, 2 * token.size()))
-        fail(ErrorCode::kInput, "the decoder makes more than {} bytes of the token \"{}\"", kMost, token.substr(0, 80));
+        fail(ErrorCode::kInput, "the decoder makes more than {} bytes of the token \"{}\"", kMost, excerpt(token));
     });
     return out;
   });

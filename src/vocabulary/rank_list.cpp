@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/fail.h"
+#include "base/printable.h"
 #include "tokenizer/byte_alphabet.h"
 #include "tokenizer/byte_bpe.h"
 #include "tokenizer/pre_tokenizers.h"
@@ -58,7 +59,7 @@ RankLine read_line(std::string_view line) {
   const std::string_view number = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
   const auto read = std::from_chars(number.data(), number.data() + number.size(), out.rank);
   if (number.empty() || read.ec != std::errc() || read.ptr != number.data() + number.size())
-    fail(ErrorCode::kInput, "\"{}\" is not base64 and a rank", line.substr(0, 80));
+    fail(ErrorCode::kInput, "\"{}\" is not base64 and a rank", excerpt(line));
   out.bytes = decode_base64(line.substr(0, space));
   return out;
 }

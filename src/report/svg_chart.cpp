@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "report/html_text.h"
+#include "report/label_room.h"
 
 namespace quern {
 namespace {
@@ -65,43 +66,12 @@ void add_decade_ticks(ChartAxis& axis, double decades, TickLabel label) {
     }
 }
 
-struct Span {
-  double from = 0, to = 0;
-
-  bool meets(const Span& other) const { return from < other.to && other.from < to; }
-};
-
-struct Box {
-  Span x, y;
-
-  bool meets(const Box& other) const { return x.meets(other.x) && y.meets(other.y); }
-  bool is_in(const Box& other) const {
-    return x.from >= other.x.from && x.to <= other.x.to && y.from >= other.y.from && y.to <= other.y.to;
-  }
-};
-
 double width_of(std::string_view text, double letter) { return letter * static_cast<double>(text.size()); }
 
 double widest(const std::vector<ChartTick>& ticks) {
   double width = 0;
   for (const ChartTick& tick : ticks) width = std::max(width, width_of(tick.label, kLetter));
   return width;
-}
-
-// Which of the labels can be read beside each other: the outermost, then from the left those that have room.
-std::vector<bool> readable(const std::vector<Span>& labels) {
-  std::vector<bool> shown(labels.size());
-  std::vector<Span> taken;
-  const auto take = [&](std::size_t i) {
-    if (shown[i] || std::ranges::any_of(taken, [&](const Span& span) { return span.meets(labels[i]); })) return;
-    shown[i] = true;
-    taken.push_back(labels[i]);
-  };
-  if (labels.empty()) return shown;
-  take(0);
-  take(labels.size() - 1);
-  for (std::size_t i = 0; i < labels.size(); ++i) take(i);
-  return shown;
 }
 
 class Drawing {

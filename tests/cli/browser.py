@@ -1,6 +1,5 @@
 """Headless Chromium over its debugging pipe: pages as they are laid out, at any width, in light, dark and print."""
 
-import base64
 import json
 import os
 import select
@@ -31,10 +30,7 @@ class Browser:
         for domain in ("Page", "Runtime"):
             self.call(f"{domain}.enable")
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         os.close(self.to_write)
         os.close(self.to_read)
         self.process.terminate()
@@ -87,7 +83,3 @@ class Browser:
         if "exceptionDetails" in result:
             raise RuntimeError(str(result["exceptionDetails"]))
         return result["result"].get("value")
-
-    def picture(self, path):
-        data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
-        path.write_bytes(base64.b64decode(data))

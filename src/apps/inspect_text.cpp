@@ -14,15 +14,16 @@ constexpr std::size_t kListed = 20;  // names of one kind, at most
 std::string sums_table(const char* title, const std::map<std::string, TensorSums>& map, std::uint64_t all) {
   std::string text = fmt::format("\n{:<20}{:>9}{:>16}{:>16}{:>9}\n", title, "tensors", "weights", "bytes", "share");
   for (const auto& [name, sums] : map)
-    text += fmt::format("{:<20}{:>9}{:>16}{:>16}{:>8.2f}%\n", printable(name), sums.tensors, sums.elements, sums.bytes,
-                        all ? 100.0 * static_cast<double>(sums.elements) / static_cast<double>(all) : 0.0);
+    text += fmt::format("{:<20}{:>9}{:>16}{:>16}{:>8.2f}%\n", printable_line(name), sums.tensors, sums.elements,
+                        sums.bytes, all ? 100.0 * static_cast<double>(sums.elements) / static_cast<double>(all) : 0.0);
   return text;
 }
 
 std::string evidence_table(const ModelSpec& spec) {
   std::string text = fmt::format("\n{:<20}{:>12}  {}\n", "property", "value", "evidence");
   for (const Evidence& e : spec.evidence)
-    text += fmt::format("{:<20}{:>12}  {}\n", printable(e.property), printable(e.value), printable(e.source));
+    text += fmt::format("{:<20}{:>12}  {}\n", printable_line(e.property), printable_line(e.value),
+                        printable_line(e.source));
   return text;
 }
 
@@ -30,21 +31,21 @@ std::string differences_table(const Inspection& i) {
   if (i.differences.empty()) return {};
   std::string text = fmt::format("\n{:<16}{:>12}{:>12}  {}\n", "contradiction", "claimed", "shown", "by");
   for (const ExtentDifference& d : i.differences)
-    text += fmt::format("{:<16}{:>12}{:>12}  {}; {}\n", d.extent, d.claimed, d.shown, printable(d.claimed_by),
-                        printable(d.shown_by));
+    text += fmt::format("{:<16}{:>12}{:>12}  {}; {}\n", d.extent, d.claimed, d.shown, printable_line(d.claimed_by),
+                        printable_line(d.shown_by));
   return text;
 }
 
 std::string architecture_lines(const Inspection& i) {
   if (i.spec)
-    return fmt::format("architecture: {}{}\n", printable(i.spec->architecture),
+    return fmt::format("architecture: {}{}\n", printable_line(i.spec->architecture),
                        i.spec->tied_head ? ", head tied to the embedding" : "") +
            evidence_table(*i.spec);
-  std::string text = fmt::format("architecture: not known ({})\n", printable(i.why_unknown));
+  std::string text = fmt::format("architecture: not known ({})\n", printable_line(i.why_unknown));
   if (!i.inferred) return text;
   if (i.inferred->blocks.empty())
     return text + "roles below: by the tensors' names and shapes; compress can pack the matrices, but not check them\n";
-  text += fmt::format("by the tensors alone: {}{}\n", printable(i.inferred->architecture),
+  text += fmt::format("by the tensors alone: {}{}\n", printable_line(i.inferred->architecture),
                       i.inferred->tied_head ? ", head tied to the embedding" : "");
   return text + evidence_table(*i.inferred) + differences_table(i);
 }
@@ -52,7 +53,8 @@ std::string architecture_lines(const Inspection& i) {
 std::string list(const char* title, const std::vector<std::string>& names) {
   if (names.empty()) return {};
   std::string text = fmt::format("\n{}\n", title);
-  for (std::size_t n = 0; n < std::min(names.size(), kListed); ++n) text += fmt::format("  {}\n", printable(names[n]));
+  for (std::size_t n = 0; n < std::min(names.size(), kListed); ++n)
+    text += fmt::format("  {}\n", printable_line(names[n]));
   if (names.size() > kListed) text += fmt::format("  and {} more (`json` lists all)\n", names.size() - kListed);
   return text;
 }
@@ -98,7 +100,7 @@ std::string memory_lines(const MemoryEstimate& m) {
 }  // namespace
 
 std::string describe(const Inspection& i, InspectDetail detail) {
-  std::string text = fmt::format("{}: {}, {}, {}, {}, {}\n", printable(i.path), printable(i.format),
+  std::string text = fmt::format("{}: {}, {}, {}, {}, {}\n", printable_line(i.path), printable_line(i.format),
                                  counted(i.files.size(), "file"), counted(i.file_bytes, "byte"),
                                  counted(i.total.tensors, "tensor"), counted(i.total.elements, "weight"));
   if (i.tensors.empty())
@@ -117,7 +119,7 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   if (detail == InspectDetail::kTensors) {
     text += fmt::format("\n{:<56}{:<10}{:>14}  shape\n", "tensor", "stored as", "bytes");
     for (const TensorEntry& t : i.tensors)
-      text += fmt::format("{:<56}{:<10}{:>14}  {}\n", printable(t.name), printable(t.encoding), t.bytes(),
+      text += fmt::format("{:<56}{:<10}{:>14}  {}\n", printable_line(t.name), printable_line(t.encoding), t.bytes(),
                           to_string(t.shape));
   }
   return text;

@@ -142,7 +142,7 @@ std::string techniques_table(const std::vector<Technique>& all, std::uint64_t so
   if (!shrinks) text += "none of them makes it smaller: its files are compressed already\n";
   for (const auto& [why, names] : refused)
     text += fmt::format("not {}{}: {}\n", names.front(),
-                        names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "", printable(why));
+                        names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "", printable_line(why));
   return text;
 }
 

@@ -61,7 +61,7 @@ class DictionaryReader {
       } else if (key == "shape" && !fields.shape) {
         fields.shape = shape();
       } else {
-        fail(ErrorCode::kInput, "the header has a key '{}', unknown or for the second time", printable(key));
+        fail(ErrorCode::kInput, "the header has a key '{}', unknown or for the second time", printable_line(key));
       }
       if (accept('}')) break;
       expect(',');

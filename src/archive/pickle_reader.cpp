@@ -201,7 +201,7 @@ void PickleReader::push_raw_unicode(std::string_view escaped) {
       const std::string_view digits = escaped.substr(2, length - 2);
       const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), character, 16);
       if (error != std::errc() || end != digits.data() + digits.size() || digits.size() != length - 2)
-        fail(ErrorCode::kInput, "\"{}\" is no escape of a character", printable(escaped.substr(0, length)));
+        fail(ErrorCode::kInput, "\"{}\" is no escape of a character", printable_line(escaped.substr(0, length)));
     }
     append_utf8(text, character);
     escaped.remove_prefix(length);

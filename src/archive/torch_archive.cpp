@@ -25,7 +25,7 @@ std::string folder_of(const std::vector<ZipEntry>& entries) {
   for (const ZipEntry& entry : entries) {
     if (!entry.name.ends_with(kPickle) || entry.name.find('/') != entry.name.size() - kPickle.size()) continue;
     if (!found.empty())
-      fail(ErrorCode::kInput, "there are two, {}{} and {}", printable(found), kPickle, printable(entry.name));
+      fail(ErrorCode::kInput, "there are two, {}{} and {}", printable_line(found), kPickle, printable_line(entry.name));
     found = entry.name.substr(0, entry.name.size() - kPickle.size());
   }
   return found;
@@ -37,7 +37,7 @@ StridedLayout::Order order_of(const File& file, const ZipEntry* entry) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text == "little") return StridedLayout::Order::kLittleEndian;
   if (text == "big") return StridedLayout::Order::kBigEndian;
-  fail(ErrorCode::kInput, "its byte order is \"{}\", neither little nor big", printable(text));
+  fail(ErrorCode::kInput, "its byte order is \"{}\", neither little nor big", printable_line(text));
 }
 
 bool is_program(const std::vector<ZipEntry>& entries, const std::string& folder) {
@@ -78,7 +78,7 @@ TorchFile read_torch_archive(const File& file) {
     if (!entry) fail(ErrorCode::kInput, "the archive holds no data.pkl: PyTorch did not write it");
     const std::vector<std::byte> bytes = read_entry(file, *entry, kMostPickleBytes);
     const std::optional<Pickle> pickle = read_pickle(bytes);
-    if (!pickle) fail(ErrorCode::kInput, "{} is cut short: download the file again", printable(entry->name));
+    if (!pickle) fail(ErrorCode::kInput, "{} is cut short: download the file again", printable_line(entry->name));
     TorchFile found{find_state_dict(*pickle), {}, order_of(file, find_entry(entries, folder + "/byteorder"))};
     const std::string data = folder + "/data/";
     for (const ZipEntry& one : entries)

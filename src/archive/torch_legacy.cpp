@@ -78,7 +78,7 @@ std::unordered_map<std::string, ByteRun> locate(const File& file, std::uint64_t 
   for (const PickleId id : keys.root().items) {
     const auto storage = storages.find(std::string(keys[id].text));
     if (keys[id].kind != Kind::kText || storage == storages.end())
-      fail(ErrorCode::kInput, "no tensor lies in storage \"{}\"", printable(keys[id].text));
+      fail(ErrorCode::kInput, "no tensor lies in storage \"{}\"", printable_line(keys[id].text));
     const auto bytes = checked_mul(storage->second.elements, storage->second.element_bytes());
     std::byte head[8];
     if (!bytes || file.size() - at < sizeof head || *bytes > file.size() - at - sizeof head)

@@ -145,7 +145,8 @@ std::optional<TorchStorage> torch_storage_of(const Pickle& pickle, const PickleN
   TorchStorage storage{std::string(arguments.text(2)), nullptr, arguments.count(4), 0};
   if (const std::string_view type = arguments.text(1); std::ranges::find(kUntyped, type) == std::end(kUntyped)) {
     storage.type = find_type(type, &TorchType::storage);
-    if (!storage.type) fail(ErrorCode::kInput, "storage {} is of an unknown type, {}", storage.key, printable(type));
+    if (!storage.type)
+      fail(ErrorCode::kInput, "storage {} is of an unknown type, {}", storage.key, printable_line(type));
   }
   // (key, offset, elements) of a part of it
   if (arguments.size() > 5 && arguments.at(5).kind == Kind::kTuple)
@@ -168,7 +169,7 @@ TensorPart torch_part(const TorchTensor& tensor, const ByteRun& storage, std::ui
   const auto stored = checked_mul(from.elements, from.element_bytes());
   if (!stored || *stored > storage.bytes)
     fail(ErrorCode::kInput, "storage {} is said to hold {} elements of {} bytes, but {} bytes are there",
-         printable(from.key), from.elements, from.element_bytes(), storage.bytes);
+         printable_line(from.key), from.elements, from.element_bytes(), storage.bytes);
   const auto first = checked_add(tensor.offset, from.view_offset);
   const auto offset = first ? checked_mul(*first, tensor.type->bytes) : std::nullopt;
   if (!offset) fail(ErrorCode::kInput, "it begins at element {} of its storage", tensor.offset);

@@ -136,7 +136,7 @@ std::vector<Listed> read_listed(const File& file, const Directory& directory) {
                                                field<std::uint32_t>(header, 20),
                                                field<std::uint32_t>(header, 24),
                                                field<std::uint32_t>(header, 42)});
-    with_context(fmt::format("entry \"{}\"", printable(entry.name)),
+    with_context(fmt::format("entry \"{}\"", printable_line(entry.name)),
                  [&] { read_zip64_field(ByteSpan(bytes).subspan(at + kCentralBytes + name, extra), entry); });
     at += all;
   }
@@ -197,13 +197,13 @@ void check_apart(std::vector<Extent> extents) {
   std::ranges::sort(extents, {}, &Extent::begin);
   for (std::size_t i = 1; i < extents.size(); ++i)
     if (extents[i].begin < extents[i - 1].end)
-      fail(ErrorCode::kInput, "entries \"{}\" and \"{}\" overlap at byte {}", printable(*extents[i - 1].name),
-           printable(*extents[i].name), extents[i].begin);
+      fail(ErrorCode::kInput, "entries \"{}\" and \"{}\" overlap at byte {}", printable_line(*extents[i - 1].name),
+           printable_line(*extents[i].name), extents[i].begin);
 }
 
 void check_different(const std::vector<ZipEntry>& entries) {
   const auto same = std::ranges::adjacent_find(entries, {}, &ZipEntry::name);
-  if (same != entries.end()) fail(ErrorCode::kInput, "two entries are named \"{}\"", printable(same->name));
+  if (same != entries.end()) fail(ErrorCode::kInput, "two entries are named \"{}\"", printable_line(same->name));
 }
 
 }  // namespace
@@ -224,7 +224,7 @@ std::vector<ZipEntry> read_zip_directory(const File& file) {
     std::vector<ZipEntry> entries;
     std::vector<Extent> extents;
     for (const Listed& one : listed)
-      with_context(fmt::format("entry \"{}\"", printable(one.name)), [&] {
+      with_context(fmt::format("entry \"{}\"", printable_line(one.name)), [&] {
         const ZipEntry& entry = entries.emplace_back(locate(file, one, directory.offset, states));
         extents.push_back({one.header, entry.run.offset + one.stored, &one.name});
       });
@@ -243,7 +243,7 @@ const ZipEntry* find_entry(const std::vector<ZipEntry>& entries, std::string_vie
 
 std::vector<std::byte> read_entry(const File& file, const ZipEntry& entry, std::uint64_t max_bytes) {
   constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;
-  return with_context(fmt::format("while reading {}, entry {}", file.path().string(), printable(entry.name)), [&] {
+  return with_context(fmt::format("while reading {}, entry {}", file.path().string(), printable_line(entry.name)), [&] {
     if (entry.run.bytes > max_bytes)
       fail(ErrorCode::kInput, "its {} bytes are more than the {} that are read", entry.run.bytes, max_bytes);
     std::vector<std::byte> bytes;  // grows with what is there, not with what is announced

@@ -104,7 +104,7 @@ bool is_unprintable(char32_t character, char32_t before) {
   return is_noncharacter || is_in(kUnprintable, character);
 }
 
-std::string printable(std::string_view text) {
+std::string printable_line(std::string_view text) {
   char32_t before = 0;
   return replaced(text, {}, before, escape_of);
 }
@@ -114,9 +114,9 @@ std::string without_unprintable(std::string_view text) {
   return replaced(text, {}, before, underscores);
 }
 
-std::string printable_lines(std::string_view text) { return PrintableLines().next(text); }
+std::string printable(std::string_view text) { return PrintablePieces().next(text); }
 
-std::string PrintableLines::next(std::string_view piece) { return replaced(piece, kLayout, before_, escape_of); }
+std::string PrintablePieces::next(std::string_view piece) { return replaced(piece, kLayout, before_, escape_of); }
 
 std::string printable_json(std::string_view json) {
   char32_t before = 0;
@@ -124,14 +124,14 @@ std::string printable_json(std::string_view json) {
 }
 
 std::string excerpt(std::string_view text, std::size_t most) {
-  if (text.size() <= most) return printable(text);
+  if (text.size() <= most) return printable_line(text);
   std::size_t length = 0;
   while (true) {
     const Utf8Part part = first_utf8_part(text.substr(length));
     if (length + part.length > most) break;
     length += part.length;
   }
-  return fmt::format("{}... ({} bytes)", printable(text.substr(0, length)), text.size());
+  return fmt::format("{}... ({} bytes)", printable_line(text.substr(0, length)), text.size());
 }
 
 }  // namespace quern

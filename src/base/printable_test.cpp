@@ -9,11 +9,11 @@ namespace {
 using namespace std::string_view_literals;
 
 TEST(Printable, EscapesControlsAndLeavesText) {
-  EXPECT_EQ(printable("a\x1b[2J\tb\x7f\r\n"), "a\\x1b[2J\\x09b\\x7f\\x0d\\x0a");
-  EXPECT_EQ(printable("caf\u00e9 \\x \u0645\u062f\u0644 \u6a21\u578b \U0001f600"),
+  EXPECT_EQ(printable_line("a\x1b[2J\tb\x7f\r\n"), "a\\x1b[2J\\x09b\\x7f\\x0d\\x0a");
+  EXPECT_EQ(printable_line("caf\u00e9 \\x \u0645\u062f\u0644 \u6a21\u578b \U0001f600"),
             "caf\u00e9 \\x \u0645\u062f\u0644 \u6a21\u578b \U0001f600");
-  EXPECT_EQ(printable("\0"sv), "\\x00");
-  EXPECT_EQ(printable("\u009b31m"), "\\u009b31m");  // C1's own "ESC ["
+  EXPECT_EQ(printable_line("\0"sv), "\\x00");
+  EXPECT_EQ(printable_line("\u009b31m"), "\\u009b31m");  // C1's own "ESC ["
 }
 
 TEST(Printable, EscapesWhatTurnsSplitsOrHides) {
@@ -29,21 +29,21 @@ TEST(Printable, EscapesWhatTurnsSplitsOrHides) {
                                        {"a\ufeffb", "a\\ufeffb"},
                                        {"a\U000e0041b", "a\\U000e0041b"},
                                        {"a\U0010ffffb", "a\\U0010ffffb"}})
-    EXPECT_EQ(printable(text), expected);
+    EXPECT_EQ(printable_line(text), expected);
 }
 
 TEST(Printable, JoinersStayWhereAScriptOrAnEmojiNeedsThem) {
   for (const char* text : {"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f468\u200d\U0001f469",
                            "\u2764\ufe0f\u200d\U0001f525"})
-    EXPECT_EQ(printable(text), text);
-  EXPECT_EQ(printable("\u200d\u200d"), "\\u200d\\u200d");
-  EXPECT_EQ(printable("\U0001f468\u200d\u200d"), "\U0001f468\u200d\\u200d");
+    EXPECT_EQ(printable_line(text), text);
+  EXPECT_EQ(printable_line("\u200d\u200d"), "\\u200d\\u200d");
+  EXPECT_EQ(printable_line("\U0001f468\u200d\u200d"), "\U0001f468\u200d\\u200d");
 }
 
 TEST(Printable, ShowsBytesThatAreNoText) {
-  EXPECT_EQ(printable("caf\xe9!"), "caf\\xe9!");
-  EXPECT_EQ(printable("\xf0\x9f\x98"), "\\xf0\\x9f\\x98");
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
+  EXPECT_EQ(printable_line("caf\xe9!"), "caf\\xe9!");
+  EXPECT_EQ(printable_line("\xf0\x9f\x98"), "\\xf0\\x9f\\x98");
+  EXPECT_EQ(printable_line("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
 }
 
 TEST(Printable, NamesOfFilesLoseThem) {
@@ -52,8 +52,8 @@ TEST(Printable, NamesOfFilesLoseThem) {
 }
 
 TEST(Printable, LinesKeepTheirEnds) {
-  EXPECT_EQ(printable_lines("one\n\ttwo\r\x1b"), "one\n\ttwo\\x0d\\x1b");
-  PrintableLines lines;
+  EXPECT_EQ(printable("one\n\ttwo\r\x1b"), "one\n\ttwo\\x0d\\x1b");
+  PrintablePieces lines;
   std::string text;
   for (const char* piece : {"\U0001f468", "\u200d", "\U0001f469\n\u200d"}) text += lines.next(piece);
   EXPECT_EQ(text, "\U0001f468\u200d\U0001f469\n\\u200d");

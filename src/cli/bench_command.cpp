@@ -33,7 +33,7 @@ std::string table(const Benchmark& b) {
   std::string text =
       fmt::format("{}, {} kernels, memory read at {:.1f} GB/s; medians of {} interleaved runs\n",
                   counted(b.threads, "thread"), b.instruction_set, b.bandwidth, b.models[0].rates.size());
-  text += row("", b, [](const Speed& s) { return printable(s.model); });
+  text += row("", b, [](const Speed& s) { return printable_line(s.model); });
   text += row(fmt::format("prompt of {}, tokens/s", b.prompt_tokens).c_str(), b,
               [](const Speed& s) { return spread(s.prompt_rate, s.prompt_rates); });
   text += row(fmt::format("generation of {}, tokens/s", b.tokens).c_str(), b,

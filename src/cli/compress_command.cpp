@@ -32,10 +32,10 @@ void show_preview(const Options& o, const Opened& opened, const CompressTexts& t
     fmt::print("{}\n", dump_json(to_json(plan), 1));
     return;
   }
-  const std::string text = printable_lines(preview_text(o.model.compress, plan));
+  const std::string text = printable(preview_text(o.model.compress, plan));
   if (!o.dry_run) return tell("{}", text);
   fmt::print("{}", text);
-  for (const std::string& note : plan.notes) tell("note: {}\n", printable(note));
+  for (const std::string& note : plan.notes) tell("note: {}\n", printable_line(note));
 }
 
 int run(Options o) {
@@ -51,16 +51,16 @@ int run(Options o) {
   const Report report = compress(opened, texts);
   observer.reset();
   const auto where = report.accepted ? options.output : rejected_path(options.output);
-  fmt::print("{}", shared.json ? dump_json(to_json(report), 1) + "\n" : printable_lines(summary(report)));
+  fmt::print("{}", shared.json ? dump_json(to_json(report), 1) + "\n" : printable(summary(report)));
   if (!shared.json)
     fmt::print("\n{}\n{} in {:.1f} s; the card with all figures is {}\n",
-               printable_lines(precision_table(report.ladder.back().plan)), printable(where.string()), report.seconds,
-               printable((where / kCardName).string()));
+               printable(precision_table(report.ladder.back().plan)), printable_line(where.string()), report.seconds,
+               printable_line((where / kCardName).string()));
   if (report.accepted) return 0;
   tell(
       "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
       "Allow more (--max-ppl-increase, --max-kld) or {}.\n",
-      counted(report.ladder.size(), "trial"), printable(options.output.string()), printable(where.string()),
+      counted(report.ladder.size(), "trial"), printable_line(options.output.string()), printable_line(where.string()),
       options.size ? "a larger size" : "start from a scheme with more bits; --max-trials gives more attempts");
   return static_cast<int>(ErrorCode::kQuality);
 }

@@ -59,9 +59,10 @@ std::string alternatives_text(const Forecast& f) {
 }  // namespace
 
 std::string forecast_text(const CompressOptions& options, const Forecast& f) {
-  std::string text = fmt::format("model     {}: {}, {} parameters, {} bytes ({})\n", printable(options.input.string()),
-                                 printable(f.architecture), f.parameters, f.source_bytes, printable(f.source_format));
-  text += fmt::format("size      {} ({}, scheme {})\n", size_text(f), f.plan.format, printable(f.plan.scheme));
+  std::string text =
+      fmt::format("model     {}: {}, {} parameters, {} bytes ({})\n", printable_line(options.input.string()),
+                  printable_line(f.architecture), f.parameters, f.source_bytes, printable_line(f.source_format));
+  text += fmt::format("size      {} ({}, scheme {})\n", size_text(f), f.plan.format, printable_line(f.plan.scheme));
   text += fmt::format("quality   {}\n", quality_text(f));
   text += fmt::format("memory    {}\n", memory_text(f));
   text += fmt::format("time      {}\n", time_text(f));
@@ -73,8 +74,8 @@ std::string tensor_lines(const Forecast& f) {
   std::string text;
   for (const auto& [step, facts, options] : f.tensors) {
     const auto& share = facts.predicted_kld;
-    text += fmt::format("{:<44} {:<12} {:>12} {:>9}  {}\n", printable(step.output), printable(step.codec), step.bytes,
-                        share ? fmt::format("{:.2g}", *share) : "-", printable(step.reason));
+    text += fmt::format("{:<44} {:<12} {:>12} {:>9}  {}\n", printable_line(step.output), printable_line(step.codec),
+                        step.bytes, share ? fmt::format("{:.2g}", *share) : "-", printable_line(step.reason));
   }
   return text;
 }

@@ -45,16 +45,16 @@ int run(const std::vector<Subcommand>& subcommands) {
       }
     return static_cast<int>(ErrorCode::kUsage);
   } catch (const Error& error) {  // names of tensors are in it as the file spells them
-    tell("quern: {}\n", printable(with_flags(error.what())));
+    tell("quern: {}\n", printable_line(with_flags(error.what())));
     return static_cast<int>(error.code());
   } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
-    tell("quern: {}\n", printable(error.what()));
+    tell("quern: {}\n", printable_line(error.what()));
     return static_cast<int>(ErrorCode::kResource);
   } catch (const std::bad_alloc&) {
     tell("quern: out of memory; lower --max-memory or close other programs\n");
     return static_cast<int>(ErrorCode::kResource);
   } catch (const std::exception& error) {
-    tell("quern: internal error: {}\n", printable(error.what()));
+    tell("quern: internal error: {}\n", printable_line(error.what()));
     return static_cast<int>(ErrorCode::kInternal);
   }
 }
@@ -91,13 +91,13 @@ int main(int argc, char** argv, const std::string& instructions) {
   const std::vector<Subcommand> subcommands = add_all(program, recorded_command(arguments));
   if (arguments.empty()) return refuse(short_usage(describe(program)));
   if (const std::string word = unknown_command(program, arguments); !word.empty())
-    return refuse("quern: " + complain_of_command(program, printable(word)));
+    return refuse("quern: " + complain_of_command(program, printable_line(word)));
   try {
     program.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
     return program.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return refuse("quern: " + printable_lines(complain(program, error)));
+    return refuse("quern: " + printable(complain(program, error)));
   }
   if (const std::string option = empty_option(program); !option.empty())
     return refuse(fmt::format("quern: {} was given nothing; leave it out or give it a value", option));
@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
   try {
     instructions = instruction_set();
   } catch (const Error& error) {  // the environment names none
-    return refuse(fmt::format("quern: {}", printable(with_flags(error.what()))));
+    return refuse(fmt::format("quern: {}", printable_line(with_flags(error.what()))));
   }
   return main(argc, argv, instructions);
 }

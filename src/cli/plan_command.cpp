@@ -24,8 +24,8 @@ void show(const Options& o, const Forecast& f) {
     fmt::print("{}\n", dump_json(to_json(f), 1));
     return;
   }
-  fmt::print("{}", printable_lines(forecast_text(o.model.compress, f)));
-  if (o.tensors) fmt::print("\n{}", printable_lines(tensor_lines(f)));
+  fmt::print("{}", printable(forecast_text(o.model.compress, f)));
+  if (o.tensors) fmt::print("\n{}", printable(tensor_lines(f)));
 }
 
 int run(Options o) {
@@ -42,7 +42,7 @@ int run(Options o) {
   if (plan_file) plan_file->publish(dump_json(to_json(f), 1) + "\n");
   show(o, f);
   if (!o.model.shared.json && !o.model.shared.quiet)
-    for (const std::string& note : f.notes) tell("note: {}\n", printable(note));
+    for (const std::string& note : f.notes) tell("note: {}\n", printable_line(note));
   return 0;
 }
 

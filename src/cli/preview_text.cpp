@@ -17,10 +17,10 @@ std::string size_text(const CompressPreview& p) {
                       : fmt::format("{} bytes, {:.2f}x larger", bytes, to / from);
   };
   if (p.model_bytes)
-    return fmt::format("scheme {}, {} {}", printable(p.scheme), p.size_is_exact ? "exactly" : "about",
+    return fmt::format("scheme {}, {} {}", printable_line(p.scheme), p.size_is_exact ? "exactly" : "about",
                        smaller(*p.model_bytes));
   return fmt::format("at most {} (scheme {}; a survey of the matrices chooses their number formats first)",
-                     smaller(*p.most_bytes), printable(p.scheme));
+                     smaller(*p.most_bytes), printable_line(p.scheme));
 }
 
 std::string bound_text(const QualityBound& bound) {
@@ -35,7 +35,7 @@ std::string bound_text(const QualityBound& bound) {
 // What each text is for.
 std::string measured_text(const CompressOptions& o) {
   std::string text;
-  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + printable(part); };
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + printable_line(part); };
   if (!o.statistics.empty()) {
     add("statistics are those of " + o.statistics.string());
   } else if (!o.calibration_text.empty()) {
@@ -67,9 +67,10 @@ std::string time_text(const std::optional<TimeForecast>& forecast, const Quality
 }  // namespace
 
 std::string preview_text(const CompressOptions& options, const CompressPreview& p) {
-  std::string text = fmt::format("model     {}: {}, {} parameters, {} bytes ({})\n", printable(options.input.string()),
-                                 printable(p.architecture), p.parameters, p.source_bytes, printable(p.source_format));
-  text += fmt::format("target    {}: {}, {}{}\n", printable(options.output.string()), p.format, size_text(p),
+  std::string text =
+      fmt::format("model     {}: {}, {} parameters, {} bytes ({})\n", printable_line(options.input.string()),
+                  printable_line(p.architecture), p.parameters, p.source_bytes, printable_line(p.source_format));
+  text += fmt::format("target    {}: {}, {}{}\n", printable_line(options.output.string()), p.format, size_text(p),
                       bound_text(options.bound));
   text += fmt::format("machine   {} of memory at most, {}, {} arithmetic\n", with_unit(p.memory),
                       counted(p.threads, "thread"), to_string(p.precision));

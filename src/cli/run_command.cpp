@@ -42,7 +42,7 @@ int run(Options o) {
   if (!o.prompt_file.empty()) o.generate.prompt = read_text(o.prompt_file);
   TerminalObserver observer(o.shared.verbosity());
   const bool stream = !o.shared.json, to_terminal = ::isatty(STDOUT_FILENO) == 1;
-  PrintableLines lines;
+  PrintablePieces lines;
   const GenerateResult g = generate(
       Model(o.model), o.generate,
       [&](std::string_view text) {

@@ -52,14 +52,14 @@ void TerminalObserver::advance(std::string_view what) {
   if (terminal_) {
     draw(what);
   } else {
-    tell("[{}/{}] {}: {}\n", done_, total_, printable(stage_), printable(what));
+    tell("[{}/{}] {}: {}\n", done_, total_, printable_line(stage_), printable_line(what));
   }
 }
 
 void TerminalObserver::note(std::string_view text) {
   if (verbosity_ == Verbosity::kQuiet) return;
   clear_line();
-  tell("note: {}\n", printable(with_flags(text)));
+  tell("note: {}\n", printable_line(with_flags(text)));
 }
 
 bool TerminalObserver::interrupted() const { return stop_requested(); }
@@ -74,7 +74,7 @@ void TerminalObserver::draw(std::string_view what) {
   const std::string line = fmt::format("{:<28} [{}{}] {:>3.0f}%  {}  {}", stage_.substr(0, 28),
                                        std::string(static_cast<std::size_t>(filled), '#'),
                                        std::string(static_cast<std::size_t>(kBarWidth - filled), '.'), 100 * share,
-                                       duration(left) + " left", printable(what.substr(0, 48)));
+                                       duration(left) + " left", printable_line(what.substr(0, 48)));
   tell("\r\033[K{}", line.substr(0, columns() - 1));
   std::fflush(stderr);
 }

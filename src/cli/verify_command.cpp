@@ -39,10 +39,10 @@ int run(Options o) {
   if (o.shared.json) {
     print_json(result);
   } else {
-    for (const std::string& problem : result.problems) tell("quern: {}\n", printable(problem));
-    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", printable(o.verify.package.string()),
+    for (const std::string& problem : result.problems) tell("quern: {}\n", printable_line(problem));
+    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", printable_line(o.verify.package.string()),
                counted(result.files, "file"), counted(result.tensors, "tensor"), result.compared,
-               result.original.empty() ? "the original (not at hand or not reached)" : printable(result.original),
+               result.original.empty() ? "the original (not at hand or not reached)" : printable_line(result.original),
                result.problems.empty() ? "all well" : "NOT as it was written");
   }
   return result.problems.empty() ? 0 : static_cast<int>(ErrorCode::kVerification);

@@ -148,7 +148,7 @@ std::string what_repository_is(const fs::path& folder) {
         "{} is a repository in the cache of the Hugging Face hub without any snapshot; download it again",
         folder.string());
   return fmt::format("{} is a repository in the cache of the Hugging Face hub; open its snapshot {}", folder.string(),
-                     printable(snapshot.string()));
+                     printable_line(snapshot.string()));
 }
 
 // The folder that has models--ORG--NAME in it, a repository each.
@@ -159,7 +159,7 @@ std::string what_cache_is(const fs::path& folder) {
     if (!is_repository_in_hub_cache(entry.path())) continue;
     ++repositories;
     if (const fs::path snapshot = snapshot_in(entry.path()); !snapshot.empty())
-      snapshots.push_back(printable(snapshot.string()));
+      snapshots.push_back(printable_line(snapshot.string()));
   }
   if (repositories == 0) return {};
   if (snapshots.empty())
@@ -186,7 +186,7 @@ std::string what_folder_is(const fs::path& folder) {
   for (const fs::directory_entry& entry : entries)
     if (const FileKind* kind = kind_of_file(entry.path()); kind && kind->holds == FileKind::Holds::kOther)
       return fmt::format("{} holds {}, {}, and no weights that are read; {}", path,
-                         printable(entry.path().filename().string()), kind->what, kind->next);
+                         printable_line(entry.path().filename().string()), kind->what, kind->next);
   if (!folders.empty())
     return fmt::format("{} holds no weights itself; open a folder in it: {}", path, names_of(folders));
   if (fs::exists(folder / "config.json", ec))

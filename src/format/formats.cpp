@@ -38,8 +38,8 @@ std::string names_with(Function Format::* function) {
 
 [[noreturn]] void refuse_choice(const std::filesystem::path& folder, std::span<const std::filesystem::path> files) {
   fail(ErrorCode::kInput, "{} holds {} model files ({}, {}{}), and none is named model.safetensors; name one of them",
-       folder.string(), files.size(), printable(files[0].filename().string()), printable(files[1].filename().string()),
-       files.size() > 2 ? ", ..." : "");
+       folder.string(), files.size(), printable_line(files[0].filename().string()),
+       printable_line(files[1].filename().string()), files.size() > 2 ? ", ..." : "");
 }
 
 }  // namespace

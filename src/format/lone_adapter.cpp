@@ -33,9 +33,10 @@ Described describe(const fs::path& config) {
   Described found;
   try {
     const Json json = parse_python_json(read_text(config));
-    if (const Json* type = json.find("peft_type"); type && type->is_string()) found.kind = printable(type->as_string());
+    if (const Json* type = json.find("peft_type"); type && type->is_string())
+      found.kind = printable_line(type->as_string());
     if (const Json* name = json.find("base_model_name_or_path"); name && name->is_string())
-      found.base = "its base, " + printable(name->as_string());
+      found.base = "its base, " + printable_line(name->as_string());
   } catch (const Error&) {
     // what it is is clear without it
   }

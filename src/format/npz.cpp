@@ -22,7 +22,7 @@ bool probe(const fs::path& path) {
 }
 
 void add_entry(const File& file, const ZipEntry& entry, Checkpoint::Contents& contents) {
-  const std::string shown = printable(entry.name);
+  const std::string shown = printable_line(entry.name);
   if (!entry.name.ends_with(kArraySuffix) || entry.name.size() == kArraySuffix.size()) {
     contents.notes.push_back(fmt::format("{} is not an array, and is left out", shown));
     return;
@@ -31,7 +31,7 @@ void add_entry(const File& file, const ZipEntry& entry, Checkpoint::Contents& co
     const NpyHeader header = read_npy_header(file, entry.run);
     if (!header.array) {
       contents.notes.push_back(fmt::format("{} has elements of type {}, which are no numbers, and is left out", shown,
-                                           printable(header.descr)));
+                                           printable_line(header.descr)));
       return;
     }
     contents.tensors.push_back({entry.name.substr(0, entry.name.size() - kArraySuffix.size()),

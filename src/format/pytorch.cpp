@@ -36,11 +36,11 @@ HfFiles find_weights(const fs::path& path) {
 // Of one file, whose index in the checkpoint is `file`.
 void add_tensors(const TorchFile& from, const fs::path& path, std::uint32_t file, Checkpoint::Contents& contents) {
   for (const NamedTensor& named : from.state.tensors) {
-    with_context(fmt::format("while reading {}, tensor {}", path.string(), printable(named.name)), [&] {
+    with_context(fmt::format("while reading {}, tensor {}", path.string(), printable_line(named.name)), [&] {
       const TorchTensor& tensor = named.tensor;
       const auto storage = from.storages.find(tensor.storage.key);
       if (storage == from.storages.end())
-        fail(ErrorCode::kInput, "storage {} is missing", printable(tensor.storage.key));
+        fail(ErrorCode::kInput, "storage {} is missing", printable_line(tensor.storage.key));
       contents.tensors.push_back(
           {named.name, tensor.shape, torch_encoding(tensor), {torch_part(tensor, storage->second, file, from.order)}});
     });
@@ -60,7 +60,7 @@ void note_shared(std::span<const NamedTensor> tensors, std::vector<std::string>&
         first.try_emplace({tensor.storage.key, tensor.offset, tensor.shape, tensor.strides}, named.name);
     if (!fresh && pairs++ < kMostNotes)
       notes.push_back(fmt::format("{} and {} are one tensor in the file; each is counted, and written, for itself",
-                                  printable(std::string(at->second)), printable(named.name)));
+                                  printable_line(std::string(at->second)), printable_line(named.name)));
   }
 }
 

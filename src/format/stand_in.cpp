@@ -46,7 +46,7 @@ std::string stand_in_of(const fs::path& path) {
         "{} is a pointer of Git LFS to {} bytes, not the file itself; run `git lfs pull` in its repository, or "
         "download "
         "the file",
-        path.string(), size.empty() ? "unknown" : printable(size));
+        path.string(), size.empty() ? "unknown" : printable_line(size));
   }
   if (is_html(text))
     return fmt::format("{} is an HTML page, not a model: its download went wrong; read the page, then download again",

@@ -83,11 +83,11 @@ void AdaptedWeights::refuse(const std::string& what, const std::string& has, con
     side = fmt::format("[{}, {}] there", place.rows, place.weight->layout().cols);
   else if (const Weight* sample = spec.weights.empty() ? nullptr : &spec.weights.back())
     side += fmt::format(
-        " (its weights are called as {}{})", printable(sample->tensor),
+        " (its weights are called as {}{})", printable_line(sample->tensor),
         spec.tied_head ? ", and its head is tied to the embedding: merge an adapter of the head with PEFT" : "");
   fail(ErrorCode::kInput, "the adapter {} was made for another model{}: it has {} for {}, and {} has {}",
-       adapter_.folder.string(), adapter_.base.empty() ? "" : " (its base is " + printable(adapter_.base) + ")", has,
-       printable(what), base_->name(), side);
+       adapter_.folder.string(), adapter_.base.empty() ? "" : " (its base is " + printable_line(adapter_.base) + ")",
+       has, printable_line(what), base_->name(), side);
 }
 
 void AdaptedWeights::add_update(const LowRankUpdate& update, const ModelSpec& spec) {

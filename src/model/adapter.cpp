@@ -56,7 +56,7 @@ void check_kind(const Json& config) {
   if (!type || !type->is_string()) fail(ErrorCode::kInput, "it names no peft_type");
   if (type->as_string() != "LORA")
     fail(ErrorCode::kInput, "peft_type is {}, and only LORA is merged; merge it with PEFT (merge_and_unload)",
-         printable(type->as_string()));
+         printable_line(type->as_string()));
   for (const Unsupported& row : kUnsupported)
     if (is_set(config.find(row.key)))
       fail(ErrorCode::kInput, "{} is set, {}, which is not merged; merge it with PEFT (merge_and_unload)", row.key,
@@ -67,7 +67,7 @@ void check_kind(const Json& config) {
         fail(ErrorCode::kInput,
              "init_lora_weights is \"{}\", for which the base's own weights were changed; save the adapter with PEFT's "
              "path_initial_model_for_weight_conversion, or merge it with PEFT",
-             printable(start->as_string()));
+             printable_line(start->as_string()));
 }
 
 // The value of the first pattern that the module's name ends in, as PEFT's get_pattern_key has it.
@@ -77,7 +77,7 @@ double by_pattern(const Json* patterns, const std::string& module, double otherw
     RE2::Options options;
     options.set_log_errors(false);
     const RE2 regex("(?:.*\\.)?(?:" + pattern + ")", options);
-    if (!regex.ok()) fail(ErrorCode::kInput, "the pattern \"{}\" cannot be read", printable(pattern));
+    if (!regex.ok()) fail(ErrorCode::kInput, "the pattern \"{}\" cannot be read", printable_line(pattern));
     if (RE2::FullMatch(module, regex)) return value.as_double();
   }
   return otherwise;
@@ -101,7 +101,8 @@ struct FoundTensors {
 // "lora_A.weight", "lora_A.default.weight", "lora_embedding_B", "lora_magnitude_vector.weight".
 void add_part(std::string_view part, const std::string& tensor, FoundTensors& found) {
   const std::string_view kind = part.substr(0, part.find('.'));
-  if (part.ends_with(".bias")) fail(ErrorCode::kInput, "tensor {}: a bias of LoRA is not merged", printable(tensor));
+  if (part.ends_with(".bias"))
+    fail(ErrorCode::kInput, "tensor {}: a bias of LoRA is not merged", printable_line(tensor));
   if (kind == "A" || kind == "embedding_A")
     found.a = tensor;
   else if (kind == "B" || kind == "embedding_B")
@@ -109,16 +110,16 @@ void add_part(std::string_view part, const std::string& tensor, FoundTensors& fo
   else if (kind == "magnitude_vector")
     found.magnitude = tensor;
   else
-    fail(ErrorCode::kInput, "tensor {} is of a kind of LoRA that is not merged", printable(tensor));
+    fail(ErrorCode::kInput, "tensor {} is of a kind of LoRA that is not merged", printable_line(tensor));
   found.of_embedding = found.of_embedding || kind.starts_with("embedding_");
 }
 
 LowRankUpdate update_of(const Checkpoint& tensors, const std::string& module, const FoundTensors& found) {
   if (found.a.empty() || found.b.empty())
-    fail(ErrorCode::kInput, "{} has only one of its two matrices", printable(module));
+    fail(ErrorCode::kInput, "{} has only one of its two matrices", printable_line(module));
   const Shape &a = tensors.at(found.a).shape, &b = tensors.at(found.b).shape;
   if (a.size() != 2 || b.size() != 2 || a[0] != b[1])
-    fail(ErrorCode::kInput, "{}: {} and {} are no two matrices of one rank", printable(module), to_string(a),
+    fail(ErrorCode::kInput, "{}: {} and {} are no two matrices of one rank", printable_line(module), to_string(a),
          to_string(b));
   LowRankUpdate update{.module = module, .a = found.a, .b = found.b, .magnitude = found.magnitude};
   update.of_embedding = found.of_embedding;
@@ -127,8 +128,8 @@ LowRankUpdate update_of(const Checkpoint& tensors, const std::string& module, co
   update.inputs = found.of_embedding ? b[0] : a[1];
   if (update.magnitude.empty()) return update;
   if (update.of_embedding || element_count(tensors.at(update.magnitude).shape) != update.outputs)
-    fail(ErrorCode::kInput, "{}: a magnitude (DoRA) of {} is not merged into a matrix of {} rows", printable(module),
-         to_string(tensors.at(update.magnitude).shape), update.outputs);
+    fail(ErrorCode::kInput, "{}: a magnitude (DoRA) of {} is not merged into a matrix of {} rows",
+         printable_line(module), to_string(tensors.at(update.magnitude).shape), update.outputs);
   return update;
 }
 
@@ -136,8 +137,8 @@ void set_scale(const Json& config, LowRankUpdate& update) {
   const double alpha = by_pattern(config.find("alpha_pattern"), update.module, config.at("lora_alpha").as_double());
   const double rank = by_pattern(config.find("rank_pattern"), update.module, config.at("r").as_double());
   if (rank != static_cast<double>(update.rank))
-    fail(ErrorCode::kInput, "{} has a rank of {}, and the configuration says {}", printable(update.module), update.rank,
-         rank);
+    fail(ErrorCode::kInput, "{} has a rank of {}, and the configuration says {}", printable_line(update.module),
+         update.rank, rank);
   update.scale = alpha / (is_set(config.find("use_rslora")) ? std::sqrt(rank) : rank);
 }
 
@@ -156,7 +157,7 @@ void sort_tensors(const Json& config, Adapter& adapter) {
   }
   for (const auto& [module, found] : modules) {
     if (is_set(config.find("use_dora")) && found.magnitude.empty())
-      fail(ErrorCode::kInput, "use_dora is set, but {} has no lora_magnitude_vector", printable(module));
+      fail(ErrorCode::kInput, "use_dora is set, but {} has no lora_magnitude_vector", printable_line(module));
     adapter.updates.push_back(update_of(adapter.tensors, module, found));
     set_scale(config, adapter.updates.back());
   }

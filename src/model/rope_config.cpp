@@ -77,7 +77,7 @@ RopeScaling transformers_scaling(const Json& rope, std::uint64_t context) {
   if (row == std::end(kScalings))
     fail(ErrorCode::kInfeasible,
          "config.json asks for rotary scaling \"{}\", which is not computed; only linear, llama3 and yarn are",
-         printable(type));
+         printable_line(type));
   scaling.kind = row->kind;
   scaling.original_context = rope_real(rope, "original_max_position_embeddings").value_or(static_cast<double>(context));
   if (type == "yarn" && !rope_real(rope, "factor"))

@@ -302,7 +302,7 @@ std::string surplus_pieces(const Vocabulary& vocabulary, std::uint64_t rows) {
   return fmt::format(
       "the tokenizer has {} pieces, the embedding {} rows: a text with one of the last pieces, from \"{}\", cannot be "
       "run",
-      pieces, rows, printable(vocabulary.pieces[rows].text));
+      pieces, rows, printable_line(vocabulary.pieces[rows].text));
 }
 
 CheckpointHead package_head(const ExportMap& names, const Format& format, const OpenModel& source,

@@ -18,18 +18,18 @@ std::string rules_table(const Plan& plan) {
   for (const RuleUse& rule : map.rules) {
     all += rule.parameters;
     matched += rule.tensors;
-    width = std::max(width, printable(rule.match).size());
+    width = std::max(width, printable_line(rule.match).size());
   }
   const auto percent = [&](std::uint64_t parameters) {
     return all ? 100 * static_cast<double>(parameters) / static_cast<double>(all) : 0.0;
   };
   std::string text = fmt::format("Precision map: {} matched, {} with {:.1f}% of the parameters left to scheme {}\n",
                                  counted(matched, "tensor"), map.unmatched_tensors, percent(map.unmatched_parameters),
-                                 printable(plan.scheme));
+                                 printable_line(plan.scheme));
   for (std::size_t r = 0; r < map.rules.size(); ++r) {
     const RuleUse& rule = map.rules[r];
-    text += fmt::format("  {:>3}  {:<{}}  {:<12}  {:>6} tensors  {:>5.1f}%\n", r + 1, printable(rule.match), width,
-                        printable(rule.codec), rule.tensors, percent(rule.parameters));
+    text += fmt::format("  {:>3}  {:<{}}  {:<12}  {:>6} tensors  {:>5.1f}%\n", r + 1, printable_line(rule.match), width,
+                        printable_line(rule.codec), rule.tensors, percent(rule.parameters));
   }
   return text;
 }
@@ -58,8 +58,8 @@ std::vector<WidthShare> width_shares(const Plan& plan) {
 std::string precision_table(const Plan& plan) {
   std::string text = "Number formats, by share of the parameters\n";
   for (const WidthShare& s : width_shares(plan))
-    text += fmt::format("  {:<12}  {:>5.2f} bits  {:>6} tensors  {:>5.1f}%\n", printable(s.codec), s.bits(), s.tensors,
-                        100 * s.share);
+    text += fmt::format("  {:<12}  {:>5.2f} bits  {:>6} tensors  {:>5.1f}%\n", printable_line(s.codec), s.bits(),
+                        s.tensors, 100 * s.share);
   return plan.precision_map ? text + rules_table(plan) : text;
 }
 

@@ -58,12 +58,14 @@ ChartAxis depth_axis(const TensorGrid& grid) {
 }  // namespace
 
 std::string tip_of(const GridCell& cell) {
-  std::string tip = printable(cell.tensor);
+  std::string tip = printable_line(cell.tensor);
   if (cell.tensors > 1) tip += fmt::format(" and {} more", cell.tensors - 1);
-  tip += fmt::format("\n{}, {:.2f} bits per weight\n{} bytes", printable(cell.codec), cell.bits(), grouped(cell.bytes));
-  if (cell.kld) tip += fmt::format("\nalone in {}: {} nats", printable(cell.measured_codec), three_digits(*cell.kld));
+  tip += fmt::format("\n{}, {:.2f} bits per weight\n{} bytes", printable_line(cell.codec), cell.bits(),
+                     grouped(cell.bytes));
+  if (cell.kld)
+    tip += fmt::format("\nalone in {}: {} nats", printable_line(cell.measured_codec), three_digits(*cell.kld));
   if (cell.predicted_kld)
-    tip += fmt::format("\npredicted for {}: {} nats", printable(cell.codec), three_digits(*cell.predicted_kld));
+    tip += fmt::format("\npredicted for {}: {} nats", printable_line(cell.codec), three_digits(*cell.predicted_kld));
   return tip;
 }
 

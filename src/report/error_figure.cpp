@@ -78,8 +78,8 @@ std::string scatter_figure(const Report& r, const TensorGrid& grid) {
     y_low = std::min(y_low, at.y);
     y_high = std::max(y_high, at.y);
     chart.marks.push_back({at, grid.style_of(facts.role),
-                           fmt::format("{}\n{}, {} bytes\nrelative squared error {}", printable(step.tensor),
-                                       printable(step.codec), grouped(step.bytes), three_digits(at.y))});
+                           fmt::format("{}\n{}, {} bytes\nrelative squared error {}", printable_line(step.tensor),
+                                       printable_line(step.codec), grouped(step.bytes), three_digits(at.y))});
   }
   if (chart.marks.empty()) return {};
   chart.x = log_axis("bytes of the tensor", x_low, x_high, size_label);

@@ -106,7 +106,7 @@ TEST(HtmlReport, EscapesEveryTextThatComesFromFiles) {
   EXPECT_FALSE(has(html, "<img"));
   EXPECT_FALSE(has(html, "onerror=\""));
   EXPECT_EQ(html.find("</script>"), html.rfind("</script>"));
-  EXPECT_EQ(html, printable_lines(html));
+  EXPECT_EQ(html, printable(html));
 }
 
 // Sizes of ticks, roles of the ends, trials at one place: what cannot be read beside each other is not drawn.

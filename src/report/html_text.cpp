@@ -49,9 +49,9 @@ double finite(double value) {
 
 }  // namespace
 
-std::string escaped(std::string_view text) { return with_entities(printable(text)); }
+std::string escaped(std::string_view text) { return with_entities(printable_line(text)); }
 
-std::string escaped_lines(std::string_view text) { return with_entities(printable_lines(text)); }
+std::string escaped_lines(std::string_view text) { return with_entities(printable(text)); }
 
 std::string typeset(std::string text) {
   text = replaced(std::move(text), "+-", "&plusmn;");

@@ -35,7 +35,7 @@ std::size_t longest_run(std::string_view text, char of) {
 }  // namespace
 
 std::string markdown(std::string_view foreign) {
-  const std::string text = printable(foreign);
+  const std::string text = printable_line(foreign);
   std::string out;
   for (std::size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
@@ -48,7 +48,7 @@ std::string markdown(std::string_view foreign) {
 }
 
 std::string markdown_code(std::string_view foreign) {
-  const std::string text = printable(foreign);
+  const std::string text = printable_line(foreign);
   if (text.empty()) return {};
   const std::string fence(longest_run(text, '`') + 1, '`');
   const bool touches = text.front() == '`' || text.back() == '`';

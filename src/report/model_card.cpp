@@ -126,7 +126,7 @@ std::string summary(const Report& r) {
   if (!r.notes.empty())
     text += fmt::format("{} in the card, the first: {}\n",
                         r.notes.size() == 1 ? "1 note" : fmt::format("{} notes", r.notes.size()),
-                        printable(r.notes.front()));
+                        printable_line(r.notes.front()));
   return text;
 }
 

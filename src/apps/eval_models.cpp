@@ -69,7 +69,8 @@ EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& mode
                         .notes = std::move(notes)};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
   if (!original) {
-    result.quality = summarise(score(walk, rows, windows));
+    result.quality = with_context("while measuring " + model.checkpoint.path().string(),
+                                  [&] { return summarise(score(walk, rows, windows)); });
     return result;
   }
   const Tokenizer original_tokenizer = load_tokenizer(original->checkpoint);

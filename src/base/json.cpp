@@ -41,11 +41,11 @@ void check_keys(const Json::Object& members) {
     fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", *key);
 }
 
-// Whatever bytes it has.
+// Whatever bytes it has: a part of a text may begin and end within a character.
 std::string quotation(std::string_view text) {
   std::string shown;
   for (const char c : text)
-    shown += c >= 0 ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    shown += c >= ' ' && c <= '~' ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   return "\"" + shown + "\"";
 }
 

@@ -86,7 +86,7 @@ TEST(Json, SaysWhatIsWrongInItsOwnWords) {
   EXPECT_EQ(parse_failure("[\"\xff\"]"), R"(not valid JSON at byte 3: "\xff" is not expected there, after "["")");
   const std::string end(24, 'x');
   EXPECT_EQ(parse_failure(fmt::format("[\"{:x>1000}\n\"]", "")),
-            fmt::format("not valid JSON at byte 1003: \"\n\" is not expected there, after ... \"{}\"", end));
+            fmt::format("not valid JSON at byte 1003: \"\\x0a\" is not expected there, after ... \"{}\"", end));
 }
 
 TEST(Json, RefusesBadUtf8) {

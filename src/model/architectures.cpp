@@ -39,7 +39,7 @@ std::string claimed(const Checkpoint& checkpoint) {
     if (const Json* value = config.find(key))
       text += fmt::format("{}{} {}", text.empty() ? "" : " and ", key, dump_python_json(*value));
   }
-  return text.empty() ? "a config.json without architectures and model_type" : text;
+  return text.empty() ? "a config.json without architectures and model_type" : text + " in config.json";
 }
 
 const Architecture* claimed_family(const Checkpoint& checkpoint) {
@@ -109,9 +109,22 @@ ModelSpec with_notes(ModelSpec spec, const Checkpoint& checkpoint) {
   return spec;
 }
 
+// The files that a description is made of: either may be the one that is wrong.
+std::string files_described(const Checkpoint& checkpoint) {
+  std::string text = checkpoint.path().string();
+  if (checkpoint.config().is_null()) return text;
+  std::size_t shards = 0;
+  std::string weights;
+  for (const SourceFile& file : checkpoint.files())
+    if (file.role == SourceFile::Role::kWeights && ++shards == 1) weights = file.path.filename().string();
+  if (shards == 0) return text;
+  if (shards > 1) weights += fmt::format(" and {} more", shards - 1);
+  return fmt::format("{}: config.json and {}", text, weights);
+}
+
 // As describe_model. Error(kInfeasible) where the model is known and asks for what is not computed.
 ModelSpec describe_known(const Checkpoint& checkpoint) {
-  return with_context("while describing " + checkpoint.path().string(), [&] {
+  return with_context("while describing " + files_described(checkpoint), [&] {
     check_agreement(checkpoint);
     const Architecture* family = recognise(checkpoint);
     if (!family) fail_unknown(checkpoint);

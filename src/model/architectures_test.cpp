@@ -30,9 +30,9 @@ TEST(Architectures, AnUnknownModelIsToldWhatWasFound) {
   FakeModel model = golden_model("llama_tied");
   model.config.set("architectures", Json::array({"FalconForCausalLM"}));
   model.config.set("model_type", "falcon");
-  expect_input_error(
-      [&] { describe_model(model.open()); },
-      "the checkpoint has architectures [\"FalconForCausalLM\"] and model_type \"falcon\"; known are: llama");
+  expect_input_error([&] { describe_model(model.open()); },
+                     "the checkpoint has architectures [\"FalconForCausalLM\"] and model_type \"falcon\" in "
+                     "config.json; known are: llama");
   model.config = Json::object({{"vocab_size", 3}});
   model.shapes.erase("model.layers.0.mlp.gate_proj.weight");
   model.shapes.erase("model.layers.1.mlp.gate_proj.weight");

@@ -224,7 +224,7 @@ TEST(UnknownModel, MatricesAndVectorsByNameAndShape) {
   EXPECT_EQ(by_role["matrix"], std::set<std::string>{"fc.weight"});
   EXPECT_EQ(by_role["kernel"], (std::set<std::string>{"conv.weight", "odd.weight", "small.weight"}));
   EXPECT_EQ(by_role["vector"], (std::set<std::string>{"embedding.weight", "fc.bias", "norm.weight", "unnamed"}));
-  EXPECT_EQ(source_of(spec, "architecture"), "the checkpoint has architectures [\"ResNet\"]");
+  EXPECT_EQ(source_of(spec, "architecture"), "the checkpoint has architectures [\"ResNet\"] in config.json");
   EXPECT_EQ(source_of(spec, "small.weight"), "an extent below 32");
 }
 

@@ -238,7 +238,7 @@ TEST_P(RefusedLlama, SaysWhatContradictsWhat) {
   FakeModel model = golden_model(GetParam().model);
   GetParam().damage(model);
   expect_input_error([&] { spec_of(model); }, GetParam().message);
-  expect_input_error([&] { spec_of(model); }, "(while describing some/model)");
+  expect_input_error([&] { spec_of(model); }, "(while describing some/model");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -32,20 +32,20 @@ double PrecisionMapUse::unmatched_share() const {
   return all ? static_cast<double>(unmatched_parameters) / static_cast<double>(all) : 0;
 }
 
-MapApplication::MapApplication(const PrecisionMap& map) {
+MapApplication::MapApplication(const PrecisionMap& map) : file_(map.file.empty() ? "" : " " + map.file) {
   for (const PrecisionRule& rule : map.rules)
     rules_.push_back({rule, rules_.size() + 1, 0, 0, {.match = rule.match, .codec = rule.codec}});
 }
 
-bool MapApplication::passes_over(AppliedRule& applied, const Weight& weight) {
+bool MapApplication::passes_over(AppliedRule& applied, const Weight& weight) const {
   const PrecisionRule& rule = applied.rule;
   if (!keeps_precision(weight) || bits_of(rule.codec) >= kKeptBits) return false;
   if (weight.axes.size() >= 2)
     fail(ErrorCode::kUsage,
-         "rule {} of the precision map (\"{}\") would put {} ({}) into {}; routers, convolutions, A_log and position "
+         "rule {} of the precision map{} (\"{}\") would put {} ({}) into {}; routers, convolutions, A_log and position "
          "tables keep 16 or 32 bits unless a rule names the tensor or its role: narrow the pattern, or put a rule "
          "{{\"match\": \"{}\", \"codec\": ...}} before it",
-         applied.number, rule.match, weight.tensor, weight.role, rule.codec, weight.role);
+         applied.number, file_, rule.match, weight.tensor, weight.role, rule.codec, weight.role);
   ++applied.passed_over;
   return true;
 }
@@ -75,11 +75,11 @@ void MapApplication::check_matched(const AppliedRule& applied) const {
   known.insert(known.end(), names_.begin(), names_.end());
   std::string near = nearest_names(rule.match, known);
   if (near.size() > 400) near = nearest_names(rule.match, std::vector<std::string>(roles_.begin(), roles_.end()));
-  fail(
-      ErrorCode::kUsage,
-      "rule {} of the precision map (\"{}\") matches no tensor and no role of this model (near it: {}); correct it, or "
-      "mark it \"optional\": true",
-      applied.number, rule.match, near);
+  fail(ErrorCode::kUsage,
+       "rule {} of the precision map{} (\"{}\") matches no tensor and no role of this model (near it: {}); correct it, "
+       "or "
+       "mark it \"optional\": true",
+       applied.number, file_, rule.match, near);
 }
 
 PrecisionMapUse MapApplication::finish(std::vector<std::string>& notes) const {

@@ -48,9 +48,10 @@ class MapApplication {
     RuleUse use;
   };
 
-  static bool passes_over(AppliedRule& applied, const Weight& weight);
+  bool passes_over(AppliedRule& applied, const Weight& weight) const;
   void check_matched(const AppliedRule& applied) const;
 
+  std::string file_;  // of the map, with a space before it; empty: none
   std::vector<AppliedRule> rules_;
   std::uint64_t unmatched_tensors_ = 0, unmatched_parameters_ = 0;
   std::set<std::string> names_, roles_;  // of the model, to offer the nearest

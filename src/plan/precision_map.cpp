@@ -83,7 +83,9 @@ PrecisionMap parse_precision_map(std::string_view text) try {
 
 PrecisionMap read_precision_map(const std::filesystem::path& path) {
   const std::string text = read_text(path, kMaxMapBytes);
-  return with_context("while reading " + path.string(), [&] { return parse_precision_map(text); });
+  PrecisionMap map = with_context("while reading " + path.string(), [&] { return parse_precision_map(text); });
+  map.file = path.string();
+  return map;
 }
 
 }  // namespace quern

@@ -39,6 +39,7 @@ class PrecisionRule {
 
 struct PrecisionMap {
   std::vector<PrecisionRule> rules;
+  std::string file;  // that it was read from, for messages; empty: none
 };
 
 // Error(kUsage) that names the rule when the text is no list of rules, or one has an unknown member, codec or

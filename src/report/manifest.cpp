@@ -142,7 +142,8 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   try {
     return manifest_from_json(parse_json(read_text(path)));
   } catch (const Error& error) {
-    fail(ErrorCode::kVerification, "{} is not a package of this program: {}", folder.string(), error.what());
+    fail(ErrorCode::kVerification, "{} is not a package of this program: {} (while reading {})", folder.string(),
+         error.what(), kManifestName);
   }
 }
 

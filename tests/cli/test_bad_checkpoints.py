@@ -269,3 +269,45 @@ class BadGguf(ProgramTest):
         path = self.folder / "text.txt"
         path.write_text("\n\n".join(f"The mill number {i} grinds the grain of the valley." for i in range(200)))
         return path
+
+
+class NamedFile(ProgramTest):
+    """The file that holds the wrong value is the one that the message names."""
+
+    def setUp(self):
+        super().setUp()
+        self.model = tiny_llama.write(self.folder / "tiny")
+
+    def dry_run(self, *arguments):
+        return "compress", self.model, "-o", self.folder / "out", "--dry-run", "--scheme", "q4_k_m", *arguments
+
+    def test_configuration_of_no_known_family(self):
+        (self.model / "config.json").write_text(json.dumps(CONFIG | {"architectures": [[]], "model_type": "x"}))
+        self.fail_with(INPUT, ["config.json"], *self.dry_run())
+        self.fail_with(INPUT, ["config.json"], "eval", self.model, "--text", REPORT_TEXT)
+
+    def test_configuration_and_tensors_that_disagree(self):
+        header = tiny_llama.header_of(tiny_llama.weights())
+        header["model.norm.other"] = header.pop("model.norm.weight")
+        (self.model / "model.safetensors").write_bytes(safetensors(header, tiny_llama.data_of(tiny_llama.weights())))
+        self.fail_with(INPUT, ["model.norm.weight", "config.json", "model.safetensors"], *self.dry_run())
+
+    def test_zero_bytes_end_no_message(self):
+        for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+            kept = self.model / name
+            before = kept.read_bytes() if kept.exists() else None
+            kept.write_bytes(b'{"a": 1\0}')
+            with self.subTest(file=name):
+                self.fail_with(INPUT, ["\\x00", name], *self.dry_run())
+            kept.unlink() if before is None else kept.write_bytes(before)
+
+    def test_rule_that_matches_nothing(self):
+        chosen = self.folder / "my_map.json"
+        chosen.write_text(json.dumps([{"match": "nothing", "codec": "q8_0"}]))
+        self.fail_with(2, ["my_map.json", "rule 1"], *self.dry_run("--precision-map", chosen))
+
+    def test_manifest(self):
+        package = compress(self.folder / "package", "--scheme", "q8_0", model=self.model)
+        manifest = package / "manifest.json"
+        manifest.write_text(manifest.read_text().replace('"files"', '"flies"', 1))
+        self.fail_with(7, ["manifest.json"], "verify", package)

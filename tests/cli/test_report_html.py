@@ -97,7 +97,7 @@ class ReportLayout(BrowserTest):
         self.check(package / "report.html", [(390, "light", "screen"), (768, "dark", "screen"), PRINTS[0]])
 
     def test_of_a_rejected_model(self):
-        run("compress", tiny_llama.write(self.folder / "tiny"), "-o", self.folder / "out", "--scheme", "q4_k_m", *CALIBRATED, "--window-length", "64",
+        run("compress", tiny_llama.write(self.folder / "tiny"), "-o", self.folder / "out", "--scheme", "q4_k_m", *CALIBRATED,
             "--gate-windows", "2", "--max-kld", "1e-9", "--max-trials", "3")
         self.check(self.folder / "out.rejected/report.html", [(390, "dark", "screen"), (1280, "light", "screen"), PRINTS[0]])
 

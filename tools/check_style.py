@@ -12,6 +12,13 @@ CODE = ["src", "include", "tests", "fuzz", "bench", "examples"]
 TEXT = CODE + ["tools", "docs", "cmake", ".ci"]
 MACHINE_PATH = re.compile(r"(?<![\w.$}])/(?:work|root|home)/")
 UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME)\b")
+# A file is opened by src/base alone, which says what it accepts; whether an optional one is there says find_file, which takes no link
+# that leads nowhere for an absent file.
+OPENS = re.compile(r"\b[io]?fstream\b|\bf(?:re)?open\(|(?<![\w:>])::(?:open(?:at)?|creat)\(|\bmk(?:os|s|d)temp\(|"
+                   r"\b(?:fs|filesystem)::(?:copy(?:_file)?|resize_file|create_director(?:y|ies))\(|"
+                   r"\b(?:fs|filesystem)::(?:exists\((?!(?:std::file)?(?:fs|system)?::symlink_status)|file_size\([^,]*\))")
+OPENERS = ("src/base/descriptor.cpp", "src/base/file.cpp",  # then what reads files of the system, which have no size
+           "src/runtime/allowed_memory.cpp", "src/apps/benchmark.cpp", "src/cli/standard_streams.cpp")
 SCOPE = re.compile(r'^\s*(?:template\s*<.*>\s*)?(?:inline\s+)?(?:namespace|class|struct|enum|union|extern\s*"\s*")', re.S)
 
 
@@ -57,6 +64,10 @@ def check_code(path, text):
         problems.append(f"{path}:{line}: a function of {length} lines, more than {MAX_FUNCTION}")
     if not text.startswith(("//", "/*")):
         problems.append(f"{path}: does not begin with a comment on what it is")
+    if path.startswith("src/") and path not in OPENERS and not path.endswith(("_test.cpp", "_fixture.h")):
+        for match in OPENS.finditer(cpp_source.without_comments_and_strings(text)):
+            line = text.count("\n", 0, match.start()) + 1
+            problems.append(f"{path}:{line}: {match[0]} opens or looks at a file by itself; base/file.h does it, and base/descriptor.h says how")
     if "<CLI/" in text and not path.startswith("src/cli/"):
         problems.append(f"{path}: CLI11 belongs in src/cli")
     if "<nlohmann/" in text and path.endswith(".h"):

@@ -154,6 +154,13 @@ class Style(unittest.TestCase):
         self.assertIn("CLI11", check_style.check_code("src/plan/a.cpp", "//\n#include <CLI/CLI.hpp>\n")[0])
         self.assertIn("no header", check_style.check_code("src/a.h", "//\n#include <nlohmann/json.hpp>\n")[0])
 
+    def test_files_are_opened_in_one_place(self):
+        for opens in ('std::ifstream in("a");', '::open("a", 0);', "fs::copy(a, b);", "std::filesystem::exists(a)", "fs::file_size(a)"):
+            self.assertIn("by itself", check_style.check_code("src/plan/a.cpp", "//\n" + opens)[0], opens)
+            self.assertEqual(check_style.check_code("src/plan/a_test.cpp", "//\n" + opens), [], opens)
+        for fine in ("files.open(1);", "fs::is_directory(a, ec)", "Store::open(a)", "fs::exists(fs::symlink_status(a, ec))"):
+            self.assertEqual(check_style.check_code("src/plan/a.cpp", "//\n" + fine), [], fine)
+
     def test_tree(self):
         self.assertIn("two files", check_style.check_tree({"src/a/x.cpp": "", "src/b/x.cpp": ""})[0])
         many = {f"src/a/{i}.cpp": "#include <nlohmann/json.hpp>" for i in range(5)}

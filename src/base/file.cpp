@@ -2,14 +2,17 @@
 #include "base/file.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
+#include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/fail.h"
 #include "base/output_path.h"
@@ -19,14 +22,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kLockName = ".quern-lock";
+constexpr std::uint64_t kCopied = std::uint64_t{4} << 20;  // bytes of a file that are in memory at once
 
 std::string reason() { return std::strerror(errno); }
-
-// Whether anything has that name; also true of a link that leads nowhere.
-bool is_there(const fs::path& path) {
-  std::error_code ec;
-  return fs::symlink_status(path, ec).type() != fs::file_type::not_found;
-}
 
 bool is_empty_or_absent(const fs::path& path) {
   std::error_code ec;
@@ -34,15 +32,37 @@ bool is_empty_or_absent(const fs::path& path) {
   return fs::is_directory(path, ec) && fs::is_empty(path, ec);
 }
 
-bool names_file(const fs::path& path, int fd) {
-  struct stat named{}, opened{};
-  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &opened) == 0 && named.st_dev == opened.st_dev &&
-         named.st_ino == opened.st_ino;
-}
-
 fs::path with_suffix(fs::path path, const char* suffix) {
   path += suffix;
   return path;
+}
+
+[[noreturn]] void refuse_strange(const fs::path& path) {
+  fail(ErrorCode::kUsage, "{} is in the way and was not left by quern; move it away", path.string());
+}
+
+// Where nothing has the new name.
+void rename_new(const fs::path& from, const fs::path& to) {
+  std::error_code ec;
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return;
+  ec = std::error_code(errno, std::generic_category());
+  if (ec == std::errc::file_exists || is_there(to))
+    fail(ErrorCode::kUsage, "{} has appeared since this was begun; choose another name", to.string());
+  if (ec == std::errc::invalid_argument) fs::rename(from, to, ec);  // the file system cannot promise that
+  if (ec) fail(ErrorCode::kResource, "cannot rename {} to {}: {}", from.string(), to.string(), ec.message());
+}
+
+// Of what an earlier run may have left: links, pipes and devices would be followed, waited for or written to.
+void check_own_kinds(const fs::path& partial) {
+  std::error_code ec;
+  for (auto at = fs::recursive_directory_iterator(partial, ec); !ec && at != fs::recursive_directory_iterator();
+       at.increment(ec)) {
+    const fs::file_type type = at->symlink_status(ec).type();
+    if (type != fs::file_type::regular && type != fs::file_type::directory)
+      fail(ErrorCode::kUsage, "{} is {}, which quern never makes there; remove it, or all of {}", at->path().string(),
+           type == fs::file_type::symlink ? "a link" : "neither a file nor a folder", partial.string());
+  }
+  if (ec) fail(ErrorCode::kResource, "cannot look into {}: {}", partial.string(), ec.message());
 }
 
 // `from` gets the name `to`. What had it lies under `from` afterwards where the two can be exchanged, so that at any
@@ -66,28 +86,9 @@ void replace_folder(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 File::File(fs::path path) : path_(std::move(path)) {
-  fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe is refused rather than waited for
-  if (fd_ < 0) fail(ErrorCode::kInput, "cannot open {}: {}", path_.string(), reason());
-  struct stat info{};
-  if (::fstat(fd_, &info) != 0 || !S_ISREG(info.st_mode)) {
-    ::close(fd_);
-    fail(ErrorCode::kInput, "{} is not a regular file", path_.string());
-  }
-  size_ = static_cast<std::uint64_t>(info.st_size);
-}
-
-File::File(File&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), size_(other.size_) {}
-
-File& File::operator=(File&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(fd_, other.fd_);
-  std::swap(size_, other.size_);
-  return *this;
-}
-
-File::~File() {
-  if (fd_ >= 0) ::close(fd_);
+  OpenedFile file = open_to_read(path_);
+  descriptor_ = std::move(file.descriptor);
+  size_ = file.bytes;
 }
 
 void File::read(std::uint64_t offset, std::span<std::byte> out) const {
@@ -98,7 +99,8 @@ void File::read(std::uint64_t offset, std::span<std::byte> out) const {
   if (offset > size_ || out.size() > size_ - offset) ends_early();
   std::size_t done = 0;
   while (done < out.size()) {
-    const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pread(descriptor_.get(), out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(ErrorCode::kInput, "cannot read {}: {}", path_.string(), reason());
     if (n == 0) ends_early();
@@ -124,18 +126,9 @@ std::string read_text(const fs::path& path, std::uint64_t max_bytes) {
 }
 
 OutputFile::OutputFile(fs::path path, Content content) : path_(std::move(path)) {
-  const int keep = content == Content::kKeep ? 0 : O_TRUNC;
-  fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | keep, 0644);
-  if (fd_ < 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
-  struct stat info{};
-  if (::fstat(fd_, &info) == 0) position_ = static_cast<std::uint64_t>(info.st_size);
-}
-
-OutputFile::OutputFile(OutputFile&& other) noexcept
-    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), position_(other.position_) {}
-
-OutputFile::~OutputFile() {
-  if (fd_ >= 0) ::close(fd_);
+  OpenedFile file = content == Content::kKeep ? open_own(path_) : open_new(path_);
+  descriptor_ = std::move(file.descriptor);
+  position_ = kept_ = file.bytes;
 }
 
 void OutputFile::write(ByteSpan bytes) {
@@ -146,7 +139,8 @@ void OutputFile::write(ByteSpan bytes) {
 void OutputFile::write_at(std::uint64_t offset, ByteSpan bytes) {
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pwrite(descriptor_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0)
       fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), n < 0 ? reason() : "the disk takes no more");
@@ -155,33 +149,69 @@ void OutputFile::write_at(std::uint64_t offset, ByteSpan bytes) {
 }
 
 void OutputFile::truncate(std::uint64_t bytes) {
-  if (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0)
+  if (::ftruncate(descriptor_.get(), static_cast<off_t>(bytes)) != 0)
     fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
   position_ = bytes;
 }
 
 void OutputFile::sync() {
-  if (::fdatasync(fd_) != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+  if (::fdatasync(descriptor_.get()) != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
 }
 
 void OutputFile::finish() {
-  const int synced = ::fsync(fd_);
-  const int closed = ::close(std::exchange(fd_, -1));
+  const int synced = ::fsync(descriptor_.get());
+  const int closed = descriptor_.close();
   if (synced != 0 || closed != 0) fail(ErrorCode::kResource, "cannot write {}: {}", path_.string(), reason());
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code ec;
+  fs::create_directories(folder, ec);
+  std::error_code unseen;
+  if (!fs::is_directory(folder, unseen))
+    fail(ErrorCode::kResource, "cannot create the folder {}: {}", folder.string(),
+         ec ? ec.message() : "something else has that name");
+}
+
+void copy_whole_file(const fs::path& from, const fs::path& to) {
+  const File source(from);
+  OutputFile copy(to);
+  std::vector<std::byte> piece;
+  for (std::uint64_t at = 0; at < source.size(); at += piece.size()) {
+    piece.resize(std::min(kCopied, source.size() - at));
+    source.read(at, piece);
+    copy.write(piece);
+  }
+  copy.finish();
+}
+
+std::uint64_t size_of_file(const fs::path& path) {
+  if (const auto bytes = find_file(path)) return *bytes;
+  return File(path).size();  // says what is there
 }
 
 namespace {
 
 fs::path partial_of_new(const fs::path& target) {
   if (is_there(target)) fail(ErrorCode::kUsage, "{} already exists; choose another name or remove it", target.string());
-  fs::path partial = target;
-  partial += ".partial";
-  return partial;
+  return with_suffix(target, ".partial");
+}
+
+// A run that was ended before it published left nothing in it.
+Descriptor lock_empty(const fs::path& partial) {
+  std::optional<OpenedFile> lock = open_locked(partial);
+  if (!lock) fail(ErrorCode::kUsage, "another run is writing {}; wait for it or choose another name", partial.string());
+  if (lock->bytes > 0) refuse_strange(partial);
+  return std::move(lock->descriptor);
 }
 
 }  // namespace
 
-NewFile::NewFile(fs::path target) : target_(std::move(target)), partial_(partial_of_new(target_)), file_(partial_) {}
+NewFile::NewFile(fs::path target)
+    : target_(std::move(target)),
+      partial_(partial_of_new(target_)),
+      lock_(lock_empty(partial_)),
+      file_(partial_, OutputFile::Content::kKeep) {}
 
 NewFile::~NewFile() {
   std::error_code ec;
@@ -191,9 +221,7 @@ NewFile::~NewFile() {
 void NewFile::publish(std::string_view content) {
   file_.write(content);
   file_.finish();
-  std::error_code ec;
-  fs::rename(partial_, target_, ec);
-  if (ec) fail(ErrorCode::kResource, "cannot rename {} to {}: {}", partial_.string(), target_.string(), ec.message());
+  rename_new(partial_, target_);
   partial_.clear();
 }
 
@@ -214,10 +242,8 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 void sync_folder(const fs::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
+  const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() >= 0) ::fsync(descriptor.get());
 }
 
 void remove_partial(const fs::path& partial) {
@@ -247,17 +273,17 @@ void OutputFolder::check_target(const fs::path& target, Existing existing) {
 void OutputFolder::take_partial() {
   const fs::path lock = partial_ / kLockName;
   std::error_code ec;
-  if (!is_empty_or_absent(partial_) && !is_there(lock))
-    fail(ErrorCode::kUsage, "{} is in the way and was not left by quern; move it away", partial_.string());
-  fs::create_directories(partial_, ec);
-  if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", partial_.string(), ec.message());
-  lock_ = ::open(lock.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_ < 0) fail(ErrorCode::kResource, "cannot write {}: {}", lock.string(), reason());
-  // The run that held the lock may have removed the file since it was opened.
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 || !names_file(lock, lock_)) {
-    ::close(lock_);
-    fail(ErrorCode::kUsage, "another run is writing {}; wait for it or choose another folder", target_.string());
+  if (is_there(partial_)) {
+    const bool is_folder = fs::is_directory(fs::symlink_status(partial_, ec));
+    if (!is_folder || (!fs::is_empty(partial_, ec) && !fs::is_regular_file(fs::symlink_status(lock, ec))))
+      refuse_strange(partial_);
   }
+  make_folder(partial_);
+  std::optional<OpenedFile> locked = open_locked(lock);
+  if (!locked)
+    fail(ErrorCode::kUsage, "another run is writing {}; wait for it or choose another folder", target_.string());
+  lock_ = std::move(locked->descriptor);
+  if (unfinished_ == Unfinished::kKeep) check_own_kinds(partial_);
   for (const fs::directory_entry& left : fs::directory_iterator(partial_, ec)) {
     if (left.path().filename() == kLockName) continue;
     had_unfinished_ = true;
@@ -268,7 +294,6 @@ void OutputFolder::take_partial() {
 
 OutputFolder::~OutputFolder() {
   if (!published_ && unfinished_ == Unfinished::kRemove) remove_partial(partial_);
-  ::close(lock_);
 }
 
 void OutputFolder::publish(const std::string& name, const fs::path& elsewhere) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/descriptor.h"
 #include "quern/existing_output.h"
 
 namespace quern {
@@ -15,9 +16,6 @@ namespace quern {
 class File {
  public:
   explicit File(std::filesystem::path path);
-  File(File&& other) noexcept;
-  File& operator=(File&& other) noexcept;
-  ~File();
 
   const std::filesystem::path& path() const noexcept { return path_; }
   std::uint64_t size() const noexcept { return size_; }
@@ -26,7 +24,7 @@ class File {
 
  private:
   std::filesystem::path path_;
-  int fd_ = -1;
+  Descriptor descriptor_;
   std::uint64_t size_ = 0;
 };
 
@@ -40,21 +38,24 @@ std::string read_text(const std::filesystem::path& path, std::uint64_t max_bytes
 // A file being written. Error(kResource) with the system's reason when the disk refuses.
 class OutputFile {
  public:
-  enum class Content { kDiscard, kKeep };  // of a file that is there already
+  // Of a file that is there already: kDiscard makes a new one in its place, kKeep goes on with it, which must be our
+  // own. Never by way of a link: see open_new and open_own.
+  enum class Content { kDiscard, kKeep };
 
   explicit OutputFile(std::filesystem::path path, Content content = Content::kDiscard);
-  OutputFile(OutputFile&& other) noexcept;
+  OutputFile(OutputFile&&) noexcept = default;
   OutputFile& operator=(OutputFile&&) = delete;
-  ~OutputFile();
 
   const std::filesystem::path& path() const noexcept { return path_; }
+  // Whether it holds what was there before this object.
+  bool continues() const noexcept { return kept_ > 0; }
   // Where write() goes on: behind what was written, or kept.
   std::uint64_t position() const noexcept { return position_; }
   void write(ByteSpan bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   // Overwrites bytes already written; position() stays.
   void write_at(std::uint64_t offset, ByteSpan bytes);
-  // Cuts the file to `bytes`; write() goes on there.
+  // Cuts the file to `bytes`, or fills it with zeros up to there; write() goes on there.
   void truncate(std::uint64_t bytes);
   // Waits until what was written is on the disk.
   void sync();
@@ -63,26 +64,38 @@ class OutputFile {
 
  private:
   std::filesystem::path path_;
-  int fd_ = -1;
-  std::uint64_t position_ = 0;
+  Descriptor descriptor_;
+  std::uint64_t position_ = 0, kept_ = 0;
 };
 
 // Waits until the names in the folder are on the disk, where the system can do that.
 void sync_folder(const std::filesystem::path& folder);
 
+// Makes the folder and those around it, as far as they are not there. Error(kResource) when it cannot be made.
+void make_folder(const std::filesystem::path& folder);
+
+// A new file with the bytes of another, on the disk. Errors: File, OutputFile.
+void copy_whole_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Of a regular file. Error(kInput): File.
+std::uint64_t size_of_file(const std::filesystem::path& path);
+
 // A file that appears whole, or not at all: `target`.partial until publish(), and gone with the object before that.
 class NewFile {
  public:
-  // Error(kUsage) when `target` exists; Error(kResource) when it cannot be made.
+  // Error(kUsage) when `target` exists, or something is called `target`.partial that is not the empty file that a run
+  // leaves which was ended before it published; Error(kResource) when it cannot be made.
   explicit NewFile(std::filesystem::path target);
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
   ~NewFile();
 
+  // Error(kUsage) when `target` has appeared meanwhile: it stays as it is.
   void publish(std::string_view content);
 
  private:
   std::filesystem::path target_, partial_;
+  Descriptor lock_;  // of partial_, against a second program
   OutputFile file_;
 };
 
@@ -112,8 +125,10 @@ class OutputFolder {
   enum class Unfinished { kRemove, kKeep };
 
   // Error(kUsage) when `target` exists and is not an empty folder, unless kReplace, or names no folder of its own
-  // ("."), or when another program writes it; Error(kResource) when it cannot be made. `unfinished`: what becomes of
-  // the work of an earlier run in `target`.partial. Kept work stays when this object goes, until when_unpublished().
+  // ("."), or when another program writes it, or something is called `target`.partial that quern did not make: a link,
+  // a file, a folder without its lock. Error(kResource) when it cannot be made. `unfinished`: what becomes of the work
+  // of an earlier run in `target`.partial; work that is kept is of files and folders alone (Error(kUsage) that names
+  // the link or pipe). Kept work stays when this object goes, until when_unpublished().
   OutputFolder(std::filesystem::path target, Existing existing, Unfinished unfinished = Unfinished::kRemove);
   // The refusals of the constructor for which nothing need be made or locked.
   static void check_target(const std::filesystem::path& target, Existing existing);
@@ -138,7 +153,7 @@ class OutputFolder {
   std::filesystem::path target_, partial_;
   Unfinished unfinished_;
   bool had_unfinished_ = false, published_ = false;
-  int lock_ = -1;  // of the lock file in partial_, held as long as work is being done there
+  Descriptor lock_;  // of the lock file in partial_, held as long as work is being done there
 };
 
 }  // namespace quern

@@ -2,10 +2,12 @@
 #include "base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <vector>
 
@@ -156,10 +158,84 @@ TEST_F(FileTest, AFileThatIsKeptCanBeCutAndGoesOn) {
   EXPECT_EQ(read_text(root_ / "a"), "hello!");
 }
 
-TEST_F(FileTest, AFullDiskIsAnError) {
-  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
-  OutputFile file("/dev/full");
-  expect_error(ErrorCode::kResource, "No space left", [&] { file.write("x"); });
+TEST_F(FileTest, AFileBeyondTheLimitIsAnError) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{16, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  expect_error(ErrorCode::kResource, "File too large", [&] {
+    OutputFile file(root_ / "a");
+    for (int i = 0; i < 5; ++i) file.write("12345");
+  });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(fs::file_size(root_ / "a"), 16u);
+}
+
+TEST_F(FileTest, ACopyHasTheSameBytes) {
+  copy_whole_file(put("a", "0123456789"), root_ / "b");
+  EXPECT_EQ(read_text(root_ / "b"), "0123456789");
+  EXPECT_EQ(size_of_file(root_ / "b"), 10u);
+  expect_error(ErrorCode::kInput, "No such file", [&] { size_of_file(root_ / "c"); });
+}
+
+TEST_F(FileTest, ANewFileTouchesNobodyElsesPartial) {
+  put("out.partial", "mine");
+  expect_error(ErrorCode::kUsage, "was not left by quern", [&] { NewFile(root_ / "out"); });
+  EXPECT_EQ(read_text(root_ / "out.partial"), "mine");
+  put("victim", "");
+  fs::create_symlink("victim", root_ / "link.partial");
+  expect_error(ErrorCode::kUsage, "is a link", [&] { NewFile(root_ / "link"); });
+  EXPECT_EQ(read_text(root_ / "victim"), "");
+  put("other.partial", "");  // as a run leaves it that was ended
+  NewFile(root_ / "other").publish("new");
+  EXPECT_EQ(read_text(root_ / "other"), "new");
+  EXPECT_EQ(entries(), (Names{"link.partial", "other", "out.partial", "victim"}));
+}
+
+TEST_F(FileTest, ANewFileTakesNoNameThatAppearedMeanwhile) {
+  {
+    NewFile file(root_ / "out");
+    expect_error(ErrorCode::kUsage, "another run is writing", [&] { NewFile(root_ / "out"); });
+    put("out", "mine");
+    expect_error(ErrorCode::kUsage, "has appeared", [&] { file.publish("new"); });
+  }
+  EXPECT_EQ(read_text(root_ / "out"), "mine");
+  EXPECT_EQ(entries(), Names{"out"});
+}
+
+TEST_F(FileTest, APartialFolderThatQuernDidNotMakeIsRefused) {
+  put("home/diary", "mine");
+  fs::create_directory_symlink("home", root_ / "link.partial");
+  put("home/.quern-lock", "");
+  put("file.partial", "mine");
+  put("folder.partial/diary", "mine");
+  fs::create_directories(root_ / "locked.partial");
+  fs::create_symlink(root_ / "made", root_ / "locked.partial" / ".quern-lock");
+  for (const Unfinished unfinished : {Unfinished::kRemove, Unfinished::kKeep})
+    for (const char* name : {"link", "file", "folder", "locked"})
+      expect_error(ErrorCode::kUsage, "was not left by quern",
+                   [&] { OutputFolder(root_ / name, Existing::kRefuse, unfinished); });
+  EXPECT_EQ(read_text(root_ / "home" / "diary"), "mine");
+  EXPECT_EQ(read_text(root_ / "folder.partial" / "diary"), "mine");
+  EXPECT_EQ(read_text(root_ / "file.partial"), "mine");
+  EXPECT_FALSE(fs::exists(root_ / "made"));
+}
+
+TEST_F(FileTest, WorkThatIsKeptHasNoLinks) {
+  put("victim/a.txt", "mine");
+  put("out.partial/.quern-lock", "");
+  put("out.partial/trial/b.txt", "work");
+  fs::create_directory_symlink(root_ / "victim", root_ / "out.partial" / "trial" / "c");
+  expect_error(ErrorCode::kUsage, "trial/c is a link, which quern never makes",
+               [&] { OutputFolder(root_ / "out", Existing::kRefuse, Unfinished::kKeep); });
+  EXPECT_EQ(read_text(root_ / "out.partial" / "trial" / "b.txt"), "work");
+  {
+    const OutputFolder folder(root_ / "out", Existing::kRefuse);
+  }
+  EXPECT_EQ(read_text(root_ / "victim" / "a.txt"), "mine");
+  EXPECT_EQ(entries(), Names{"victim"});
 }
 
 TEST_F(FileTest, AFolderAppearsOnlyWhenItIsPublished) {

@@ -15,6 +15,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kConfig = "config.json";
+// What is read as JSON takes many times its bytes in memory: a configuration has some kilobytes, an index a hundred
+// bytes a tensor.
+constexpr std::uint64_t kMostConfigBytes = std::uint64_t{16} << 20, kMostIndexBytes = std::uint64_t{128} << 20;
 
 struct Companion {
   const char* name;
@@ -39,14 +42,14 @@ std::vector<fs::path> files_ending(const fs::path& folder, std::string_view suff
   std::vector<fs::path> found;
   std::error_code ec;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ec))
-    if (entry.path().filename().string().ends_with(suffix)) found.push_back(entry.path());
+    if (!entry.is_directory(ec) && entry.path().filename().string().ends_with(suffix)) found.push_back(entry.path());
   std::sort(found.begin(), found.end());
   return found;
 }
 
 // The one that decides when several lie there: transformers' own name, or the only one.
 fs::path main_file(const fs::path& folder, const char* preferred, const char* suffix) {
-  if (fs::exists(folder / preferred)) return folder / preferred;
+  if (find_file(folder / preferred)) return folder / preferred;
   if (!suffix) return {};
   const std::vector<fs::path> found = files_ending(folder, suffix);
   return found.size() == 1 ? found[0] : fs::path();
@@ -77,7 +80,7 @@ std::vector<fs::path> whole_set_of_shards(const fs::path& folder, std::string_vi
 // whole set of others is taken, and what the index says of them is checked as ever.
 HfFiles read_index(const fs::path& index) {
   return with_context(fmt::format("while reading {}", index.string()), [&] {
-    HfFiles files{{}, index, parse_json(read_text(index)).at("weight_map")};
+    HfFiles files{{}, index, parse_json(read_text(index, kMostIndexBytes)).at("weight_map")};
     std::set<std::string> names;
     for (const Json::Member& member : files.weight_map.as_object()) names.insert(member.second.as_string());
     for (const std::string& name : names) {
@@ -86,10 +89,10 @@ HfFiles read_index(const fs::path& index) {
       }
       files.weights.push_back(index.parent_path() / name);
     }
-    const auto missing = std::ranges::find_if(files.weights, [](const fs::path& path) { return !fs::exists(path); });
+    const auto missing = std::ranges::find_if(files.weights, [](const fs::path& path) { return !find_file(path); });
     if (missing == files.weights.end()) return files;
     std::vector<fs::path> others;
-    if (std::ranges::none_of(files.weights, [](const fs::path& path) { return fs::exists(path); }))
+    if (std::ranges::none_of(files.weights, is_there))
       others = whole_set_of_shards(index.parent_path(), missing->extension().string());
     if (others.empty()) fail(ErrorCode::kInput, "shard {} is missing", missing->string());
     files.weights = std::move(others);
@@ -122,7 +125,7 @@ HfFiles find_hf_index(const fs::path& folder, const HfNames& names) {
 }
 
 HfFiles find_hf_weights(const fs::path& folder, const HfNames& names) {
-  if (fs::exists(folder / names.weights)) return {{folder / names.weights}, {}, {}};
+  if (find_file(folder / names.weights)) return {{folder / names.weights}, {}, {}};
   if (const fs::path index = main_file(folder, names.index, names.index_suffix); !index.empty())
     return read_index(index);
   if (const fs::path only = main_file(folder, names.weights, names.suffix); !only.empty()) {
@@ -162,18 +165,18 @@ void check_no_shard(const fs::path& path) {
 void add_hf_index(const HfFiles& files, Checkpoint::Contents& contents) {
   for (std::string& note : check_index(files.index, files.weight_map, files.weights, contents.tensors))
     contents.notes.push_back(std::move(note));
-  contents.files.push_back({files.index, fs::file_size(files.index), SourceFile::Role::kConfig});
+  contents.files.push_back({files.index, size_of_file(files.index), SourceFile::Role::kConfig});
 }
 
 void add_hf_companions(const fs::path& folder, Checkpoint::Contents& contents) {
   for (const Companion& companion : kCompanions) {
-    std::error_code ec;
     const fs::path path = folder / companion.name;
-    if (!fs::is_regular_file(path, ec)) continue;
-    contents.files.push_back({path, fs::file_size(path), companion.role});
+    const std::optional<std::uint64_t> bytes = find_file(path);
+    if (!bytes) continue;
+    contents.files.push_back({path, *bytes, companion.role});
     if (companion.name != std::string_view(kConfig)) continue;
     contents.config = with_context(fmt::format("while reading {}", path.string()), [&] {
-      Json config = parse_python_json(read_text(path));
+      Json config = parse_python_json(read_text(path, kMostConfigBytes));
       if (!config.is_object()) fail(ErrorCode::kInput, "a configuration is a JSON object");
       return config;
     });
@@ -181,7 +184,7 @@ void add_hf_companions(const fs::path& folder, Checkpoint::Contents& contents) {
   for (const char* suffix : {".json", ".tiktoken", ".model", ".bin"})
     for (const fs::path& path : files_ending(folder, suffix))
       if (is_tokenizer_name(path.filename().string()))
-        contents.files.push_back({path, fs::file_size(path), SourceFile::Role::kTokenizer});
+        contents.files.push_back({path, size_of_file(path), SourceFile::Role::kTokenizer});
 }
 
 }  // namespace quern

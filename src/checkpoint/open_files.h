@@ -15,7 +15,8 @@ namespace quern {
 
 class OpenFiles {
  public:
-  // Open at once; systems grant a process 1,024, and several checkpoints may be read beside each other.
+  // Open at once, of one object: two models that are read beside each other, as an original and what became of it, have
+  // twice as many. Systems grant a process 1,024.
   static constexpr std::size_t kMost = 128;
 
   // Opens none yet.

@@ -50,9 +50,7 @@ int print_man_page(const CLI::App& app, const std::string& command) {
 }
 
 void write(const fs::path& path, const std::string& text) {
-  std::error_code ec;
-  fs::create_directories(path.parent_path(), ec);
-  if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", path.parent_path().string(), ec.message());
+  make_folder(path.parent_path());
   OutputFile file(path);
   file.write(text);
   file.finish();

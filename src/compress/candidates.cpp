@@ -44,7 +44,8 @@ CheckpointHead head_with_counts(const Opened& opened, const Calibrated& calibrat
 
 std::vector<fs::path> candidate_folders(const WorkFiles& work) {
   std::vector<fs::path> folders;
-  for (const auto& entry : fs::directory_iterator(work.folder))
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(work.folder, ec))
     if (entry.path().filename().string().starts_with(kPrefix)) folders.push_back(entry.path());
   std::ranges::sort(folders);
   return folders;
@@ -58,9 +59,7 @@ EncodeInput encode_input(const Opened& opened, const Calibrated& calibrated) {
 std::vector<EncodedTensor> encode_files(const Opened& opened, const Calibrated& calibrated, const WorkFiles& work,
                                         const Plan& plan, const fs::path& folder, const std::vector<fs::path>& earlier,
                                         FileHashes* running) {
-  std::error_code ec;
-  fs::create_directory(folder, ec);
-  if (ec) fail(ErrorCode::kResource, "cannot create {}: {}", folder.string(), ec.message());
+  make_folder(folder);
   StepRecords records(work.records, calibrated.hashes());
   EncodeInput input = encode_input(opened, calibrated);
   input.hashes = running;

@@ -153,8 +153,7 @@ std::size_t CompressJournal::tensors() const { return journal_.count(StepRecords
 
 bool CompressJournal::has_statistics(const fs::path& file) const {
   const std::optional<Json> record = journal_.find("statistics");
-  std::error_code ec;
-  return record && fs::is_regular_file(file, ec) && *record == Json(sha256_of_file(file));
+  return record && find_file(file) && *record == Json(sha256_of_file(file));
 }
 
 std::optional<NextTrial> CompressJournal::next(const Plan& plan) const {

@@ -32,11 +32,6 @@ bool take_line(std::string_view line, JournalContent& content) {
   return true;
 }
 
-std::string text_of(const std::filesystem::path& path) {
-  std::error_code ec;
-  return std::filesystem::exists(path, ec) ? read_text(path) : std::string();
-}
-
 }  // namespace
 
 JournalContent parse_journal(std::string_view text) {
@@ -55,7 +50,7 @@ std::string journal_line(std::string_view before, std::string_view key, const Js
 }
 
 Journal::Journal(const std::filesystem::path& path) : file_(path, OutputFile::Content::kKeep) {
-  JournalContent content = parse_journal(text_of(path));
+  JournalContent content = parse_journal(read_text(path));
   for (auto& [key, value] : content.records) records_.insert_or_assign(std::move(key), dump_json(value));
   check_ = std::move(content.check);
   if (content.bytes < file_.position()) file_.truncate(content.bytes);

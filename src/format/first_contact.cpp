@@ -180,7 +180,7 @@ std::string what_folder_is(const fs::path& folder) {
   for (const fs::path& cache : {folder, folder / "hub"})  // HF_HUB_CACHE, and HF_HOME
     if (std::string what = what_cache_is(cache); !what.empty()) return what;
   const std::vector<std::string> folders = folders_with_weights(folder);
-  if (fs::exists(folder / "model_index.json", ec))
+  if (find_file(folder / "model_index.json"))
     return fmt::format("{} is a pipeline of diffusers, several models in folders of their own; open one of them{}",
                        path, folders.empty() ? "" : ": " + names_of(folders));
   for (const fs::directory_entry& entry : entries)
@@ -189,7 +189,7 @@ std::string what_folder_is(const fs::path& folder) {
                          printable_line(entry.path().filename().string()), kind->what, kind->next);
   if (!folders.empty())
     return fmt::format("{} holds no weights itself; open a folder in it: {}", path, names_of(folders));
-  if (fs::exists(folder / "config.json", ec))
+  if (find_file(folder / "config.json"))
     return fmt::format("{} holds a config.json and no weights; download those too, or open the folder where they are",
                        path);
   return {};
@@ -212,7 +212,7 @@ std::string what_it_is(const fs::path& path) {
   if (fs::is_directory(path, ec)) return what_folder_is(path);
   if (fs::is_regular_file(path, ec)) return what_file_is(path);
   const std::string id = path.string();
-  if (fs::exists(path, ec) || !is_hub_id(id) || fs::is_directory(path.parent_path(), ec)) return {};
+  if (is_there(path) || !is_hub_id(id) || fs::is_directory(path.parent_path(), ec)) return {};
   return fmt::format(
       "{} does not exist; if it is a repository of the Hugging Face hub, download it and open the "
       "folder that is printed: hf download {}",

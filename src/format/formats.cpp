@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "base/file.h"
 #include "base/names.h"
 #include "base/printable.h"
 #include "format/first_contact.h"
@@ -73,10 +74,12 @@ Checkpoint open_adapter_tensors(const std::filesystem::path& path) { return open
 namespace {
 
 Checkpoint open_by_format(const std::filesystem::path& path, std::span<const Format* const> all) try {
-  if (!std::filesystem::exists(path)) {
+  if (!is_there(path)) {
     const std::string what = what_it_is(path);
     fail(ErrorCode::kInput, "{}", what.empty() ? path.string() + " does not exist" : what);
   }
+  std::error_code ec;
+  if (!std::filesystem::is_directory(path, ec)) File{path};  // says what it is in place of a file
   for (const Format* format : all) {
     if (!format->probe || !format->probe(path)) continue;
     if (format->is_read()) return format->open(path);

@@ -77,8 +77,8 @@ bool is_adapter(const Checkpoint& checkpoint, std::span<const std::string_view> 
 
 std::string lone_adapter(const fs::path& path) {
   std::error_code ec;
-  if (!fs::is_directory(path, ec) || !fs::is_regular_file(path / kConfigName, ec)) return {};
-  if (std::ranges::any_of(kModelNames, [&](std::string_view name) { return fs::exists(path / name, ec); })) return {};
+  if (!fs::is_directory(path, ec) || !find_file(path / kConfigName)) return {};
+  if (std::ranges::any_of(kModelNames, [&](std::string_view name) { return is_there(path / name); })) return {};
   return sentence(path, path, "holds");
 }
 

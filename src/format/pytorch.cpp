@@ -28,7 +28,8 @@ bool probe(const fs::path& path) {
 }
 
 HfFiles find_weights(const fs::path& path) {
-  if (fs::is_directory(path)) return find_hf_weights(path, kPytorchNames);
+  std::error_code ec;
+  if (fs::is_directory(path, ec)) return find_hf_weights(path, kPytorchNames);
   check_no_shard(path);
   return {{path}, {}, {}};
 }
@@ -91,7 +92,8 @@ Checkpoint open_pytorch(const fs::path& path) {
          contents.notes.empty() ? ", as a program of TorchScript without parameters has none"
                                 : ": " + contents.notes.front());
   strip_wrappers_of_all(contents);
-  add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
+  std::error_code ec;
+  add_hf_companions(fs::is_directory(path, ec) ? path : path.parent_path(), contents);
   with_context(fmt::format("while reading {}", path.string()), [&] { unpack_layouts(contents); });
   return Checkpoint(std::move(contents));
 }

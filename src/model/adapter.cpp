@@ -164,9 +164,8 @@ void sort_tensors(const Json& config, Adapter& adapter) {
 }
 
 fs::path weights_in(const fs::path& folder) {
-  std::error_code ec;
   for (const char* name : kWeightNames)
-    if (fs::is_regular_file(folder / name, ec)) return folder / name;
+    if (find_file(folder / name)) return folder / name;
   fail(ErrorCode::kInput, "{} holds neither {} nor {}, and is no adapter of PEFT", folder.string(), kWeightNames[0],
        kWeightNames[1]);
 }
@@ -175,8 +174,7 @@ fs::path weights_in(const fs::path& folder) {
 
 Adapter read_adapter(const fs::path& folder) {
   const fs::path weights = weights_in(folder), settings = folder / kConfigName;
-  std::error_code ec;
-  if (!fs::is_regular_file(settings, ec))
+  if (!find_file(settings))
     fail(ErrorCode::kInput, "{} holds no {}, and is no adapter of PEFT", folder.string(), kConfigName);
   Adapter adapter{folder, {}, {}, open_adapter_tensors(weights), {}, {}};
   adapter.identity = fmt::format("a LoRA adapter merged: {} {}, {} {}", weights.filename().string(),

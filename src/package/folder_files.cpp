@@ -57,8 +57,7 @@ fs::path folder_of(const Checkpoint& source) {
 }
 
 bool was_written_by_quern(const fs::path& folder) {
-  std::error_code ec;
-  if (!fs::is_regular_file(folder / kManifestName, ec)) return false;
+  if (!find_file(folder / kManifestName)) return false;
   try {
     return parse_json(read_text(folder / kManifestName)).find("quern") != nullptr;
   } catch (const Error&) {
@@ -148,7 +147,7 @@ class Walk {
       return leave(name, "it says how other weights were quantized");
     if (taken_.contains(name)) return leave(name, "its name is that of a file that quern writes");
     if (place_ == Format::Companions::kInside && !is_document(name)) return leave(name, kNoPlace);
-    const std::uint64_t bytes = fs::file_size(entry.path(), ec);
+    const std::uint64_t bytes = size_of_file(entry.path());
     if (bytes > limits_.file_bytes) return leave(name, fmt::format("more than {} MiB", limits_.file_bytes >> 20));
     const std::string as = name == kCardName ? kOriginalCard : name;
     if (!found_.emplace(as, CarriedFile{entry.path(), as, bytes}).second)

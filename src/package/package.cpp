@@ -52,7 +52,7 @@ void write_json(const fs::path& path, const Json& json) {
   file.finish();
 }
 
-void copy_beside(const fs::path& from, const fs::path& to) { write_text(to, read_text(from)); }
+void copy_beside(const fs::path& from, const fs::path& to) { copy_whole_file(from, to); }
 
 // What is copied from the source into a folder of this format: tokenizer and generation settings. config.json and the
 // shard index are written anew, and a single file has everything in it.
@@ -69,15 +69,18 @@ HashedFile hashed(const fs::path& folder, const std::string& name, HashedFile::R
                   const FileHashes& known = {}) {
   const fs::path path = folder / name;
   const std::string* sha256 = known.find(path);
-  return {name, fs::file_size(path), sha256 ? *sha256 : sha256_of_file(path), role};
+  return {name, size_of_file(path), sha256 ? *sha256 : sha256_of_file(path), role};
 }
 
 // Names of all files in it, '/' between folders.
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> names;
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (!fs::is_directory(entry.symlink_status()))
-      names.push_back(entry.path().lexically_relative(folder).generic_string());
+  std::error_code ec;
+  for (auto at = fs::recursive_directory_iterator(folder, ec); !ec && at != fs::recursive_directory_iterator();
+       at.increment(ec))
+    if (!fs::is_directory(at->symlink_status(ec)))
+      names.push_back(at->path().lexically_relative(folder).generic_string());
+  if (ec) fail(ErrorCode::kInput, "cannot look into {}: {}", folder.string(), ec.message());
   std::ranges::sort(names);
   return names;
 }
@@ -86,7 +89,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
 void copy_carried(const FolderFiles& files, const fs::path& folder) {
   for (const CarriedFile& file : files.carried) {
     const fs::path to = folder / file.name;
-    fs::create_directories(to.parent_path());
+    make_folder(to.parent_path());
     copy_beside(file.path, to);
     if (to.parent_path() != folder) sync_folder(to.parent_path());
   }
@@ -197,9 +200,8 @@ std::string path_from(const fs::path& output, const fs::path& input) {
 // Whether programs that go by a configuration find one there that says which class of model it is.
 bool names_a_class(const fs::path& folder, const Format& format) {
   if (is_single_file(format)) return true;
-  std::error_code ec;
   const fs::path config = folder / "config.json";
-  if (!fs::exists(config, ec)) return false;
+  if (!find_file(config)) return false;
   const Json json = parse_python_json(read_text(config));
   return json.find("model_type") || json.find("architectures");
 }
@@ -354,7 +356,7 @@ void check_output(const fs::path& output, const fs::path& input, OutputFolder::E
   if (contains(output, input))
     fail(ErrorCode::kUsage, "the output \"{}\" is the input model {} or a folder around it; choose another folder",
          output.string(), input.string());
-  if (existing == OutputFolder::Existing::kRefuse || !fs::exists(fs::symlink_status(output, ec))) return;
+  if (existing == OutputFolder::Existing::kRefuse || !is_there(output)) return;
   if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output))) return;
   fail(ErrorCode::kUsage,
        "{} was not written by quern, or holds files that its {} does not list, and is not replaced; remove it by hand "
@@ -394,7 +396,7 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
     manifest.output_files.push_back(
         hashed(folder, name, companion ? HashedFile::Role::kCompanion : HashedFile::Role::kModel, hashes));
   }
-  if (fs::exists(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
+  if (find_file(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
   report.output_bytes = manifest.model_bytes();
   if (std::string remark = size_remark(report); !remark.empty())
     report.notes.insert(report.notes.begin(), std::move(remark));
@@ -404,7 +406,7 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
   write_text(folder / kHtmlName, html_report(report));
   write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest), facts));
   for (const char* name : kEvidenceNames)
-    if (fs::exists(folder / name)) manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence));
+    if (find_file(folder / name)) manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence));
   for (const ReportedTensor& tensor : report.tensors) manifest.tensors.push_back({tensor.step, tensor.error});
   write_json(folder / kManifestName, to_json(manifest));
 }

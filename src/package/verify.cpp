@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/fail.h"
+#include "base/file.h"
 #include "base/interruption.h"
 #include "base/sha256.h"
 #include "encode/weight_rows.h"
@@ -26,7 +27,7 @@ void check_files(const fs::path& package, const Manifest& manifest, Observer& ob
     ++result.files;
     if (!fs::is_regular_file(path, ec)) {
       result.problems.push_back(fmt::format("{} is missing", file.name));
-    } else if (const std::uint64_t bytes = fs::file_size(path); bytes != file.bytes) {
+    } else if (const std::uint64_t bytes = size_of_file(path); bytes != file.bytes) {
       result.problems.push_back(fmt::format("{} has {} bytes, the manifest says {}", file.name, bytes, file.bytes));
     } else if (const std::string hash = sha256_of_file(path); hash != file.sha256) {
       result.problems.push_back(
@@ -149,7 +150,7 @@ VerifyResult verify_package(const VerifyOptions& options, Observer& observer) {
       manifest.source_path.empty() ? fs::path() : fs::weakly_canonical(options.package) / manifest.source_path;
   const fs::path path = by_record ? recorded.lexically_normal() : options.original;
   std::error_code ec;
-  if (!result.problems.empty() || (by_record && (path.empty() || !fs::exists(path, ec)))) return result;
+  if (!result.problems.empty() || (by_record && (path.empty() || !is_there(path)))) return result;
   const auto compare = [&] {
     const OpenModel original = open_model({path, options.adapter, manifest.dropped}, Unrecognised::kList);
     std::string why_not = why_other_source(original, manifest, pool);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/descriptor.h"
 #include "base/fail.h"
 
 namespace quern {
@@ -23,26 +24,18 @@ class SpillFile {
  public:
   explicit SpillFile(std::uint64_t bytes) {
     const char* chosen = std::getenv("TMPDIR");
-    const std::filesystem::path folder = chosen && *chosen ? chosen : "/tmp";
-    path_ = (folder / "quern-hidden-XXXXXX").string();
-    fd_ = mkostemp(path_.data(), O_CLOEXEC);
-    if (fd_ < 0) refuse("cannot be created", bytes);
-    unlink(path_.c_str());
-    if (const int reason = posix_fallocate(fd_, 0, static_cast<off_t>(bytes)); reason != 0) {
-      close(fd_);
+    folder_ = chosen && *chosen ? chosen : "/tmp";
+    file_ = open_unnamed(folder_);
+    if (file_.get() < 0) refuse("cannot be created", bytes);
+    if (const int reason = posix_fallocate(file_.get(), 0, static_cast<off_t>(bytes)); reason != 0) {
       errno = reason;
       refuse("cannot hold", bytes);
     }
   }
-  SpillFile(const SpillFile&) = delete;
-  SpillFile& operator=(const SpillFile&) = delete;
-  ~SpillFile() {
-    if (fd_ >= 0) close(fd_);
-  }
 
   void read(std::uint64_t offset, std::span<std::byte> out) const {
     while (!out.empty()) {
-      const ssize_t got = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+      const ssize_t got = pread(file_.get(), out.data(), out.size(), static_cast<off_t>(offset));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) refuse("cannot be read back", out.size());
       out = out.subspan(static_cast<std::size_t>(got));
@@ -52,7 +45,7 @@ class SpillFile {
 
   void write(std::uint64_t offset, ByteSpan bytes) const {
     while (!bytes.empty()) {
-      const ssize_t put = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      const ssize_t put = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
       if (put < 0 && errno == EINTR) continue;
       if (put <= 0) refuse("cannot take", bytes.size());
       bytes = bytes.subspan(static_cast<std::size_t>(put));
@@ -63,12 +56,12 @@ class SpillFile {
  private:
   [[noreturn]] void refuse(const char* what, std::uint64_t bytes) const {
     fail(ErrorCode::kResource,
-         "the temporary file {} for hidden states {} {} bytes: {}; point TMPDIR to a folder with room", path_, what,
-         bytes, std::strerror(errno));
+         "the temporary file in {} for hidden states {} {} bytes: {}; point TMPDIR to a folder with room",
+         folder_.string(), what, bytes, std::strerror(errno));
   }
 
-  std::string path_;
-  int fd_ = -1;
+  std::filesystem::path folder_;
+  Descriptor file_;
 };
 
 std::uint64_t bytes_of(std::size_t windows, std::size_t length, std::size_t width) {

@@ -43,7 +43,7 @@ std::set<std::int32_t> end_tokens(const Checkpoint& checkpoint, const Vocabulary
   add_ids(checkpoint.config(), ids);
   for (const SourceFile& file : checkpoint.files()) {
     const std::filesystem::path path = file.path.parent_path() / "generation_config.json";
-    if (file.role != SourceFile::Role::kConfig || !std::filesystem::exists(path)) continue;
+    if (file.role != SourceFile::Role::kConfig || !find_file(path)) continue;
     with_context(fmt::format("while reading {}", path.string()),
                  [&] { add_ids(parse_python_json(read_text(path)), ids); });
     break;

@@ -154,6 +154,7 @@ TEST_F(HessianStoreFiles, EditedIsRefusedWhenRead) {
     edit(file(0), at, 1);
     const HessianStore store(folder_, identity_);
     expect_refused([&] { store.read("a"); }, {file(0).string(), "was changed"});
+    expect_refused([&] { HessianWriter(folder_, identity_); }, {file(0).string(), "was changed"});
     EXPECT_TRUE(store.read_moments("a"));
     edit(file(0), at, 1);
   }

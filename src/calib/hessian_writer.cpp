@@ -20,12 +20,9 @@ void rename_into_place(const fs::path& path) {
   if (ec) fail(ErrorCode::kResource, "cannot rename {}: {}", partial_of(path).string(), ec.message());
 }
 
-void make_folder(const fs::path& folder) {
+void begin_folder(const fs::path& folder) {
+  make_folder(folder);
   std::error_code ec;
-  fs::create_directories(folder, ec);
-  if (!fs::is_directory(folder))
-    fail(ErrorCode::kResource, "cannot create the folder {}: {}", folder.string(),
-         ec ? ec.message() : "something else has that name");
   for (const fs::directory_entry& there : fs::directory_iterator(folder, ec))
     if (there.path().filename() != partial_of(kIndexName).filename())
       fail(ErrorCode::kUsage, "{} holds {} and no statistics store; choose another folder", folder.string(),
@@ -58,9 +55,8 @@ class PooledRows {
 }  // namespace
 
 HessianWriter::HessianWriter(fs::path folder, const HessianIdentity& identity) : folder_(std::move(folder)) {
-  std::error_code ec;
-  if (!fs::exists(folder_ / kIndexName, ec)) {
-    make_folder(folder_);
+  if (!find_file(folder_ / kIndexName)) {
+    begin_folder(folder_);
     index_.identity = identity;
     write_index();
     return;
@@ -69,6 +65,8 @@ HessianWriter::HessianWriter(fs::path folder, const HessianIdentity& identity) :
     index_ = parse_hessian_index(read_text(folder_ / kIndexName));
     if (const std::string differs = difference(index_.identity, identity); !differs.empty())
       fail(ErrorCode::kInput, "a statistics store of another model or text: {}", differs);
+    for (const auto& [key, record] : index_.shards)
+      ShardFile(folder_ / record.file_name(), record.head).check(record.hashes.all);
   });
 }
 

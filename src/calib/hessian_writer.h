@@ -22,7 +22,7 @@ struct NewHessian {
 class HessianWriter {
  public:
   // Begins a store in `folder`, or goes on with one. Error(kInput) when that is of another model or text, or its index
-  // was changed; Error(kUsage) when the folder holds something else.
+  // or a file was changed; Error(kUsage) when the folder holds something else.
   HessianWriter(std::filesystem::path folder, const HessianIdentity& identity);
 
   const HessianIdentity& identity() const noexcept { return index_.identity; }

@@ -148,8 +148,8 @@ class CheckpointWriter {
   virtual void write(std::size_t tensor, std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes) = 0;
   // Counts the tensor as written: its bytes are in the files already, from a writer of the same head.
   virtual void keep(std::size_t tensor) = 0;
-  // The files of weights, each with how many bytes from its beginning will not change any more. REQUIRES: no write()
-  // runs.
+  // All files that it makes, each with how many bytes from its beginning will not change any more. REQUIRES: no
+  // write() runs.
   virtual std::vector<SettledFile> settled() = 0;
   // Syncs. Error(kInternal) when fewer or more bytes than announced were written.
   virtual void finish() = 0;

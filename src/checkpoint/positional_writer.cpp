@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 
 class PositionalWriter final : public CheckpointWriter {
  public:
-  PositionalWriter(std::vector<OutputFile> files, std::vector<WrittenTensor> tensors)
-      : files_(std::move(files)), tensors_(std::move(tensors)) {
+  PositionalWriter(std::vector<OutputFile> files, std::vector<WrittenTensor> tensors, std::vector<SettledFile> texts)
+      : files_(std::move(files)), texts_(std::move(texts)), tensors_(std::move(tensors)) {
     std::size_t parts = 0;
     std::unordered_set<std::string_view> names;
     for (const WrittenTensor& tensor : tensors_) {
@@ -32,6 +32,8 @@ class PositionalWriter final : public CheckpointWriter {
     for (auto& parts_of_file : by_place_)
       std::ranges::sort(parts_of_file, std::greater(), [&](const Part& part) { return where(part).offset; });
     written_ = std::vector<std::atomic<std::uint64_t>>(parts);
+    for (std::size_t f = 0; f < files_.size(); ++f)
+      if (files_[f].continues()) clear_padding(f);
   }
 
   void write(std::size_t tensor, std::size_t part, std::uint64_t offset, std::span<const std::byte> bytes) override {
@@ -54,12 +56,12 @@ class PositionalWriter final : public CheckpointWriter {
   }
 
   std::vector<SettledFile> settled() override {
-    std::vector<SettledFile> files;
+    std::vector<SettledFile> files = texts_;
     for (std::size_t f = 0; f < files_.size(); ++f) {
       std::vector<Part>& open = by_place_[f];
       while (!open.empty() && written_[first_part_[open.back().tensor] + open.back().part] >= where(open.back()).bytes)
         open.pop_back();
-      files.push_back({files_[f].path(), open.empty() ? fs::file_size(files_[f].path()) : where(open.back()).offset});
+      files.push_back({files_[f].path(), open.empty() ? files_[f].position() : where(open.back()).offset});
     }
     return files;
   }
@@ -80,7 +82,19 @@ class PositionalWriter final : public CheckpointWriter {
   };
   const TensorPart& where(const Part& part) const { return tensors_[part.tensor].parts[part.part]; }
 
+  // What an interrupted run left there may be damaged, and nobody writes it again.
+  void clear_padding(std::size_t f) {
+    std::uint64_t end = files_[f].position();
+    for (const Part& part : by_place_[f]) {
+      const TensorPart& place = where(part);
+      if (const std::uint64_t begin = place.offset + place.bytes; begin < end)
+        files_[f].write_at(begin, std::vector<std::byte>(end - begin));
+      end = place.offset;
+    }
+  }
+
   std::vector<OutputFile> files_;
+  std::vector<SettledFile> texts_;
   std::vector<WrittenTensor> tensors_;
   std::vector<std::size_t> first_part_;              // of each tensor, in written_
   std::vector<std::atomic<std::uint64_t>> written_;  // bytes of each part so far
@@ -88,10 +102,8 @@ class PositionalWriter final : public CheckpointWriter {
 };
 
 bool is_such_file(const std::filesystem::path& path, std::string_view header, std::uint64_t bytes) {
-  std::error_code ec;
-  if (!std::filesystem::is_regular_file(path, ec)) return false;
+  if (find_file(path) != bytes || bytes < header.size()) return false;
   const File file(path);
-  if (file.size() != bytes || bytes < header.size()) return false;
   std::string found(header.size(), '\0');
   file.read(0, std::as_writable_bytes(std::span(found)));
   return found == header;
@@ -100,17 +112,16 @@ bool is_such_file(const std::filesystem::path& path, std::string_view header, st
 }  // namespace
 
 std::unique_ptr<CheckpointWriter> make_positional_writer(std::vector<OutputFile> files,
-                                                         std::vector<WrittenTensor> tensors) {
-  return std::make_unique<PositionalWriter>(std::move(files), std::move(tensors));
+                                                         std::vector<WrittenTensor> tensors,
+                                                         std::vector<SettledFile> texts) {
+  return std::make_unique<PositionalWriter>(std::move(files), std::move(tensors), std::move(texts));
 }
 
 OutputFile create_sized_file(const std::filesystem::path& path, std::string_view header, std::uint64_t bytes) {
   if (is_such_file(path, header, bytes)) return OutputFile(path, OutputFile::Content::kKeep);
   OutputFile file(path);
   file.write(header);
-  std::error_code ec;
-  std::filesystem::resize_file(path, bytes, ec);
-  if (ec) fail(ErrorCode::kResource, "cannot give {} its {} bytes: {}", path.string(), bytes, ec.message());
+  file.truncate(bytes);
   return file;
 }
 

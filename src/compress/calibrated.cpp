@@ -29,13 +29,31 @@ HessianIdentity hessians_of(const Opened& opened, const CompressTexts& texts, co
   return hessian_identity(model_hash(work), texts.calibration->windows, opened.setup.precision);
 }
 
-Statistics collect_with_hessians(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
+Statistics collect_into_store(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
   const HessianIdentity identity = hessians_of(opened, texts, work);
   HessianWriter store(hessian_folder(work), identity);
   collect_hessians(opened.walk(), texts.calibration->windows,
                    {.hidden_limit = opened.setup.memory_limit, .memory_limit = hessian_memory(opened)}, store,
                    opened.observer);
   return statistics_of(HessianStore(hessian_folder(work), identity));
+}
+
+void remove_hessians(const WorkFiles& work) {
+  std::error_code ec;
+  fs::remove_all(hessian_folder(work), ec);
+  if (ec) fail(ErrorCode::kResource, "cannot remove {}: {}", hessian_folder(work).string(), ec.message());
+}
+
+// Goes on with what an interrupted run left; where that is damaged, all of it is collected again.
+Statistics collect_with_hessians(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
+  if (!is_there(hessian_folder(work))) return collect_into_store(opened, texts, work);
+  try {
+    return collect_into_store(opened, texts, work);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput && error.code() != ErrorCode::kUsage) throw;
+  }
+  remove_hessians(work);
+  return collect_into_store(opened, texts, work);
 }
 
 Statistics collected(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
@@ -66,8 +84,7 @@ bool is_collected(const Opened& opened, const CompressTexts& texts, const WorkFi
     return true;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInput || !given_hessians(opened.options).empty()) throw;
-    std::error_code ec;
-    fs::remove_all(hessian_folder(work), ec);  // damaged: collected again
+    remove_hessians(work);  // damaged: collected again
     return false;
   }
 }
@@ -97,11 +114,12 @@ void copy_statistics(const Opened& opened, const WorkFiles& work, const fs::path
   OutputFolder out(folder, OutputFolder::Existing::kRefuse);
   const fs::path made = out.path() / "kept";
   const fs::path given = given_hessians(opened.options), hessians = given.empty() ? hessian_folder(work) : given;
+  make_folder(made);
+  copy_whole_file(statistics_file(work), made / kStatisticsName);
   std::error_code ec;
-  fs::create_directory(made, ec);
-  if (!ec) fs::copy(statistics_file(work), made / kStatisticsName, ec);
-  if (!ec && fs::is_directory(hessians)) fs::copy(hessians, made / kHessiansName, fs::copy_options::recursive, ec);
-  if (ec) fail(ErrorCode::kResource, "cannot write the statistics to {}: {}", folder.string(), ec.message());
+  if (fs::is_directory(hessians, ec)) make_folder(made / kHessiansName);
+  for (const fs::directory_entry& entry : fs::directory_iterator(hessians, ec))
+    copy_whole_file(entry.path(), made / kHessiansName / entry.path().filename());
   out.publish("kept");
 }
 

@@ -199,8 +199,9 @@ Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
 // Runs `body`. What was finished stays in the folder for a run that resumes, unless the error would come again. What an
 // earlier run left stays whatever happens: it may be that which cannot be read.
 template <typename Body>
-Report resumable(Workspace& work, Body body) {
+Report resumable(const Opened& opened, Workspace& work, Body body) {
   OutputFolder& out = work.out;
+  const bool goes_on = out.had_unfinished() && opened.options.start == CompressOptions::Start::kResume;
   out.when_unpublished(OutputFolder::Unfinished::kKeep);
   const std::string kept = fmt::format("what was finished is kept in {}", out.path().string());
   try {
@@ -210,8 +211,7 @@ Report resumable(Workspace& work, Body body) {
       fail(ErrorCode::kInterrupted, "interrupted; {}: repeat the run with `start=kResume` to go on from there", kept);
     if (error.code() == ErrorCode::kResource)
       throw error.add_context(kept + ": make room and repeat the run with `start=kResume` to go on from there");
-    if (work.journal.continues())
-      throw error.add_context(kept + "; leave out `start=kResume` to start from the beginning");
+    if (goes_on) throw error.add_context(kept + "; leave out `start=kResume` to start from the beginning");
     out.when_unpublished(OutputFolder::Unfinished::kRemove);
     throw;
   }
@@ -222,7 +222,7 @@ Report resumable(Workspace& work, Body body) {
 Report compress(const Opened& opened, const CompressTexts& texts) {
   Workspace work(opened, texts);
   note_start(opened, work);
-  return resumable(work, [&] { return run(opened, texts, work); });
+  return resumable(opened, work, [&] { return run(opened, texts, work); });
 }
 
 Report compress(const CompressOptions& options, Observer& observer) {

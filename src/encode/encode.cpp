@@ -111,6 +111,18 @@ struct JobWriter {
   }
 };
 
+// What lies in a folder that was begun and is none of `ours`: it would be opened, or published, with them.
+void remove_strangers(const std::filesystem::path& folder, std::span<const SettledFile> ours) {
+  std::error_code ec;
+  std::vector<std::filesystem::path> strangers;
+  for (const std::filesystem::directory_entry& entry : std::filesystem::directory_iterator(folder, ec))
+    if (std::ranges::find(ours, entry.path(), &SettledFile::path) == ours.end()) strangers.push_back(entry.path());
+  for (const std::filesystem::path& stranger : strangers) {
+    std::filesystem::remove_all(stranger, ec);
+    if (ec) fail(ErrorCode::kResource, "cannot remove {}: {}", stranger.string(), ec.message());
+  }
+}
+
 void settle(CheckpointWriter& writer, FileHashes& hashes) {
   for (const SettledFile& file : writer.settled()) hashes.settle(file.path, file.bytes);
 }
@@ -185,8 +197,10 @@ std::vector<EncodedTensor> encode(const EncodeInput& in, const Plan& plan, const
                                   std::span<const TensorFiles> earlier) {
   const std::vector<TensorJob> jobs = jobs_of(in, plan);
   in.observer.stage("encode", jobs.size());
-  const bool begun = !std::filesystem::is_empty(folder);
+  std::error_code ec;
+  const bool begun = !std::filesystem::is_empty(folder, ec);
   const auto writer = find_format(plan.format).create(folder, with_measured_sizes(head, jobs));
+  if (begun) remove_strangers(folder, writer->settled());
   std::optional<TensorFiles> there;
   if (begun) there.emplace(folder);
   if (in.hashes)

@@ -167,10 +167,15 @@ std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& path, const
   for (const Placement& placement : folder.placements)
     for (const SafetensorsTensor& tensor : placement.stored.tensors)
       written.push_back({tensor.name, {{placement.shard, tensor.offset, tensor.bytes}}});
-  for (const TextFile& text : folder.texts) write_text(path, text);
+  std::vector<SettledFile> texts;
+  for (const TextFile& text : folder.texts) {
+    write_text(path, text);
+    texts.push_back({path / text.name, text.text.size()});
+  }
   std::vector<StoredLayout> layouts;
   for (Placement& placement : folder.placements) layouts.push_back(std::move(placement.stored));
-  return make_encoding_writer(make_positional_writer(std::move(files), std::move(written)), std::move(layouts));
+  return make_encoding_writer(make_positional_writer(std::move(files), std::move(written), std::move(texts)),
+                              std::move(layouts));
 }
 
 }  // namespace quern

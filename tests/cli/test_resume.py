@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -10,15 +11,29 @@ import time
 import unittest
 
 import tiny_llama
-from quern_program import CALIBRATION_TEXT, MODEL, QUERN, ProgramTest, compress, hashes, read_json
+from gguf_layout import Layout
+from quern_program import CALIBRATION_TEXT, MODEL, QUERN, REPORTED, ProgramTest, compress, hashes, read_json, run
 
 OK, USAGE, INPUT, RESOURCE, INTERRUPTED = 0, 2, 3, 6, 130
 KILLS = int(os.environ.get("QUERN_KILLS", "10"))
+FULL_DISKS = int(os.environ.get("QUERN_FULL_DISKS", "8"))
 # Several trials of a bound: statistics, plans, measurements and copied tensors are all on record somewhere.
 GATED = ["--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "4", "--gate-windows", "1", "--max-kld", "0.012",
          "--threads", "2"]
 FREE = ["--scheme", "q4_k_m", "--threads", "1"]
+ROOM = 6000  # pages of 4096 bytes that such a run needs
 TIMED = ("report.json", "report.html", "README.md", "manifest.json")  # hold the time and the command, or a hash of those
+
+
+def padding_of_counts(path):
+    """(offset, bytes) of what lies behind the single numbers in a file of statistics, up to the next tensor."""
+    layout = Layout(path)
+    at, gaps = layout.data, []
+    for name, (_, slot) in layout.tensors.items():
+        if name.endswith(".counts"):
+            gaps.append((at + 4, len(slot) - 4))
+        at += len(slot)
+    return gaps
 
 
 def same(folder):
@@ -110,6 +125,99 @@ class Resume(ProgramTest):
             self.assertIn("calibrate", self.resume(*arguments))
             self.expect_like(reference)
             shutil.rmtree(self.output)
+
+    def test_damage_to_any_file_of_the_work_is_made_good(self):
+        """Whatever an interrupted run left is whole, done again, or put back: the bytes are the same."""
+        arguments = [*GATED[:6], "--threads", "2"]
+        reference = compress(self.folder / "reference", *arguments)
+        self.stop_at("[5/56] encode", *arguments)
+        kept = self.folder / "kept"
+        shutil.copytree(self.partial, kept)
+        draw = random.Random(18)
+        names = sorted(str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file())
+        kinds = {pathlib.Path(name).suffix for name in names}
+        self.assertLessEqual({".gguf", ".hessian", ".json"}, kinds)
+        shards = [name for name in names if name.endswith(".hessian")]
+        for name in [name for name in names if name not in shards[2:] and name != ".quern-lock"]:
+            whole = (kept / name).read_bytes()
+            flip = draw.randrange(len(whole))
+            damages = (("cut", whole[:len(whole) // 2]), ("empty", b""), ("gone", None),
+                       ("flipped", whole[:flip] + bytes([whole[flip] ^ 16]) + whole[flip + 1:]))
+            for how, damaged in draw.sample(damages, 2):
+                with self.subTest(name, how=how, at=flip):
+                    shutil.rmtree(self.output, ignore_errors=True)
+                    shutil.rmtree(self.partial, ignore_errors=True)
+                    shutil.copytree(kept, self.partial)
+                    if damaged is None:
+                        (self.partial / name).unlink()
+                    else:
+                        (self.partial / name).write_bytes(damaged)
+                    self.resume(*arguments, "-q")
+                    self.assertEqual(same(self.output), same(reference))
+
+    def test_a_damaged_store_that_was_not_finished_is_collected_again(self):
+        arguments = [*GATED[:6], "--threads", "2"]
+        reference = compress(self.folder / "reference", *arguments)
+        for name, damage in (("index.json", lambda all: all[:-30]), ("00001.hessian", lambda all: all[:-1] + bytes([all[-1] ^ 1]))):
+            self.stop_at("[4/7] calibrate", *arguments)
+            path = self.partial / "hessians" / name
+            path.write_bytes(damage(path.read_bytes()))
+            self.resume(*arguments)
+            self.expect_like(reference)
+            shutil.rmtree(self.output)
+
+    def test_padding_that_was_damaged_is_written_again(self):
+        arguments = [*FREE, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--optimizer", "weighted"]
+        reference = compress(self.folder / "reference", *arguments)
+        self.stop_at("[40/56] encode", *arguments)
+        statistics = self.partial / "statistics.gguf"
+        gaps = padding_of_counts(statistics)
+        self.assertTrue(gaps)
+        with open(statistics, "r+b") as file:
+            for at, size in gaps:
+                file.seek(at)
+                file.write(b"\xee" * size)
+        self.resume(*arguments)
+        self.expect_like(reference)
+
+    def test_only_what_the_run_wrote_is_published(self):
+        arguments = ["--scheme", "simple", "--threads", "1"]
+        reference = compress(self.folder / "reference", *arguments)
+        self.stop_at("[9/56] encode", *arguments)
+        trial = self.partial / "trial-1"
+        (trial / "notes.txt").write_text("mine")
+        (trial / "modeling.py").write_text("import os")
+        (trial / "other.safetensors").write_bytes((trial / "model.safetensors").read_bytes()[:5000])
+        (trial / "folder").mkdir()
+        (trial / "folder" / "notes.txt").write_text("mine")
+        self.resume(*arguments)
+        self.expect_like(reference)
+
+    def test_assembling_that_was_torn_is_done_again(self):
+        """A full disk while the package is put together leaves half of its statistics beside the weights."""
+        arguments = [*FREE, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--optimizer", "weighted", *REPORTED]
+        reference = compress(self.folder / "reference", *arguments)
+        self.stop_at("original on the report text", *arguments)
+        trial = self.partial / "trial-1"
+        (trial / "statistics.gguf").write_bytes((self.partial / "statistics.gguf").read_bytes()[:3000])
+        (trial / "report.json").write_text('{"torn": ')
+        (trial / "manifest.json").write_text("")
+        self.resume(*arguments)
+        self.expect_like(reference)
+
+    def test_what_cannot_be_read_is_never_removed(self):
+        """An error while work is read keeps it, also where the journal is lost."""
+        self.stop_at("[9/56] encode", *FREE)
+        before = hashes(self.partial / "trial-1")
+        (self.partial / "journal").write_text("torn")
+        model = self.folder / "model"
+        shutil.copytree(MODEL, model)
+        broken = next(model.glob("*.safetensors"))
+        with open(broken, "r+b") as file:
+            file.seek(-2 * 64, os.SEEK_END)
+            file.write(b"\xff\x7f" * 64)  # NaN, or an infinity, in bfloat16 and float16
+        self.fail_with(INPUT, ["what was finished is kept", "leave out --resume"], "compress", model, "-o", self.output, *FREE, "--resume")
+        self.assertLessEqual(set(before), set(hashes(self.partial / "trial-1")))
 
     def test_less_memory_than_the_choices_before_took_is_refused(self):
         arguments = [*GATED[:6], "--threads", "2"]
@@ -267,6 +375,31 @@ class SmallDisk(ProgramTest):
         self.assertNotIn(" 0 encoded tensors", said)
         self.assertEqual(same(output), same(reference))
         self.assert_gone(disk / "out.partial")
+
+    def test_full_at_any_moment(self):
+        """Disks that are full at random moments of a run with statistics, candidates and a bound, and get a little more room each time."""
+        reference = same(compress(self.folder / "reference", *GATED))
+        disk = self.mount("size=64k")
+        draw = random.Random(18)
+        stops = 0
+        while stops < FULL_DISKS:
+            pages, output = 16, disk / "out"
+            for _ in range(200):
+                done = run("compress", MODEL, "-o", output, *GATED, "-q", "--resume")
+                if done.returncode == OK:
+                    break
+                self.assertEqual(done.returncode, RESOURCE, done.stderr)
+                self.assertIn("No space left", done.stderr)
+                stops += 1
+                pages += draw.randrange(1, 2 * ROOM // max(1, min(FULL_DISKS, 30)))
+                subprocess.run(["mount", "-o", f"remount,size={4 * pages}k", disk], check=True)
+            self.assertEqual(done.returncode, OK, done.stderr)
+            self.assertEqual(same(output), reference, f"after {stops} full disks")
+            self.succeed("verify", output)
+            self.assert_gone(disk / "out.partial")
+            shutil.rmtree(output)
+            subprocess.run(["mount", "-o", "remount,size=64k", disk], check=True)
+        print(f"{stops} full disks", flush=True)
 
     def test_read_only_folder(self):
         disk = self.mount("size=30m,ro")

@@ -18,7 +18,7 @@ InspectResult inspect(const std::filesystem::path& path, const InspectOptions& o
                          .tensors = {},
                          .summary = describe(found, InspectDetail::kSummary),
                          .json = dump_json(to_json(found), 1)};
-    for (const TensorEntry& entry : found.tensors)
+    for (const TensorEntry& entry : found.tensors())
       result.tensors.push_back({.name = entry.name,
                                 .encoding = entry.encoding,
                                 .shape = {entry.shape.begin(), entry.shape.end()},

@@ -94,18 +94,31 @@ void add_tokenizer_notes(const SourceTokenizer& tokenizer, const ModelSpec& spec
     notes.push_back(std::move(note));
 }
 
+// What is listed has a weight for each tensor, hundreds of thousands in some: it is lent and not copied.
+void add_techniques(const SourceTokenizer& tokenizer, Inspection& result) {
+  const std::shared_ptr<const Checkpoint>& files = result.checkpoint;
+  const auto made_of = [&](ModelSpec& spec) {
+    OpenModel model(files, std::move(spec), std::make_unique<const CheckpointWeights>(*files));
+    result.techniques = techniques(model, tokenizer);
+    spec = std::move(model.spec);
+  };
+  if (result.spec) return made_of(*result.spec);
+  if (result.inferred && result.inferred->architecture == kUnknownArchitecture) return made_of(*result.inferred);
+  if (std::optional<ModelSpec> listed = described([&] { return describe_or_list(*files); })) made_of(*listed);
+}
+
 }  // namespace
 
 Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOptions& options) {
-  auto opened = std::make_unique<const Checkpoint>(open_checkpoint(path));
+  const auto opened = std::make_shared<const Checkpoint>(open_checkpoint(path));
   const Checkpoint& checkpoint = *opened;
   Inspection result{.path = path.string(),
                     .format = checkpoint.format(),
                     .files = checkpoint.files(),
                     .notes = checkpoint.notes(),
-                    .tensors = checkpoint.tensors()};
+                    .checkpoint = opened};
   for (const SourceFile& file : result.files) result.file_bytes += file.bytes;
-  for (const TensorEntry& entry : result.tensors) {
+  for (const TensorEntry& entry : result.tensors()) {
     add(result.by_encoding[entry.encoding], entry);
     add(result.total, entry);
   }
@@ -128,11 +141,7 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
     add_tokenizer_notes(tokenizer, *result.spec, result.notes);
   }
   result.duplicates = find_duplicates(checkpoint, kDuplicateBytes);
-  if (std::optional<ModelSpec> model =
-          result.spec ? result.spec : described([&] { return describe_or_list(checkpoint); })) {
-    auto weights = std::make_unique<const CheckpointWeights>(checkpoint);
-    result.techniques = techniques(OpenModel(std::move(opened), std::move(*model), std::move(weights)), tokenizer);
-  }
+  add_techniques(tokenizer, result);
   return result;
 }
 

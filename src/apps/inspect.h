@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -47,8 +48,10 @@ struct Inspection {
   std::optional<MemoryEstimate> memory;
   std::optional<UnusedRows> unused_rows;  // absent: none, or without a tokenizer or a spec
   std::vector<Technique> techniques;      // empty: nothing that could be compressed, which the other commands refuse
-  std::vector<TensorEntry> tensors;
+  std::shared_ptr<const Checkpoint> checkpoint;
   TensorSums total;
+
+  const std::vector<TensorEntry>& tensors() const { return checkpoint->tensors(); }
 
   // The description, or what could be made out without one; null: nothing.
   const ModelSpec* model() const { return spec ? &*spec : inferred ? &*inferred : nullptr; }

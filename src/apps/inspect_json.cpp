@@ -16,7 +16,7 @@ Json names_json(const std::vector<std::string>& names) { return Json::Array(name
 
 Json tensors_json(const Inspection& i) {
   Json::Array tensors;
-  for (const TensorEntry& t : i.tensors) {
+  for (const TensorEntry& t : i.tensors()) {
     Json::Array shape(t.shape.begin(), t.shape.end());
     tensors.push_back(
         Json::object({{"name", t.name}, {"shape", std::move(shape)}, {"encoding", t.encoding}, {"bytes", t.bytes()}}));

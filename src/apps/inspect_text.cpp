@@ -103,7 +103,7 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   std::string text = fmt::format("{}: {}, {}, {}, {}, {}\n", printable_line(i.path), printable_line(i.format),
                                  counted(i.files.size(), "file"), counted(i.file_bytes, "byte"),
                                  counted(i.total.tensors, "tensor"), counted(i.total.elements, "weight"));
-  if (i.tensors.empty())
+  if (i.tensors().empty())
     return text + "it holds no tensors: a vocabulary alone, or settings; open the file with the weights\n" +
            list("notes", i.notes);
   text += architecture_lines(i);
@@ -118,7 +118,7 @@ std::string describe(const Inspection& i, InspectDetail detail) {
           list("notes", i.notes);
   if (detail == InspectDetail::kTensors) {
     text += fmt::format("\n{:<56}{:<10}{:>14}  shape\n", "tensor", "stored as", "bytes");
-    for (const TensorEntry& t : i.tensors)
+    for (const TensorEntry& t : i.tensors())
       text += fmt::format("{:<56}{:<10}{:>14}  {}\n", printable_line(t.name), printable_line(t.encoding), t.bytes(),
                           to_string(t.shape));
   }

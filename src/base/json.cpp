@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/fail.h"
+#include "base/json_members.h"
 #include "base/json_pieces.h"
 #include "base/printable.h"
 
@@ -49,9 +50,12 @@ std::string quotation(std::string_view text) {
   return "\"" + shown + "\"";
 }
 
+using TakeMember = std::function<void(std::string&& key, Json&& value)>;
+
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit Builder(std::string_view text) : text_(text) {}
+  // `take`: gets the members of the outermost object, which stays empty; null: nobody does.
+  explicit Builder(std::string_view text, const TakeMember* take = nullptr) : text_(text), take_(take) {}
   bool null() override { return add(Json()); }
   bool boolean(bool v) override { return add(Json(v)); }
   bool number_integer(std::int64_t v) override { return add(Json(v)); }
@@ -98,10 +102,15 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     return add(std::move(done));
   }
   bool add(Json value) {
+    if (take_ && ++values_ > kMostMemberValues)
+      fail(ErrorCode::kInput, "JSON with more than {} values in one member", kMostMemberValues);
     if (levels_.empty()) {
       root_ = std::move(value);
     } else if (levels_.back().value.is_array()) {
       levels_.back().value.as_array().push_back(std::move(value));
+    } else if (take_ && levels_.size() == 1) {
+      (*take_)(std::move(levels_.back().key), std::move(value));
+      values_ = 0;
     } else {
       levels_.back().value.as_object().emplace_back(std::move(levels_.back().key), std::move(value));
     }
@@ -109,6 +118,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   }
 
   std::string_view text_;
+  const TakeMember* take_;
+  std::size_t values_ = 0;  // of the member that is being read
   Json root_;
   std::vector<Level> levels_;
 };
@@ -271,6 +282,12 @@ Json parse_json(std::string_view text) {
   Builder builder(text);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) fail(ErrorCode::kInput, "not valid JSON");
   return builder.take();
+}
+
+void parse_json_members(std::string_view text, const TakeMember& take) {
+  Builder builder(text, &take);
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) fail(ErrorCode::kInput, "not valid JSON");
+  builder.take().as_object();
 }
 
 std::string dump_json(const Json& value, int indent) {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/fail.h"
+#include "base/json_members.h"
 #include "base/json_pieces.h"
 
 namespace quern {
@@ -190,6 +191,32 @@ TEST(Json, AWrongKindIsShownBriefly) {
             "expected true or false, found a string of 1000 bytes");
   EXPECT_EQ(input_error([] { Json(std::nan("")).as_string(); }),
             "expected a string, found a number that is not finite");
+}
+
+TEST(Json, MembersAreHandedOverInTheirOrder) {
+  std::string seen;
+  parse_json_members(R"({"b": [1, {"x": 2}], "a": "text", "b": null})",
+                     [&](std::string&& key, Json&& value) { seen += key + dump_json(value) + ";"; });
+  EXPECT_EQ(seen, R"(b[1,{"x":2}];a"text";bnull;)");
+  const auto ignore = [](std::string&&, Json&&) {};
+  parse_json_members("{}", ignore);
+  for (const auto& [text, why] : {std::pair("[1]", "expected an object"),
+                                  {"7", "expected an object"},
+                                  {R"({"a": 1)", "ends too early"},
+                                  {R"({"a": {"x": 1, "x": 2}})", "appears twice"}})
+    EXPECT_NE(input_error([&, text = text] { parse_json_members(text, ignore); }).find(why), std::string::npos) << text;
+}
+
+TEST(Json, AMemberHasOnlySoManyValues) {
+  const auto with = [](std::size_t values) {
+    std::string text = "{\"a\": [";
+    for (std::size_t i = 1; i < values; ++i) text += i > 1 ? ",0" : "0";
+    return text + "], \"b\": 1}";
+  };
+  const auto ignore = [](std::string&&, Json&&) {};
+  parse_json_members(with(kMostMemberValues), ignore);
+  EXPECT_NE(input_error([&] { parse_json_members(with(kMostMemberValues + 1), ignore); }).find("in one member"),
+            std::string::npos);
 }
 
 }  // namespace

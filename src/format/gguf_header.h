@@ -9,16 +9,9 @@
 
 namespace quern {
 
-struct GgufTensor {
-  std::string name;
-  const GgmlType* type = nullptr;
-  Shape shape;                          // outermost first
-  std::uint64_t offset = 0, bytes = 0;  // in the file
-};
-
 struct GgufHeader {
   Metadata metadata;
-  std::vector<GgufTensor> tensors;  // in file order
+  std::vector<TensorEntry> tensors;  // in file order, one part each, of file 0
 };
 
 // Error(kInput) that names the file, the key or tensor, and the numbers.

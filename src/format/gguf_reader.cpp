@@ -1,5 +1,6 @@
 // Opening GGUF: one file, or the set NAME-00001-of-0000N.gguf ... that llama-gguf-split writes.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -72,12 +73,14 @@ std::vector<fs::path> models_in(const fs::path& folder) {
   return paths;
 }
 
-void append(Checkpoint::Contents& contents, const File& file, std::vector<GgufTensor> tensors) {
+void append(Checkpoint::Contents& contents, const File& file, std::vector<TensorEntry> tensors) {
   const auto index = static_cast<std::uint32_t>(contents.files.size());
   contents.files.push_back({file.path(), file.size(), SourceFile::Role::kWeights});
-  for (GgufTensor& tensor : tensors)
-    contents.tensors.push_back(
-        {std::move(tensor.name), std::move(tensor.shape), tensor.type->name, {{index, tensor.offset, tensor.bytes}}});
+  for (TensorEntry& tensor : tensors) tensor.parts[0].file = index;
+  if (contents.tensors.empty())
+    contents.tensors = std::move(tensors);
+  else
+    std::ranges::move(tensors, std::back_inserter(contents.tensors));
 }
 
 void check_split_part(const GgufHeader& header, const fs::path& path, std::uint32_t number, std::uint32_t count) {
@@ -100,7 +103,7 @@ Checkpoint open_split(const fs::path& path, const fs::path& asked, std::int64_t 
   Checkpoint::Contents contents{"gguf", asked, {}, {}, {}, {}};
   for (std::uint32_t number = 1; number <= name->count; ++number) {
     const fs::path part = name->sibling(path.parent_path(), number);
-    if (!fs::exists(part)) fail(ErrorCode::kInput, "part {} of {} is missing: {}", number, name->count, part.string());
+    if (!find_file(part)) fail(ErrorCode::kInput, "part {} of {} is missing: {}", number, name->count, part.string());
     const File file(part);
     GgufHeader header = read_gguf_header(file);
     check_split_part(header, part, number, name->count);
@@ -123,7 +126,8 @@ bool holds_gguf_model(const fs::path& folder) { return models_in(folder).size() 
 
 Checkpoint open_gguf(const fs::path& asked) {
   fs::path path = asked;
-  if (fs::is_directory(asked)) {
+  std::error_code ec;
+  if (fs::is_directory(asked, ec)) {
     const std::vector<fs::path> models = models_in(asked);
     if (models.size() != 1)
       fail(ErrorCode::kInput, "{} holds {} GGUF models; name the file", asked.string(), models.size());

@@ -56,7 +56,8 @@ HfFiles whole_shards(const fs::path& folder) {
 }
 
 HfFiles find_weights(const fs::path& path, std::vector<std::string>& notes) {
-  if (!fs::is_directory(path)) {
+  std::error_code ec;
+  if (!fs::is_directory(path, ec)) {
     check_no_shard(path);
     return {{path}, {}, {}};
   }
@@ -77,6 +78,7 @@ Checkpoint open_safetensors(const fs::path& path) {
     const auto index = static_cast<std::uint32_t>(contents.files.size());
     contents.files.push_back({weight_path, file.size(), SourceFile::Role::kWeights});
     SafetensorsHeader header = read_safetensors_header(file);
+    if (contents.tensors.empty()) contents.tensors.reserve(header.tensors.size());
     for (SafetensorsTensor& tensor : header.tensors) {
       contents.tensors.push_back({std::move(tensor.name),
                                   std::move(tensor.shape),
@@ -86,9 +88,11 @@ Checkpoint open_safetensors(const fs::path& path) {
     for (const Metadata::Pair& pair : header.metadata.pairs()) contents.metadata.set(pair.first, pair.second);
   }
   if (!weights.index.empty()) add_hf_index(weights, contents);
-  if (fs::is_directory(path) && holds_hf_weights(path, kPytorchNames))
+  std::error_code ec;
+  const bool is_folder = fs::is_directory(path, ec);
+  if (is_folder && (is_there(path / kPytorchNames.weights) || is_there(path / kPytorchNames.index)))
     contents.notes.push_back("the folder holds PyTorch's pickles beside the safetensors, which are not read");
-  add_hf_companions(fs::is_directory(path) ? path : path.parent_path(), contents);
+  add_hf_companions(is_folder ? path : path.parent_path(), contents);
   with_context(fmt::format("while reading {}", path.string()), [&] {
     join_plane_tensors(contents);
     unpack_layouts(contents);

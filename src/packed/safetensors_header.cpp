@@ -7,17 +7,23 @@
 //   8 + N   rest   data; offsets count from here, are contiguous from 0, and the last end is the end of the file
 #include "packed/safetensors_header.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <iterator>
 #include <tuple>
+#include <utility>
 
 #include "base/fail.h"
 #include "base/json.h"
+#include "base/json_members.h"
 
 namespace quern {
 namespace {
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation
 constexpr std::uint64_t kHeaderUnit = 8;
+constexpr const char* kMetadata = "__metadata__";
 
 constexpr SafetensorsType kTypes[] = {
     {"BOOL", "bool", 8},
@@ -44,15 +50,20 @@ constexpr SafetensorsType kTypes[] = {
     {"U64", "u64", 64},
 };
 
+[[noreturn]] void refuse_repeated(std::string_view key) {
+  fail(ErrorCode::kInput, "JSON key \"{}\" appears twice in one object", key);
+}
+
 Shape shape_of(const Json& value) {
   Shape shape;
+  shape.reserve(value.as_array().size());
   for (const Json& extent : value.as_array()) shape.push_back(extent.as_uint64());
   return shape;
 }
 
 // Offsets still count from the start of the data here.
-SafetensorsTensor tensor_of(const std::string& name, const Json& value) {
-  SafetensorsTensor tensor{name, nullptr, shape_of(value.at("shape")), 0, 0};
+SafetensorsTensor tensor_of(std::string name, const Json& value) {
+  SafetensorsTensor tensor{{}, nullptr, shape_of(value.at("shape")), 0, 0};
   const std::string& dtype = value.at("dtype").as_string();
   tensor.type = find_safetensors_type(dtype);
   if (!tensor.type) fail(ErrorCode::kInput, "dtype \"{}\" is not one of the specification", dtype);
@@ -65,6 +76,8 @@ SafetensorsTensor tensor_of(const std::string& name, const Json& value) {
     fail(ErrorCode::kInput, "{} of shape {} takes {} bytes, but data_offsets span {}", dtype, to_string(tensor.shape),
          bytes, end - begin);
   }
+  tensor.name = std::move(name);
+  tensor.name.shrink_to_fit();
   tensor.offset = begin;
   tensor.bytes = bytes;
   return tensor;
@@ -102,6 +115,39 @@ HeaderText read_header_text(const File& file) {
   file.read(sizeof length_bytes, std::as_writable_bytes(std::span(text)));
   if (!text.starts_with('{')) fail(ErrorCode::kInput, "the header does not begin with '{{'");
   return {std::move(text), sizeof length_bytes + length};
+}
+
+// How many tensors there may be: what is reserved for them is not moved while it grows.
+std::size_t count_offsets(std::string_view json) {
+  constexpr std::string_view kKey = "\"data_offsets\"";
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = json.find(kKey, at)) != std::string_view::npos; at += kKey.size()) ++count;
+  return count;
+}
+
+// A header may name 400,000 tensors: each is taken as it is read, and its JSON dropped.
+SafetensorsHeader parse_header(std::string_view json) {
+  SafetensorsHeader header;
+  bool has_metadata = false;
+  header.tensors.reserve(count_offsets(json));
+  parse_json_members(json, [&](std::string&& name, Json&& value) {
+    if (name == kMetadata && std::exchange(has_metadata, true)) refuse_repeated(name);
+    if (name == kMetadata) {
+      with_context(kMetadata, [&] { header.metadata = metadata_of(value); });
+    } else {
+      with_context(fmt::format("tensor \"{}\"", name),
+                   [&] { header.tensors.push_back(tensor_of(std::move(name), value)); });
+    }
+  });
+  return header;
+}
+
+void check_names(const std::vector<SafetensorsTensor>& tensors) {
+  std::vector<std::string_view> names;
+  names.reserve(tensors.size());
+  for (const SafetensorsTensor& tensor : tensors) names.push_back(tensor.name);
+  std::ranges::sort(names);
+  if (const auto twice = std::ranges::adjacent_find(names); twice != names.end()) refuse_repeated(*twice);
 }
 
 void check_contiguous(std::vector<SafetensorsTensor>& tensors, std::uint64_t data_bytes) {
@@ -150,17 +196,9 @@ std::uint64_t safetensors_bytes(const SafetensorsType& type, const Shape& shape)
 
 SafetensorsHeader read_safetensors_header(const File& file) {
   return with_context(fmt::format("while reading {}", file.path().string()), [&] {
-    SafetensorsHeader header;
     const HeaderText text = read_header_text(file);
-    const Json json = parse_json(text.json);
-    for (const Json::Member& member : json.as_object()) {
-      if (member.first == "__metadata__") {
-        with_context("__metadata__", [&] { header.metadata = metadata_of(member.second); });
-      } else {
-        with_context(fmt::format("tensor \"{}\"", member.first),
-                     [&] { header.tensors.push_back(tensor_of(member.first, member.second)); });
-      }
-    }
+    SafetensorsHeader header = parse_header(text.json);
+    check_names(header.tensors);
     check_contiguous(header.tensors, file.size() - text.data_start);
     for (SafetensorsTensor& tensor : header.tensors) tensor.offset += text.data_start;
     return header;
@@ -174,18 +212,16 @@ std::string lay_out_safetensors(std::vector<SafetensorsTensor>& tensors) {
     return a->type->bits != b->type->bits ? a->type->bits > b->type->bits : a->name < b->name;
   });
   // "pt" because transformers refuses a file whose format it does not know.
-  Json json = Json::object({{"__metadata__", Json::object({{"format", "pt"}})}});
+  std::string text = fmt::format("{{\"{}\":{{\"format\":\"pt\"}}", kMetadata);
   std::uint64_t end = 0;
   for (SafetensorsTensor* tensor : order) {
     tensor->offset = end;
     tensor->bytes = safetensors_bytes(*tensor->type, tensor->shape);
     end += tensor->bytes;
-    Json::Array shape(tensor->shape.begin(), tensor->shape.end());
-    json.as_object().emplace_back(tensor->name, Json::object({{"dtype", tensor->type->dtype},
-                                                              {"shape", std::move(shape)},
-                                                              {"data_offsets", Json::array({tensor->offset, end})}}));
+    fmt::format_to(std::back_inserter(text), ",{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
+                   dump_json(tensor->name), tensor->type->dtype, fmt::join(tensor->shape, ","), tensor->offset, end);
   }
-  std::string text = dump_json(json);
+  text += '}';
   text.resize(round_up(text.size(), kHeaderUnit), ' ');
   std::string header(sizeof(std::uint64_t), '\0');
   store<std::uint64_t>(header.data(), text.size());

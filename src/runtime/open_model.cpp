@@ -41,7 +41,7 @@ Checkpoint dropped(Checkpoint checkpoint, const std::vector<std::string>& drop) 
 OpenModel::OpenModel(const std::filesystem::path& path, Unrecognised unrecognised)
     : OpenModel(open_model({path, {}, {}}, unrecognised)) {}
 
-OpenModel::OpenModel(std::unique_ptr<const Checkpoint> files, ModelSpec description,
+OpenModel::OpenModel(std::shared_ptr<const Checkpoint> files, ModelSpec description,
                      std::unique_ptr<const Weights> source)
     : owned_checkpoint_(std::move(files)),
       owned_weights_(std::move(source)),

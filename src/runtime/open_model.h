@@ -17,7 +17,7 @@ namespace quern {
 enum class Unrecognised { kRefuse, kList };  // kList: weights without blocks, as describe_or_list has them
 
 class OpenModel {
-  std::unique_ptr<const Checkpoint> owned_checkpoint_;
+  std::shared_ptr<const Checkpoint> owned_checkpoint_;
   std::unique_ptr<const Weights> owned_weights_;
 
  public:
@@ -29,7 +29,7 @@ class OpenModel {
   // The weights are the checkpoint's own. Error(kInput) when it cannot be read or no architecture recognises it.
   explicit OpenModel(const std::filesystem::path& path, Unrecognised unrecognised = Unrecognised::kRefuse);
   // The weights are an overlay over the checkpoint's, or any others that the description fits. REQUIRES: none is null.
-  OpenModel(std::unique_ptr<const Checkpoint> files, ModelSpec description, std::unique_ptr<const Weights> source);
+  OpenModel(std::shared_ptr<const Checkpoint> files, ModelSpec description, std::unique_ptr<const Weights> source);
   OpenModel(OpenModel&&) = default;  // weights and checkpoint stay where they are; the description moves
 
   WalkContext walk(ThreadPool& pool, Precision precision) const { return {spec, weights, pool, precision}; }

@@ -57,6 +57,19 @@ TEST_F(UnknownModel, ItsMatricesArePackedAndTheRestGoesAlong) {
   for (std::size_t i = 0; i < a.flat().size(); ++i) EXPECT_NEAR(a.flat()[i], b.flat()[i], 0.012);
 }
 
+TEST_F(UnknownModel, FourBitWeightsOfBitsandbytesGoAlongNumberByNumber) {
+  source = fixture("bitsandbytes");  // of which some have scales that were quantized again, around a mean
+  compress_tiny(source, out);
+  const Checkpoint before = open_checkpoint(source), after = open_checkpoint(out);
+  for (const char* name : {"plain.weight", "nested.weight"}) {
+    EXPECT_EQ(after.at(name).encoding, "nf4") << name;
+    for (const std::size_t part : {0u, 1u})
+      EXPECT_EQ(read_part(after, name, part), read_part(before, name, part)) << name << " " << part;
+  }
+  Observer observer;
+  EXPECT_EQ(verify_package({.package = out, .machine = {.threads = 2}}, observer).problems, std::vector<std::string>{});
+}
+
 TEST_F(UnknownModel, ReportAndCardSayWhatCouldNotBeChecked) {
   write_raw(classifier(), source);
   const Report report = compress_tiny(source, out);

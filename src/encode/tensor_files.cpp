@@ -7,6 +7,7 @@
 #include "encode/step_records.h"
 #include "format/formats.h"
 #include "model/packed_rows.h"
+#include "packed/quantized_types.h"
 
 namespace quern {
 namespace {
@@ -31,7 +32,7 @@ TensorFiles::TensorFiles(const std::filesystem::path& path)
 
 TensorSpec TensorFiles::spec(const std::string& tensor) const {
   const TensorEntry& entry = files_->at(tensor);
-  TensorSpec spec{tensor, entry.shape, entry.encoding, {}};
+  TensorSpec spec{tensor, entry.shape, std::string(encoding_of_copy(entry.encoding)), {}};
   for (const TensorPart& part : entry.parts) spec.part_bytes.push_back(part.bytes);
   return spec;
 }

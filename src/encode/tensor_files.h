@@ -20,7 +20,7 @@ class TensorFiles {
   // Opens what is there. Errors: open_checkpoint.
   explicit TensorFiles(const std::filesystem::path& path);
 
-  // What a copy is written as. Error(kInput) when there is none of that name.
+  // What a copy is written as (encoding_of_copy). Error(kInput) when there is none of that name.
   TensorSpec spec(const std::string& tensor) const;
   // Its bytes become those of tensor `index` of the writer.
   void copy(const std::string& tensor, std::size_t index, CheckpointWriter& writer) const;

@@ -34,4 +34,8 @@ const BlockEncoding& block_encoding(BlockEncoding::Scales scales) {
   return *std::ranges::find(kBlockEncodings, scales, &BlockEncoding::scales);
 }
 
+std::string_view encoding_of_copy(std::string_view encoding) {
+  return find_block_encoding(encoding) ? block_encoding(BlockEncoding::Scales::kPlain).name : encoding;
+}
+
 }  // namespace quern

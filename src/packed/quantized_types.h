@@ -41,4 +41,8 @@ inline constexpr const char* kNf4QuantType = "nf4";  // in bitsandbytes' JSON
 const BlockEncoding* find_block_encoding(std::string_view name);
 const BlockEncoding& block_encoding(BlockEncoding::Scales scales);
 
+// What any tensor of an encoding can be copied as, number by number: scales that another program quantized again,
+// around a mean of its own, are no multiples of those that are written, and go along in full.
+std::string_view encoding_of_copy(std::string_view encoding);
+
 }  // namespace quern

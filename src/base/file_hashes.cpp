@@ -8,7 +8,6 @@
 
 #include "base/fail.h"
 #include "base/file.h"
-#include "base/sha256.h"
 
 namespace quern {
 namespace {
@@ -21,13 +20,15 @@ constexpr std::uint64_t kWhole = std::numeric_limits<std::uint64_t>::max();
 
 class FileHashes::Running {
  public:
-  Running(std::filesystem::path path, std::uint64_t settled) : path_(std::move(path)), settled_(settled) {}
+  Running(std::filesystem::path path, std::uint64_t settled, std::vector<ByteRange> parts)
+      : path_(std::move(path)), settled_(settled), hash_(std::move(parts)) {}
 
   const std::filesystem::path& path() const noexcept { return path_; }
   const std::string& hex() const {
     ensure(!hex_.empty(), "{} was not hashed to its end", path_.string());
     return hex_;
   }
+  const std::vector<std::string>& parts() const { return parts_; }
   void settle(std::uint64_t bytes) { settled_ = std::max(settled_, bytes); }
 
   // Whether there was a piece, and no one else at it.
@@ -47,6 +48,7 @@ class FileHashes::Running {
  private:
   void close() {
     hex_ = hash_.hex();
+    parts_ = hash_.parts();
     file_.reset();
     buffer_ = {};
   }
@@ -69,17 +71,18 @@ class FileHashes::Running {
   std::uint64_t settled_;  // written while no thread hashes
   std::mutex mutex_;       // guards what follows
   std::optional<File> file_;
-  Sha256 hash_;
+  PartedSha256 hash_;
   std::vector<std::byte> buffer_;
   std::uint64_t at_ = 0;
-  std::string hex_;  // once known
+  std::string hex_;  // once known, as those of the parts
+  std::vector<std::string> parts_;
 };
 
 FileHashes::FileHashes() = default;
 FileHashes::~FileHashes() = default;
 
-void FileHashes::add(const std::filesystem::path& path, Content content) {
-  files_.push_back(std::make_unique<Running>(path, content == Content::kFinal ? kWhole : 0));
+void FileHashes::add(const std::filesystem::path& path, Content content, std::vector<ByteRange> parts) {
+  files_.push_back(std::make_unique<Running>(path, content == Content::kFinal ? kWhole : 0, std::move(parts)));
 }
 
 void FileHashes::settle(const std::filesystem::path& path, std::uint64_t bytes) {
@@ -97,9 +100,19 @@ void FileHashes::finish(ThreadPool& pool) {
   pool.run(files_.size(), [&](std::size_t i) { files_[i]->finish(); });
 }
 
-const std::string* FileHashes::find(const std::filesystem::path& path) const {
+const FileHashes::Running* FileHashes::running(const std::filesystem::path& path) const {
   const auto file = std::ranges::find(files_, path, [](const auto& running) { return running->path(); });
-  return file == files_.end() ? nullptr : &(*file)->hex();
+  return file == files_.end() ? nullptr : file->get();
+}
+
+const std::string* FileHashes::find(const std::filesystem::path& path) const {
+  const Running* file = running(path);
+  return file ? &file->hex() : nullptr;
+}
+
+const std::vector<std::string>* FileHashes::find_parts(const std::filesystem::path& path) const {
+  const Running* file = running(path);
+  return file ? &file->parts() : nullptr;
 }
 
 }  // namespace quern

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/parted_sha256.h"
 #include "base/thread_pool.h"
 
 namespace quern {
@@ -19,7 +20,8 @@ class FileHashes {
 
   enum class Content { kFinal, kBeingWritten };
   // REQUIRES: the file has its final size, and advance() is not running (nor for settle and finish).
-  void add(const std::filesystem::path& path, Content content);
+  // `parts`: runs of it that are hashed as well, in order.
+  void add(const std::filesystem::path& path, Content content, std::vector<ByteRange> parts = {});
   // The first `bytes` of a file that is being written will not change any more. REQUIRES: it was added.
   void settle(const std::filesystem::path& path, std::uint64_t bytes);
   // Hashes the next piece of a file that no other thread is hashing, if there is one. Safe from several threads.
@@ -28,9 +30,13 @@ class FileHashes {
   void finish(ThreadPool& pool);
   // REQUIRES: finish() ran since the file was added, if it was. Null: it was not.
   const std::string* find(const std::filesystem::path& path) const;
+  // The hashes of its parts. REQUIRES and null as above.
+  const std::vector<std::string>* find_parts(const std::filesystem::path& path) const;
 
  private:
   class Running;
+  const Running* running(const std::filesystem::path& path) const;
+
   std::vector<std::unique_ptr<Running>> files_;  // in the order of add()
 };
 

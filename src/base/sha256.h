@@ -14,6 +14,7 @@ class Sha256 {
   Sha256();
   ~Sha256();
   Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
   void update(ByteSpan bytes);
   // 64 lower-case hexadecimal digits. Call once.
   std::string hex();

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/metadata.h"
+#include "format/written_file.h"
 
 namespace quern {
 
@@ -50,6 +52,8 @@ Checkpoint open_gguf(const std::filesystem::path& path);
 bool holds_gguf_model(const std::filesystem::path& folder);
 // Size of the file that create_gguf would make (Format::file_bytes).
 std::uint64_t gguf_file_bytes(const CheckpointHead& head);
+// What create_gguf makes before any tensor is written.
+std::vector<WrittenFile> gguf_outline(const CheckpointHead& head);
 // Creates STEM.gguf in an existing folder (Format::create).
 std::unique_ptr<CheckpointWriter> create_gguf(const std::filesystem::path& folder, const CheckpointHead& head);
 

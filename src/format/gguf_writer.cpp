@@ -121,6 +121,11 @@ Layout lay_out(const CheckpointHead& head) {
 
 std::uint64_t gguf_file_bytes(const CheckpointHead& head) { return lay_out(head).bytes; }
 
+std::vector<WrittenFile> gguf_outline(const CheckpointHead& head) {
+  Layout layout = lay_out(head);
+  return {{head.stem + ".gguf", std::move(layout.header), layout.bytes}};
+}
+
 std::unique_ptr<CheckpointWriter> create_gguf(const std::filesystem::path& folder, const CheckpointHead& head) {
   Layout layout = lay_out(head);
   std::vector<OutputFile> files;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "checkpoint/checkpoint.h"
+#include "format/written_file.h"
 
 namespace quern {
 
@@ -13,5 +14,7 @@ extern const Format kBitsandbytes;
 std::unique_ptr<CheckpointWriter> create_safetensors(const std::filesystem::path& folder, const CheckpointHead& head);
 // Size of the files that create_safetensors would make (Format::file_bytes).
 std::uint64_t safetensors_file_bytes(const CheckpointHead& head);
+// What create_safetensors makes before any tensor is written.
+std::vector<WrittenFile> safetensors_outline(const CheckpointHead& head);
 
 }  // namespace quern

@@ -158,6 +158,17 @@ std::uint64_t safetensors_file_bytes(const CheckpointHead& head) {
   return bytes;
 }
 
+std::vector<WrittenFile> safetensors_outline(const CheckpointHead& head) {
+  FolderLayout folder = lay_out_folder(head);
+  std::vector<WrittenFile> files;
+  for (ShardFile& shard : folder.shards) files.push_back({std::move(shard.name), std::move(shard.header), shard.bytes});
+  for (TextFile& text : folder.texts) {
+    const std::uint64_t bytes = text.text.size();
+    files.push_back({std::move(text.name), std::move(text.text), bytes});
+  }
+  return files;
+}
+
 std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& path, const CheckpointHead& head) {
   FolderLayout folder = lay_out_folder(head);
   std::vector<OutputFile> files;

@@ -9,6 +9,7 @@
 #include "base/interruption.h"
 #include "encode/check_weights.h"
 #include "encode/tensor_encoding.h"
+#include "format/file_layout.h"
 #include "format/formats.h"
 #include "plan/output_tensor.h"
 
@@ -204,7 +205,8 @@ std::vector<EncodedTensor> encode(const EncodeInput& in, const Plan& plan, const
   std::optional<TensorFiles> there;
   if (begun) there.emplace(folder);
   if (in.hashes)
-    for (const SettledFile& file : writer->settled()) in.hashes->add(file.path, FileHashes::Content::kBeingWritten);
+    for (const SettledFile& file : writer->settled())
+      in.hashes->add(file.path, FileHashes::Content::kBeingWritten, file_layout(file.path).ranges());
   const JobWriter into_files{in, *writer, records, there ? &*there : nullptr, earlier};
   std::vector<EncodedTensor> tensors;
   for (const TensorJob& job : jobs) {

@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/python_json.h"
+#include "base/sha256.h"
 #include "base/utf8.h"
 #include "checkpoint/hub_cache.h"
 #include "package/folder_files.h"
@@ -231,6 +232,12 @@ GeneralFacts general_facts(const OpenModel& source, const ExportMap& names) {
   facts.hub_id = id_in_hub_cache(source.checkpoint.path()).value_or("");
   facts.parameters = counts_of(source, names);
   return facts;
+}
+
+std::string hash_of_surroundings(const OpenModel& source) {
+  const std::string text =
+      id_in_hub_cache(source.checkpoint.path()).value_or("") + "\n" + card_beside(source.checkpoint);
+  return sha256_of(std::as_bytes(std::span(text)));
 }
 
 }  // namespace quern

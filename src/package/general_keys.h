@@ -25,6 +25,9 @@ Metadata general_keys(const GeneralFacts& facts);
 // Of the files that lie beside the weights.
 GeneralFacts general_facts(const OpenModel& source, const ExportMap& names);
 
+// Of what of them lies in no file that a manifest has the hash of: the card, and a place in the hub's cache.
+std::string hash_of_surroundings(const OpenModel& source);
+
 // The same for the card of the package.
 CardFacts card_facts(const OpenModel& source);
 

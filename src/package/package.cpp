@@ -13,9 +13,10 @@
 #include "base/file.h"
 #include "base/json_pieces.h"
 #include "base/output_path.h"
+#include "base/parted_sha256.h"
 #include "base/printable.h"
 #include "base/python_json.h"
-#include "base/sha256.h"
+#include "format/file_layout.h"
 #include "format/formats.h"
 #include "format/gguf.h"
 #include "package/companion_files.h"
@@ -65,11 +66,31 @@ std::vector<SourceFile> files_that_go_along(const Checkpoint& source, const Form
   return files;
 }
 
-HashedFile hashed(const fs::path& folder, const std::string& name, HashedFile::Role role,
-                  const FileHashes& known = {}) {
+// A file of the package, and where it is one of weights the parts of it.
+struct HashedContent {
+  HashedFile file;
+  HashedParts parts;
+};
+
+HashedContent hashed(const fs::path& folder, const std::string& name, HashedFile::Role role,
+                     const FileHashes& known = {}) {
   const fs::path path = folder / name;
-  const std::string* sha256 = known.find(path);
-  return {name, size_of_file(path), sha256 ? *sha256 : sha256_of_file(path), role};
+  const FileLayout layout = role == HashedFile::Role::kModel ? file_layout(path) : FileLayout();
+  PartedHashes hashes;
+  if (const std::string* whole = known.find(path)) {
+    hashes = {*whole, *known.find_parts(path)};
+  } else {
+    hashes = parted_sha256_of_file(path, layout.ranges());
+  }
+  HashedContent content{{name, size_of_file(path), hashes.whole, role}, {name, layout.header_bytes, {}, {}}};
+  if (layout.header_bytes == 0) return content;
+  ensure(hashes.parts.size() == layout.runs.size() + 1, "{} tensors of {} were hashed, it has {}",
+         hashes.parts.size() - 1, name, layout.runs.size());
+  content.parts.header_sha256 = hashes.parts[0];
+  for (std::size_t i = 0; i < layout.runs.size(); ++i)
+    content.parts.tensors.push_back(
+        {layout.runs[i].name, layout.runs[i].offset, layout.runs[i].bytes, hashes.parts[i + 1]});
+  return content;
 }
 
 // Names of all files in it, '/' between folders.
@@ -124,11 +145,6 @@ bool is_package(const fs::path& folder) {
   } catch (const Error&) {
     return false;
   }
-}
-
-// One side that has everything inside has no use for more than what people read.
-FolderFiles carried_files(const Checkpoint& source, const Format& format) {
-  return folder_files(source, std::max(format.companions, find_format(source.format()).companions));
 }
 
 // The tensors that a weight is made of, under their own names.
@@ -371,6 +387,18 @@ fs::path rejected_path(const fs::path& output) {
   return path;
 }
 
+// One side that has everything inside has no use for more than what people read.
+FolderFiles carried_files(const Checkpoint& source, const Format& format) {
+  return folder_files(source, std::max(format.companions, find_format(source.format()).companions));
+}
+
+std::vector<CarriedFile> copied_files(const Checkpoint& source, const Format& format) {
+  std::vector<CarriedFile> files;
+  for (const SourceFile& file : files_that_go_along(source, format))
+    files.push_back({file.path, file.path.filename().string(), file.bytes});
+  return files;
+}
+
 void assemble_package(const fs::path& work, const fs::path& folder, const fs::path& output, const OpenModel& source,
                       const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report) {
   const Plan& plan = report.ladder.back().plan;
@@ -383,6 +411,8 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
                     .tensors = {},
                     .overlay = source.weights.identity(),
                     .dropped = source.dropped};
+  if (is_single_file(find_format(plan.format)) && dialect_of(source) != Dialect::kGguf)
+    manifest.surroundings = hash_of_surroundings(source);
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);
   for (const SourceFile& file : files_that_go_along(files, find_format(plan.format)))
@@ -393,8 +423,10 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
   copy_carried(beside, folder);
   for (const std::string& name : names_in(folder)) {
     const bool companion = carried.contains(name);
-    manifest.output_files.push_back(
-        hashed(folder, name, companion ? HashedFile::Role::kCompanion : HashedFile::Role::kModel, hashes));
+    HashedContent content =
+        hashed(folder, name, companion ? HashedFile::Role::kCompanion : HashedFile::Role::kModel, hashes);
+    manifest.output_files.push_back(std::move(content.file));
+    if (content.parts.header_bytes) manifest.parts.push_back(std::move(content.parts));
   }
   if (find_file(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
   report.output_bytes = manifest.model_bytes();
@@ -406,9 +438,10 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
   write_text(folder / kHtmlName, html_report(report));
   write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest), facts));
   for (const char* name : kEvidenceNames)
-    if (find_file(folder / name)) manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence));
+    if (find_file(folder / name))
+      manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence).file);
   for (const ReportedTensor& tensor : report.tensors) manifest.tensors.push_back({tensor.step, tensor.error});
-  write_json(folder / kManifestName, to_json(manifest));
+  write_json(folder / kManifestName, sealed(to_json(manifest)));
 }
 
 }  // namespace quern

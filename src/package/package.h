@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "package/folder_files.h"
 #include "package/package_names.h"
 #include "plan/plan.h"
 #include "report/manifest.h"
@@ -60,6 +61,11 @@ void set_tensors(CheckpointHead& head, std::vector<TensorSpec> tensors, const Ex
 // Bytes of the files that a runtime needs in a package with this head, exactly: weights and configuration as they are
 // written, and the files of the source that go along.
 std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, const Checkpoint& source);
+
+// What of a source's own files is copied into a package: its tokenizer.
+std::vector<CarriedFile> copied_files(const Checkpoint& source, const Format& format);
+// What lies beside them: copied, or left.
+FolderFiles carried_files(const Checkpoint& source, const Format& format);
 
 // What stands in the way of writing the folder `output`, before anything is made. Error(kUsage) when it is the input
 // model or a folder around it, or when it would replace (kReplace) something that quern did not write: only an empty

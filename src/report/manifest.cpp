@@ -5,6 +5,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/json_pieces.h"
 #include "base/sha256.h"
 #include "kernel/linear.h"
 #include "measure/divergence.h"
@@ -16,6 +17,9 @@ namespace quern {
 namespace {
 
 constexpr int kSchema = 1;
+constexpr const char* kSeal = "manifest_sha256";
+constexpr const char* kParts = "tensor_hashes";
+constexpr std::size_t kHashDigits = 64;
 
 struct RoleName {
   HashedFile::Role role;
@@ -58,6 +62,56 @@ std::vector<HashedFile> files_from_json(const Json& json) {
   return files;
 }
 
+Json parts_to_json(const std::vector<HashedParts>& parts) {
+  Json::Array list;
+  for (const HashedParts& of : parts) {
+    Json::Array tensors;
+    for (const HashedTensor& t : of.tensors)
+      tensors.push_back(
+          Json::object({{"name", t.name}, {"offset", t.offset}, {"bytes", t.bytes}, {"sha256", t.sha256}}));
+    Json json =
+        Json::object({{"file", of.file}, {"header_bytes", of.header_bytes}, {"header_sha256", of.header_sha256}});
+    json.set("tensors", std::move(tensors));
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+// Runs that lie behind one another, so that they can be hashed in one reading.
+void check_order(const HashedParts& parts) {
+  std::uint64_t end = parts.header_bytes;
+  for (const HashedTensor& t : parts.tensors) {
+    if (t.offset < end || t.bytes > UINT64_MAX - t.offset)
+      fail(ErrorCode::kInput, "tensor {} of {} cannot lie at byte {} ({} bytes)", t.name, parts.file, t.offset,
+           t.bytes);
+    end = t.offset + t.bytes;
+  }
+}
+
+std::vector<HashedParts> parts_from_json(const Json& json) {
+  std::vector<HashedParts> parts;
+  for (const Json& of : json.as_array()) {
+    HashedParts& last = parts.emplace_back(HashedParts{
+        of.at("file").as_string(), of.at("header_bytes").as_uint64(), of.at("header_sha256").as_string(), {}});
+    for (const Json& t : of.at("tensors").as_array())
+      last.tensors.push_back({t.at("name").as_string(), t.at("offset").as_uint64(), t.at("bytes").as_uint64(),
+                              t.at("sha256").as_string()});
+    check_order(last);
+  }
+  return parts;
+}
+
+// The hash with its own digits as zeros. `text` has them once, and last.
+Manifest::Seal seal_of(const Json& json, std::string text) {
+  const Json* seal = json.find(kSeal);
+  if (!seal) return json.find(kParts) ? Manifest::Seal::kBroken : Manifest::Seal::kNone;
+  const std::string& hash = seal->as_string();
+  const std::size_t at = text.rfind(hash);
+  if (hash.size() != kHashDigits || at == std::string::npos) return Manifest::Seal::kBroken;
+  text.replace(at, kHashDigits, kHashDigits, '0');
+  return sha256_of(std::as_bytes(std::span(text))) == hash ? Manifest::Seal::kHolds : Manifest::Seal::kBroken;
+}
+
 Json errors_to_json(const std::vector<ManifestTensor>& tensors) {
   Json::Array list;
   for (const auto& [step, e] : tensors)
@@ -92,6 +146,7 @@ Json source_to_json(const Manifest& m) {
       Json::object({{"path", m.source_path}, {"format", m.source_format}, {"files", files_to_json(m.source_files)}});
   if (!m.overlay.empty()) source.set("overlay", m.overlay);
   if (!m.dropped.empty()) source.set("dropped", Json::Array(m.dropped.begin(), m.dropped.end()));
+  if (!m.surroundings.empty()) source.set("surroundings_sha256", m.surroundings);
   return source;
 }
 
@@ -105,7 +160,10 @@ Manifest manifest_from_json(const Json& json) {
   if (const Json* overlay = json.at("source").find("overlay")) m.overlay = overlay->as_string();
   if (const Json* dropped = json.at("source").find("dropped"))
     for (const Json& pattern : dropped->as_array()) m.dropped.push_back(NamePattern(pattern.as_string()).text());
+  if (const Json* hash = json.at("source").find("surroundings_sha256")) m.surroundings = hash->as_string();
   m.output_files = files_from_json(json.at("files"));
+  m.version = json.at("quern").as_string();
+  if (const Json* parts = json.find(kParts)) m.parts = parts_from_json(*parts);
   m.plan = plan_from_json(json.at("plan"));
   if (json.at("plan_sha256").as_string() != m.plan.sha256())
     fail(ErrorCode::kInput, "the plan was edited: its sha256 is {}, the manifest says {}", m.plan.sha256(),
@@ -134,13 +192,27 @@ Json to_json(const Manifest& m) {
        {"plan_sha256", m.plan.sha256()}});
   json.set("plan", to_json(m.plan));
   json.set("errors", errors_to_json(m.tensors));
+  if (!m.parts.empty()) json.set(kParts, parts_to_json(m.parts));
   return json;
+}
+
+Json sealed(Json manifest) {
+  manifest.set(kSeal, std::string(kHashDigits, '0'));
+  Sha256 hash;
+  dump_json_pieces(manifest, 1, [&](std::string_view piece) { hash.update(std::as_bytes(std::span(piece))); });
+  hash.update(std::as_bytes(std::span(std::string_view("\n"))));
+  manifest.set(kSeal, hash.hex());
+  return manifest;
 }
 
 Manifest read_manifest(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / kManifestName;
   try {
-    return manifest_from_json(parse_json(read_text(path)));
+    std::string text = read_text(path);
+    const Json json = parse_json(text);
+    Manifest manifest = manifest_from_json(json);
+    manifest.seal = seal_of(json, std::move(text));
+    return manifest;
   } catch (const Error& error) {
     fail(ErrorCode::kVerification, "{} is not a package of this program: {} (while reading {})", folder.string(),
          error.what(), kManifestName);

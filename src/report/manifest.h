@@ -23,6 +23,21 @@ struct HashedFile {
   Role role = Role::kModel;
 };
 
+// A run of bytes in a file, with its hash.
+struct HashedTensor {
+  std::string name;  // as the file calls it: one plane of a packed weight, for example
+  std::uint64_t offset = 0, bytes = 0;
+  std::string sha256;
+};
+
+// The parts of one file of weights.
+struct HashedParts {
+  std::string file;                // name in the package
+  std::uint64_t header_bytes = 0;  // before the first tensor
+  std::string header_sha256;
+  std::vector<HashedTensor> tensors;  // by offset
+};
+
 // A step of the plan, and what its tensor lost.
 struct ManifestTensor {
   PlanStep step;
@@ -36,13 +51,24 @@ struct Manifest {
   std::vector<ManifestTensor> tensors;    // of the plan, in file order
   std::string overlay = {};               // Weights::identity of what was read; empty: the files' own numbers
   std::vector<std::string> dropped = {};  // patterns of tensors that were left out
+  std::string surroundings = {};          // hash_of_surroundings of the source, where something was made of them
+  std::vector<HashedParts> parts = {};    // empty: made by a version that kept none
+  std::string version = {};               // of the program, as read
+
+  // What the hash of the manifest itself says of it, as read. kNone: made by a version that wrote no such hash.
+  enum class Seal { kNone, kHolds, kBroken };
+  Seal seal = Seal::kNone;
 
   // Bytes of the files that a runtime needs: weights, configuration, tokenizer.
   std::uint64_t model_bytes() const;
 };
 
+// Without a seal.
 Json to_json(const Manifest& manifest);
-// Error(kVerification) when the file is missing or is not a manifest of this version.
+// With the member manifest_sha256 at its end: the SHA-256 of the file as it is written, but for the 64 digits of that
+// member, which count as zeros. The file is dump_json of indent 1 and a newline.
+Json sealed(Json manifest);
+// Error(kVerification) when the file is missing or is not a manifest of this schema. A broken seal is told, not thrown.
 Manifest read_manifest(const std::filesystem::path& folder);
 
 // Has the files of a checkpoint hashed, and their hashes once that is done.

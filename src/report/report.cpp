@@ -86,6 +86,7 @@ Json to_json(const Report& r) {
                     {"accepted", r.accepted},
                     {"can_run", r.can_run},
                     {"parameters", r.parameters},
+                    {"source_sha256", r.source_sha256},
                     {"source_bytes", r.source_bytes},
                     {"fp32_bytes", r.fp32_bytes()},
                     {"output_bytes", r.output_bytes},

@@ -12,10 +12,10 @@ TIMED = ("report.json", "report.html", "README.md")  # they tell the seconds and
 
 
 def without_times(package):
-    """The manifest but for the entries of the files that differ from run to run, and the report's figures."""
+    """The manifest but for its own hash and the entries of the files that differ from run to run, and the report's figures."""
     manifest, report = read_json(package / "manifest.json"), read_json(package / "report.json")
     manifest["files"] = [file for file in manifest["files"] if file["name"] not in TIMED]
-    del report["seconds"], report["command"]
+    del report["seconds"], report["command"], manifest["manifest_sha256"]
     return manifest, report
 
 

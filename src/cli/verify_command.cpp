@@ -40,7 +40,7 @@ int run(Options o) {
     print_json(result);
   } else {
     for (const std::string& problem : result.problems) tell("quern: {}\n", printable_line(problem));
-    fmt::print("{}: {} hashed, {} decoded, {} compared with {}: {}\n", printable_line(o.verify.package.string()),
+    fmt::print("{}: {} hashed, {} looked at, {} compared with {}: {}\n", printable_line(o.verify.package.string()),
                counted(result.files, "file"), counted(result.tensors, "tensor"), result.compared,
                result.original.empty() ? "the original (not at hand or not reached)" : printable_line(result.original),
                result.problems.empty() ? "all well" : "NOT as it was written");
@@ -59,7 +59,7 @@ Subcommand add_verify(CLI::App& program) {
   app->add_option("--adapter", o->verify.adapter,
                   "The LoRA adapter (a folder of PEFT) that was merged into the original")
       ->type_name("FOLDER");
-  app->add_option("--every", o->verify.stride, "Compare every n-th tensor with the original")
+  app->add_option("--every", o->verify.stride, "Compare only every n-th tensor with the original")
       ->type_name("N")
       ->capture_default_str()
       ->check(whole_number_from(1));

@@ -9,6 +9,7 @@
 #include "encode/tensor_encoding.h"
 #include "format/formats.h"
 #include "package/package.h"
+#include "package/statistics_names.h"
 #include "plan/check_plan.h"
 
 namespace quern {
@@ -33,18 +34,6 @@ void check_sizes_are_exact(const Plan& plan) {
            "`size` cannot be kept to in {}: how many bytes a tensor takes in it depends on its numbers; take another "
            "`scheme`",
            step.codec);
-}
-
-ExportMap names_for_statistics(const OpenModel& source) {
-  if (source.can_run()) try {
-      return map_to_gguf(source.spec, source.checkpoint);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kInfeasible) throw;
-    }
-  ExportMap names;
-  for (std::size_t i = 0; i < source.spec.weights.size(); ++i)
-    names.weights.push_back({.weight = i, .name = source.spec.weights[i].gguf});
-  return names;
 }
 
 ExportMap names_and_notes(const OpenModel& source, const Format& format, const SourceTokenizer& tokenizer) {
@@ -84,7 +73,7 @@ Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenMode
       scheme(*choice.scheme),
       format(format_for(opt, given ? &*given : nullptr, scheme)),
       names(names_and_notes(source, format, tokenizer)),
-      statistics_names(names_for_statistics(source)),
+      statistics_names(quern::statistics_names(source)),
       couplings(quern::couplings(format, source.spec, names)),
       setup(evaluation_setup(opt.machine, source.spec, pool().threads(), text_window(source.spec))),
       optimizer(optimizer_for(opt)),

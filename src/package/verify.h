@@ -5,9 +5,10 @@
 
 namespace quern {
 
-// Hashes every file, reopens and decodes every tensor (sizes as planned, all values finite), and where the original is
-// at hand (`original`, or the path in the manifest) measures the error of every `stride`-th tensor again: it must equal
-// the recorded one to 1e-6 relative. Error(kVerification) only when there is no manifest to hold the package to.
+// Files against the hashes in the manifest, the manifest against itself, tensors against the plan, and where the
+// original is at hand (`original`, or the path in the manifest) everything against that: verify_files.h,
+// verify_manifest.h, verify_weights.h, verify_head.h. Goes on behind what it finds, so that all of it is told.
+// Error(kVerification) only when there is no manifest to hold the package to.
 VerifyResult verify_package(const VerifyOptions& options, Observer& observer);
 
 }  // namespace quern

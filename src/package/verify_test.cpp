@@ -32,12 +32,12 @@ class Verify : public ::testing::Test {
     EXPECT_EQ(result.problems.size(), 1u);
     return result.problems.empty() ? "" : result.problems[0];
   }
-  // Changes a member of the manifest in place.
+  // Changes a member of the manifest in place, and makes its seal agree.
   template <typename Change>
   void edit_manifest(Change&& change) const {
     Json manifest = parse_json(read_text(package / kManifestName));
     change(manifest);
-    scratch.write("out/manifest.json", dump_json(manifest, 1));
+    scratch.write("out/manifest.json", dump_json(sealed(std::move(manifest)), 1) + "\n");
   }
   // Writes the weights anew and makes the manifest agree.
   void replace_weights(const std::string& bytes) const {
@@ -58,6 +58,7 @@ TEST_F(Verify, FindsNothingInAWholePackage) {
   EXPECT_EQ(result.compared, result.tensors);
   EXPECT_EQ(result.original, model.string());
   EXPECT_EQ(check({}, 5).compared, (result.tensors + 4) / 5);
+  EXPECT_EQ(check({}, 5).problems, std::vector<std::string>{});
   EXPECT_NE(message_of(ErrorCode::kUsage, [&] { check({}, 0); }), "");
 }
 
@@ -72,6 +73,145 @@ TEST_F(Verify, FindsChangedShortAndMissingFiles) {
   expect_parts(problem(), {"README.md is missing"});
 }
 
+TEST_F(Verify, NamesEveryTensorThatChanged) {
+  const Checkpoint checkpoint = open_checkpoint(package);
+  std::string bytes = read_text(weights);
+  bytes[checkpoint.at("model.layers.0.self_attn.k_proj.weight").parts[0].offset] ^= 1;
+  bytes[checkpoint.at("lm_head.weight").parts[1].offset + 1] ^= 1;
+  scratch.write("out/model.safetensors", bytes);
+  fs::remove(package / "report.html");
+  const VerifyResult result = check(tiny("tiny-llama-bias"));
+  ASSERT_EQ(result.problems.size(), 2u);  // the damaged tensors are not compared as well
+  expect_parts(result.problems[0], {"model.safetensors has changed: tensor", "layers.0.self_attn.k_proj.weight",
+                                    "tensor lm_head.weight_scale", "sha256"});
+  EXPECT_EQ(result.problems[0].find("q_proj"), std::string::npos);
+  expect_parts(result.problems[1], {"report.html is missing"});
+  EXPECT_EQ(result.compared, result.tensors - 2);
+}
+
+TEST_F(Verify, NamesTheHeaderAndTheBytesBetweenTensors) {
+  const Checkpoint checkpoint = open_checkpoint(package);
+  const std::string good = read_text(weights);
+  std::string bytes = good;
+  bytes[bytes.find("BF16")] = 'C';
+  scratch.write("out/model.safetensors", bytes);
+  expect_parts(check().problems.at(0), {"model.safetensors has changed: the header"});
+  scratch.write("out/model.safetensors", good + std::string(3, 'x'));
+  expect_parts(check().problems.at(0), {"bytes, the manifest says", "not as it was: the bytes behind tensor"});
+  scratch.write("out/model.safetensors", good.substr(0, good.size() - 1));
+  expect_parts(check().problems.at(0), {"bytes, the manifest says", "not as it was: tensor "});
+}
+
+TEST_F(Verify, FindsAnEditedManifest) {
+  const std::string text = read_text(package / kManifestName);
+  std::string edited = text;
+  edited[edited.find("onednn") + 10] ^= 1;
+  scratch.write("out/manifest.json", edited);
+  expect_parts(problem(), {"manifest.json was edited"});
+  edited = text;
+  edited.replace(edited.find("manifest_sha256"), 8, "MANIFEST");
+  scratch.write("out/manifest.json", edited);
+  expect_parts(problem(), {"manifest.json was edited"});
+  scratch.write("out/manifest.json", text + "\n");
+  expect_parts(problem(), {"manifest.json was edited"});
+}
+
+TEST_F(Verify, FindsFieldsThatContradictOneAnother) {
+  const std::string text = read_text(package / kManifestName);
+  const auto say = [&](const char* member, Json value) {
+    scratch.write("out/manifest.json", text);
+    edit_manifest([&](Json& manifest) { manifest.set(member, std::move(value)); });
+  };
+  const Json whole = parse_json(text);
+  say("quern", "0.0.9");
+  expect_parts(problem(), {"version 0.0.9 made the package"});
+  Json source = whole.at("source"), files = source.at("files");
+  files.as_array()[0].set("sha256", std::string(64, 'a'));
+  source.set("files", files);
+  say("source", source);
+  expect_parts(problem(), {"the hashes of the source's files come to"});
+  for (const char* role : {"evidence", "companion"}) {
+    files = whole.at("files");
+    for (Json& file : files.as_array())
+      if (file.at("name").as_string() == "config.json") file.set("role", role);
+    say("files", files);
+    expect_parts(problem(), {"gives config.json another role"});
+  }
+  source = whole.at("source");
+  source.set("format", "gguf");
+  say("source", source);
+  expect_parts(problem(), {"the source was gguf, and it is safetensors"});
+}
+
+TEST_F(Verify, SaysWhichNameOfThePlanItDoesNotKnow) {
+  const auto say = [&](const char* member, const char* value) {
+    edit_manifest([&](Json& manifest) {
+      Json plan = manifest.at("plan"), steps = plan.at("steps");
+      steps.as_array()[1].set(member, value);
+      plan.set("steps", steps);
+      manifest.set("plan_sha256", plan_from_json(plan).sha256());
+      manifest.set("plan", plan);
+    });
+    return check().problems;
+  };
+  const auto has = [](const std::vector<std::string>& problems, std::string_view part) {
+    return std::ranges::any_of(problems, [&](const std::string& one) { return one.find(part) != std::string::npos; });
+  };
+  EXPECT_TRUE(has(say("codec", "q9_z"), "the number format \"q9_z\", which this version"));
+  EXPECT_TRUE(has(say("optimizer", "luck"), "rounded by \"luck\""));
+}
+
+TEST_F(Verify, ReadsPackagesThatHaveNoHashesOfTensors) {
+  Json manifest = parse_json(read_text(package / kManifestName)), old = Json::object();
+  for (const Json::Member& member : manifest.as_object())
+    if (member.first != "manifest_sha256" && member.first != "tensor_hashes") old.set(member.first, member.second);
+  scratch.write("out/manifest.json", dump_json(old, 1));
+  const VerifyResult result = check();
+  EXPECT_EQ(result.problems, std::vector<std::string>{});
+  EXPECT_EQ(result.compared, result.tensors);
+}
+
+TEST_F(Verify, FindsFilesThatChangeWhatIsOpened) {
+  for (const char* folder : {"parts", ".git", "figures"}) fs::create_directory(package / folder);
+  for (const char* name : {"other.safetensors", "model.safetensors.index.json", "tokenizer.json", "x.gguf",
+                           "Chat_Template.jinja", "adapter_config.json", "parts/modeling_x.py"}) {
+    scratch.write(std::string("out/") + name, "{}");
+    expect_parts(problem(), {name, "is not listed by the manifest"});
+    fs::remove(package / name);
+  }
+  fs::create_symlink("nowhere", package / "generation_config.json");
+  expect_parts(problem(), {"generation_config.json", "is not listed"});
+  fs::remove(package / "generation_config.json");
+  fs::create_directory_symlink(".", package / "more");
+  expect_parts(problem(), {"more is a link to a folder"});
+  fs::remove(package / "more");
+  for (const char* name : {".gitattributes", ".git/config.json", "notes.txt", "LICENSE", "figures/loss.png"})
+    scratch.write(std::string("out/") + name, "mine");
+  EXPECT_EQ(check().problems, std::vector<std::string>{});
+}
+
+TEST_F(Verify, HoldsConfigurationAndTokenizerAgainstTheOriginal) {
+  std::string config = read_text(package / "config.json");
+  config[config.find("rms_norm_eps") + 15] ^= 1;
+  scratch.write("out/config.json", config);
+  edit_manifest([&](Json& manifest) {
+    Json files = manifest.at("files");
+    for (Json& file : files.as_array())
+      if (file.at("name").as_string() == "config.json") file.set("sha256", sha256_of_file(package / "config.json"));
+    manifest.set("files", files);
+  });
+  expect_parts(problem(), {"config.json is not what is made of the original", "from byte"});
+}
+
+TEST_F(Verify, HasASentenceForAFile) {
+  expect_parts(message_of(ErrorCode::kVerification,
+                          [&] {
+                            Observer observer;
+                            verify_package({.package = weights}, observer);
+                          }),
+               {"model.safetensors is one file", "give the folder"});
+}
+
 TEST_F(Verify, FindsSwappedTensorsBehindRightHashes) {
   const Checkpoint checkpoint = open_checkpoint(package);
   const TensorEntry &a = checkpoint.at("model.layers.0.self_attn.k_proj.weight"),
@@ -84,7 +224,8 @@ TEST_F(Verify, FindsSwappedTensorsBehindRightHashes) {
   replace_weights(bytes);
   const VerifyResult result = check();
   ASSERT_EQ(result.problems.size(), 2u);
-  expect_parts(result.problems[0], {"model.layers.0.self_attn.k_proj.weight", "differs from the original by"});
+  expect_parts(result.problems[0],
+               {"model.layers.0.self_attn.k_proj.weight", "differs from the original encoded again"});
   expect_parts(result.problems[1], {"model.layers.1.self_attn.k_proj.weight"});
 }
 
@@ -93,7 +234,7 @@ TEST_F(Verify, FindsOneChangedCodeBehindRightHashes) {
   std::string bytes = read_text(weights);
   bytes[checkpoint.at("model.layers.0.self_attn.k_proj.weight").parts[0].offset + 100] ^= 1;
   replace_weights(bytes);
-  expect_parts(problem(), {"model.layers.0.self_attn.k_proj.weight", "differs from the original by"});
+  expect_parts(problem(), {"model.layers.0.self_attn.k_proj.weight", "differs from the original encoded again"});
 }
 
 TEST_F(Verify, FindsScalesThatAreNotFiniteBehindRightHashes) {
@@ -118,7 +259,9 @@ TEST_F(Verify, FindsAPlanThatSaysAnotherEncoding) {
   edit_manifest(say_bf16);
   expect_parts(message_of(ErrorCode::kVerification, [&] { check(); }), {"the plan was edited"});
   edit_manifest([](Json& manifest) { manifest.set("plan_sha256", plan_from_json(manifest.at("plan")).sha256()); });
-  expect_parts(problem(), {"is int8_channel in", "the plan says bf16"});
+  const VerifyResult result = check();
+  expect_parts(result.problems.at(0), {"the plan of the manifest is not the one that report.json describes"});
+  expect_parts(result.problems.at(1), {"is int8_channel in", "the plan says bf16"});
 }
 
 TEST_F(Verify, SaysWhenTheOriginalIsAnother) {

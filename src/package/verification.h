@@ -1,0 +1,39 @@
+// What the checks of one package share: what they look at, and what they found.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/thread_pool.h"
+#include "quern/observer.h"
+#include "quern/verify.h"
+#include "quern/version.h"
+#include "report/manifest.h"
+
+namespace quern {
+
+struct Verification {
+  const std::filesystem::path& package;
+  const Manifest& manifest;
+  ThreadPool& pool;
+  Observer& observer;
+  VerifyResult result = {};
+  // What a problem was said of already: files by name, tensors by file and offset.
+  std::set<std::string> changed_files = {};
+  std::set<std::pair<std::string, std::uint64_t>> changed_tensors = {};
+
+  // Whether this program would write the same again: same version, and one that seals what it writes.
+  bool is_repeatable() const { return manifest.seal != Manifest::Seal::kNone && manifest.version == kVersion; }
+
+  template <typename... Args>
+  void problem(fmt::format_string<Args...> format, Args&&... args) {
+    result.problems.push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+};
+
+}  // namespace quern

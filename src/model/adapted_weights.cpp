@@ -123,6 +123,15 @@ const std::vector<AdaptedWeights::Change>* AdaptedWeights::changes_of(const Weig
   return found == changes_.end() ? nullptr : &found->second;
 }
 
+void AdaptedWeights::check_finite(const std::string& tensor, MatrixView values) const {
+  std::size_t bad = 0;
+  for (std::size_t i = 0; i < values.rows; ++i)
+    bad += static_cast<std::size_t>(std::ranges::count_if(values.row(i), [](float v) { return !std::isfinite(v); }));
+  if (bad)
+    fail(ErrorCode::kInput, "tensor {} of {} holds {} NaN and infinite values; the adapter is damaged",
+         printable(tensor), adapter_.tensors.files().front().path.string(), bad);
+}
+
 // W + scale * B A, of rows `first` and on.
 void AdaptedWeights::update_rows(const LowRankUpdate& update, std::size_t first, MutableMatrixView out) const {
   // Of an embedding the roles are exchanged: its rows are columns of A.
@@ -131,6 +140,9 @@ void AdaptedWeights::update_rows(const LowRankUpdate& update, std::size_t first,
   const Matrix whole_b = update.of_embedding ? tensors_.read(update.b) : Matrix(0, 0);
   if (!update.of_embedding) tensors_.read_rows(update.b, first, b.view());
   const Matrix magnitude = update.magnitude.empty() ? Matrix(0, 0) : tensors_.read(update.magnitude);
+  check_finite(update.a, a.view());
+  check_finite(update.b, update.of_embedding ? whole_b.view() : b.view());
+  if (!update.magnitude.empty()) check_finite(update.magnitude, magnitude.view());
   std::vector<double> row(out.cols);
   for (std::size_t i = 0; i < out.rows; ++i) {
     std::ranges::fill(row, 0);
@@ -167,10 +179,9 @@ void AdaptedWeights::apply(const Change& change, const Weight& weight, std::size
                       end = std::min<std::uint64_t>(first + out.rows, change.first + change.rows);
   if (begin >= end) return;
   const MutableMatrixView rows{out.data + (begin - first) * out.stride, end - begin, out.cols, out.stride};
-  if (change.update)
-    update_rows(*change.update, begin - change.first, rows);
-  else
-    replace_rows(*change.replaced, weight, begin - change.first, rows);
+  if (change.update) return update_rows(*change.update, begin - change.first, rows);
+  replace_rows(*change.replaced, weight, begin - change.first, rows);
+  check_finite(change.replaced->tensor, rows);
 }
 
 void AdaptedWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {

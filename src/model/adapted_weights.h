@@ -22,7 +22,9 @@ class AdaptedWeights : public Weights {
   AdaptedWeights(std::unique_ptr<const Weights> base, const ModelSpec& spec, const Checkpoint& files,
                  const std::filesystem::path& adapter);
 
-  std::string name() const override { return base_->name(); }
+  std::string name() const override { return base_->name() + " with the adapter " + adapter_.folder.string(); }
+  // That the adapter's configuration names; empty: it names none.
+  const std::string& base_model() const noexcept { return adapter_.base; }
   std::string identity() const override;
   void read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
   StoredForm stored(const Weight& weight) const override;
@@ -40,6 +42,8 @@ class AdaptedWeights : public Weights {
 
   void add_update(const LowRankUpdate& update, const ModelSpec& spec);
   void add_replaced(const ReplacedTensor& replaced, const ModelSpec& spec);
+  // Error(kInput) that names the adapter's file where a tensor of it holds NaN or infinity.
+  void check_finite(const std::string& tensor, MatrixView values) const;
   [[noreturn]] void refuse(const std::string& what, const std::string& has, const ModelSpec& spec) const;
   const std::vector<Change>* changes_of(const Weight& weight) const;
   void apply(const Change& change, const Weight& weight, std::size_t first, MutableMatrixView out) const;

@@ -53,9 +53,15 @@ OpenModel open_model(const ModelSource& source, Unrecognised unrecognised) {
   auto checkpoint = std::make_unique<const Checkpoint>(dropped(open_checkpoint(source.path), source.drop));
   ModelSpec spec = unrecognised == Unrecognised::kList ? describe_or_list(*checkpoint) : describe_model(*checkpoint);
   std::unique_ptr<const Weights> weights = std::make_unique<const CheckpointWeights>(*checkpoint);
-  if (!source.adapter.empty())
-    weights = std::make_unique<const AdaptedWeights>(std::move(weights), spec, *checkpoint, source.adapter);
+  std::string adapter_base;
+  if (!source.adapter.empty()) {
+    auto adapted = std::make_unique<const AdaptedWeights>(std::move(weights), spec, *checkpoint, source.adapter);
+    adapter_base = adapted->base_model();
+    weights = std::move(adapted);
+  }
   OpenModel model(std::move(checkpoint), std::move(spec), std::move(weights));
+  model.adapter = source.adapter;
+  model.adapter_base = std::move(adapter_base);
   model.dropped = source.drop;
   return model;
 }

@@ -25,6 +25,8 @@ class OpenModel {
   ModelSpec spec;
   const Weights& weights;            // the numbers
   std::vector<std::string> dropped;  // ModelSource::drop
+  std::filesystem::path adapter;     // ModelSource::adapter
+  std::string adapter_base;          // that its configuration names
 
   // The weights are the checkpoint's own. Error(kInput) when it cannot be read or no architecture recognises it.
   explicit OpenModel(const std::filesystem::path& path, Unrecognised unrecognised = Unrecognised::kRefuse);

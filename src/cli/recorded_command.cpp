@@ -10,14 +10,23 @@
 namespace quern::cli {
 namespace {
 
-// "/models/tiny/" is "tiny", "--output=/models/tiny" is "--output=tiny", "-o/models/tiny" is "-otiny".
+// Where an option's value begins: behind "--output=", and behind the letters of "-o" or "-qo" where a path follows.
+std::size_t begin_of_value(std::string_view word) {
+  if (word.starts_with("--")) return word.find('=') + 1;  // npos + 1 is 0
+  if (!word.starts_with('-')) return 0;
+  const std::size_t behind = word.find_first_not_of("abcdefghijklmnopqrstuvwxyz", 1);
+  return behind != std::string_view::npos && word[behind] == '/' ? behind : 0;
+}
+
+// "/models/tiny/" is "tiny", "--output=/models/tiny" is "--output=tiny", "-o/models/tiny" is "-otiny". The root is ".",
+// so that no argument is missing.
 std::string without_place(std::string_view word) {
-  const bool is_short = word.size() > 2 && word[0] == '-' && word[1] != '-';
-  const std::size_t value = word.starts_with("--") ? word.find('=') + 1 : is_short ? 2 : 0;  // npos + 1 is 0
+  const std::size_t value = begin_of_value(word);
   std::string_view path = word.substr(value);
   if (!path.starts_with('/')) return std::string(word);
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
-  return std::string(word.substr(0, value)) + std::filesystem::path(path).filename().string();
+  const std::string name = std::filesystem::path(path).filename().string();
+  return std::string(word.substr(0, value)) + (name.empty() ? "." : name);
 }
 
 }  // namespace

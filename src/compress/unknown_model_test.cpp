@@ -81,6 +81,19 @@ TEST_F(UnknownModel, ReportAndCardSayWhatCouldNotBeChecked) {
   EXPECT_TRUE(parse_json(read_text(out / kReportName)).at("quality").is_null());
 }
 
+TEST_F(UnknownModel, MatricesThatAreNotPackedAreNotCalledVectors) {
+  RawModel model = classifier();
+  model.tensors["gru.weight_ih_l0"] = floats_tensor({96, 32}, std::vector<float>(96 * 32, 0.5f));
+  write_raw(model, source);
+  const Report report = compress_tiny(source, out);
+  const auto gru = std::ranges::find_if(
+      report.tensors, [](const ReportedTensor& tensor) { return tensor.step.tensor == "gru.weight_ih_l0"; });
+  ASSERT_NE(gru, report.tensors.end());
+  EXPECT_EQ(gru->facts.role, "other");
+  EXPECT_EQ(gru->step.reason, "no matrix that a program finds packed");
+  expect_parts(read_text(out / kHtmlName), {"vectors and other tensors that are not packed"});
+}
+
 TEST_F(UnknownModel, VerifyComparesItWithTheOriginal) {
   write_raw(classifier(), source);
   compress_tiny(source, out);

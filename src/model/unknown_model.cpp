@@ -56,11 +56,17 @@ bool is_kernel(const TensorEntry& entry) {
          !contains_any(name, kScaling);
 }
 
+const char* role_of(const TensorEntry& entry, const std::string& kept) {
+  if (kept.empty()) return "matrix";
+  if (is_kernel(entry)) return kKernelRole;
+  const auto long_axes = std::ranges::count_if(entry.shape, [](std::uint64_t extent) { return extent > 1; });
+  return long_axes > 1 ? kOtherRole : "vector";
+}
+
 Weight weight_of(const TensorEntry& entry, const std::string& kept) {
-  const bool kernel = !kept.empty() && is_kernel(entry);
-  Weight weight{.role = kept.empty() ? "matrix" : kernel ? kKernelRole : "vector", .tensor = entry.name};
+  Weight weight{.role = role_of(entry, kept), .tensor = entry.name};
   weight.gguf = entry.name;
-  if (kept.empty() || kernel) {
+  if (kept.empty() || weight.role == kKernelRole) {
     const RowLayout layout = row_layout(entry.shape);
     weight.axes = {{"rows", layout.rows}, {"cols", layout.cols}};
   } else {

@@ -24,8 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kIndexSuffix = ".index.json";
-constexpr std::string_view kDocuments[] = {"license", "licence",    "copying",      "copyright", "notice",
-                                           "readme",  "use_policy", "usage_policy", "citation"};
+constexpr std::string_view kDocuments[] = {"license",     "licence", "copying",    "copyright",    "notice",
+                                           "attribution", "authors", "patents",    "third_party",  "third-party",
+                                           "thirdparty",  "readme",  "use_policy", "usage_policy", "citation"};
 // What says how weights were quantized, which they are no longer: GPTQ's packages, ModelOpt, AWQ's.
 constexpr std::string_view kQuantizations[] = {"quantize_config.json", "hf_quant_config.json", "quant_config.json"};
 constexpr std::string_view kUnfinished[] = {".partial", ".rejected", ".old"};

@@ -200,6 +200,39 @@ ParameterCounts counts_of(const OpenModel& source, const ExportMap& names) {
   return counts;
 }
 
+// What a container has inside in place of a card beside it: as add_card writes it.
+Json card_in_metadata(const Metadata& metadata) {
+  Json card = Json::object();
+  for (const auto& [name, key] : {std::pair{"license", "general.license"},
+                                  {"license_name", "general.license.name"},
+                                  {"license_link", "general.license.link"}})
+    if (const auto text = metadata.text(key)) card.set(name, without_controls(*text));
+  for (const auto& [name, key] : {std::pair{"tags", "general.tags"}, {"language", "general.languages"}}) {
+    Json::Array texts;
+    if (const auto* all = metadata.array<std::string>(key))
+      for (const std::string& text : *all) texts.emplace_back(without_controls(text));
+    if (!texts.empty()) card.set(name, std::move(texts));
+  }
+  return card;
+}
+
+Json original_card(const Checkpoint& source) {
+  const std::string beside = card_beside(source);
+  return beside.empty() ? card_in_metadata(source.metadata()) : front_matter(beside);
+}
+
+// "acme/tiny"; empty for what is no id on the hub, such as a path on the computer of whoever trained it.
+std::string id_or_nothing(const std::string& text) {
+  static const re2::RE2 kId(R"([\w-][\w.-]*/[\w-][\w.-]*)"), kRunOfTraining(R"(.*/checkpoint-\d+)");
+  return re2::RE2::FullMatch(text, kId) && !re2::RE2::FullMatch(text, kRunOfTraining) ? text : "";
+}
+
+// "style" of "adapters/style/".
+std::string name_of_folder(const fs::path& folder) {
+  const fs::path plain = folder.lexically_normal();
+  return without_controls((plain.has_filename() ? plain : plain.parent_path()).filename().string());
+}
+
 }  // namespace
 
 Metadata general_keys(const GeneralFacts& facts) {
@@ -215,12 +248,12 @@ Metadata general_keys(const GeneralFacts& facts) {
 }
 
 CardFacts card_facts(const OpenModel& source) {
-  static const re2::RE2 kId(R"([\w-][\w.-]*/[\w-][\w.-]*)"), kRunOfTraining(R"(.*/checkpoint-\d+)");
-  std::string base = id_in_config(source.checkpoint.config());
-  if (!re2::RE2::FullMatch(base, kId) || re2::RE2::FullMatch(base, kRunOfTraining)) base.clear();
-  CardFacts facts{front_matter(card_beside(source.checkpoint)), id_in_hub_cache(source.checkpoint.path()).value_or(""),
-                  std::move(base)};
+  CardFacts facts{original_card(source.checkpoint), id_in_hub_cache(source.checkpoint.path()).value_or(""),
+                  id_or_nothing(id_in_config(source.checkpoint.config()))};
   if (!has_tokenizer(source.checkpoint)) facts.tokenizer = CardFacts::Part::kMissing;
+  if (source.adapter.empty()) return facts;
+  facts.adapter = id_in_hub_cache(source.adapter).value_or(name_of_folder(source.adapter));
+  facts.adapter_base = id_or_nothing(source.adapter_base);
   return facts;
 }
 

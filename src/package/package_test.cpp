@@ -11,6 +11,7 @@
 #include "format/formats.h"
 #include "measure/evaluation_setup.h"
 #include "package/whole_head_fixture.h"
+#include "report/headline.h"
 #include "runtime/walk_memory.h"
 
 namespace quern {
@@ -60,6 +61,22 @@ TEST(Summary, CallsALargerFileLarger) {
   report.output_bytes = 250;
   const std::string text = summary(report);
   expect_parts(text, {"1.25x larger", "1.60x smaller"});
+}
+
+TEST(SizeRemark, GivesAReasonForEachKindOfTensor) {
+  Report report;
+  report.parameters = 100;
+  report.source_bytes = report.output_bytes = 1000;
+  Plan& plan = report.ladder.emplace_back().plan;
+  for (int i = 0; i < 3; ++i)
+    plan.steps.push_back({.codec = "bf16", .bytes = 200, .reason = "kernel of scheme simple", .parameters = 100});
+  plan.steps.push_back({.codec = "f32", .bytes = 400, .reason = "a vector: small and sensitive", .parameters = 100});
+  EXPECT_EQ(
+      size_remark(report),
+      "nothing was compressed (1.00x): 60% of the bytes of its weights are bf16 (kernel of scheme simple), 40% f32 "
+      "(a vector: small and sensitive)");
+  report.output_bytes = 500;
+  EXPECT_EQ(size_remark(report), "");
 }
 
 TEST(Package, HasTheBytesThatThePlanPredicted) {

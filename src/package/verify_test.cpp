@@ -306,7 +306,7 @@ TEST(Inspect, DescribesAModelOfNoKnownArchitectureByItsTensors) {
   EXPECT_FALSE(i.spec);
   EXPECT_FALSE(i.why_unknown.empty());
   EXPECT_GT(i.by_encoding.size(), 5u);
-  EXPECT_EQ(i.by_role.size(), i.by_role.count("matrix") + i.by_role.count("vector"));
+  EXPECT_EQ(i.by_role.size(), i.by_role.count("matrix") + i.by_role.count("vector") + i.by_role.count("other"));
   expect_parts(describe(i, InspectDetail::kSummary), {"architecture: not known", "q4_k"});
 }
 

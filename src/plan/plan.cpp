@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/json_pieces.h"
 #include "base/sha256.h"
+#include "model/unknown_model.h"
 #include "optim/optimizer.h"
 #include "plan/choice.h"
 
@@ -45,6 +46,11 @@ void check_holds_numbers(const Weight& weight, const std::string& encoding) {
          weight.tensor, encoding);
 }
 
+std::string why_kept(const Weight& weight) {
+  if (weight.role == kOtherRole) return "no matrix that a program finds packed";
+  return weight.axes.size() < 2 ? "a vector: small and sensitive" : weight.role + ": small and sensitive";
+}
+
 PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplication* map,
                   std::vector<std::string>& notes) {
   const Weight& weight = in.spec.weights[exported.weight];
@@ -53,9 +59,7 @@ PlanStep step_for(const PlanInput& in, const ExportedWeight& exported, MapApplic
   const FitInput fit{in.scheme, in.format, weight, &exported, source_encoding};
   const std::optional<std::size_t> r = map ? map->rule_for(weight, exported.name) : std::nullopt;
   if (!r && keeps_precision(weight))
-    return {.codec = kept_encoding(fit, source_encoding),
-            .optimizer = "rtn",
-            .reason = weight.axes.size() < 2 ? "a vector: small and sensitive" : weight.role + ": small and sensitive"};
+    return {.codec = kept_encoding(fit, source_encoding), .optimizer = "rtn", .reason = why_kept(weight)};
   const PrecisionRule* rule = r ? &in.precision_map->rules[*r] : nullptr;
   const char* prescribed = is_elementwise(weight) ? in.format.vector_encoding : nullptr;
   if (rule && prescribed && rule->codec != prescribed) {

@@ -1,26 +1,66 @@
-// A text in JSON's quotes is a text in YAML, whatever is in it.
+// A text in JSON's quotes is a text in YAML, but for characters that JSON takes as they are and YAML does not.
 #include "report/card_yaml.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "format/formats.h"
+#include "text/utf8.h"
 
 namespace quern {
 namespace {
 
 constexpr const char* kCopied[] = {"license", "license_name", "license_link", "language", "pipeline_tag"};
 
+// Between quotes YAML takes neither controls nor noncharacters, and folds other line ends; marks that turn the
+// direction of a text are shown by their numbers. Source: YAML 1.2.2, 5.1 and 5.4.
+constexpr std::pair<char32_t, char32_t> kEscaped[] = {{0x7f, 0x9f},     {0x200b, 0x200f}, {0x2028, 0x202e},
+                                                      {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfffe, 0xffff}};
+
+std::string quoted(const Json& text) {
+  const std::string json = dump_json(text);  // UTF-8, whatever the text is
+  std::string yaml;
+  for (std::string_view left = json; !left.empty();) {
+    const std::string_view part = left.substr(0, first_utf8_part(left).length);
+    left.remove_prefix(part.size());
+    // Of three bytes at most: all of the table.
+    char32_t code = static_cast<unsigned char>(part[0]);
+    if (part.size() == 2) code = (code & 0x1f) << 6 | (static_cast<unsigned char>(part[1]) & 0x3f);
+    if (part.size() == 3)
+      code = (code & 0x0f) << 12 | (static_cast<unsigned char>(part[1]) & 0x3fU) << 6 |
+             (static_cast<unsigned char>(part[2]) & 0x3fU);
+    const bool is_escaped =
+        part.size() < 4 &&
+        std::ranges::any_of(kEscaped, [&](const auto& range) { return range.first <= code && code <= range.second; });
+    yaml += is_escaped ? fmt::format("\\u{:04x}", static_cast<unsigned>(code)) : std::string(part);
+  }
+  return yaml;
+}
+
 std::string scalar_or_list(const char* key, const Json& value) {
-  if (value.is_string()) return fmt::format("{}: {}\n", key, dump_json(value));
+  if (value.is_string()) return fmt::format("{}: {}\n", key, quoted(value));
   std::string text = fmt::format("{}:\n", key);
-  for (const Json& item : value.as_array()) text += fmt::format("- {}\n", dump_json(item));
+  for (const Json& item : value.as_array()) text += fmt::format("- {}\n", quoted(item));
   return text;
 }
 
+// Of a merged adapter, with the model that it was merged into as far as that is known.
+std::string merged_models(const CardFacts& facts) {
+  Json::Array models;
+  const std::string& into = facts.hub_id.find('/') != std::string::npos ? facts.hub_id
+                            : facts.adapter_base.empty()                ? facts.base
+                                                                        : facts.adapter_base;
+  if (!into.empty()) models.emplace_back(into);
+  if (facts.adapter_is_on_hub()) models.emplace_back(facts.adapter);
+  return models.empty() ? "" : scalar_or_list("base_model", models);
+}
+
 std::string base_model(const CardFacts& facts) {
+  if (!facts.adapter.empty()) return merged_models(facts);
   if (facts.hub_id.find('/') != std::string::npos)
     return scalar_or_list("base_model", facts.hub_id) + "base_model_relation: quantized\n";
   if (const Json* named = facts.original.find("base_model")) return scalar_or_list("base_model", *named);

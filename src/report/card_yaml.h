@@ -16,11 +16,17 @@ struct CardFacts {
   // What the package gives programs: a configuration that says which class of model it is, a tokenizer.
   enum class Part { kMissing, kThere };
   Part configuration = Part::kThere, tokenizer = Part::kThere;
+  enum class Result { kFolder, kOneFile } result = Result::kFolder;  // kOneFile: the card lies in FILE.report
+  std::string adapter;       // that was merged first: its id on the hub, or the name of its folder; empty: none
+  std::string adapter_base;  // that its configuration names, where that is an id; empty: none
+
+  bool adapter_is_on_hub() const { return adapter.find('/') != std::string::npos; }
 };
 
 // YAML between two lines "---": licence, language and pipeline tag as the original has them, library_name, tags. An
 // original of the hub is the base_model, with the relation quantized; of another the base_model that its own card or
-// configuration names, without one. Every text is quoted. Source: huggingface.co/docs/hub/model-cards.
+// configuration names, without one; with an adapter merged both are named, and the hub takes it for a merge. Every text
+// is quoted. Source: huggingface.co/docs/hub/model-cards.
 std::string card_yaml(const CardFacts& facts, const Report& report);
 
 }  // namespace quern

@@ -44,5 +44,27 @@ TEST(CardYaml, NothingInATextEndsIt) {
   EXPECT_NE(text.find("license: \"a\\n---\\nb: \\\"c\\\" # \\u0001\"\n"), std::string::npos) << text;
 }
 
+TEST(CardYaml, EscapesWhatJsonTakesAndYamlDoesNot) {
+  const Json original = Json::object(
+      {{"license", "a\x7f\xc2\x85\xe2\x80\xa8\xe2\x80\xae\xef\xbb\xbf\xef\xbf\xbf\xc3\xa4\xf0\x9f\x98\x80"}});
+  const std::string text = card_yaml({original, "", ""}, report_in("gguf"));
+  EXPECT_NE(text.find("license: \"a\\u007f\\u0085\\u2028\\u202e\\ufeff\\uffff\xc3\xa4\xf0\x9f\x98\x80\"\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(CardYaml, NamesAMergedAdapterBesideItsBase) {
+  CardFacts facts{Json::object(), "acme/tiny-chat", ""};
+  facts.adapter = "acme/style";
+  EXPECT_NE(card_yaml(facts, report_in("gguf")).find("base_model:\n- \"acme/tiny-chat\"\n- \"acme/style\"\n"),
+            std::string::npos);
+  facts.hub_id = "";
+  facts.adapter = "style";  // the name of a folder is no id
+  facts.adapter_base = "acme/base";
+  const std::string text = card_yaml(facts, report_in("gguf"));
+  EXPECT_NE(text.find("base_model:\n- \"acme/base\"\nlibrary"), std::string::npos) << text;
+  EXPECT_EQ(text.find("base_model_relation"), std::string::npos) << "it was merged, not only quantized";
+}
+
 }  // namespace
 }  // namespace quern

@@ -98,7 +98,7 @@ std::string depth_figure(const TensorGrid& grid) {
     for (ChartMark& mark : chart.marks) mark.size = 3.5;
   std::string caption = "Scales and minima of the number formats are counted.";
   if (grid.kept_tensors)
-    caption += fmt::format(" Not drawn: {} vectors and small tensors with {} parameters, which stay in 16 or 32 bits.",
+    caption += fmt::format(" Not drawn: {} vectors and other tensors that are not packed, with {} parameters.",
                            grid.kept_tensors, grouped(grid.kept_parameters));
   return role_legend(grid) + figure(draw(chart), caption);
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace quern {
 namespace {
@@ -16,6 +17,25 @@ std::string with_error(const Estimate& e, int digits, double scale = 1) {
 std::string change(std::uint64_t from, std::uint64_t to) {
   const double a = static_cast<double>(from), b = static_cast<double>(to);
   return a >= b ? fmt::format("{:.2f}x smaller", a / b) : fmt::format("{:.2f}x larger", b / a);
+}
+
+// Number formats with the reasons for them, by the share of the bytes that they account for.
+std::string reasons_by_kind(const Plan& plan) {
+  constexpr std::size_t kShown = 4;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> by_kind;
+  for (const PlanStep& step : plan.steps) by_kind[{step.codec, step.reason}] += step.bytes;
+  std::vector<std::pair<std::uint64_t, std::string>> rows;
+  for (const auto& [kind, bytes] : by_kind) rows.emplace_back(bytes, fmt::format("{} ({})", kind.first, kind.second));
+  std::ranges::stable_sort(rows, std::ranges::greater(), [](const auto& row) { return row.first; });
+  std::string text;
+  double left = 100;
+  for (std::size_t i = 0; i < std::min(kShown, rows.size()); ++i) {
+    const double share = 100.0 * static_cast<double>(rows[i].first) / static_cast<double>(plan.tensor_bytes());
+    left -= share;
+    text += fmt::format("{} {:.0f}%{} {}", i ? "," : ":", share, i ? "" : " of the bytes of its weights are",
+                        rows[i].second);
+  }
+  return rows.size() > kShown ? text + fmt::format(", {:.0f}% others", left) : text;
 }
 
 }  // namespace
@@ -57,20 +77,9 @@ std::string size_remark(const Report& r) {
   constexpr double kNothing = 0.995;
   const double ratio = static_cast<double>(r.output_bytes) / static_cast<double>(r.source_bytes);
   if (r.source_bytes == 0 || r.ladder.empty() || ratio < kNothing) return {};
-  const Plan& plan = r.ladder.back().plan;
-  std::map<std::string, std::uint64_t> by_codec;
-  for (const PlanStep& step : plan.steps) by_codec[step.codec] += step.bytes;
-  const auto most = std::ranges::max_element(by_codec, {}, [](const auto& row) { return row.second; });
-  std::string why;
-  if (most != by_codec.end()) {
-    const auto step = std::ranges::max_element(plan.steps, {},
-                                               [&](const PlanStep& s) { return s.codec == most->first ? s.bytes : 0; });
-    why = fmt::format(": {:.0f}% of the bytes of its weights are in {} ({})",
-                      100.0 * static_cast<double>(most->second) / static_cast<double>(plan.tensor_bytes()), most->first,
-                      step->reason);
-  }
+  const std::string why = reasons_by_kind(r.ladder.back().plan);
   if (r.output_bytes > r.source_bytes)
-    return fmt::format("nothing was compressed: the files are {:.2f}x as large as the original's{}", ratio, why);
+    return fmt::format("nothing was compressed: the files are {:.2f}x as large as the source's{}", ratio, why);
   return fmt::format("nothing was compressed ({:.2f}x){}", 1 / ratio, why);
 }
 

@@ -15,7 +15,7 @@ struct TensorFacts {
 
   std::string role;                     // as in ModelSpec
   std::int32_t layer = -1;              // 0-based; -1 outside the layers
-  Kind kind = Kind::kMatrix;            // kKept: a vector or a small sensitive matrix, which plans keep in precision
+  Kind kind = Kind::kMatrix;            // kKept: a vector, or what else plans keep in precision
   std::optional<double> kld;            // measured with this tensor alone in `measured_codec`, nats
   std::string measured_codec;           // empty: not measured
   std::optional<double> predicted_kld;  // share of the number format that was chosen, nats

@@ -27,7 +27,7 @@ struct TensorGrid {
   std::vector<std::string> columns;           // of those in blocks
   std::vector<std::vector<GridCell>> blocks;  // [block][column]
   std::vector<GridCell> before, after;        // matrices outside the blocks, a cell each
-  std::size_t kept_tensors = 0;               // vectors and what else stays in precision: in no cell
+  std::size_t kept_tensors = 0;               // vectors and what else is not packed: in no cell
   std::uint64_t kept_parameters = 0;
 
   std::size_t style_of(const std::string& role) const;  // index into `roles`

@@ -24,7 +24,8 @@ def converted(quern, path, *options):
     """The weights that Quern reads, in 32-bit floats."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out"
-        done = subprocess.run([quern, "compress", path, "-o", out, "--scheme", "f32", "--format", "safetensors", "--quiet", *options],
+        done = subprocess.run([quern, "compress", path, "-o", out, "--scheme", "f32", "--format", "safetensors",
+                               "--allow-larger", "--quiet", *options],
                               capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{path}: {done.stderr}")

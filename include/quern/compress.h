@@ -29,8 +29,9 @@ struct CompressedTensor {
 
 // What was measured. Plain data: valid without the model, the folder and the library's other objects.
 struct CompressResult {
-  bool accepted = true;          // false: the bound was missed
-  std::filesystem::path folder;  // the package: `output`, or `output`.rejected
+  bool accepted = true;            // false: the bound was missed
+  std::filesystem::path folder;    // the package: `output`, or `output`.rejected; of one file that file
+  std::filesystem::path evidence;  // the folder of its card, report and manifest: the package, or FILE.report
   std::string architecture;
   std::uint64_t parameters = 0;
   std::uint64_t source_bytes = 0;  // files as they came: weights, configuration, tokenizer
@@ -47,10 +48,12 @@ struct CompressResult {
   std::string json;     // report.json of the package
 };
 
-// Publishes `output`, or `output`.rejected when the bound could not be met (`accepted` is false then). A run that is
+// Publishes `output`, or the folder `output`.rejected when the bound could not be met (`accepted` is false then). A run
+// that is
 // interrupted, or that runs out of memory or disk, or whose observer throws, leaves what it finished in
 // `output`.partial; started with kResume it ends with the same bytes. Error(kUsage) for options that do not go
-// together, Error(kInput) for inputs that cannot be used.
+// together and for weights that are quantized already (CompressOptions::requantize), Error(kInput) for inputs that
+// cannot be used, Error(kInfeasible) for a result that would be larger than its source (CompressOptions::larger).
 QUERN_API CompressResult compress(const CompressOptions& options, Observer* observer = nullptr);
 
 }  // namespace quern

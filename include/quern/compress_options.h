@@ -37,10 +37,13 @@ struct SizeGoal {
 inline constexpr const char* kMeasuredOptimizer = "auto";
 
 struct CompressOptions {
-  std::filesystem::path input;                 // a Hugging Face folder, a .safetensors or a .gguf file
-  std::filesystem::path adapter;               // a LoRA folder of PEFT, merged into the input's weights; empty: none
-  std::vector<std::string> drop;               // patterns of tensors that are left out, as of ModelSource
-  std::filesystem::path output;                // the folder to write
+  std::filesystem::path input;    // a Hugging Face folder, a .safetensors or a .gguf file
+  std::filesystem::path adapter;  // a LoRA folder of PEFT, merged into the input's weights; empty: none
+  std::vector<std::string> drop;  // patterns of tensors that are left out, as of ModelSource
+  // The folder to write, or one file: a name that ends in .gguf, unless a folder has it. What was measured of a file
+  // lies in the folder FILE.report beside it.
+  std::filesystem::path output;
+  std::string name;                            // of the model, in names of files, card and metadata; empty: the input's
   std::string scheme = "simple";               // mix of number formats; `quern schemes` lists them
   std::string format;                          // empty: the scheme's
   std::filesystem::path precision_map;         // rules for single tensors; empty: the scheme decides everything
@@ -57,6 +60,10 @@ struct CompressOptions {
   unsigned max_trials = 8;
   MachineOptions machine;
   ExistingOutput existing = ExistingOutput::kRefuse;
+  // Quantizing what was quantized already. Decoding it to floats of 16 bits or more needs no permission.
+  enum class Requantize { kRefuse, kAllow } requantize = Requantize::kRefuse;
+  // A result that is larger than its source, where no size was asked for.
+  enum class Larger { kRefuse, kAllow } larger = Larger::kRefuse;
   // kResume: goes on from what an equal run left in `output`.partial when it was interrupted, if it left anything.
   enum class Start { kAnew, kResume } start = Start::kAnew;
   std::string command = "library call";  // as the user typed it, for the record

@@ -25,6 +25,7 @@ struct EvaluateOptions {
 struct EvaluateResult {
   Quality quality;  // without an original, its figures are the model's own and the divergence is 0
   std::uint64_t bytes = 0, original_bytes = 0;
+  std::string original_quantized;  // how the weights of the original were quantized already; empty: they were not
   Precision precision = Precision::kF32;  // that was used
   std::vector<std::string> notes;         // what a reader of the figures should know
   std::string json;                       // all of it

@@ -2,6 +2,7 @@
 #include "api/observed_call.h"
 #include "api/option_checks.h"
 #include "compress/compress.h"
+#include "package/one_file.h"
 #include "package/package.h"
 #include "quern/compress.h"
 
@@ -26,6 +27,7 @@ std::vector<CompressedTensor> tensors_of(const Report& report) {
 CompressResult result_of(const Report& report, const CompressOptions& options) {
   return {.accepted = report.accepted,
           .folder = report.accepted ? options.output : rejected_path(options.output),
+          .evidence = report.accepted ? evidence_path(options.output) : rejected_path(options.output),
           .architecture = report.architecture,
           .parameters = report.parameters,
           .source_bytes = report.source_bytes,

@@ -8,6 +8,7 @@
 #include "measure/evaluate.h"
 #include "measure/evaluation_setup.h"
 #include "model/tied_copy.h"
+#include "package/requantization.h"
 #include "report/report.h"
 #include "tokenizer/texts.h"
 #include "vocabulary/load_tokenizer.h"
@@ -65,6 +66,7 @@ EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& mode
   EvaluateResult result{.quality = {},
                         .bytes = model.file_bytes(),
                         .original_bytes = 0,
+                        .original_quantized = {},
                         .precision = setup.precision,
                         .notes = std::move(notes)};
   const ActivationStore rows = walk_all(walk, windows, setup, "evaluate", observer);
@@ -79,6 +81,7 @@ EvaluateResult eval_models(const EvaluateOptions& options, const OpenModel& mode
   const WalkContext original_walk = original->walk(pool, setup.precision);
   const ActivationStore original_rows = walk_all(original_walk, windows, setup, "evaluate the original", observer);
   result.original_bytes = original->file_bytes();
+  result.original_quantized = describe_quantization(original->spec, original->checkpoint);
   result.quality = summarise(compare(original_walk, original_rows, walk, rows, windows));
   return result;
 }
@@ -87,6 +90,7 @@ Json to_json(const EvaluateResult& result) {
   Json json = to_json(result.quality);
   json.set("bytes", result.bytes);
   json.set("original_bytes", result.original_bytes);
+  json.set("original_quantized", result.original_quantized.empty() ? Json() : Json(result.original_quantized));
   json.set("precision", std::string(to_string(result.precision)));
   json.set("notes", Json::Array(result.notes.begin(), result.notes.end()));
   return json;

@@ -5,9 +5,11 @@
 #include <iterator>
 #include <memory>
 
+#include "base/fail.h"
 #include "format/formats.h"
 #include "model/checkpoint_weights.h"
 #include "package/package.h"
+#include "package/requantization.h"
 #include "quern/error.h"
 #include "vocabulary/load_tokenizer.h"
 
@@ -132,6 +134,11 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
   }
   if (const ModelSpec* model = result.model()) {
     add_roles(checkpoint, *model, result);
+    if (const std::string quantized = describe_quantization(*model, checkpoint); !quantized.empty())
+      result.notes.push_back(fmt::format(
+          "the weights are quantized already: {}; quantizing them once more adds to the first loss, and asks for "
+          "`requantize=kAllow`",
+          quantized));
     result.memory = estimate_memory(CheckpointWeights(checkpoint), *model, options.context);
   }
   result.unmatched = unmatched_tensors(checkpoint);

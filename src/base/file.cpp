@@ -65,24 +65,6 @@ void check_own_kinds(const fs::path& partial) {
   if (ec) fail(ErrorCode::kResource, "cannot look into {}: {}", partial.string(), ec.message());
 }
 
-// `from` gets the name `to`. What had it lies under `from` afterwards where the two can be exchanged, so that at any
-// moment one of them has the name; elsewhere it is moved aside and removed at the end.
-void replace_folder(const fs::path& from, const fs::path& to) {
-  std::error_code ec;
-  const bool had_old = is_there(to);
-  if (had_old && ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
-  fs::path old = with_suffix(to, ".old");
-  while (is_there(old)) old += "~";  // what is there is somebody's
-  if (had_old) fs::rename(to, old, ec);
-  if (!ec) fs::rename(from, to, ec);
-  if (ec) {
-    std::error_code undo;
-    if (had_old && !is_there(to)) fs::rename(old, to, undo);
-    fail(ErrorCode::kResource, "cannot rename {} to {}: {}", from.string(), to.string(), ec.message());
-  }
-  if (had_old) fs::remove_all(old, ec);
-}
-
 }  // namespace
 
 File::File(fs::path path) : path_(std::move(path)) {
@@ -264,9 +246,15 @@ OutputFolder::OutputFolder(fs::path target, Existing existing, Unfinished unfini
 
 void OutputFolder::check_target(const fs::path& target, Existing existing) {
   const fs::path folder = output_folder_path(target);
-  if (existing == Existing::kRefuse && !is_empty_or_absent(folder))
-    fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass `existing=kReplace`",
-         folder.string());
+  std::error_code ec;
+  // The longest of the names that are made beside it.
+  if (!fs::exists(fs::symlink_status(with_suffix(folder, ".rejected"), ec)) && ec == std::errc::filename_too_long)
+    fail(ErrorCode::kUsage, "the output \"{}\" has too long a name; choose a shorter one", folder.string());
+  if (existing == Existing::kReplace || is_empty_or_absent(folder)) return;
+  if (!fs::is_directory(folder, ec))
+    fail(ErrorCode::kUsage, "{} is a file, and a folder is to be written; choose another name", folder.string());
+  fail(ErrorCode::kUsage, "{} already exists and is not empty; choose another folder or pass `existing=kReplace`",
+       folder.string());
 }
 
 // A folder of that name is taken over only when it is empty or holds our lock file, and nobody holds the lock.
@@ -300,7 +288,7 @@ void OutputFolder::publish(const std::string& name, const fs::path& elsewhere) {
   const fs::path to = elsewhere.empty() ? target_ : output_folder_path(elsewhere), from = partial_ / name;
   const fs::path parent = to.has_parent_path() ? to.parent_path() : fs::path(".");
   sync_folder(from);
-  replace_folder(from, to);
+  replace_path(from, to);
   published_ = true;
   sync_folder(parent);
   remove_partial(partial_);

@@ -10,6 +10,7 @@
 #include "cli/preview_text.h"
 #include "cli/standard_streams.h"
 #include "compress/compress.h"
+#include "package/one_file.h"
 #include "package/package.h"
 #include "plan/precision_table.h"
 #include "quern/error.h"
@@ -19,7 +20,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
-  bool force = false, resume = false, dry_run = false;
+  bool force = false, resume = false, dry_run = false, requantize = false, larger = false;
 };
 
 // The whole result of a dry run, or the beginning of a run for people.
@@ -43,6 +44,8 @@ int run(Options o) {
   CompressOptions& options = o.model.resolved();
   options.existing = o.force ? ExistingOutput::kReplace : ExistingOutput::kRefuse;
   if (o.resume) options.start = CompressOptions::Start::kResume;
+  if (o.requantize) options.requantize = CompressOptions::Requantize::kAllow;
+  if (o.larger) options.larger = CompressOptions::Larger::kAllow;
   std::optional<TerminalObserver> observer(shared.verbosity());
   const Opened opened(options, *observer);
   const CompressTexts texts = read_texts(opened);
@@ -55,7 +58,7 @@ int run(Options o) {
   if (!shared.json)
     fmt::print("\n{}\n{} in {:.1f} s; the card with all figures is {}\n",
                printable(precision_table(report.ladder.back().plan)), printable_line(where.string()), report.seconds,
-               printable_line((where / kCardName).string()));
+               printable_line((evidence_path(where) / kCardName).string()));
   if (report.accepted) return 0;
   tell(
       "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
@@ -75,8 +78,11 @@ void add_result_options(CLI::App& app, Options& o) {
 
 void add_run_options(CLI::App& app, Options& o) {
   app.add_flag("--dry-run", o.dry_run, "Say what would be done and how large it becomes; write nothing");
-  app.add_flag("--force", o.force, "Replace the output folder if it exists");
+  app.add_flag("--force", o.force, "Replace the output if it exists");
   app.add_flag("--resume", o.resume, "Go on from what an interrupted run of the same command left in FOLDER.partial");
+  app.add_flag("--allow-requantize", o.requantize, "Quantize a model that is quantized already, which adds to its loss")
+      ->group(kMoreChoices);
+  app.add_flag("--allow-larger", o.larger, "Write a result that is larger than its source")->group(kMoreChoices);
 }
 
 void add_plan_option(CLI::App& app, Options& o) {
@@ -95,7 +101,9 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   CompressOptions& c = o->model.compress;
   c.command = line;
   add_model(*app, o->model);
-  app->add_option("-o,--output", c.output, "Folder to write")->type_name("FOLDER")->required();
+  app->add_option("-o,--output", c.output, "Folder to write, or FILE.gguf for one file")
+      ->type_name("FOLDER")
+      ->required();
   add_result_options(*app, *o);
   add_target_size(*app, o->model);
   add_run_options(*app, *o);
@@ -109,6 +117,9 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   add_other_sizes(*app, o->model);
   add_choices(*app, o->model);
   add_plan_option(*app, *o);
+  app->add_option("--name", c.name, "Name of the model in file names, card and metadata (default: MODEL's)")
+      ->type_name("NAME")
+      ->group(kMoreChoices);
   app->add_option("--max-trials", c.max_trials, "Plans to try before giving up on the bound")
       ->type_name("N")
       ->capture_default_str()

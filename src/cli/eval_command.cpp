@@ -19,7 +19,7 @@ struct Options {
   SharedOptions shared;
 };
 
-std::string line(const char* what, const Estimate& e, const char* unit, double scale, int digits) {
+std::string line(const std::string& what, const Estimate& e, const char* unit, double scale, int digits) {
   return fmt::format("{:<28}{:>12.{}f} +- {:.{}f}{}\n", what, e.value * scale, digits, e.standard_error * scale, digits,
                      unit);
 }
@@ -31,8 +31,9 @@ std::string table(const Options& o, const EvaluateResult& r) {
   text += fmt::format("{:<28}{:>12}\n", "bytes", r.bytes);
   text += line("perplexity", q.perplexity, "", 1, 4);
   if (o.against.path.empty()) return text;
-  text += fmt::format("{:<28}{:>12}\n", "bytes of the original", r.original_bytes);
-  text += line("perplexity of the original", q.original_perplexity, "", 1, 4);
+  const std::string original = r.original_quantized.empty() ? " of the original" : ", quantized source";
+  text += fmt::format("{:<28}{:>12}\n", "bytes" + original, r.original_bytes);
+  text += line("perplexity" + original, q.original_perplexity, "", 1, 4);
   text += line("perplexity increase", q.perplexity_increase, " %", 100, 3);
   text += line("KL divergence, mean", q.mean_kld, " nats", 1, 6);
   text += line("KL divergence, median", q.median_kld, " nats", 1, 6);

@@ -6,9 +6,12 @@
 
 #include "base/cpu.h"
 #include "base/fail.h"
+#include "base/output_path.h"
 #include "compress/encoded.h"
+#include "compress/permissions.h"
 #include "encode/check_weights.h"
 #include "model/tied_copy.h"
+#include "package/one_file.h"
 #include "package/package.h"
 
 namespace quern {
@@ -57,6 +60,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
   const Plan& plan = of.encoded.ladder.back().plan;
   std::vector<std::string> notes;
   if (!opened.source.can_run()) notes.push_back(unknown_note(opened.source));
+  if (std::string note = requantization_note(opened, plan); !note.empty()) notes.push_back(std::move(note));
   add(notes, plan.notes);
   for (const ReportedTensor& tensor : of.encoded.tensors)
     if (std::string note = loss_note(tensor.step, tensor.error); !note.empty()) notes.push_back(std::move(note));
@@ -104,7 +108,9 @@ Report describe(Outcome of) {
   const OpenModel& source = of.opened.source;
   const auto use = [](const std::optional<CutText>& text) { return text ? std::optional(text->use) : std::nullopt; };
   Report r;
-  r.model_name = source.name();
+  r.model_name = of.opened.name;
+  r.source_name = source.name();
+  r.quantized = of.opened.quantized;
   r.architecture = source.spec.architecture;
   r.command = of.opened.options.command;
   r.contents = of.opened.contents_of(of.encoded.ladder.back().plan);
@@ -153,6 +159,7 @@ void check(const Opened& opened, const CompressTexts& texts, CompressJournal& jo
 
 void note_plan(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated, const Plan& plan) {
   std::vector<std::string> notes = plan.notes;
+  if (std::string note = requantization_note(opened, plan); !note.empty()) notes.push_back(std::move(note));
   add(notes, opened.loading_notes(plan));
   add(notes, opened.names.notes);
   add(notes, calibration_notes(opened, texts, calibrated));
@@ -173,13 +180,29 @@ Planned planned_by(const Opened& opened, const CompressTexts& texts, const Calib
   return choose_for_size(opened, texts, surveyed, *candidates);
 }
 
+// Puts the package in `folder` together, and gives it its name: the output's, or another where it misses its bound.
+void publish(const Opened& opened, Workspace& work, const std::string& folder, Report& report) {
+  const fs::path& output = opened.options.output;
+  PackagePlace place{work.out.path(), work.out.path() / folder, output, {}};
+  const bool is_file = report.accepted && is_one_file(output);
+  if (is_file) {
+    place.output = evidence_path(output);
+    place.file = output_folder_path(output).filename().string();
+  }
+  assemble_package(place, opened.source, opened.config(), work.hashes.finish(), work.hashes.running(), report);
+  work.check_unchanged();
+  if (is_file) return publish_one_file(work.out, folder, opened.head_of(report.ladder.back().plan), output);
+  work.out.publish(folder, report.accepted ? fs::path() : rejected_path(output));
+}
+
 Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
   if (!opened.choice.note.empty()) opened.observer.note(opened.choice.note);
-  opened.plan({}, opened.optimizer);  // refuses what cannot be planned before a weight is read
+  check_permissions_early(opened, opened.plan({}, opened.optimizer));  // refused before a weight is read
   check(opened, texts, work.journal);
   const WorkFiles files = work.files();
   const Calibrated calibrated(opened, texts, files);
   const Planned planned = planned_by(opened, texts, calibrated, files);
+  check_permissions(opened, planned.plan());
   note_plan(opened, texts, calibrated, planned.plan());
   Encoded encoded = encode_within_bound({opened, texts, calibrated, planned}, files);
   work.know_source();
@@ -189,10 +212,7 @@ Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
   if (texts.report)
     report.quality = Reference(opened, texts.report->windows, "report text").quality_of(OpenModel(folder));
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - opened.started).count();
-  assemble_package(work.out.path(), folder, opened.options.output, opened.source, work.hashes.finish(),
-                   work.hashes.running(), report);
-  work.check_unchanged();
-  work.out.publish(encoded.folder, encoded.accepted ? fs::path() : rejected_path(opened.options.output));
+  publish(opened, work, encoded.folder, report);
   return report;
 }
 

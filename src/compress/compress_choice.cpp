@@ -2,8 +2,11 @@
 #include "compress/compress_choice.h"
 
 #include "base/fail.h"
+#include "base/printable.h"
 #include "format/formats.h"
+#include "package/one_file.h"
 #include "package/package.h"
+#include "text/utf8.h"
 
 namespace quern {
 namespace {
@@ -30,6 +33,21 @@ auto of_plan(const CompressOptions& options, Find find) {
   }
 }
 
+bool makes_one_file(const Format& format) { return format.companions == Format::Companions::kInside; }
+
+// What is written to folders by itself has a substitute there, or is refused.
+SchemeChoice scheme_of_one_file(const CompressOptions& options) {
+  const Scheme& scheme = find_scheme(options.scheme);
+  if (makes_one_file(find_format(scheme.format))) return {&scheme, {}};
+  if (!scheme.substitute)
+    fail(ErrorCode::kUsage,
+         "the scheme {} is written to a folder of {}, and the `output` {} is one file; name a folder, or take a scheme "
+         "of gguf such as q4_k_m",
+         scheme.name, scheme.format, options.output.string());
+  return {&find_scheme(scheme.substitute),
+          fmt::format("{} instead of {}, which is written to a folder", scheme.substitute, scheme.name)};
+}
+
 // Whether single matrices may be measured: by plan wherever there is a text, by compress for a size or a bound.
 bool may_survey(const CompressOptions& options) {
   if (options.size || options.bound.is_set()) return true;
@@ -50,6 +68,21 @@ void check_option_pairs(const CompressOptions& options) {
   if (!options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
                 "a plan has chosen the number formats that `precision_map` would set; give one of the two");
+}
+
+void check_name(const std::string& name) {
+  constexpr std::size_t kLongest = 200;  // bytes: file systems take 255, and a size or a scheme follows
+  const auto refuse = [&](const std::string& why) {
+    fail(ErrorCode::kUsage, "the `name` \"{}\" {}; it becomes a part of file names and of the card", printable(name),
+         why);
+  };
+  if (name.empty()) return;
+  if (name.size() > kLongest) refuse(fmt::format("has {} bytes, more than {}", name.size(), kLongest));
+  if (first_invalid_utf8(name)) refuse("is not UTF-8");
+  if (name.find_first_of("/\\") != std::string::npos) refuse("holds a slash");
+  if (name.front() == '.' || name.front() == '-') refuse(fmt::format("begins with \"{}\"", name.front()));
+  if (without_controls(name) != name || printable(name) != name) refuse("holds control characters");
+  if (name.find_first_not_of(' ') == std::string::npos) refuse("is empty");
 }
 
 std::filesystem::path given_moments(const CompressOptions& options) {
@@ -82,12 +115,18 @@ const Optimizer* optimizer_for(const CompressOptions& options) {
 SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source) {
   check_can_run(options, source);
   if (given) return {of_plan(options, [&] { return &find_scheme(given->scheme); }), {}};
-  return choose_scheme(options.scheme, options.format, source);
+  if (options.output.empty() || !is_one_file(options.output) || !options.format.empty())
+    return choose_scheme(options.scheme, options.format, source);
+  return scheme_of_one_file(options);
 }
 
 const Format& format_for(const CompressOptions& options, const Plan* given, const Scheme& scheme) {
-  if (given) return *of_plan(options, [&] { return &find_format(given->format); });
-  const Format& format = find_format(options.format.empty() ? scheme.format : options.format);
+  const Format& format = given ? *of_plan(options, [&] { return &find_format(given->format); })
+                               : find_format(options.format.empty() ? scheme.format : options.format);
+  if (!options.output.empty() && is_one_file(options.output) && !makes_one_file(format))
+    fail(ErrorCode::kUsage, "{} is a folder of files, and the `output` {} is one file; name a folder", format.name,
+         options.output.string());
+  if (given) return format;
   if (options.size && !options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
                 "a size chooses the number formats that `precision_map` would set; give one of the two");

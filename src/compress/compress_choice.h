@@ -11,6 +11,9 @@ namespace quern {
 // Error(kUsage) when a plan is given and something that it decides, or passes of a survey that there will not be.
 void check_option_pairs(const CompressOptions& options);
 
+// Error(kUsage) where the name cannot be one of files, in a card and in metadata; empty is none.
+void check_name(const std::string& name);
+
 // The importance matrix, and the folder of Hessians, of the statistics that were given; empty: there is none.
 std::filesystem::path given_moments(const CompressOptions& options);
 std::filesystem::path given_hessians(const CompressOptions& options);

@@ -26,6 +26,8 @@ fs::path converted(const fs::path& source, const fs::path& output, const char* f
   options.scheme = scheme;
   options.format = format;
   options.machine.threads = 2;
+  options.requantize = CompressOptions::Requantize::kAllow;
+  options.larger = CompressOptions::Larger::kAllow;
   Observer observer;
   compress(options, observer);
   return output;

@@ -8,19 +8,29 @@
 #include "compress/compress_choice.h"
 #include "encode/tensor_encoding.h"
 #include "format/formats.h"
+#include "package/one_file.h"
 #include "package/package.h"
+#include "package/requantization.h"
 #include "package/statistics_names.h"
 #include "plan/check_plan.h"
+#include "plan/choice.h"
+#include "plan/output_tensor.h"
 
 namespace quern {
 namespace {
 
 const CompressOptions& checked(const CompressOptions& options) {
   check_option_pairs(options);
+  check_name(options.name);
   if (!options.statistics.empty()) File{given_moments(options)};
   if (options.output.empty()) return options;
-  check_output(options.output, options.input, options.existing);
-  OutputFolder::check_target(options.output, options.existing);
+  if (is_one_file(options.output)) {
+    OutputFolder::check_target(options.output, OutputFolder::Existing::kReplace);
+    check_one_file(options);
+  } else {
+    check_output(options.output, options.input, options.existing);
+    OutputFolder::check_target(options.output, options.existing);
+  }
   if (options.bound.is_set())
     check_output(rejected_path(options.output), options.input, OutputFolder::Existing::kReplace);
   return options;
@@ -46,6 +56,7 @@ ExportMap names_and_notes(const OpenModel& source, const Format& format, const S
 CheckpointHead head_before_plans(const Opened& opened) {
   CheckpointHead head = package_head(opened.names, opened.format, opened.source, opened.tokenizer);
   if (opened.calibrates()) set_importance(head, opened.format, importance_keys(opened.options));
+  if (!opened.options.name.empty()) set_model_name(head, opened.format, opened.options.name);
   return head;
 }
 
@@ -69,6 +80,8 @@ Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenMode
       source(model ? std::move(*model) : open_model({opt.input, opt.adapter, opt.drop}, Unrecognised::kList)),
       tokenizer(source.checkpoint),
       copied(source.checkpoint),
+      name(opt.name.empty() ? source.name() : opt.name),
+      quantized(describe_quantization(source.spec, source.checkpoint)),
       choice(scheme_for(opt, given ? &*given : nullptr, source)),
       scheme(*choice.scheme),
       format(format_for(opt, given ? &*given : nullptr, scheme)),
@@ -112,18 +125,33 @@ std::vector<std::string> Opened::loading_notes(const Plan& plan) const {
   return source.can_run() ? quern::loading_notes(plan, format, couplings) : std::vector<std::string>();
 }
 
+const std::optional<Plan>& Opened::scheme_plan(std::string_view statistics) const {
+  // Which statistics there are decides nothing.
+  SchemePlan& made = statistics.empty() ? without_statistics_ : with_statistics_;
+  std::call_once(made.made, [&] {
+    try {
+      made.plan = make_plan({scheme, format, source.spec, names, source.weights, {std::string(statistics), ""}});
+    } catch (const Error& error) {  // rules may make of it what the container holds
+      if (error.code() != ErrorCode::kInfeasible) throw;
+    }
+  });
+  return made.plan;
+}
+
 bool Opened::follows_scheme(const Plan& plan) const {
-  const StatisticsHashes statistics{plan.statistics_sha256, plan.hessians_sha256};
-  try {
-    return have_same_codecs(plan, make_plan({scheme, format, source.spec, names, source.weights, statistics}));
-  } catch (const Error& error) {  // rules may make of it what the container holds
-    if (error.code() != ErrorCode::kInfeasible) throw;
-    return false;
-  }
+  const std::optional<Plan>& by_scheme = scheme_plan(plan.statistics_sha256);
+  return by_scheme && have_same_codecs(plan, *by_scheme);
+}
+
+bool Opened::loses_nothing(const Plan& plan) const {
+  return std::ranges::all_of(output_tensors(plan, source.spec, names), [&](const OutputTensor& tensor) {
+    return holds_exactly(find_codec(tensor.step.codec), source.weights.stored(tensor.weight).encoding);
+  });
 }
 
 std::string Opened::contents_of(const Plan& plan) const {
-  return follows_scheme(plan) ? scheme.name : "mostly " + most_used_codec(plan);
+  if (follows_scheme(plan)) return scheme.name;
+  return loses_nothing(plan) ? most_used_codec(plan) + ", nothing lost" : "mostly " + most_used_codec(plan);
 }
 
 CheckpointHead Opened::unnamed_head_of(const Plan& plan) const {
@@ -134,7 +162,7 @@ CheckpointHead Opened::unnamed_head_of(const Plan& plan) const {
 
 CheckpointHead Opened::head_of(const Plan& plan) const {
   CheckpointHead head = unnamed_head_of(plan);
-  set_mix_name(head, format, source.name(),
+  set_mix_name(head, format, name,
                follows_scheme(plan) ? name_of_scheme(scheme) : name_of_size(plan, format.file_bytes(head)));
   return head;
 }

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compress/scheme_choice.h"
@@ -34,7 +36,9 @@ class Opened {
   const std::optional<PrecisionMap> precision_map;  // options.precision_map
   const OpenModel source;
   const SourceTokenizer tokenizer;
-  const TensorFiles copied;  // names.copied are tensors of these
+  const TensorFiles copied;     // names.copied are tensors of these
+  const std::string name;       // of the model: the one that was asked for, or the input's
+  const std::string quantized;  // describe_quantization of the source
   const SchemeChoice choice;
   const Scheme& scheme;
   const Format& format;
@@ -59,18 +63,30 @@ class Opened {
   // Whether its number formats are those that the scheme gives every tensor, and no others for a size, a bound, rules
   // or an edited plan.
   bool follows_scheme(const Plan& plan) const;
-  // What is in its files, for people: "q4_k_m", or "mostly q5_k".
+  // What is in its files, for people: "q4_k_m", "mostly q5_k", or "bf16, nothing lost" of one that a size left room
+  // for.
   std::string contents_of(const Plan& plan) const;
+  // Whether every weight is kept in floats that hold its numbers exactly.
+  bool loses_nothing(const Plan& plan) const;
   // What keeps programs from loading its files.
   std::vector<std::string> loading_notes(const Plan& plan) const;
 
   // Header of the files of a plan, and bytes of all of them that a runtime needs.
   CheckpointHead head_of(const Plan& plan) const;
   std::uint64_t bytes_of(const Plan& plan) const;
+  // config.json of any plan's package, but for what says how weights are packed; null: it has none.
+  const Json& config() const noexcept { return head_.config; }
 
  private:
+  // The plan that the scheme makes; nullopt: its container holds none. Made once.
+  const std::optional<Plan>& scheme_plan(std::string_view statistics) const;
   CheckpointHead unnamed_head_of(const Plan& plan) const;
 
+  struct SchemePlan {
+    std::once_flag made;
+    std::optional<Plan> plan;
+  };
+  mutable SchemePlan without_statistics_, with_statistics_;
   const CheckpointHead head_;  // of any plan: only the tensors and the names of the mix differ
 };
 

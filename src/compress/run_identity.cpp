@@ -85,6 +85,7 @@ Json to_json(const RunIdentity& run) {
   return Json::object({{kProgram, kVersion},
                        {kModelFiles, stamps_by_name(run.source.checkpoint)},
                        {"name of MODEL", run.source.name()},
+                       {"`name`", o.name.empty() ? Json() : Json(o.name)},
                        {"overlay of the weights", overlay_to_json(run.source.weights)},
                        {"`drop`", Json::Array(o.drop.begin(), o.drop.end())},
                        {"`scheme`", run.scheme.name},

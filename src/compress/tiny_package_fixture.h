@@ -19,7 +19,7 @@ inline Windows random_windows(std::size_t count, std::size_t length) {
   return windows;
 }
 
-// int8 safetensors, without any text.
+// int8 safetensors, without any text, whatever the input is stored in.
 inline Report compress_tiny(const std::filesystem::path& input, const std::filesystem::path& output,
                             OutputFolder::Existing existing = OutputFolder::Existing::kRefuse) {
   CompressOptions options;
@@ -27,6 +27,8 @@ inline Report compress_tiny(const std::filesystem::path& input, const std::files
   options.output = output;
   options.machine.threads = 2;
   options.existing = existing;
+  options.requantize = CompressOptions::Requantize::kAllow;
+  options.larger = CompressOptions::Larger::kAllow;
   Observer observer;
   return compress(options, observer);
 }

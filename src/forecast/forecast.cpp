@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "compress/compress_choice.h"
+#include "compress/permissions.h"
 #include "compress/planned.h"
 #include "encode/check_weights.h"
 #include "model/op_walk.h"
@@ -199,6 +200,7 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   }
   f.time = expected_time(opened, texts, f.plan, f.survey);
   f.notes = opened.notes_of(f.plan);
+  if (std::string note = requantization_note(opened, f.plan); !note.empty()) f.notes.push_back(std::move(note));
   std::ranges::copy(opened.loading_notes(f.plan), std::back_inserter(f.notes));
   if (kept.moments && kept.folder.empty() && needs_hessians(f.plan))
     f.notes.push_back(

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/fail.h"
+#include "compress/permissions.h"
 #include "compress/planned.h"
 #include "runtime/allowed_memory.h"
 
@@ -11,6 +13,7 @@ namespace quern {
 CompressPreview preview(const Opened& opened, const CompressTexts& texts) {
   const CompressOptions& options = opened.options;
   const Plan plan = opened.plan({}, opened.optimizer);
+  check_permissions_early(opened, plan);
   const OpenModel& source = opened.source;
   CompressPreview p{.architecture = source.spec.architecture,
                     .source_format = source.checkpoint.format(),
@@ -23,9 +26,15 @@ CompressPreview preview(const Opened& opened, const CompressTexts& texts) {
                     .threads = opened.pool().threads(),
                     .precision = opened.setup.precision,
                     .notes = opened.notes_of(plan)};
+  if (std::string note = requantization_note(opened, plan); !note.empty()) p.notes.push_back(std::move(note));
   p.time = expected_time(opened, texts, plan, likely_walks(opened));
   if (options.size) {
     p.most_bytes = most_bytes(opened);
+    if (*p.most_bytes >= p.source_bytes)
+      p.notes.push_back(fmt::format(
+          "the source itself is smaller than the size that was asked for: {} of {} bytes; its matrices keep their own "
+          "numbers where {} holds them",
+          p.source_bytes, *p.most_bytes, p.format));
   } else {
     std::ranges::copy(opened.loading_notes(plan), std::back_inserter(p.notes));
     p.model_bytes = opened.bytes_of(plan);

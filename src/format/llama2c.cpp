@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "checkpoint/byte_run.h"
 #include "checkpoint/hf_folder.h"
+#include "checkpoint/quantized_numbers.h"
 
 namespace quern {
 namespace fs = std::filesystem;
@@ -186,6 +187,8 @@ TensorEntry entry_of(const Header& header, const Placed& tensor) {
     layout.strides = {width * cols, cols, 2 * cols, 1};
   }
   entry.parts = {strided_part(run, 0, layout)};
+  if (is_packed(header, kind))
+    entry.parts[0] = decoded_part(std::move(entry.parts[0]), fmt::format("INT8, groups of {}", header.group));
   return entry;
 }
 

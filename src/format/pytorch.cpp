@@ -13,6 +13,7 @@
 #include "base/printable.h"
 #include "checkpoint/file_kinds.h"
 #include "checkpoint/hf_folder.h"
+#include "checkpoint/quantized_numbers.h"
 #include "packed/packed_layouts.h"
 
 namespace quern {
@@ -44,6 +45,8 @@ void add_tensors(const TorchFile& from, const fs::path& path, std::uint32_t file
         fail(ErrorCode::kInput, "storage {} is missing", printable_line(tensor.storage.key));
       contents.tensors.push_back(
           {named.name, tensor.shape, torch_encoding(tensor), {torch_part(tensor, storage->second, file, from.order)}});
+      if (TensorPart& part = contents.tensors.back().parts[0]; tensor.quantization)
+        part = decoded_part(std::move(part), fmt::format("torch's {}", tensor.type->dtype));
     });
   }
 }

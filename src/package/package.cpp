@@ -15,7 +15,6 @@
 #include "base/output_path.h"
 #include "base/parted_sha256.h"
 #include "base/printable.h"
-#include "base/python_json.h"
 #include "format/file_layout.h"
 #include "format/formats.h"
 #include "format/gguf.h"
@@ -34,6 +33,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kLongestStem = 250;          // bytes: with .gguf what file systems take
 constexpr std::uint32_t kQuantizationVersion = 2;  // general.quantization_version: layout of the k-quants
 
 bool is_single_file(const Format& format) { return format.companions == Format::Companions::kInside; }
@@ -132,19 +132,6 @@ bool contains(const fs::path& outer, const fs::path& inner) {
   return std::ranges::mismatch(o, i).in1 == o.end();
 }
 
-// A folder whose manifest.json is one of quern's, of any version, and that holds nothing but what the manifest lists.
-bool is_package(const fs::path& folder) {
-  try {
-    const Json manifest = parse_json(read_text(folder / kManifestName));
-    if (!manifest.find("quern") || !manifest.find("schema")) return false;
-    std::set<std::string> listed{kManifestName};
-    for (const Json& file : manifest.at("files").as_array()) listed.insert(file.at("name").as_string());
-    return std::ranges::all_of(names_in(folder), [&](const std::string& name) {
-      return fs::is_regular_file(fs::symlink_status(folder / name)) && listed.contains(name);
-    });
-  } catch (const Error&) {
-    return false;
-  }
 }
 
 // The tensors that a weight is made of, under their own names.
@@ -213,13 +200,9 @@ std::string path_from(const fs::path& output, const fs::path& input) {
   return to.lexically_relative(from).string();
 }
 
-// Whether programs that go by a configuration find one there that says which class of model it is.
-bool names_a_class(const fs::path& folder, const Format& format) {
-  if (is_single_file(format)) return true;
-  const fs::path config = folder / "config.json";
-  if (!find_file(config)) return false;
-  const Json json = parse_python_json(read_text(config));
-  return json.find("model_type") || json.find("architectures");
+// Whether programs that go by a configuration are told which class of model it is.
+bool names_a_class(const Json& config, const Format& format) {
+  return is_single_file(format) || config.find("model_type") || config.find("architectures");
 }
 
 // The file that programs are given; of a container that is not read here the first.
@@ -345,7 +328,14 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
 void set_mix_name(CheckpointHead& head, const Format& format, const std::string& model, const MixName& mix) {
   if (!is_single_file(format)) return;
   head.stem = model + "-" + mix.suffix;
+  if (head.stem.size() > kLongestStem)
+    fail(ErrorCode::kUsage, "the file would be called {}{}, which is too long; give the model a shorter `name`",
+         head.stem, ".gguf");
   head.metadata.set("general.file_type", mix.file_type);
+}
+
+void set_model_name(CheckpointHead& head, const Format& format, const std::string& name) {
+  if (is_single_file(format)) head.metadata.set("general.name", name);
 }
 
 void set_importance(CheckpointHead& head, const Format& format, const ImportanceKeys& keys) {
@@ -365,6 +355,20 @@ std::uint64_t package_bytes(const CheckpointHead& head, const Format& format, co
   std::uint64_t bytes = format.file_bytes(head);
   for (const SourceFile& file : files_that_go_along(source, format)) bytes += file.bytes;
   return bytes;
+}
+
+bool is_package(const fs::path& folder) {
+  try {
+    const Json manifest = parse_json(read_text(folder / kManifestName));
+    if (!manifest.find("quern") || !manifest.find("schema")) return false;
+    std::set<std::string> listed{kManifestName};
+    for (const Json& file : manifest.at("files").as_array()) listed.insert(file.at("name").as_string());
+    return std::ranges::all_of(names_in(folder), [&](const std::string& name) {
+      return fs::is_regular_file(fs::symlink_status(folder / name)) && listed.contains(name);
+    });
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 void check_output(const fs::path& output, const fs::path& input, OutputFolder::Existing existing) {
@@ -399,11 +403,40 @@ std::vector<CarriedFile> copied_files(const Checkpoint& source, const Format& fo
   return files;
 }
 
-void assemble_package(const fs::path& work, const fs::path& folder, const fs::path& output, const OpenModel& source,
+namespace {
+
+// Everything that `folder` holds so far: what a runtime needs, and what went along. Weights that are to lie beside the
+// folder have the name that leads there.
+void list_files_so_far(const PackagePlace& place, const FolderFiles& beside, const FileHashes& hashes,
+                       Manifest& manifest) {
+  std::set<std::string_view> carried;
+  for (const CarriedFile& file : beside.carried) carried.insert(file.name);
+  for (const std::string& name : names_in(place.folder)) {
+    const auto role = carried.contains(name) ? HashedFile::Role::kCompanion : HashedFile::Role::kModel;
+    HashedContent content = hashed(place.folder, name, role, hashes);
+    if (!place.file.empty() && role == HashedFile::Role::kModel)
+      content.file.name = content.parts.file = name_beside(place.file);
+    manifest.output_files.push_back(std::move(content.file));
+    if (content.parts.header_bytes) manifest.parts.push_back(std::move(content.parts));
+  }
+}
+
+CardFacts facts_for_card(const PackagePlace& place, const OpenModel& source, const Manifest& manifest,
+                         const Json& config) {
+  CardFacts facts = card_facts(source);
+  if (!names_a_class(config, find_format(manifest.plan.format))) facts.configuration = CardFacts::Part::kMissing;
+  if (!place.file.empty()) facts.result = CardFacts::Result::kOneFile;
+  return facts;
+}
+
+}  // namespace
+
+void assemble_package(const PackagePlace& place, const OpenModel& source, const Json& config,
                       const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report) {
   const Plan& plan = report.ladder.back().plan;
   const Checkpoint& files = source.checkpoint;
-  Manifest manifest{.source_path = path_from(output, files.path()),
+  const fs::path& folder = place.folder;
+  Manifest manifest{.source_path = path_from(place.output, files.path()),
                     .source_format = files.format(),
                     .source_files = source_files,
                     .output_files = {},
@@ -418,25 +451,17 @@ void assemble_package(const fs::path& work, const fs::path& folder, const fs::pa
   for (const SourceFile& file : files_that_go_along(files, find_format(plan.format)))
     copy_beside(file.path, folder / file.path.filename());
   const FolderFiles beside = carried_files(files, find_format(plan.format));
-  std::set<std::string_view> carried;
-  for (const CarriedFile& file : beside.carried) carried.insert(file.name);
   copy_carried(beside, folder);
-  for (const std::string& name : names_in(folder)) {
-    const bool companion = carried.contains(name);
-    HashedContent content =
-        hashed(folder, name, companion ? HashedFile::Role::kCompanion : HashedFile::Role::kModel, hashes);
-    manifest.output_files.push_back(std::move(content.file));
-    if (content.parts.header_bytes) manifest.parts.push_back(std::move(content.parts));
-  }
-  if (find_file(work / kStatisticsName)) copy_beside(work / kStatisticsName, folder / kStatisticsName);
+  list_files_so_far(place, beside, hashes, manifest);
+  if (find_file(place.work / kStatisticsName)) copy_beside(place.work / kStatisticsName, folder / kStatisticsName);
   report.output_bytes = manifest.model_bytes();
   if (std::string remark = size_remark(report); !remark.empty())
     report.notes.insert(report.notes.begin(), std::move(remark));
   write_json(folder / kReportName, to_json(report));
-  CardFacts facts = card_facts(source);
-  if (!names_a_class(folder, find_format(plan.format))) facts.configuration = CardFacts::Part::kMissing;
   write_text(folder / kHtmlName, html_report(report));
-  write_text(folder / kCardName, model_card(report, manifest, weights_file(folder, manifest), facts));
+  const std::string weights = place.file.empty() ? weights_file(folder, manifest) : place.file;
+  write_text(folder / kCardName,
+             model_card(report, manifest, weights, facts_for_card(place, source, manifest, config)));
   for (const char* name : kEvidenceNames)
     if (find_file(folder / name))
       manifest.output_files.push_back(hashed(folder, name, HashedFile::Role::kEvidence).file);

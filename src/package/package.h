@@ -40,6 +40,9 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
 // Names the file of a model, and what is in it, where the container's files have such names. `model`: "llama-7m".
 void set_mix_name(CheckpointHead& head, const Format& format, const std::string& model, const MixName& mix);
 
+// general.name, where the container's files have one.
+void set_model_name(CheckpointHead& head, const Format& format, const std::string& name);
+
 // What of the source's folder stays behind, and what the container cannot say of the tokenizer, for people.
 // Error(kInput) as of package_head.
 std::vector<std::string> package_notes(const Format& format, const OpenModel& source, const SourceTokenizer& tokenizer);
@@ -73,15 +76,25 @@ FolderFiles carried_files(const Checkpoint& source, const Format& format);
 void check_output(const std::filesystem::path& output, const std::filesystem::path& input,
                   OutputFolder::Existing existing);
 
+// A folder whose manifest.json is one of quern's, of any version, and that holds nothing but what the manifest lists.
+bool is_package(const std::filesystem::path& folder);
+
 // `output`.rejected
 std::filesystem::path rejected_path(const std::filesystem::path& output);
 
-// Adds to the weights in `folder` what the runtime needs beside them, the statistics that `work` holds, if any, then
-// report (JSON and HTML), card and manifest, which says where the source is as seen from `output`, the folder's place
-// when it is published. Fills in report.output_bytes. `hashes` may know files in `folder`. May be called again for a
-// folder that it was interrupted in.
-void assemble_package(const std::filesystem::path& work, const std::filesystem::path& folder,
-                      const std::filesystem::path& output, const OpenModel& source,
+// Where a package is put together, and where it will lie.
+struct PackagePlace {
+  std::filesystem::path work;    // of the run
+  std::filesystem::path folder;  // within it, with the weights
+  std::filesystem::path output;  // the folder's place when it is published
+  std::string file;              // name that the weights will have beside that place; empty: they stay in the folder
+};
+
+// Adds to the weights in place.folder what the runtime needs beside them, the statistics that place.work holds, if any,
+// then report (JSON and HTML), card and manifest, which says where the source is as seen from place.output. Fills in
+// report.output_bytes. `config`: that was written, null where there is none. `hashes` may know files in the folder. May
+// be called again for a folder that it was interrupted in.
+void assemble_package(const PackagePlace& place, const OpenModel& source, const Json& config,
                       const std::vector<HashedFile>& source_files, const FileHashes& hashes, Report& report);
 
 }  // namespace quern

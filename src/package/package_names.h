@@ -1,6 +1,8 @@
 // Names of the files in a package that the container does not choose.
 #pragma once
 
+#include <string>
+
 #include "report/manifest.h"
 
 namespace quern {
@@ -12,5 +14,9 @@ inline constexpr const char* kCardName = "README.md";
 inline constexpr const char* kHtmlName = "report.html";
 // Files of a package that no runtime needs.
 inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
+
+// What a manifest in FILE.report calls the file.
+inline std::string name_beside(const std::string& file) { return "../" + file; }
+inline bool is_name_beside(const std::string& name) { return name.starts_with("../"); }
 
 }  // namespace quern

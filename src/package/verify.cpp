@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "format/formats.h"
+#include "package/one_file.h"
 #include "package/package.h"
 #include "package/verify_files.h"
 #include "package/verify_head.h"
@@ -16,6 +17,13 @@ namespace quern {
 namespace {
 
 namespace fs = std::filesystem;
+
+// The folder, or the one file that lies beside it.
+fs::path weights_place(const Verification& v) {
+  for (const HashedFile& file : v.manifest.output_files)
+    if (is_name_beside(file.name)) return v.package / file.name;
+  return v.package;
+}
 
 // Why the package was not made from the weights of `original`; empty: it was.
 std::string why_other_source(const OpenModel& original, const Manifest& manifest, ThreadPool& pool) {
@@ -35,7 +43,7 @@ std::string why_other_source(const OpenModel& original, const Manifest& manifest
 // The package as it is opened; absent, and a problem said, where it cannot be.
 std::optional<Checkpoint> opened(Verification& v) {
   try {
-    return open_checkpoint(v.package);
+    return open_checkpoint(weights_place(v));
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kResource) throw;
     v.problem("the package cannot be opened: {}", error.what());
@@ -60,12 +68,12 @@ struct OriginalPlace {
   bool is_named = false;  // by a person; else by the manifest
 };
 
-OriginalPlace place_of_original(const VerifyOptions& options, const Manifest& manifest) {
+OriginalPlace place_of_original(const VerifyOptions& options, const Verification& v) {
   if (!options.original.empty()) return {options.original, true};
-  if (manifest.source_path.empty()) return {};
+  if (v.manifest.source_path.empty()) return {};
   // As seen from where the package lies, whatever links lead there.
   std::error_code ec;
-  const fs::path recorded = (fs::weakly_canonical(options.package, ec) / manifest.source_path).lexically_normal();
+  const fs::path recorded = (fs::weakly_canonical(v.package, ec) / v.manifest.source_path).lexically_normal();
   return ec || !is_there(recorded) ? OriginalPlace() : OriginalPlace{recorded, false};
 }
 
@@ -95,7 +103,7 @@ class Comparison {
 };
 
 void compare_with_original(Verification& v, const VerifyOptions& options, const Checkpoint& package) {
-  const OriginalPlace place = place_of_original(options, v.manifest);
+  const OriginalPlace place = place_of_original(options, v);
   if (place.path.empty()) return;
   Comparison comparison(v, options, package);
   if (place.is_named || !options.adapter.empty()) {
@@ -113,22 +121,24 @@ void compare_with_original(Verification& v, const VerifyOptions& options, const 
   if (!problem.empty()) v.observer.note(problem + "; nothing was compared with it");
 }
 
-void check_is_folder(const fs::path& package) {
-  std::error_code ec;
-  if (fs::is_regular_file(package, ec))
+// Where the manifest is of what was given.
+fs::path folder_of(const fs::path& package) {
+  const fs::path folder = manifest_folder(package);
+  if (folder != package && !is_there(folder))
     fail(ErrorCode::kVerification,
-         "{} is one file, and nothing in it says what it was; give the folder whose {} has its hash", package.string(),
-         kManifestName);
+         "{} is one file, and nothing in it says what it was; its {} would lie in {}, which is not there",
+         package.string(), kManifestName, folder.string());
+  return folder;
 }
 
 }  // namespace
 
 VerifyResult verify_package(const VerifyOptions& options, Observer& observer) {
   if (options.stride == 0) fail(ErrorCode::kUsage, "every 0th tensor cannot be compared; 1 compares all");
-  check_is_folder(options.package);
-  const Manifest manifest = read_manifest(options.package);
+  const fs::path folder = folder_of(options.package);
+  const Manifest manifest = read_manifest(folder);
   ThreadPool pool(options.machine.threads);
-  Verification v{.package = options.package, .manifest = manifest, .pool = pool, .observer = observer};
+  Verification v{.package = folder, .manifest = manifest, .pool = pool, .observer = observer};
   check_files(v);
   check_unlisted_files(v);
   check_manifest(v);

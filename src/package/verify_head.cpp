@@ -44,8 +44,10 @@ class HeadComparison {
     for (const CarriedFile& file : beside) compare_companion(file, known);
     for (const CarriedFile& file : copied)
       if (known.insert(file.name).second) compare_copy(file);
-    for (const WrittenFile& file : written_files(format_, head))
+    for (WrittenFile& file : written_files(format_, head)) {
+      if (const HashedFile* one = one_file()) file.name = name_of(*one);  // whatever name a person gave it
       if (known.insert(file.name).second) compare_written(file, head);
+    }
     for (const HashedFile& file : v_.manifest.output_files) {
       if (file.role == HashedFile::Role::kEvidence || known.contains(name_of(file))) continue;
       if (file.role == HashedFile::Role::kCompanion) {
@@ -59,13 +61,20 @@ class HeadComparison {
  private:
   // Whether it lies in the folder or beside it.
   static std::string name_of(const HashedFile& file) {
-    return file.name.starts_with("../") ? file.name.substr(3) : file.name;
+    return is_name_beside(file.name) ? file.name.substr(3) : file.name;
   }
 
   const HashedFile* listed(const std::string& name) const {
     for (const HashedFile& file : v_.manifest.output_files)
       if (name_of(file) == name) return &file;
     return nullptr;
+  }
+
+  // The weights that lie beside the folder.
+  const HashedFile* one_file() const {
+    const std::vector<HashedFile>& files = v_.manifest.output_files;
+    const auto found = std::ranges::find_if(files, is_name_beside, &HashedFile::name);
+    return found == files.end() ? nullptr : &*found;
   }
 
   CheckpointHead made_again() {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/fail.h"
+#include "checkpoint/quantized_numbers.h"
 
 namespace quern {
 
@@ -75,6 +76,8 @@ void LayoutTable::put(TensorEntry entry, const std::string& layout) {
     auto& [count, type] = found_[layout];
     ++count;
     type = entry.encoding;
+    for (TensorPart& part : entry.parts)
+      if (part.decoder) part = decoded_part(std::move(part), layout);
   }
   entry.axes = axes_;
   made_.push_back(std::move(entry));

@@ -52,6 +52,12 @@ bool is_plain(const Codec* codec) {
   return codec && codec->side_bytes == 0 && codec->block == 0 && (codec->plain || !codec->train);
 }
 
+bool holds_exactly(const Codec* codec, std::string_view encoding) {
+  if (!is_plain(codec)) return false;
+  const std::string_view floats = plain_codec(*codec).name;
+  return floats == plain_encoding(encoding) || (floats == kFloat32 && encoding != "f64");
+}
+
 std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,
                         std::string_view codec) {
   if (is_plain(find_codec(codec))) return {};

@@ -29,6 +29,10 @@ struct FitInput {
 // Whether each weight has a code of its own meaning, as in floats; null: no.
 bool is_plain(const Codec* codec);
 
+// Whether every number of the encoding comes back from the codec bit by bit. Floats of 32 bits hold all that decode to
+// them.
+bool holds_exactly(const Codec* codec, std::string_view encoding);
+
 // Why the tensor cannot have this number format in the container, whatever its rows, as a sentence; empty: it can.
 std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,
                         std::string_view codec);

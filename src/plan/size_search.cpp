@@ -65,8 +65,8 @@ std::vector<std::string> notes_of(const SizeSearch& search, const SizedPlan& siz
       "divergence {:.4f} nats on the gate text",
       search.options.size(), search.most, bytes, sized.kld)};
   if (search.source_bytes && search.most > search.source_bytes)
-    notes.push_back(fmt::format("a size of {} bytes is more than the original's {} bytes{}", search.most,
-                                search.source_bytes, sized.kld == 0 ? ": nothing is lost" : ""));
+    notes.push_back(fmt::format("the source itself is smaller than the size that was asked for: {} of {} bytes{}",
+                                search.source_bytes, search.most, sized.kld == 0 ? "; it is packed without loss" : ""));
   if (is_full(bytes, search.most)) return notes;
   const bool is_finest = sized.kld == least_loss(search.base, search.options, search.rules);
   notes.push_back(fmt::format("{} bytes are left over: {}", search.most - bytes,

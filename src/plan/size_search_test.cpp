@@ -99,8 +99,8 @@ TEST_F(SizeSearchOfLlama7m, AnyMoreThanTheOriginalNeedsIsLeftOver) {
   const SizedPlan sized = search_size(
       {base, options, 100'000'000, [this](const Plan& plan) { return file_bytes(plan); }, model.file_bytes()});
   ASSERT_EQ(sized.plan.notes.size(), 3u);
-  expect_parts(sized.plan.notes[1],
-               {"a size of 100000000 bytes is more than the original's", std::to_string(model.file_bytes())});
+  expect_parts(sized.plan.notes[1], {"the source itself is smaller than the size",
+                                     fmt::format("{} of 100000000 bytes", model.file_bytes())});
   expect_parts(sized.plan.notes.back(), {"bytes are left over"});
   EXPECT_TRUE(
       std::ranges::all_of(options, [&](const StepOptions& o) { return sized.plan.steps[o.step].codec == "bf16"; }));

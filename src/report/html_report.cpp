@@ -110,9 +110,9 @@ std::string lead(const Report& r) {
   if (r.quality)
     text += typeset(
         fmt::format(", with <b>{:+.2f}% +- {:.2f} perplexity</b> and a mean KL divergence of <b>{} nats</b> "
-                    "to the original",
+                    "to the {}",
                     100 * r.quality->perplexity_increase.value, 100 * r.quality->perplexity_increase.standard_error,
-                    three_digits(r.quality->mean_kld.value)));
+                    three_digits(r.quality->mean_kld.value), r.source_word()));
   return fmt::format("<p class=\"lead\">{}.</p>\n", text);
 }
 

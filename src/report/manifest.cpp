@@ -51,6 +51,12 @@ bool stays_in_folder(const std::filesystem::path& path) {
          *path.begin() != "..";
 }
 
+// Whether it is beside the folder that the weights of one file lie.
+bool is_beside_folder(const HashedFile& file) {
+  return file.role == HashedFile::Role::kModel && file.name.starts_with("../") &&
+         stays_in_folder(file.name.substr(3)) && file.name.find('/', 3) == std::string::npos;
+}
+
 std::vector<HashedFile> files_from_json(const Json& json) {
   std::vector<HashedFile> files;
   for (const Json& f : json.as_array())
@@ -58,7 +64,8 @@ std::vector<HashedFile> files_from_json(const Json& json) {
                      role_named(f.at("role").as_string())});
   if (files.empty()) fail(ErrorCode::kInput, "it lists no files");
   for (const HashedFile& f : files)
-    if (!stays_in_folder(f.name)) fail(ErrorCode::kInput, "\"{}\" is not the name of a file in the package", f.name);
+    if (!stays_in_folder(f.name) && !is_beside_folder(f))
+      fail(ErrorCode::kInput, "\"{}\" is not the name of a file in the package", f.name);
   return files;
 }
 

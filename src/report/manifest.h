@@ -17,7 +17,7 @@ inline constexpr const char* kManifestName = "manifest.json";
 struct HashedFile {
   // What a runtime needs, what proves where it came from, and what lay beside the source's weights.
   enum class Role { kModel, kEvidence, kCompanion };
-  std::string name;  // in the package, '/' between folders
+  std::string name;  // in the package, '/' between folders; "../NAME" of weights that lie beside the folder
   std::uint64_t bytes = 0;
   std::string sha256;
   Role role = Role::kModel;

@@ -55,7 +55,7 @@ std::string companions_line(const Manifest& manifest) {
   std::vector<std::string> names;
   for (const HashedFile& file : manifest.output_files)
     if (file.role == HashedFile::Role::kCompanion) names.push_back(markdown(file.name));
-  return names.empty() ? "" : fmt::format("\nFrom the original's folder, as they were: {}.\n", fmt::join(names, ", "));
+  return names.empty() ? "" : fmt::format("\nFrom the source's folder, as they were: {}.\n", fmt::join(names, ", "));
 }
 
 const Loader& loader_of(const Plan& plan) { return find_format(plan.format).loader(stored_tensors(plan)); }
@@ -74,14 +74,38 @@ std::string run_section(const Report& r, const std::string& weights_file, const 
     text += "No program is known that runs the model as it is.";
     return text + (loader.unpacks ? fmt::format(" The {} package reads the packed matrices.\n", loader.unpacks) : "\n");
   }
+  const std::string what_to_run =
+      facts.result == CardFacts::Result::kOneFile ? shell_word(weights_file) : "\"THIS FOLDER\"";
   if (facts.tokenizer == CardFacts::Part::kThere)
-    text += "- `quern run \"THIS FOLDER\" --prompt \"...\"`\n";
+    text += fmt::format("- `quern run {} --prompt \"...\"`\n", what_to_run);
   else
     text += "- There is no tokenizer: text cannot be run before one lies here.\n";
   if (facts.configuration == CardFacts::Part::kMissing)
     return text + "- Its config.json names no class of model, so that transformers cannot load it.\n";
   if (!loader.command) return text + fmt::format("- {}\n", loader.program);
   return text + fmt::format("- {}: {}\n", markdown_code(with_names(loader.command, weights_file)), loader.program);
+}
+
+std::string measured_line(const Report& r, const CardFacts& facts, const std::string& weights_file) {
+  const std::string files =
+      facts.result == CardFacts::Result::kOneFile ? markdown(weights_file) : "the files of this folder";
+  return fmt::format("Measured on {}, reopened and decoded{}.\n", files,
+                     r.quality ? "; +- is one standard error by bootstrap over windows" : "");
+}
+
+const std::string& name_of_source(const Report& r, const CardFacts& facts) {
+  return facts.hub_id.empty() ? r.source_name : facts.hub_id;
+}
+
+std::string source_lines(const Report& r, const CardFacts& facts) {
+  std::string text = fmt::format("- source: {} ({} parameters, sha256 {})\n", markdown(name_of_source(r, facts)),
+                                 grouped(r.parameters), r.source_sha256);
+  if (!facts.adapter.empty())
+    text +=
+        fmt::format("- adapter: {}, a LoRA adapter{}, merged into the source before anything else\n",
+                    markdown(facts.adapter), facts.adapter_base.empty() ? "" : " of " + markdown(facts.adapter_base));
+  if (!r.quantized.empty()) text += fmt::format("- the source was quantized already: {}\n", markdown(r.quantized));
+  return text;
 }
 
 }  // namespace
@@ -92,24 +116,24 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
   std::string text = card_yaml(facts, r);
   text += fmt::format("# {}: {}, {:.2f} bits per weight\n\n", markdown(r.model_name), markdown(r.contents),
                       r.bits_per_weight(r.output_bytes));
+  if (!facts.adapter.empty())
+    text += fmt::format("The weights are those of {} with the LoRA adapter {} merged.\n\n",
+                        markdown(name_of_source(r, facts)), markdown(facts.adapter));
   if (!r.accepted)
     text += "**This package missed the quality bound that was asked for. It is kept for inspection only.**\n\n";
-  text += "| | original | compressed | change |\n|---|---|---|---|\n";
+  text += fmt::format("| | {} | compressed | change |\n|---|---|---|---|\n", r.source_word());
   for (const HeadlineRow& row : headline(r))
     text += fmt::format("| {} | {} | {} | {} |\n", row.what, row.before, row.after, row.change);
   if (!r.quality) text += "\n" + unmeasured(r);
-  text +=
-      "\nMeasured on the files of this folder, reopened and decoded; +- is one standard error by bootstrap over "
-      "windows.\n";
-  text += gate_section(r);
+  text += "\n" + measured_line(r, facts, weights_file) + gate_section(r);
   text += fmt::format("\n## Contents\n\n{}", formats_table(plan)) + companions_line(manifest);
   text += run_section(r, weights_file, facts);
   text += "\n## Provenance\n\n";
-  text += fmt::format("- made by quern {} ({}), {} arithmetic, {}\n", kVersion, markdown_code(r.command), r.precision,
-                      r.instruction_set);
-  text +=
-      fmt::format("- source: {} ({} parameters, sha256 {})\n",
-                  markdown(facts.hub_id.empty() ? r.model_name : facts.hub_id), grouped(r.parameters), r.source_sha256);
+  text += fmt::format(
+      "- made by quern {} ({} arithmetic, {}), by this command, in which a bare name is a file or folder wherever it "
+      "lies: {}\n",
+      kVersion, r.precision, r.instruction_set, markdown_code(r.command));
+  text += source_lines(r, facts);
   text += text_line("calibration text", r.calibration) + text_line("gate text", r.gate_text) +
           text_line("report text", r.report_text);
   text += fmt::format("- plan {}, statistics {}\n", plan.sha256(),

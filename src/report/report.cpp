@@ -81,6 +81,7 @@ Json to_json(const Report& r) {
                     {"quern", kVersion},
                     {"model", r.model_name},
                     {"contents", r.contents},
+                    {"source_quantized", r.quantized.empty() ? Json() : Json(r.quantized)},
                     {"architecture", r.architecture},
                     {"command", r.command},
                     {"accepted", r.accepted},

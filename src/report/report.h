@@ -36,6 +36,8 @@ struct ReportedTensor {
 
 struct Report {
   std::string model_name, architecture, command;
+  std::string source_name;    // of the folder or file that it was made from
+  std::string quantized;      // how the source's matrices were quantized already; empty: they were not
   std::string contents;       // "q4_k_m", or "mostly q5_k" where number formats are not a scheme's own
   std::string source_sha256;  // combined_hash of the source's files
   std::uint64_t parameters = 0;
@@ -54,6 +56,8 @@ struct Report {
   std::vector<std::string> notes;
   double seconds = 0;
 
+  // What the figures are compared with.
+  const char* source_word() const { return quantized.empty() ? "original" : "quantized source"; }
   std::uint64_t fp32_bytes() const { return 4 * parameters; }
   double bits_per_weight(std::uint64_t bytes) const {
     return 8.0 * static_cast<double>(bytes) / static_cast<double>(parameters);

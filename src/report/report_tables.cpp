@@ -42,7 +42,7 @@ std::string headline_table(const Report& report) {
     rows.push_back({escaped(line.what), typeset(escaped(line.before)), typeset(escaped(line.after)),
                     typeset(escaped(line.change))});
   rows.push_back({"Seconds to compress and measure", "", fmt::format("{:.1f}", report.seconds), ""});
-  std::string html = table("figures", {"", "original", "compressed", "change"}, rows);
+  std::string html = table("figures", {"", report.source_word(), "compressed", "change"}, rows);
   if (!report.quality) return html + fmt::format("<p>{}</p>\n", escaped_lines(unmeasured(report)));
   return html + fmt::format(
                     "<p class=\"small\">Measured on {} windows ({} tokens) of text that {}, from the written files. "

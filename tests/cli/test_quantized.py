@@ -172,7 +172,7 @@ class QuantizedInput(ProgramTest):
         self.assertIn("GPTQ, 4 bits, one group a row: 6 tensors are read as f16", self.succeed("inspect", packed).stdout)
         written = {}
         for model in (packed, plain):
-            self.succeed("compress", model, "-o", self.folder / f"{model.name}.out", "--scheme", "mixed")
+            self.succeed("compress", model, "-o", self.folder / f"{model.name}.out", "--scheme", "mixed", "--allow-larger")
             written[model.name] = read_safetensors(self.folder / f"{model.name}.out/model.safetensors")
         self.assertEqual(written["packed"], written["plain"])
 
@@ -186,7 +186,8 @@ class QuantizedInput(ProgramTest):
         (packed / "model.safetensors").write_bytes(file_of(tensors | biases))
         self.assertEqual(self.divergence(packed, plain), 0)
         self.assertIn("8 bias tensors of zeros", self.succeed("inspect", packed).stdout)
-        self.succeed("compress", packed, "-o", self.folder / "out", "--scheme", "simple")
+        self.succeed("compress", packed, "-o", self.folder / "out", "--scheme", "simple", "--allow-requantize",
+                     "--allow-larger")
         self.assertFalse([name for name in read_safetensors(self.folder / "out/model.safetensors") if name.endswith(".bias")])
         name = "model.layers.1.self_attn.k_proj.bias"
         biases[name] = ("F16", [32], bytes(62) + halves([1.0]))
@@ -208,7 +209,7 @@ class QuantizedInput(ProgramTest):
         config["quantization_config"] = {"quant_method": "gptq", "bits": 4, "group_size": GROUP}
         (packed / "config.json").write_text(json.dumps(config))
         for model in (packed, plain):
-            self.succeed("compress", model, "-o", self.folder / f"{model.name}.out", "--scheme", "lossless")
+            self.succeed("compress", model, "-o", self.folder / f"{model.name}.out", "--scheme", "lossless", "--allow-larger")
         out = json.loads((self.folder / "packed.out/config.json").read_text())
         self.assertEqual(out["quantization_config"], {"quant_method": "quern"})
         result = strict_json(self.succeed("eval", self.folder / "packed.out", "--against", plain, "--text", REPORT_TEXT, "--windows",

@@ -1,0 +1,68 @@
+// What is refused unless it was asked for, before any work.
+#include "compress/permissions.h"
+
+#include "compress/tiny_package_fixture.h"
+#include "format/formats.h"
+#include "package/requantization.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kFloats = tiny("tiny-llama-bias"), kQuantized = tiny("tiny-q8_0") / "model.gguf";
+
+CompressOptions options_for(const fs::path& input, const char* scheme, const char* format = "") {
+  CompressOptions options;
+  options.input = input;
+  options.scheme = scheme;
+  options.format = format;
+  options.machine.threads = 2;
+  return options;
+}
+
+// The message of the refusal; empty: there is none.
+std::string refusal(const CompressOptions& options, std::optional<ErrorCode> code) {
+  Observer observer;
+  const Opened opened(options, observer);
+  const auto check = [&] { check_permissions(opened, opened.plan({}, opened.optimizer)); };
+  if (code) return message_of(*code, check);
+  check();
+  return {};
+}
+
+TEST(Permissions, ASecondQuantizationIsRefusedUnlessItIsAllowed) {
+  CompressOptions options = options_for(kQuantized, "int8", "safetensors");
+  expect_parts(refusal(options, ErrorCode::kUsage),
+               {"model.gguf are quantized already: q8_0 (", "find the original", "`requantize=kAllow`"});
+  options.requantize = CompressOptions::Requantize::kAllow;
+  refusal(options, std::nullopt);
+  refusal(options_for(kFloats, "int8"), std::nullopt);
+}
+
+TEST(Permissions, DecodingToFloatsIsNoSecondQuantization) {
+  CompressOptions options = options_for(kQuantized, "f32", "safetensors");
+  expect_parts(refusal(options, ErrorCode::kInfeasible),
+               {"larger than its source", std::to_string(fs::file_size(kQuantized)), "f32 (safetensors)",
+                "quantized already: q8_0", "`larger=kAllow`"});
+  options.larger = CompressOptions::Larger::kAllow;
+  refusal(options, std::nullopt);
+}
+
+TEST(Permissions, FloatsOfTheSameWidthAreNoLargerResult) {
+  for (const char* scheme : {"f16", "bf16"}) refusal(options_for(kFloats, scheme), std::nullopt);
+}
+
+TEST(Permissions, SixteenBitsAreNotQuantized) {
+  for (const char* encoding : {"f32", "f16", "bf16", "f64", "i64"})
+    EXPECT_EQ(quantization_of({"a", {4}, encoding, {}}), "") << encoding;
+  for (const char* encoding : {"q8_0", "q4_k", "nf4", "int8_channel", "mxfp4", "tq1_0"})
+    EXPECT_EQ(quantization_of({"a", {4}, encoding, {}}), encoding);
+  const Checkpoint packed = open_checkpoint(fs::path(QUERN_TESTDATA) / "packed" / "awq");
+  std::size_t found = 0;
+  for (const TensorEntry& entry : packed.tensors()) found += quantization_of(entry).starts_with("AWQ, 4 bits");
+  EXPECT_GT(found, 0u);
+}
+
+}  // namespace
+}  // namespace quern

@@ -1,0 +1,102 @@
+// The folder is renamed first and the file last, so that the file is never there without what was measured of it.
+#include "package/one_file.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "base/fail.h"
+#include "base/output_path.h"
+#include "package/package.h"
+
+namespace quern {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kOneFile = ".gguf", kManyFiles = ".safetensors", kEvidence = ".report";
+constexpr const char* kMovedWeights = "weights";  // within the folder of the work
+
+std::string lower_extension(const fs::path& path) {
+  std::string text = path.extension().string();
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+bool lists_file(const fs::path& evidence, const std::string& name) {
+  try {
+    const Manifest manifest = read_manifest(evidence);
+    return std::ranges::find(manifest.output_files, name_beside(name), &HashedFile::name) !=
+           manifest.output_files.end();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+bool is_one_file(const fs::path& output) {
+  std::error_code ec;
+  if (!output.has_filename() || fs::is_directory(output, ec)) return false;
+  const std::string extension = lower_extension(output);
+  if (extension == kManyFiles)
+    fail(ErrorCode::kUsage,
+         "the `output` \"{}\" is named like a file, and a model in safetensors is a folder: weights with their "
+         "configuration and tokenizer; name a folder, or a file that ends in {}",
+         output.string(), kOneFile);
+  return extension == kOneFile;
+}
+
+fs::path evidence_path(const fs::path& output) {
+  if (!is_one_file(output)) return output;
+  fs::path path = output_folder_path(output);
+  path += kEvidence;
+  return path;
+}
+
+fs::path manifest_folder(const fs::path& package) {
+  std::error_code ec;
+  if (!fs::is_regular_file(package, ec)) return package;
+  const fs::path target = fs::canonical(package, ec);
+  fs::path folder = ec ? package : target;
+  return folder += kEvidence;
+}
+
+void check_one_file(const CompressOptions& options) {
+  const fs::path file = output_folder_path(options.output), evidence = evidence_path(options.output);
+  const bool replaces = options.existing == ExistingOutput::kReplace;
+  std::error_code ec;
+  if (fs::equivalent(file, options.input, ec))
+    fail(ErrorCode::kUsage, "the output \"{}\" is the input model {}; choose another name", file.string(),
+         options.input.string());
+  if (is_there(file) && !replaces)
+    fail(ErrorCode::kUsage, "{} is there already; choose another name or pass `existing=kReplace`", file.string());
+  if (is_there(file) && !(fs::is_regular_file(file, ec) && lists_file(evidence, file.filename().string())))
+    fail(ErrorCode::kUsage,
+         "{} was not written by quern, or has no {} beside it that lists it, and is not replaced; remove it by hand or "
+         "choose another name",
+         file.string(), evidence.filename().string());
+  if (!is_there(evidence)) return;
+  if (!is_package(evidence))
+    fail(ErrorCode::kUsage,
+         "{}, where the report of {} would lie, was not written by quern; move it away or choose another name",
+         evidence.string(), file.filename().string());
+  if (!replaces && options.start != CompressOptions::Start::kResume)
+    fail(ErrorCode::kUsage,
+         "{} is there already, without its file; move it away, choose another name or pass `existing=kReplace`",
+         evidence.string());
+}
+
+void publish_one_file(OutputFolder& out, const std::string& folder, const CheckpointHead& head,
+                      const fs::path& target) {
+  const std::string weights = head.stem + std::string(kOneFile);
+  std::error_code ec;
+  fs::rename(out.path() / folder / weights, out.path() / kMovedWeights, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot rename {} in {}: {}", weights, out.path().string(), ec.message());
+  const fs::path evidence = evidence_path(target);
+  sync_folder(out.path() / folder);
+  replace_path(out.path() / folder, evidence);
+  sync_folder(evidence.has_parent_path() ? evidence.parent_path() : fs::path("."));
+  out.publish(kMovedWeights);
+}
+
+}  // namespace quern

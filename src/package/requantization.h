@@ -1,0 +1,22 @@
+// Weights that were quantized before they came here: what they are, and which a plan would quantize once more.
+#pragma once
+
+#include <string>
+
+#include "plan/plan.h"
+#include "runtime/open_model.h"
+
+namespace quern {
+
+// How the numbers of a tensor were quantized: the name of a number format that is no float, or the layout of another
+// package; empty: they were not, as floats of 16 bits and more are not.
+std::string quantization_of(const TensorEntry& entry);
+
+// How the matrices of the model are quantized: "q4_k (128 of 170 matrices), q6_k (42 of 170 matrices)"; empty: none is.
+std::string describe_quantization(const ModelSpec& spec, const Checkpoint& source);
+
+// Steps of the plan that round a quantized weight to another grid. Floats of 16 bits or more, and those that are kept
+// without loss, are none.
+std::size_t steps_quantized_again(const Plan& plan, const OpenModel& source, const ExportMap& names);
+
+}  // namespace quern

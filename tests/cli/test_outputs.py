@@ -1,0 +1,335 @@
+"""What is written, under which name, and what has to be asked for: one file, names, second quantizations, larger results, cards."""
+
+import json
+import re
+import shlex
+import shutil
+import struct
+import subprocess
+import unittest
+
+import test_quantized
+import tiny_llama
+from quern_program import QUERN, REPORT_TEXT, ProgramTest, compress, hashes, read_json, run, sha256
+from test_model_source import low_rank, write_adapter
+
+USAGE, INPUT, INFEASIBLE, QUALITY, RESOURCE, VERIFICATION = 2, 3, 4, 5, 6, 7
+EVIDENCE = {"README.md", "report.html", "report.json", "manifest.json"}
+
+
+def metadata_text(path, key):
+    """A text in the metadata of a GGUF file; None: it has none of that key."""
+    content, name = path.read_bytes(), key.encode()
+    at = content.find(struct.pack("<Q", len(name)) + name + struct.pack("<I", 8))
+    if at < 0:
+        return None
+    at += 8 + len(name) + 4
+    length = struct.unpack("<Q", content[at:at + 8])[0]
+    return content[at + 8:at + 8 + length].decode()
+
+
+class OneFile(ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = tiny_llama.write(cls.class_folder / "tiny")
+        cls.made = cls.class_folder / "made/small.gguf"
+        cls.made.parent.mkdir()
+        cls.said = run("compress", cls.model, "-o", cls.made, "--scheme", "q8_0")
+
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(self.said.returncode, 0, self.said.stderr[-600:])
+        shutil.copytree(self.made.parent, self.folder / "made")
+        self.file, self.report = self.folder / "made/small.gguf", self.folder / "made/small.gguf.report"
+
+    def test_lies_alone_with_what_was_measured_beside_it(self):
+        self.assertEqual(set(path.name for path in self.file.parent.iterdir()), {"small.gguf", "small.gguf.report"})
+        self.assertEqual(self.file.read_bytes()[:4], b"GGUF")
+        self.assertEqual(set(hashes(self.report)), EVIDENCE)
+        files = {file["name"]: file["sha256"] for file in read_json(self.report / "manifest.json")["files"]}
+        self.assertEqual(files["../small.gguf"], sha256(self.file))
+        self.assertEqual(read_json(self.report / "report.json")["output_bytes"], self.file.stat().st_size)
+        self.assertIn("quern run small.gguf", (self.report / "README.md").read_text())
+        self.assertIn("small.gguf.report/README.md", self.said.stdout)
+        self.succeed("eval", self.file, "--text", REPORT_TEXT, "--windows", "1", "--window-length", "64")
+
+    def test_has_the_bytes_of_the_file_in_a_folder(self):
+        package = compress(self.folder / "out", "--scheme", "q8_0", model=self.model)
+        self.assertEqual(sha256(package / "tiny-q8_0.gguf"), sha256(self.file))
+
+    def test_is_verified_by_its_name_and_by_that_of_its_evidence(self):
+        for name in (self.file, self.report):
+            self.assertIn("20 compared", self.succeed("verify", name, "--every", "1", "--against", self.model).stdout)
+        content = bytearray(self.file.read_bytes())
+        content[-5] ^= 1
+        self.file.write_bytes(content)
+        self.assertIn("small.gguf", run("verify", self.file).stderr)
+        self.assertEqual(run("verify", self.file).returncode, VERIFICATION)
+        self.file.unlink()
+        self.assertEqual(run("verify", self.report).returncode, VERIFICATION)
+
+    def test_replaces_what_quern_wrote_and_nothing_else(self):
+        before = hashes(self.report) | {"file": sha256(self.file)}
+        self.fail_with(USAGE, [self.file, "is there already", "--force"], "compress", self.model, "-o", self.file)
+        self.assertEqual(hashes(self.report) | {"file": sha256(self.file)}, before)
+        self.succeed("compress", self.model, "-o", self.file, "--scheme", "f16", "--force")
+        self.assertNotEqual(sha256(self.file), before["file"])
+        self.succeed("verify", self.file)
+        own = self.folder / "own.gguf"
+        own.write_bytes(b"GGUF, somebody's")
+        self.fail_with(USAGE, ["not written by quern"], "compress", self.model, "-o", own, "--force")
+        self.assertEqual(own.read_bytes(), b"GGUF, somebody's")
+        (self.folder / "new.gguf.report").mkdir()
+        (self.folder / "new.gguf.report/letter").write_text("dear")
+        self.fail_with(USAGE, ["new.gguf.report", "not written by quern"], "compress", self.model, "-o", self.folder / "new.gguf", "--force")
+        self.fail_with(USAGE, ["is the input model"], "compress", self.file, "-o", self.file, "--force", "--allow-requantize")
+
+    def test_of_the_default_scheme_is_its_substitute(self):
+        out = self.folder / "plain.gguf"
+        self.assertIn("q8_0 instead of simple", self.succeed("compress", self.model, "-o", out).stderr)
+        self.assertEqual(sha256(out), sha256(self.file))
+        for words, arguments in ((["mixed", "folder"], ["--scheme", "mixed"]), (["safetensors", "folder"], ["--format", "safetensors"])):
+            self.fail_with(USAGE, words, "compress", self.model, "-o", self.folder / "x.gguf", *arguments)
+        self.fail_with(USAGE, ["x.safetensors", "is a folder"], "compress", self.model, "-o", self.folder / "x.safetensors")
+        self.assert_gone(self.folder / "x.gguf", self.folder / "x.gguf.partial", self.folder / "x.safetensors")
+
+    def test_that_misses_its_bound_is_a_folder_of_its_own(self):
+        out = self.folder / "bad.gguf"
+        done = run("compress", self.model, "-o", out, "--scheme", "q4_0", "--gate-text", REPORT_TEXT, "--gate-windows", "1", "--max-kld",
+                   "0", "--max-trials", "1")
+        self.assertEqual(done.returncode, QUALITY, done.stderr[-600:])
+        self.assert_gone(out, f"{out}.partial", f"{out}.report")
+        self.succeed("verify", f"{out}.rejected")
+
+    def test_goes_on_behind_a_full_disk(self):
+        out = self.folder / "cut.gguf"
+        command = ["compress", str(self.model), "-o", str(out), "--scheme", "q8_0"]
+        done = subprocess.run(["bash", "-c", 'ulimit -f 40; exec "$0" "$@"', QUERN, *command], capture_output=True, text=True, timeout=400)
+        self.assertEqual(done.returncode, RESOURCE, done.stderr[-600:])
+        self.assert_gone(out, f"{out}.report")
+        self.succeed(*command, "--resume")
+        self.assertEqual(sha256(out), sha256(self.file))
+        self.assert_gone(f"{out}.partial")
+
+    def test_the_real_cause_is_named(self):
+        plain = self.folder / "plain"
+        plain.write_text("a letter")
+        self.fail_with(USAGE, ["is a file"], "compress", self.model, "-o", plain)
+        self.fail_with(USAGE, ["too long a name"], "compress", self.model, "-o", self.folder / ("x" * 300))
+        self.fail_with(USAGE, ["too long a name"], "compress", self.model, "-o", self.folder / ("x" * 250))
+
+
+class Name(ProgramTest):
+    def test_is_that_of_files_card_and_metadata(self):
+        model = tiny_llama.write(self.folder / "tiny")
+        package = compress(self.folder / "out", "--scheme", "q8_0", "--name", "My Model", model=model)
+        file = package / "My Model-q8_0.gguf"
+        self.assertEqual(metadata_text(file, "general.name"), "My Model")
+        self.assertEqual(read_json(package / "report.json")["model"], "My Model")
+        card = (package / "README.md").read_text()
+        self.assertIn("\n# My Model: q8_0, ", card)
+        self.assertIn("- source: tiny (", card)
+        for name in ("a/b", "..", "-x", "a\nb", "a\x1b[1m", "x" * 201, b"\xff\xfe"):
+            done = subprocess.run([QUERN, "compress", model, "-o", self.folder / "bad", "--name", name], capture_output=True)
+            self.assertEqual(done.returncode, USAGE, name)
+            self.assertIn(b"--name", done.stderr)
+            self.assertNotIn(b"\x1b", done.stderr)
+        self.assert_gone(self.folder / "bad")
+
+
+    def test_of_the_recorded_command_are_no_places(self):
+        model = tiny_llama.write(self.folder / "tiny `x`")
+        self.succeed("compress", model, f"-qo{self.folder}/out", f"--report-text={REPORT_TEXT}", "--report-windows", "1")
+        command = read_json(self.folder / "out/report.json")["command"]
+        self.assertEqual(shlex.split(command), ["quern", "compress", "tiny `x`", "-qoout", f"--report-text={REPORT_TEXT.name}",
+                                                "--report-windows", "1"])
+        card = (self.folder / "out/README.md").read_text()
+        self.assertIn(f"wherever it lies: ``{command}``\n", card)
+        self.assertNotIn(str(self.folder), card)
+
+
+class Permission(ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = tiny_llama.write(cls.class_folder / "tiny")
+        cls.quantized = cls.class_folder / "q8.gguf"
+        if (done := run("compress", cls.model, "-o", cls.quantized, "--scheme", "q8_0")).returncode:
+            raise AssertionError(done.stderr[-600:])
+
+    def test_to_quantize_a_second_time_is_asked_for(self):
+        out = self.folder / "out"
+        for more in ([], ["--dry-run"], ["--scheme", "q4_0"], ["--adapter", self.adapter()]):
+            source = self.packed() if "--adapter" in more else self.quantized
+            self.fail_with(USAGE, ["quantized already", "of 1", "--allow-requantize", "find the original"], "compress", source, "-o",
+                           out, *more)
+        self.assert_gone(out, self.folder / "out.partial")
+        package = compress(out, "--scheme", "q4_0", "--allow-requantize", "--report-text", REPORT_TEXT, "--report-windows", "1",
+                           model=self.quantized)
+        card, report = (package / "README.md").read_text(), read_json(package / "report.json")
+        self.assertIn("| | quantized source | compressed |", card)
+        self.assertNotIn("original", card)
+        self.assertTrue(report["source_quantized"].startswith("q8_0 (15 of 15 matrices)"), report["source_quantized"])
+        self.assertTrue(any("quantizes it once more" in note for note in report["notes"]))
+        self.assertNotIn("original", re.sub(r"<script.*?</script>", "", (package / "report.html").read_text(), flags=re.S))
+        said = self.succeed("eval", package, "--against", self.quantized, "--text", REPORT_TEXT, "--windows", "1").stdout
+        self.assertIn("perplexity, quantized source", said)
+        self.assertNotIn("original", said)
+
+    def adapter(self):
+        tensors = tiny_llama.weights()
+        return write_adapter(self.folder / f"adapter{len(list(self.folder.iterdir()))}", tensors, low_rank(tensors))
+
+    def packed(self):
+        if not (self.folder / "packed").exists():
+            test_quantized.write_pair(self.folder, test_quantized.gptq)
+        return self.folder / "packed"
+
+    def test_is_named_by_plan_and_inspect(self):
+        self.assertIn("quantizes it once more", self.succeed("plan", self.quantized, "--scheme", "q4_0").stderr)
+        self.assertIn("quantized already: q8_0 (15 of 15 matrices)", self.succeed("inspect", self.quantized).stdout)
+        self.assertNotIn("quantized already", self.succeed("inspect", self.model).stdout)
+
+    def test_of_other_packages_is_known_too(self):
+        self.fail_with(USAGE, ["GPTQ, 4 bits, groups of 32 (14 of 15 matrices)"], "compress", self.packed(), "-o", self.folder / "out")
+        self.succeed("compress", self.packed(), "-o", self.folder / "out", "--allow-requantize", "--allow-larger")
+
+    def test_a_larger_result_is_asked_for(self):
+        out = self.folder / "out"
+        before = sum(path.stat().st_size for path in self.model.iterdir())
+        for model, scheme, size in ((self.quantized, "bf16", self.quantized.stat().st_size), (self.quantized, "f32", "f32 (gguf)")):
+            for more in ([], ["--dry-run"]):
+                self.fail_with(INFEASIBLE, ["larger than its source", f"{size}", "--allow-larger"], "compress", model, "-o", out,
+                               "--scheme", scheme, *more)
+        self.assert_gone(out, self.folder / "out.partial")
+        package = compress(out, "--scheme", "f32", "--allow-larger", model=self.quantized)
+        self.assertIn("quantized source", (package / "README.md").read_text())
+        self.assertGreater(before, 0)
+
+    def test_what_is_as_large_needs_none(self):
+        half = compress(self.folder / "half", "--scheme", "bf16", "--format", "safetensors", model=self.model)
+        for scheme in ("bf16", "f16"):
+            self.succeed("compress", half, "-o", self.folder / scheme, "--scheme", scheme)
+        self.succeed("compress", self.model, "-o", self.folder / "f32", "--scheme", "f32")
+        self.succeed("compress", self.model, "-o", self.folder / "lossless", "--scheme", "lossless")
+
+
+FRONT = """---
+license: "say: 'please' # \\"so\\"\\n---\\nx"
+license_name: 'a: b'
+language:
+- en
+- 'no'
+- "\u2028\u0085\ufeff"
+tags:
+- "--- | > & * ! % @ `"
+- 'it''s'
+- "{a: [b}"
+- \u202etfel
+pipeline_tag: text-generation
+base_model: "acme/ba:se"
+---
+# <b>Hello</b>
+"""
+
+
+class Card(ProgramTest):
+    """Strict: every line is a key, or an item, and every text is JSON of characters that YAML takes between quotes."""
+
+    def head(self, package):
+        text = (package / "README.md").read_bytes().decode()
+        self.assertTrue(text.startswith("---\n"))
+        lines = text[4:].split("\n---\n")[0].split("\n")
+        values, key = {}, None
+        for line in lines:
+            self.assertRegex(line, r"^[\x20-\x7e\xa0-\u200a\u2010-\u2027\u202f-\u205f\u2070-\ud7ff\ue000-\ufefe\uff00-\ufffd"
+                                   r"\U00010000-\U0010ffff]*$")
+            if item := re.fullmatch(r'- (".*")', line):
+                values[key].append(json.loads(item[1]))
+                continue
+            match = re.fullmatch(r'([a-z_]+):(?: (".*"|[a-z]+))?', line)
+            self.assertIsNotNone(match, line)
+            key = match[1]
+            self.assertNotIn(key, values)
+            values[key] = [] if not match[2] else json.loads(match[2]) if match[2].startswith('"') else match[2]
+        try:
+            import yaml
+        except ImportError:
+            return values
+        self.assertEqual(yaml.safe_load("\n".join(lines)), values)
+        return values
+
+    def test_is_yaml_whatever_the_originals_says(self):
+        model = tiny_llama.write(self.folder / "it's: a \"model\"")
+        (model / "README.md").write_text(FRONT)
+        for scheme in ("q8_0", "simple"):
+            values = self.head(compress(self.folder / scheme, "--scheme", scheme, model=model))
+            self.assertEqual(values["license"], "say: 'please' # \"so\"\n---\nx")
+            self.assertEqual(values["language"][:2], ["en", "no"])
+            self.assertIn("--- | > & * ! % @ `", values["tags"])
+        (model / "README.md").write_bytes(b"---\nlicense: \xff\xfe\n---\n")
+        self.assertNotIn("license", self.head(compress(self.folder / "bytes", model=model)))
+
+    def test_of_a_gguf_file_has_its_licence(self):
+        model = tiny_llama.write(self.folder / "tiny")
+        (model / "README.md").write_text("---\nlicense: mit\nlanguage: [en]\ntags: [chat]\n---\n")
+        first = self.folder / "first.gguf"
+        self.succeed("compress", model, "-o", first, "--scheme", "f16")
+        values = self.head(compress(self.folder / "second", "--scheme", "q8_0", model=first))
+        self.assertEqual((values["license"], values["language"]), ("mit", ["en"]))
+        self.assertIn("chat", values["tags"])
+
+    def test_licences_go_along_and_a_binary_one_is_in_no_text(self):
+        model = tiny_llama.write(self.folder / "tiny")
+        binary = bytes(range(256)) * 8
+        (model / "LICENSE").write_bytes(binary)
+        for name in ("NOTICE.txt", "ATTRIBUTION.md", "COPYING", "THIRD_PARTY_NOTICES", "AUTHORS"):
+            (model / name).write_text(f"{name} says so\n")
+        for scheme in ("simple", "q8_0"):
+            package = compress(self.folder / scheme, "--scheme", scheme, model=model)
+            self.assertEqual((package / "LICENSE").read_bytes(), binary)
+            for name in ("NOTICE.txt", "ATTRIBUTION.md", "COPYING", "THIRD_PARTY_NOTICES", "AUTHORS"):
+                self.assertEqual((package / name).read_text(), f"{name} says so\n")
+            card = (package / "README.md").read_bytes()
+            self.assertNotIn(b"\x01", card)
+            self.assertIn(b"ATTRIBUTION.md", card)
+
+    def test_without_quality_does_not_speak_of_errors_of_it(self):
+        package = compress(self.folder / "out", model=tiny_llama.write(self.folder / "tiny"))
+        self.assertNotIn("bootstrap", (package / "README.md").read_text())
+        measured = compress(self.folder / "measured", "--report-text", REPORT_TEXT, "--report-windows", "1",
+                            model=self.folder / "tiny")
+        self.assertIn("bootstrap", (measured / "README.md").read_text())
+
+    def test_an_adapter_is_named(self):
+        tensors = tiny_llama.weights()
+        base = tiny_llama.write(self.folder / "base")
+        adapter = write_adapter(self.folder / "style", tensors, low_rank(tensors))
+        package = compress(self.folder / "out", "--adapter", adapter, model=base)
+        values, card = self.head(package), (package / "README.md").read_text()
+        self.assertEqual(values["base_model"], ["acme/tiny"])
+        self.assertNotIn("base_model_relation", values)
+        self.assertIn("- adapter: style, a LoRA adapter of acme/tiny, merged into the source", card)
+        cached = self.folder / "hub/models--acme--style/snapshots/c1"
+        shutil.copytree(adapter, cached)
+        values = self.head(compress(self.folder / "again", "--adapter", cached, model=base))
+        self.assertEqual(values["base_model"], ["acme/tiny", "acme/style"])
+
+    def test_nan_in_an_adapter_is_the_adapters(self):
+        tensors = tiny_llama.weights()
+        base, factors = tiny_llama.write(self.folder / "base"), low_rank(tensors)
+        next(iter(factors.values()))[0][3] = float("nan")
+        adapter = write_adapter(self.folder / "style", tensors, factors)
+        self.fail_with(INPUT, ["style/adapter_model.safetensors", "lora_A", "the adapter is damaged"], "compress", base, "--adapter",
+                       adapter, "-o", self.folder / "out")
+
+    def test_nothing_compressed_has_a_reason_for_each_kind(self):
+        half = compress(self.folder / "half", "--scheme", "bf16", "--format", "safetensors", model=tiny_llama.write(self.folder / "tiny"))
+        notes = read_json(compress(self.folder / "out", "--scheme", "bf16", model=half) / "report.json")["notes"]
+        self.assertRegex(notes[0], r"^nothing was compressed.*: \d+% of the bytes of its weights are bf16 \(.* of scheme bf16\), "
+                                   r"\d+% bf16 \(.* of scheme bf16\)")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -8,6 +8,7 @@
 #include "format/formats.h"
 #include "package/one_file.h"
 #include "package/package.h"
+#include "package/package_names.h"
 #include "package/verify_files.h"
 #include "package/verify_head.h"
 #include "package/verify_manifest.h"

@@ -15,6 +15,7 @@
 #include "format/gguf.h"
 #include "package/general_keys.h"
 #include "package/package.h"
+#include "package/package_names.h"
 #include "package/read_names.h"
 #include "plan/scheme.h"
 #include "quern/error.h"

@@ -40,6 +40,11 @@ std::string joined(std::span<const std::string> names) {
 
 }  // namespace
 
+bool is_same_name(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
 std::vector<std::string> near_names(std::string_view given, std::span<const std::string> known) {
   const std::string bare = letters_and_digits(given);
   std::vector<std::tuple<std::size_t, std::size_t, std::size_t>> ranked;  // distances without and with signs, index

@@ -1,9 +1,11 @@
 // Offering the nearest known names for one that is not known.
 #pragma once
 
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace quern {
@@ -14,6 +16,17 @@ std::vector<std::string> names_of(const Table& table) {
   std::vector<std::string> names;
   for (const auto* row : table) names.emplace_back(row->name);
   return names;
+}
+
+// Whether they differ at most in the case of letters: names of schemes and the like are taken in any.
+bool is_same_name(std::string_view a, std::string_view b);
+
+// The row of that name, in any case; null: there is none.
+template <typename Table>
+auto row_named(const Table& table, std::string_view name) -> std::remove_cvref_t<decltype(*std::begin(table))> {
+  for (const auto* row : table)
+    if (is_same_name(row->name, name)) return row;
+  return nullptr;
 }
 
 // The known names nearest to `given` in edit distance, at most three, nearest first; empty: none is near. Letters and

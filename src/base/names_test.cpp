@@ -23,6 +23,18 @@ TEST(NearestNames, SignsAndCaseCountLast) {
   EXPECT_EQ(nearest_names("q4kx", schemes), "q4_k_s, q4_k_m, q4_0");
 }
 
+TEST(RowNamed, IsFoundInAnyCase) {
+  struct Row {
+    const char* name;
+  };
+  static constexpr Row kQ4{"q4_k_m"}, kSimple{"simple"};
+  const std::vector<const Row*> table = {&kQ4, &kSimple};
+  EXPECT_EQ(row_named(table, "Q4_K_M"), &kQ4);
+  EXPECT_EQ(row_named(table, "Simple"), &kSimple);
+  EXPECT_EQ(row_named(table, "q4km"), nullptr);
+  EXPECT_EQ(row_named(table, ""), nullptr);
+}
+
 TEST(NearestNames, NoneIsNear) { EXPECT_TRUE(near_names("completely else", kKnown).empty()); }
 
 TEST(NearestNames, AtMostThree) {

@@ -22,12 +22,6 @@ namespace {
 
 constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes, &kNpz, &kPytorch, &kLlama2c};
 
-std::vector<std::string> names_of_formats() {
-  std::vector<std::string> names;
-  for (const Format* format : kFormats) names.emplace_back(format->name);
-  return names;
-}
-
 // "safetensors, gguf": those of the table that have `function`.
 template <typename Function>
 std::string names_with(Function Format::* function) {
@@ -48,10 +42,8 @@ std::string names_with(Function Format::* function) {
 std::span<const Format* const> formats() { return kFormats; }
 
 const Format& find_format(std::string_view name) {
-  for (const Format* format : kFormats)
-    if (name == format->name) return *format;
-  fail(ErrorCode::kUsage, "no format is called \"{}\"; did you mean: {}", name,
-       nearest_names(name, names_of_formats()));
+  if (const Format* format = row_named(kFormats, name)) return *format;
+  fail(ErrorCode::kUsage, "there is no format \"{}\"; did you mean {}?", name, nearest_names(name, names_of(kFormats)));
 }
 
 void check_is_written(const Format& format) {

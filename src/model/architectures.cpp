@@ -85,12 +85,9 @@ bool has_place(const Architecture* family, std::string_view tensor) {
 std::span<const Architecture* const> architectures() { return kArchitectures; }
 
 const Architecture& find_architecture(std::string_view name) {
-  std::vector<std::string> known;
-  for (const Architecture* row : kArchitectures) {
-    if (name == row->name) return *row;
-    known.emplace_back(row->name);
-  }
-  fail(ErrorCode::kUsage, "there is no architecture \"{}\"; did you mean {}?", name, nearest_names(name, known));
+  if (const Architecture* row = row_named(kArchitectures, name)) return *row;
+  fail(ErrorCode::kUsage, "there is no architecture \"{}\"; did you mean {}?", name,
+       nearest_names(name, names_of(kArchitectures)));
 }
 
 namespace {

@@ -21,12 +21,9 @@ constexpr std::array<const Optimizer*, 4> kOptimizers{&rtn, &weighted_rtn, &ldlq
 std::span<const Optimizer* const> optimizers() { return kOptimizers; }
 
 const Optimizer& find_optimizer(std::string_view name) {
-  std::vector<std::string> known;
-  for (const Optimizer* optimizer : kOptimizers) {
-    if (optimizer->name == name) return *optimizer;
-    known.emplace_back(optimizer->name);
-  }
-  fail(ErrorCode::kUsage, "there is no optimizer \"{}\"; did you mean {}?", name, nearest_names(name, known));
+  if (const Optimizer* optimizer = row_named(kOptimizers, name)) return *optimizer;
+  fail(ErrorCode::kUsage, "there is no optimizer \"{}\"; did you mean {}?", name,
+       nearest_names(name, names_of(kOptimizers)));
 }
 
 const Optimizer& best_optimizer(Optimizer::Needs known) {

@@ -20,16 +20,15 @@ constexpr const char* kEdited = "edited in the plan";
 constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
 
 const Codec& codec_of(const PlanStep& step) {
-  if (const Codec* codec = find_codec(step.codec)) return *codec;
+  if (const Codec* codec = row_named(codecs(), step.codec)) return *codec;
   if (find_decoder(step.codec))
     fail(ErrorCode::kInput, "the number format \"{}\" is only read, not written", step.codec);
   fail(ErrorCode::kInput, "there is no number format \"{}\"; did you mean {}?", step.codec,
        nearest_names(step.codec, names_of(codecs())));
 }
 
-void check_optimizer(const PlanStep& step) {
-  for (const Optimizer* optimizer : optimizers())
-    if (optimizer->name == step.optimizer) return;
+const Optimizer& optimizer_of(const PlanStep& step) {
+  if (const Optimizer* optimizer = row_named(optimizers(), step.optimizer)) return *optimizer;
   fail(ErrorCode::kInput, "there is no optimizer \"{}\"; did you mean {}?", step.optimizer,
        nearest_names(step.optimizer, names_of(optimizers())));
 }
@@ -55,7 +54,8 @@ PlanStep checked_step(PlanStep step, const PlanInput& in, const ExportedWeight& 
   const Codec& codec = codec_of(step);
   const std::string source_encoding = in.source.stored(weight).encoding;
   check_codec({in.scheme, in.format, weight, &exported, source_encoding}, codec, rows.cols);
-  check_optimizer(step);
+  step.codec = codec.name;
+  step.optimizer = optimizer_of(step).name;
   const std::uint64_t bytes = codec.stored_bytes(rows.rows, rows.cols);
   const bool is_estimate = codec.is_measured() || codec.train;
   if (step.bytes != bytes && !is_estimate) step.reason = kEdited;

@@ -29,12 +29,10 @@ void check_members(const Json& json) {
            did_you_mean(member.first, std::span(kMembers)));
 }
 
-void check_codec(const std::string& name) {
-  if (find_codec(name)) return;
+const Codec& codec_named(const std::string& name) {
+  if (const Codec* codec = row_named(codecs(), name)) return *codec;
   if (find_decoder(name)) fail(ErrorCode::kUsage, "the number format \"{}\" is only read, not written", name);
-  std::vector<std::string> known;
-  for (const Codec* codec : codecs()) known.emplace_back(codec->name);
-  fail(ErrorCode::kUsage, "there is no number format \"{}\"; {}", name, did_you_mean(name, known));
+  fail(ErrorCode::kUsage, "there is no number format \"{}\"; {}", name, did_you_mean(name, names_of(codecs())));
 }
 
 PrecisionRule parse_rule(const Json& json) {
@@ -42,8 +40,7 @@ PrecisionRule parse_rule(const Json& json) {
     fail(ErrorCode::kUsage, "a rule is an object such as {{\"match\": \"embed\", \"codec\": \"q8_0\"}}, not {}",
          excerpt(dump_json(json)));
   check_members(json);
-  PrecisionRule rule(json.at("match").as_string(), json.at("codec").as_string());
-  check_codec(rule.codec);
+  PrecisionRule rule(json.at("match").as_string(), codec_named(json.at("codec").as_string()).name);
   if (const Json* optional = json.find("optional")) rule.optional = optional->as_bool();
   if (const Json* optimizer = json.find("optimizer")) rule.optimizer = find_optimizer(optimizer->as_string()).name;
   return rule;

@@ -39,12 +39,9 @@ std::span<const Scheme* const> schemes() {
 }
 
 const Scheme& find_scheme(std::string_view name) {
-  std::vector<std::string> known;
-  for (const Scheme* scheme : schemes()) {
-    if (scheme->name == name) return *scheme;
-    known.emplace_back(scheme->name);
-  }
-  fail(ErrorCode::kUsage, "there is no scheme \"{}\"; did you mean {}?", name, nearest_names(name, known));
+  if (const Scheme* scheme = row_named(schemes(), name)) return *scheme;
+  fail(ErrorCode::kUsage, "there is no scheme \"{}\"; did you mean {}?", name,
+       nearest_names(name, names_of(schemes())));
 }
 
 }  // namespace quern

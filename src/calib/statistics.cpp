@@ -1,4 +1,4 @@
-// llama.cpp's importance-matrix GGUF, both ways.
+// llama.cpp's importance-matrix GGUF, both ways; its older form is read.
 //
 //   general.type             "imatrix"
 //   imatrix.datasets         [name of the text]
@@ -9,9 +9,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <memory>
+#include <optional>
 
 #include "base/fail.h"
 #include "base/sha256.h"
+#include "calib/legacy_imatrix.h"
 #include "checkpoint/checkpoint.h"
 #include "format/formats.h"
 
@@ -22,22 +26,29 @@ constexpr const char* kSumSuffix = ".in_sum2";
 constexpr const char* kCountSuffix = ".counts";
 constexpr float kMostTokens = 1e15f;  // far below 2^64, far above any text
 
+void check_sums(const std::string& name, std::span<const float> values) {
+  for (const float v : values)
+    if (!std::isfinite(v) || v < 0)
+      fail(ErrorCode::kInput, "statistics tensor {} holds {}; sums of squares are finite and not negative", name, v);
+}
+
 std::vector<float> read_floats(const Checkpoint& file, const TensorEntry& entry) {
   if (entry.encoding != kFloat32)
     fail(ErrorCode::kInput, "statistics tensor {} is stored as {}, expected f32", entry.name, entry.encoding);
   std::vector<float> values(element_count(entry.shape));
   file.read(entry, 0, 0, std::as_writable_bytes(std::span(values)));
-  for (const float v : values)
-    if (!std::isfinite(v) || v < 0)
-      fail(ErrorCode::kInput, "statistics tensor {} holds {}; sums of squares are finite and not negative", entry.name,
-           v);
+  check_sums(entry.name, values);
   return values;
 }
 
-GroupMoments read_moments(const Checkpoint& file, const std::string& name, std::uint64_t columns,
+// Sums over so many tokens each, of one weight.
+struct StoredSums {
+  std::vector<float> sums, counts;  // [experts * columns], [experts]
+};
+
+GroupMoments moments_from(const StoredSums& stored, const std::string& name, std::uint64_t columns,
                           std::uint64_t experts) {
-  const std::vector<float> sums = read_floats(file, file.at(name + kSumSuffix));
-  const std::vector<float> counts = read_floats(file, file.at(name + kCountSuffix));
+  const auto& [sums, counts] = stored;
   if (sums.size() != columns * experts)
     fail(ErrorCode::kInput, "statistics of {} have {} values, the weight has {} columns for {} inputs", name,
          sums.size(), columns, experts);
@@ -54,6 +65,55 @@ GroupMoments read_moments(const Checkpoint& file, const std::string& name, std::
   }
   group.pooled = pool_moments(group.experts);
   return group;
+}
+
+// An importance matrix, in either of its forms.
+struct ImportanceFile {
+  std::function<std::optional<StoredSums>(const std::string& weight, std::uint64_t experts)> find;
+  std::uint64_t windows = 0, window_length = 0;
+  std::string text_name;
+};
+
+ImportanceFile open_gguf(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const Checkpoint>(importance_format().open(path));
+  const Metadata& keys = file->metadata();
+  if (keys.text("general.type") != "imatrix")
+    fail(ErrorCode::kInput, "this GGUF file is not an importance matrix (general.type)");
+  ImportanceFile opened;
+  opened.find = [file](const std::string& weight, std::uint64_t) -> std::optional<StoredSums> {
+    const TensorEntry* sums = file->find(weight + kSumSuffix);
+    if (!sums) return std::nullopt;
+    return StoredSums{read_floats(*file, *sums), read_floats(*file, file->at(weight + kCountSuffix))};
+  };
+  opened.windows = static_cast<std::uint64_t>(keys.integer("imatrix.chunk_count").value_or(0));
+  opened.window_length = static_cast<std::uint64_t>(keys.integer("imatrix.chunk_size").value_or(0));
+  if (const auto* names = keys.array<std::string>("imatrix.datasets"); names && !names->empty())
+    opened.text_name = names->front();
+  return opened;
+}
+
+// It has one count for all experts of a mixture, though each saw other tokens.
+ImportanceFile open_legacy(const std::filesystem::path& path) {
+  const auto matrix = std::make_shared<const LegacyImatrix>(read_legacy_imatrix(path));
+  ImportanceFile opened;
+  opened.find = [matrix](const std::string& weight, std::uint64_t experts) -> std::optional<StoredSums> {
+    const auto found = matrix->entries.find(weight);
+    if (found == matrix->entries.end()) return std::nullopt;
+    StoredSums stored{found->second.sums, {}};
+    check_sums(weight, stored.sums);
+    for (float& sum : stored.sums) sum *= static_cast<float>(kLegacyChunk);
+    const std::uint64_t tokens = std::max<std::uint64_t>(1, found->second.calls) * kLegacyChunk;
+    stored.counts.assign(experts, static_cast<float>(tokens));
+    return stored;
+  };
+  opened.windows = matrix->chunks;
+  opened.window_length = kLegacyChunk;
+  opened.text_name = matrix->dataset;
+  return opened;
+}
+
+ImportanceFile open_importance(const std::filesystem::path& path) {
+  return is_legacy_imatrix(path) ? open_legacy(path) : open_gguf(path);
 }
 
 }  // namespace
@@ -118,24 +178,25 @@ std::string write_statistics(const std::filesystem::path& path, const Statistics
 
 Statistics read_statistics(const std::filesystem::path& path, const ModelSpec& spec, const ExportMap& map) {
   return with_context("while reading statistics " + path.string(), [&] {
-    const Checkpoint file = importance_format().open(path);
-    if (file.metadata().text("general.type") != "imatrix")
-      fail(ErrorCode::kInput, "this GGUF file is not an importance matrix (general.type)");
+    const ImportanceFile file = open_importance(path);
     Statistics statistics;
     for (const ExportedWeight& exported : map.weights) {
       const Weight& weight = spec.weights[exported.weight];
-      if (weight.group.empty() || !file.find(exported.name + kSumSuffix) || statistics.groups.count(weight.group))
-        continue;
-      statistics.groups.emplace(weight.group,
-                                read_moments(file, exported.name, weight.axes.back().extent, weight.experts()));
+      if (weight.group.empty() || statistics.groups.count(weight.group)) continue;
+      if (const auto stored = file.find(exported.name, weight.experts()))
+        statistics.groups.emplace(weight.group,
+                                  moments_from(*stored, exported.name, weight.axes.back().extent, weight.experts()));
     }
     if (statistics.groups.empty()) fail(ErrorCode::kInput, "no entry matches a weight of this model");
-    statistics.windows = static_cast<std::uint64_t>(file.metadata().integer("imatrix.chunk_count").value_or(0));
-    statistics.window_length = static_cast<std::uint64_t>(file.metadata().integer("imatrix.chunk_size").value_or(0));
-    if (const auto* names = file.metadata().array<std::string>("imatrix.datasets"); names && !names->empty())
-      statistics.text_name = names->front();
+    statistics.windows = file.windows;
+    statistics.window_length = file.window_length;
+    statistics.text_name = file.text_name;
     return statistics;
   });
+}
+
+std::string text_of_statistics(const std::filesystem::path& path) {
+  return with_context("while reading statistics " + path.string(), [&] { return open_importance(path).text_name; });
 }
 
 }  // namespace quern

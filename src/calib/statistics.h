@@ -52,9 +52,12 @@ InputMoments pool_moments(const std::vector<InputMoments>& experts);
 std::string write_statistics(const std::filesystem::path& path, const Statistics& statistics, const ModelSpec& spec,
                              const ExportMap& map);
 
-// Reads such a file, llama.cpp's or ours. Weights of one group take the first entry found. Error(kInput) when a vector
-// has another length than the weight has columns, holds a negative or non-finite value, or when no name matches the
-// model.
+// Reads such a file, llama.cpp's or ours, or one of llama.cpp's older form (imatrix.dat). Weights of one group take the
+// first entry found. Error(kInput) when a vector has another length than the weight has columns, holds a negative or
+// non-finite value, or when no name matches the model.
 Statistics read_statistics(const std::filesystem::path& path, const ModelSpec& spec, const ExportMap& map);
+
+// The name of the text that such a file was made from, as it has it; empty: it does not say.
+std::string text_of_statistics(const std::filesystem::path& path);
 
 }  // namespace quern

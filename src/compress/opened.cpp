@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/fail.h"
+#include "calib/statistics.h"
 #include "compress/compress_choice.h"
 #include "encode/tensor_encoding.h"
 #include "format/formats.h"
@@ -65,9 +66,8 @@ CheckpointHead head_before_plans(const Opened& opened) {
 ImportanceKeys importance_keys(const CompressOptions& options) {
   ImportanceKeys keys{.file = kStatisticsName, .dataset = options.calibration_text.filename().string()};
   if (options.statistics.empty()) return keys;
-  const Checkpoint given = open_checkpoint(given_moments(options));
-  if (const auto* names = given.metadata().array<std::string>("imatrix.datasets"); names && !names->empty())
-    keys.dataset = std::filesystem::path(names->front()).filename().string();
+  if (const std::string text = text_of_statistics(given_moments(options)); !text.empty())
+    keys.dataset = std::filesystem::path(text).filename().string();
   return keys;
 }
 

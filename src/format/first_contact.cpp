@@ -14,6 +14,7 @@
 #include "base/printable.h"
 #include "checkpoint/file_kinds.h"
 #include "checkpoint/hub_cache.h"
+#include "format/llama2c.h"
 
 namespace quern {
 namespace {
@@ -93,6 +94,7 @@ std::string what_file_is(const fs::path& path) {
     if (text.substr(std::min(row.at, text.size())).starts_with(row.bytes))
       return is_not_read(path, *kind_of_file(row.name));
   if (std::string old = old_ggml(path, bytes, text); !old.empty()) return old;
+  if (std::string cut = damaged_llama2c(path); !cut.empty()) return cut;
   return is_text(text) ? is_not_read(path, *kind_of_file(".txt")) : "";
 }
 

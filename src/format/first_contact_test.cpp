@@ -180,6 +180,18 @@ TEST(FirstContact, AModelWithAdaptersInItIsAModel) {
   EXPECT_NE(said({"a.lora_a", "a.lora_b"}), "opened");
 }
 
+TEST(FirstContact, ACutLlama2cFileIsNamed) {
+  const ScratchFolder scratch;
+  // Of stories260K: 5 layers of width 64, 512 pieces, and no weight behind the header.
+  const std::vector<std::int32_t> header = {64, 172, 5, 8, 4, 512, 512};
+  const std::string bytes(reinterpret_cast<const char*>(header.data()), header.size() * sizeof(std::int32_t));
+  const std::string said = what_it_is(scratch.write("stories.bin", bytes + std::string(5000, '\1')));
+  for (const char* part : {"stories.bin looks like a llama2.c checkpoint", "5 layers of width 64", "512 pieces",
+                           "has 1056540 bytes, and it has 5028", "cut short"})
+    EXPECT_NE(said.find(part), std::string::npos) << said;
+  EXPECT_EQ(what_it_is(scratch.write("noise.bin", std::string(5000, '\1'))), "");
+}
+
 TEST(FirstContact, ACutDownloadIsToBeFetchedAgain) {
   const ScratchFolder scratch;
   const fs::path files = fs::path(QUERN_TESTDATA) / "format";

@@ -244,7 +244,42 @@ Checkpoint open_llama2c(const fs::path& path) {
   return Checkpoint(std::move(contents));
 }
 
+// Of all its tensors and the header. REQUIRES: looks_right.
+std::uint64_t whole_bytes(const Header& header) {
+  std::uint64_t bytes = kOldHeaderBytes;
+  for (const Kind* kind : kVersions[0]) {
+    if (kind == &kHead && !header.has_head) continue;
+    std::uint64_t count = header.*kind->cols * (kind->rows ? header.*kind->rows : 1);
+    if (kind == &kRotary) count = header.positions * (header.dim / header.heads);
+    bytes += count * sizeof(float) * (kind->is_layered() ? header.layers : 1);
+  }
+  return bytes;
+}
+
+// Numbers that a language model may have: without a magic number a file must look right in all of them.
+bool looks_right(const Header& header) {
+  constexpr std::uint64_t kMostDim = 1 << 15, kMostLayers = 256, kLeastVocabulary = 64, kMostVocabulary = 1 << 19,
+                          kLeastPositions = 16, kMostPositions = 1 << 20, kMostWider = 16;
+  return header.version == 0 && fault_of(header).empty() && header.dim <= kMostDim && header.hidden >= header.dim &&
+         header.hidden <= kMostWider * header.dim && header.layers <= kMostLayers &&
+         header.vocabulary >= kLeastVocabulary && header.vocabulary <= kMostVocabulary &&
+         header.positions >= kLeastPositions && header.positions <= kMostPositions;
+}
+
 }  // namespace
+
+std::string damaged_llama2c(const fs::path& path) {
+  const File file(path);
+  const auto header = read_header(file);
+  if (!header || !looks_right(*header)) return {};
+  const std::uint64_t whole = whole_bytes(*header);
+  return fmt::format(
+      "{} looks like a llama2.c checkpoint ({} layers of width {}, {} pieces), which has {} bytes, and it has {}: it "
+      "is "
+      "{}; download it again",
+      path.string(), header->layers, header->dim, header->vocabulary, whole, file.size(),
+      file.size() < whole ? "cut short" : "damaged, or followed by something else");
+}
 
 const Format kLlama2c = {.name = "llama2c",
                          .summary = "a .bin file of llama2.c",

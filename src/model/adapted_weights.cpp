@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "base/printable.h"
 #include "format/formats.h"
+#include "model/adapter_gaps.h"
 
 namespace quern {
 namespace {
@@ -73,6 +74,7 @@ AdaptedWeights::AdaptedWeights(std::unique_ptr<const Weights> base, const ModelS
          files.path().string(), files.format());
   for (const LowRankUpdate& update : adapter_.updates) add_update(update, spec);
   for (const ReplacedTensor& replaced : adapter_.replaced) add_replaced(replaced, spec);
+  notes_ = adapter_gaps(adapter_, spec);
   if (changes_.empty()) fail(ErrorCode::kInput, "the adapter {} changes nothing", adapter.string());
 }
 

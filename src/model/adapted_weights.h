@@ -26,6 +26,8 @@ class AdaptedWeights : public Weights {
   // That the adapter's configuration names; empty: it names none.
   const std::string& base_model() const noexcept { return adapter_.base; }
   std::string identity() const override;
+  // What a person should know of the adapter: adapter_gaps.
+  const std::vector<std::string>& notes() const { return notes_; }
   void read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
   StoredForm stored(const Weight& weight) const override;
   void read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
@@ -53,6 +55,7 @@ class AdaptedWeights : public Weights {
 
   std::unique_ptr<const Weights> base_;
   Adapter adapter_;
+  std::vector<std::string> notes_;
   CheckpointWeights tensors_;                           // of the adapter
   std::map<std::string, std::vector<Change>> changes_;  // by Weight::tensor
 };

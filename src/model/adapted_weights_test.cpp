@@ -96,6 +96,26 @@ TEST(AdaptedWeights, KeepThePrecisionOfTheBaseAndSayWhatTheyAre) {
             Merged(testdata() / "runtime" / "tiny-mistral", adapters / "mistral-patterns").weights.identity());
 }
 
+TEST(AdaptedWeights, SayWhatTheConfigurationPromisesAndTheyLack) {
+  const ScratchFolder scratch;
+  const fs::path adapter = scratch.copy(testdata() / "adapter" / "llama-bf16"),
+                 base = testdata() / "runtime" / "tiny-llama-bias";
+  const auto notes_with = [&](const char* targets, const char* saved, const char* layers = "null") {
+    Json config = parse_json(read_text(testdata() / "adapter" / "llama-bf16" / "adapter_config.json"));
+    config.set("target_modules", parse_json(targets));
+    config.set("modules_to_save", parse_json(saved));
+    config.set("layers_to_transform", parse_json(layers));
+    OutputFile(adapter / "adapter_config.json").write(dump_json(config));
+    std::string notes;
+    for (const std::string& note : Merged(base, adapter).weights.notes()) notes += note + "\n";
+    return notes;
+  };
+  EXPECT_EQ(notes_with(R"(["gate_proj", "k_proj"])", "null"), "");
+  EXPECT_EQ(notes_with(R"(".*proj")", "null"), "");
+  expect_parts(notes_with(R"(["gate_proj", "k_proj", "up_proj"])", "null"), {"nothing for up_proj", "target_modules"});
+  expect_parts(notes_with(R"(["gate_proj"])", R"(["lm_head"])"), {"does not hold lm_head", "modules_to_save"});
+}
+
 std::string refusal(const fs::path& model, const fs::path& adapter) {
   return message_of(ErrorCode::kInput, [&] { Merged(model, adapter); });
 }

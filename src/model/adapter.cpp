@@ -51,6 +51,15 @@ bool is_set(const Json* value) {
   return value->is_object() ? !value->as_object().empty() : true;
 }
 
+// Empty for what is no list.
+std::vector<std::string> names_in(const Json* list) {
+  std::vector<std::string> names;
+  if (list && list->is_array())
+    for (const Json& name : list->as_array())
+      if (name.is_string()) names.push_back(name.as_string());
+  return names;
+}
+
 void check_kind(const Json& config) {
   const Json* type = config.find("peft_type");
   if (!type || !type->is_string()) fail(ErrorCode::kInput, "it names no peft_type");
@@ -189,6 +198,10 @@ void read_adapter_config(std::string_view text, Adapter& adapter) {
   check_kind(config);
   if (const Json* base = config.find("base_model_name_or_path"); base && base->is_string())
     adapter.base = base->as_string();
+  adapter.targets = names_in(config.find("target_modules"));
+  adapter.saved = names_in(config.find("modules_to_save"));
+  if (is_set(config.find("layers_to_transform")) || is_set(config.find("exclude_modules")))
+    adapter.layers = Adapter::Layers::kSome;
   sort_tensors(config, adapter);
 }
 

@@ -35,6 +35,9 @@ struct Adapter {
   Checkpoint tensors;
   std::vector<LowRankUpdate> updates;
   std::vector<ReplacedTensor> replaced;
+  // What the configuration promises: ends of the names of modules. A pattern promises nothing that can be counted.
+  std::vector<std::string> targets = {}, saved = {};
+  enum class Layers { kAll, kSome } layers = Layers::kAll;
 };
 
 // Error(kInput) where the folder holds no adapter, or one of a kind that cannot be merged: the message says which.

@@ -92,6 +92,7 @@ void unpack_awq(LayoutTable& table) {
     const std::string module = module_of(codes->name, kCodes);
     const Module m = matrix_of(module, table);
     for (const TensorEntry* entry : {m.codes, m.zeros, m.scales}) table.take(*entry);
+    table.compare_with_config(4, m.groups == 1 ? 0 : m.cols / m.groups);
     table.put(
         tiled_entry(module + std::string(kWeightSuffix), {m.rows, m.cols}, m.scales->encoding, m.codes->parts[0],
                     std::make_shared<AwqSource>(m, table)),

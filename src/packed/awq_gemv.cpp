@@ -119,6 +119,7 @@ bool is_gemv_fast(const Module& m) {
 
 void put(const Module& m, std::shared_ptr<const TileSource> source, std::string_view layout, LayoutTable& table) {
   for (const TensorEntry* entry : {m.codes, m.zeros, m.scales}) table.take(*entry);
+  table.compare_with_config(4, m.group == m.cols ? 0 : m.group);
   table.put(tiled_entry(m.name + std::string(kWeightSuffix), {m.rows, m.cols}, m.scales->encoding, m.codes->parts[0],
                         std::move(source)),
             m.group == m.cols ? fmt::format("AWQ ({}), 4 bits, one group a row", layout)

@@ -268,6 +268,7 @@ void unpack_gptq(LayoutTable& table) {
   for (const Module& m : matrices) {
     for (const TensorEntry* entry : {m.codes, m.zeros, m.scales, m.index})
       if (entry) table.take(*entry);
+    table.compare_with_config(m.bits, m.groups == 1 ? 0 : m.group_size);
     auto source = std::make_shared<GptqSource>(m, version, table);
     table.put(tiled_entry(m.module + std::string(kWeightSuffix), {m.rows, m.cols}, m.scales->encoding,
                           m.codes->parts[0], std::move(source)),

@@ -2,9 +2,11 @@
 #include "packed/layout_table.h"
 
 #include <algorithm>
+#include <initializer_list>
 
 #include "base/fail.h"
 #include "checkpoint/quantized_numbers.h"
+#include "packed/quantized_modules.h"
 
 namespace quern {
 
@@ -85,6 +87,22 @@ void LayoutTable::put(TensorEntry entry, const std::string& layout) {
 
 void LayoutTable::note(const std::string& text) {
   if (std::ranges::find(contents_.notes, text) == contents_.notes.end()) contents_.notes.push_back(text);
+}
+
+void LayoutTable::compare_with_config(unsigned bits, std::uint64_t group_size) {
+  const Json* stated = find_quantization(config());
+  if (!stated && config().is_object()) stated = config().find("quantization");  // MLX's
+  if (!stated || !stated->is_object() || !lacks_member(*stated, "dynamic")) return;
+  const auto compare = [&](std::initializer_list<std::string_view> keys, std::uint64_t found, const char* what) {
+    for (const std::string_view key : keys) {
+      const Json* value = stated->find(key);
+      if (!value || !value->is_integer() || !(value->as_double() > 0) || value->as_uint64() == found) continue;
+      note(fmt::format("config.json says {} {} (quantization_config), and tensors have {}: the tensors count", key,
+                       value->as_uint64(), fmt::format(fmt::runtime(what), found)));
+    }
+  };
+  compare({"bits", "w_bit"}, bits, "{} bits");
+  if (group_size) compare({"group_size", "q_group_size"}, group_size, "groups of {}");
 }
 
 void LayoutTable::finish() {

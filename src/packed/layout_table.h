@@ -69,6 +69,9 @@ class LayoutTable {
   void put(TensorEntry entry, const std::string& layout);
   // Something a person should know; the same note is kept once.
   void note(const std::string& text);
+  // A note where the configuration says other bits, or another size of groups (0: there are none, or several), than a
+  // module has. Of models that say them module by module ("dynamic") nothing.
+  void compare_with_config(unsigned bits, std::uint64_t group_size);
   bool found_any() const { return !made_.empty(); }
 
   // Puts what is left and what was made into the contents, with a note for each layout.

@@ -122,6 +122,7 @@ void unpack_marlin(LayoutTable& table) {
       const Module m{module, scales->shape[1], codes->shape[0] * kTile, scales->shape[0], codes, scales};
       for (const TensorEntry* entry : {codes, scales, zeros, index, table.find(module + ".workspace")})
         if (entry) table.take(*entry);
+      table.compare_with_config(4, m.groups == 1 ? 0 : m.cols / m.groups);
       table.put(tiled_entry(module + std::string(kWeightSuffix), {m.rows, m.cols}, scales->encoding, codes->parts[0],
                             std::make_shared<MarlinSource>(m, table)),
                 m.groups == 1 ? "Marlin, 4 bits, one group a row"

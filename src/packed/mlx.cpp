@@ -167,6 +167,7 @@ void put(const Module& m, RowCodes of, std::string_view encoding, const std::str
 
 void unpack_affine(const Module& m, Grid grid, LayoutTable& table) {
   RowCodes of = codes_of(m, grid, table);
+  if (stated_grid(m, table).bits == 0) table.compare_with_config(grid.bits, grid.group);
   of.values = unsigned_values(0);
   of.scale_type = of.shift_type = &number_type(*m.scales);
   of.shifts = table.operand(*m.biases, m.codes->parts[0].file);

@@ -376,8 +376,27 @@ TEST(Gptq, SymmetricZeroPointsTellTheVersion) {
             fmt::format(R"({{"quantization_config": {{"quant_method": "gptq", "checkpoint_format": "{}"}}}})", wrong));
     expect_decodes(folder, packed(name) / "expected.safetensors");
     const std::vector<std::string> notes = open_checkpoint(folder).notes();
-    EXPECT_TRUE(std::ranges::any_of(notes, [](const std::string& n) { return n.find("the tensors count") != n.npos; }));
+    EXPECT_TRUE(std::ranges::any_of(notes, [](const std::string& n) { return n.find("of version") != n.npos; }));
   }
+}
+
+TEST(Gptq, OtherBitsOrGroupsThanTheConfigurationSaysAreNoted) {
+  const ScratchFolder scratch;
+  const fs::path folder = file_of(scratch, {tensor_of("m.qweight", "i32", {8, 8}), tensor_of("m.qzeros", "i32", {2, 1}),
+                                            tensor_of("m.scales", "f16", {2, 8})});
+  const auto notes_with = [&](const char* settings) {
+    OutputFile(folder / "config.json")
+        .write(fmt::format(R"({{"quantization_config": {{"quant_method": "gptq"{}}}}})", settings));
+    return notes_of(folder);
+  };
+  EXPECT_NE(notes_with(R"(, "bits": 8, "group_size": 128)")
+                .find("config.json says bits 8 (quantization_config), and "
+                      "tensors have 4 bits: the tensors count"),
+            std::string::npos);
+  EXPECT_NE(notes_with(R"(, "bits": 4, "group_size": 128)").find("says group_size 128"), std::string::npos);
+  for (const char* right :
+       {R"(, "bits": 4, "group_size": 32)", R"(, "group_size": -1)", R"(, "bits": 8, "dynamic": {"a": 1})", ""})
+    EXPECT_EQ(notes_with(right).find("config.json says"), std::string::npos) << right;
 }
 
 }  // namespace

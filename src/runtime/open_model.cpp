@@ -57,6 +57,7 @@ OpenModel open_model(const ModelSource& source, Unrecognised unrecognised) {
   if (!source.adapter.empty()) {
     auto adapted = std::make_unique<const AdaptedWeights>(std::move(weights), spec, *checkpoint, source.adapter);
     adapter_base = adapted->base_model();
+    spec.notes.insert(spec.notes.end(), adapted->notes().begin(), adapted->notes().end());
     weights = std::move(adapted);
   }
   OpenModel model(std::move(checkpoint), std::move(spec), std::move(weights));

@@ -5,6 +5,7 @@
 
 #include "base/printable.h"
 #include "cli/amounts.h"
+#include "cli/titled_text.h"
 #include "plan/precision_table.h"
 
 namespace quern::cli {
@@ -23,28 +24,30 @@ std::string size_text(const Forecast& f) {
 }
 
 std::string quality_text(const Forecast& f) {
-  if (!f.quality) return "not predicted: no text was given (--calib or --gate-text)";
+  if (!f.quality) return "not predicted: it needs a text, add --calib FILE (or --gate-text FILE)";
   const QualityForecast& q = *f.quality;
   const Range &kld = q.quality.kld, &perplexity = q.quality.perplexity;
   return fmt::format(
-      "mean KL divergence {:.2g} ({:.2g} to {:.2g}), perplexity {:.3f} after {:.3f}: {:+.1f}% ({:+.1f}% to {:+.1f}%)",
-      kld.value, kld.low, kld.high, perplexity.value, q.original_perplexity,
-      percent_more(perplexity.value, q.original_perplexity), percent_more(perplexity.low, q.original_perplexity),
-      percent_more(perplexity.high, q.original_perplexity));
+      "perplexity {:.3f} now, {:.2f} expected: {:+.1f}% ({:+.1f}% to {:+.1f}%); mean KL divergence {:.2g} ({:.2g} to "
+      "{:.2g})",
+      q.original_perplexity, perplexity.value, percent_more(perplexity.value, q.original_perplexity),
+      percent_more(perplexity.low, q.original_perplexity), percent_more(perplexity.high, q.original_perplexity),
+      kld.value, kld.low, kld.high);
 }
 
 std::string memory_text(const Forecast& f) {
-  const std::string work = fmt::format("compressing keeps to {}", with_unit(f.memory_to_compress));
+  const std::string work = "to compress: " + memory_and_limit(f.expected_memory, f.memory_to_compress, f.memory_reason);
   if (!f.memory) return work;
   const std::string tokens = f.memory->context ? fmt::format(" for {} tokens", f.memory->context) : "";
-  return fmt::format("{} of weights and {} of state{} to run it; {}", with_unit(f.memory->stored),
+  return fmt::format("to run it: {} of weights and {} of state{}; {}", with_unit(f.memory->stored),
                      with_unit(f.memory->kv_f16 + f.memory->state_f32), tokens, work);
 }
 
 std::string time_text(const Forecast& f) {
   if (!f.time) return "not known";
-  return fmt::format("{} to compress with these options, {} with this plan and its statistics",
-                     duration(f.time->total()), duration(f.time->replay()));
+  return fmt::format(
+      "{} to compress with these options, {} with the plan and its statistics kept (-o, --save-statistics)",
+      duration(f.time->total()), duration(f.time->replay()));
 }
 
 std::string alternatives_text(const Forecast& f) {
@@ -53,19 +56,17 @@ std::string alternatives_text(const Forecast& f) {
     text += fmt::format("{} {:>12} {:>7.2f}x {:>14.2f} {:>9.2g} {:>11.3f}\n", a.bytes == f.model_bytes ? ">" : " ",
                         a.bytes, ratio(f.source_bytes, a.bytes), 8 * ratio(a.bytes, f.parameters), a.quality.kld.value,
                         a.quality.perplexity.value);
-  return text + "(best number formats for each size, by --target-size; > is this plan)\n";
+  return text + "(what --target-size would reach at these sizes; > is this plan)\n";
 }
 
 }  // namespace
 
-std::string forecast_text(const CompressOptions& options, const Forecast& f) {
-  std::string text =
-      fmt::format("model     {}: {}, {} parameters, {} bytes ({})\n", printable_line(options.input.string()),
-                  printable_line(f.architecture), f.parameters, f.source_bytes, printable_line(f.source_format));
-  text += fmt::format("size      {} ({}, scheme {})\n", size_text(f), f.plan.format, printable_line(f.plan.scheme));
-  text += fmt::format("quality   {}\n", quality_text(f));
-  text += fmt::format("memory    {}\n", memory_text(f));
-  text += fmt::format("time      {}\n", time_text(f));
+std::string forecast_text(const CompressOptions& options, const Forecast& f, std::optional<std::size_t> columns) {
+  const auto line = [&](const char* title, const std::string& text) { return titled(title, printable_line(text), columns); };
+  std::string text = line("model", fmt::format("{}: {}, {} parameters, {} bytes ({})", options.input.string(),
+                                               f.architecture, f.parameters, f.source_bytes, f.source_format)) +
+                     line("size", fmt::format("{} ({}, scheme {})", size_text(f), f.plan.format, f.plan.scheme)) +
+                     line("quality", quality_text(f)) + line("memory", memory_text(f)) + line("time", time_text(f));
   if (f.quality && !f.quality->alternatives.empty()) text += alternatives_text(f);
   return text + "\n" + precision_table(f.plan);
 }

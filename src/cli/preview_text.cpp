@@ -6,6 +6,7 @@
 #include "base/counted.h"
 #include "base/printable.h"
 #include "cli/amounts.h"
+#include "cli/titled_text.h"
 
 namespace quern::cli {
 namespace {
@@ -17,37 +18,41 @@ std::string size_text(const CompressPreview& p) {
                       : fmt::format("{} bytes, {:.2f}x larger", bytes, to / from);
   };
   if (p.model_bytes)
-    return fmt::format("scheme {}, {} {}", printable_line(p.scheme), p.size_is_exact ? "exactly" : "about",
-                       smaller(*p.model_bytes));
-  return fmt::format("at most {} (scheme {}; a survey of the matrices chooses their number formats first)",
-                     smaller(*p.most_bytes), printable_line(p.scheme));
+    return fmt::format("scheme {}, {} {}", p.scheme, p.size_is_exact ? "exactly" : "about", smaller(*p.model_bytes));
+  return fmt::format("at most {}: a survey of what each matrix loses chooses its number format (instead of scheme {})",
+                     smaller(*p.most_bytes), p.scheme);
 }
 
 std::string bound_text(const QualityBound& bound) {
   if (!bound.is_set()) return {};
-  std::string text = "; more where the bound asks for it:";
-  if (bound.max_perplexity_increase) text += fmt::format(" perplexity +{:g}%", 100 * *bound.max_perplexity_increase);
+  std::string text = "; more bits where these would be missed:";
+  if (bound.max_perplexity_increase)
+    text += fmt::format(" perplexity at most +{:g}%", 100 * *bound.max_perplexity_increase);
   if (bound.max_kld)
-    text += fmt::format("{} mean KLD {:g}", bound.max_perplexity_increase ? " and" : "", *bound.max_kld);
-  return text + " at most";
+    text +=
+        fmt::format("{} mean KL divergence at most {:g}", bound.max_perplexity_increase ? " and" : "", *bound.max_kld);
+  return text;
 }
 
 // What each text is for.
 std::string measured_text(const CompressOptions& o) {
   std::string text;
-  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + printable_line(part); };
+  const bool decides = o.bound.is_set() || o.size;
+  const auto add = [&](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
   if (!o.statistics.empty()) {
     add("statistics are those of " + o.statistics.string());
   } else if (!o.calibration_text.empty()) {
-    add("statistics on " + o.calibration_text.string());
+    add(fmt::format("statistics on {}{}", decides && o.gate_text.empty() ? "4/5 of " : "",
+                    o.calibration_text.string()));
   }
-  if (o.bound.is_set() || o.size) {
+  if (decides) {
     const char* what = o.bound.is_set() ? "the bound" : "the choice for the size";
     add(o.gate_text.empty() ? fmt::format("{} on every fifth document of {}", what, o.calibration_text.string())
                             : fmt::format("{} on {}", what, o.gate_text.string()));
   }
-  if (!o.report_text.empty()) add("quality on " + o.report_text.string());
-  return text.empty() ? "the error of each tensor; no text was given, so no quality (--report-text)" : text;
+  add(o.report_text.empty() ? "the result by the error of each tensor alone (its quality: add --report-text FILE)"
+                            : "the result on " + o.report_text.string());
+  return text;
 }
 
 std::string time_text(const std::optional<TimeForecast>& forecast, const QualityBound& bound) {
@@ -61,21 +66,21 @@ std::string time_text(const std::optional<TimeForecast>& forecast, const Quality
                                       {"measuring", time.measure}})
     if (seconds >= 0.5) parts += fmt::format("{}{} {}", parts.empty() ? ": " : ", ", name, duration(seconds));
   return fmt::format("{}{}{}", duration(time.total()), parts,
-                     bound.is_set() ? "; more where trials miss the bound" : "");
+                     bound.is_set() ? "; longer where a trial misses the bound" : "");
 }
 
 }  // namespace
 
-std::string preview_text(const CompressOptions& options, const CompressPreview& p) {
-  std::string text =
-      fmt::format("model     {}: {}, {} parameters, {} bytes ({})\n", printable_line(options.input.string()),
-                  printable_line(p.architecture), p.parameters, p.source_bytes, printable_line(p.source_format));
-  text += fmt::format("target    {}: {}, {}{}\n", printable_line(options.output.string()), p.format, size_text(p),
-                      bound_text(options.bound));
-  text += fmt::format("machine   {} of memory at most, {}, {} arithmetic\n", with_unit(p.memory),
-                      counted(p.threads, "thread"), to_string(p.precision));
-  text += fmt::format("measured  {}\n", measured_text(options));
-  return text + fmt::format("time      {}\n", time_text(p.time, options.bound));
+std::string preview_text(const CompressOptions& options, const CompressPreview& p, std::optional<std::size_t> columns) {
+  const auto line = [&](const char* title, const std::string& text) { return titled(title, printable_line(text), columns); };
+  return line("model", fmt::format("{}: {}, {} parameters, {} bytes ({})", options.input.string(), p.architecture,
+                                   p.parameters, p.source_bytes, p.source_format)) +
+         line("target",
+              fmt::format("{}: {}, {}{}", options.output.string(), p.format, size_text(p), bound_text(options.bound))) +
+         line("machine",
+              fmt::format("{}, {} arithmetic; memory: {}", counted(p.threads, "thread"), to_string(p.precision),
+                          memory_and_limit(p.expected_memory, p.memory, p.memory_reason))) +
+         line("measured", measured_text(options)) + line("time", time_text(p.time, options.bound));
 }
 
 }  // namespace quern::cli

@@ -7,7 +7,8 @@
 
 namespace quern::cli {
 
-// Lines with their ends.
-std::string preview_text(const CompressOptions& options, const CompressPreview& preview);
+// Lines with their ends. `columns`: of the terminal that they are for; absent: there is none.
+std::string preview_text(const CompressOptions& options, const CompressPreview& preview,
+                         std::optional<std::size_t> columns);
 
 }  // namespace quern::cli

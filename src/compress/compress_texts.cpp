@@ -64,12 +64,11 @@ SurveyText survey_text(const Opened& opened, const Windows& gate) {
 void check_text_options(const CompressOptions& options, GateText gate) {
   if (options.size && options.calibration_text.empty() && options.gate_text.empty())
     throw Error(ErrorCode::kUsage,
-                "a size is shared out by measuring what each matrix loses: give `calibration_text` (a fifth of it is "
-                "kept apart for that) or `gate_text`");
+                "a size needs a text, on which is measured what each matrix loses: add `calibration_text`, or "
+                "`gate_text` alone");
   if (options.bound.is_set() && options.calibration_text.empty() && options.gate_text.empty())
     throw Error(ErrorCode::kUsage,
-                "a quality bound needs a text that decides it: give `calibration_text` (a fifth of it is kept apart) "
-                "or `gate_text`");
+                "a quality bound needs a text to be measured on: add `calibration_text`, or `gate_text` alone");
   if (!options.gate_text.empty() && !needs_gate(options, gate))
     throw Error(ErrorCode::kUsage,
                 "`gate_text` decides a bound or a size, and none was given: add `bound.max_perplexity_increase`, "

@@ -42,7 +42,8 @@ Choice measured_as_whole(Choice first, Candidates& candidates) {
   first.plan.plan = with_notes(
       std::move(first.plan.plan),
       {fmt::format(
-          "so coarse errors do not simply add up: measured as a whole on the gate text: {:.4f} nats (predicted {:.4f})",
+          "single losses do not add up at this size, measured together: a mean KL divergence of {:.4f} nats on the "
+          "gate text, and {:.4f} as a sum",
           *first.plan.whole, predicted)});
   return first;
 }
@@ -60,10 +61,9 @@ Choice chosen_again(const Opened& opened, SizeSearch search, Choice first, Candi
   best.plan.plan = with_notes(
       std::move(best.plan.plan),
       {fmt::format(
-          "so coarse errors do not simply add up: {} groups of matrices were measured together, and the number "
-          "formats chosen again; measured together on the gate text: {:.4f} nats (the first choice: {:.4f}, "
-          "predicted {:.4f})",
-          groups.size(), *best.plan.whole, harm.kld, predicted)});
+          "single losses do not add up at this size, measured together: a mean KL divergence of {:.4f} nats on the "
+          "gate text, and {:.4f} as a sum; the first choice, from that sum, had {:.4f}",
+          *best.plan.whole, predicted, harm.kld)});
   return std::move(best);
 }
 

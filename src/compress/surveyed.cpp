@@ -25,10 +25,13 @@ BetterPlan by_better_optimizer(const Plan& by_feedback, std::optional<double> kl
   const double kld_feedback = kld ? *kld : candidates.measured_whole(by_feedback),
                kld_rounding = candidates.measured_whole(by_rounding);
   const bool feedback_is_better = kld_feedback <= kld_rounding;
-  return {with_notes(feedback_is_better ? by_feedback : by_rounding,
-                     {fmt::format("codes are chosen by {}: {:.5f} nats on the gate text with {}, {:.5f} with {}",
-                                  feedback_is_better ? feedback.name : rounding.name, kld_feedback, feedback.name,
-                                  kld_rounding, rounding.name)}),
+  return {with_notes(
+              feedback_is_better ? by_feedback : by_rounding,
+              {fmt::format(
+                  "weights are rounded by {}, which measured better: a mean KL divergence of {:.5f} nats on the gate "
+                  "text with {}, {:.5f} with {}",
+                  feedback_is_better ? feedback.name : rounding.name, kld_feedback, feedback.name, kld_rounding,
+                  rounding.name)}),
           std::min(kld_feedback, kld_rounding)};
 }
 

@@ -10,6 +10,7 @@
 #include "compress/permissions.h"
 #include "compress/planned.h"
 #include "encode/check_weights.h"
+#include "forecast/memory_forecast.h"
 #include "model/op_walk.h"
 #include "model/tied_copy.h"
 #include "runtime/allowed_memory.h"
@@ -194,6 +195,8 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   add_plan(opened, texts, kept, f);
   f.model_bytes = opened.bytes_of(f.plan);
   f.memory_to_compress = allowed_memory(opened.options.machine);
+  f.memory_reason = reason_of_memory(opened.options.machine);
+  f.expected_memory = expected_memory(opened, texts);
   if (source.can_run()) {
     f.memory = estimate_memory(source.weights, source.spec, 0);
     f.memory->stored = f.plan.loaded_bytes();
@@ -233,6 +236,7 @@ Json to_json(const Forecast& f) {
                                                                          {"state_f32", f.memory->state_f32}})
                                                          : Json()},
                                      {"memory_to_compress", f.memory_to_compress},
+                                     {"expected_memory", f.expected_memory},
                                      {"seconds", f.time ? to_json(*f.time) : Json()},
                                      {"replay_seconds", f.time ? Json(f.time->replay()) : Json()},
                                      {"notes", Json::Array(f.notes.begin(), f.notes.end())}}));

@@ -43,6 +43,8 @@ struct Forecast {
   std::optional<QualityForecast> quality;  // absent without a text
   std::optional<MemoryEstimate> memory;    // to run the result; absent where no architecture recognises the model
   std::uint64_t memory_to_compress = 0;    // at most
+  std::string memory_reason;               // why so many; empty: they were asked for
+  std::uint64_t expected_memory = 0;       // to compress
   SurveyWalks survey = SurveyWalks::kAlone;
   std::optional<TimeForecast> time;  // of compress with the same options
   std::vector<std::string> notes;

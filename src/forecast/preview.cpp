@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "compress/permissions.h"
 #include "compress/planned.h"
+#include "forecast/memory_forecast.h"
 #include "runtime/allowed_memory.h"
 
 namespace quern {
@@ -23,6 +24,8 @@ CompressPreview preview(const Opened& opened, const CompressTexts& texts) {
                     .format = plan.format,
                     .tensor_bytes = plan.tensor_bytes(),
                     .memory = allowed_memory(options.machine),
+                    .memory_reason = std::string(reason_of_memory(options.machine)),
+                    .expected_memory = expected_memory(opened, texts),
                     .threads = opened.pool().threads(),
                     .precision = opened.setup.precision,
                     .notes = opened.notes_of(plan)};
@@ -54,6 +57,7 @@ Json to_json(const CompressPreview& p) {
                        {"model_bytes", json_or_null(p.model_bytes)},
                        {"most_bytes", json_or_null(p.most_bytes)},
                        {"memory", p.memory},
+                       {"expected_memory", p.expected_memory},
                        {"threads", p.threads},
                        {"precision", std::string(to_string(p.precision))},
                        {"seconds", p.time ? to_json(*p.time) : Json()},

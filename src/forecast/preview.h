@@ -18,6 +18,8 @@ struct CompressPreview {
   bool size_is_exact = true;                 // false: some tensors' sizes depend on their numbers
   std::optional<std::uint64_t> most_bytes;   // that size: a survey chooses the number formats for it
   std::uint64_t memory = 0;                  // bytes to keep to
+  std::string memory_reason;                 // why so many; empty: they were asked for
+  std::uint64_t expected_memory = 0;         // bytes that it is thought to take
   unsigned threads = 0;
   Precision precision = Precision::kF32;
   std::optional<TimeForecast> time;  // absent: the model does not let it be measured

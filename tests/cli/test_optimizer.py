@@ -44,7 +44,7 @@ class Optimizer(ProgramTest):
 
     def test_by_default_it_is_what_measures_better(self):
         self.assertEqual(weights(self.packages["default"]), weights(self.packages["descent"]))
-        note = next(note for note in self.reports["default"]["notes"] if "codes are chosen by" in note)
+        note = next(note for note in self.reports["default"]["notes"] if "weights are rounded by" in note)
         self.assertIn("nats on the gate text with descent", note)
 
     def test_the_same_bytes_for_any_number_of_threads(self):

@@ -26,6 +26,8 @@ Subcommand add_run(CLI::App& program);
 Subcommand add_bench(CLI::App& program);
 // schemes, formats, architectures, codecs.
 std::vector<Subcommand> add_lists(CLI::App& program);
+// help, which the help does not list. REQUIRES: `program` outlives it.
+Subcommand add_help(CLI::App& program);
 // completion and man, which the help does not list. REQUIRES: `program` outlives them.
 std::vector<Subcommand> add_documentation(CLI::App& program);
 

@@ -1,4 +1,5 @@
-// The nearest command or option, what is missing, or CLI11's own words.
+// The nearest command or option, what is missing or too much. CLI11 says what it met by the type of its error, and
+// which option it means at the beginning of its own sentence alone.
 #include "cli/complaint.h"
 
 #include <fmt/core.h>
@@ -31,6 +32,50 @@ std::string unknown_option(const CLI::App& app) {
   return found == left.end() ? "" : found->substr(0, found->find('='));
 }
 
+// The option that CLI11's sentence names first; null: it names none.
+const CLI::Option* option_in(const CLI::App& app, std::string_view sentence) {
+  const CLI::Option* first = nullptr;
+  std::size_t front = sentence.npos;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    const std::size_t at = sentence.find(name), end = at + name.size();
+    const bool is_whole =
+        at != sentence.npos &&
+        (end == sentence.size() || std::string_view(": =").find(sentence[end]) != std::string_view::npos);
+    if (!is_whole || at >= front) continue;
+    first = option;
+    front = at;
+  }
+  return first;
+}
+
+std::string last_word(const std::string& sentence) { return sentence.substr(sentence.rfind(' ') + 1); }
+
+std::string wrong_count(const CLI::Option& option) {
+  const std::vector<std::string>& given = option.results();
+  const std::string type = option.get_type_name(), name = option.get_name();
+  if (given.size() < 2)
+    return fmt::format("{} needs a value behind it: {} ({})", name, type.substr(0, type.find(':')),
+                       option.get_description());
+  std::vector<std::string> values;
+  for (const std::string& value : given) values.push_back('"' + value + '"');
+  return fmt::format("{} was given {} times, with {}; give it once", name, given.size(),
+                     CLI::detail::join(values, " and "));
+}
+
+// In our words; empty: it is of a kind that has none.
+std::string about_option(const CLI::Option& option, const CLI::ParseError& error) {
+  const std::string name = option.get_name(), sentence = error.what();
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return wrong_count(option);
+  if (dynamic_cast<const CLI::RequiresError*>(&error))
+    return fmt::format("{} goes with {}, which is missing", name, last_word(sentence));
+  if (dynamic_cast<const CLI::ExcludesError*>(&error))
+    return fmt::format("{} and {} cannot be given together; leave out one of them", name, last_word(sentence));
+  if (dynamic_cast<const CLI::ConversionError*>(&error) && !option.results().empty())
+    return fmt::format("{} takes a number, and \"{}\" is none that fits", name, option.results().back());
+  return {};
+}
+
 std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
   const CommandText command = describe(app);
   if (const std::string option = unknown_option(app); !option.empty()) {
@@ -43,6 +88,10 @@ std::string what_is_wrong(const CLI::App& app, const CLI::ParseError& error) {
       return fmt::format("{} needs {} ({})", command.name, option->get_name(), option->get_description());
   if (const std::vector<std::string> left = app.remaining(); !left.empty())
     return fmt::format("\"{}\" is one argument too many for {}", left.front(), usage(command));
+  if (const CLI::Option* option = option_in(app, error.what()))
+    if (std::string text = about_option(*option, error); !text.empty()) return text;
+  if (!command.subcommands.empty() && dynamic_cast<const CLI::RequiredError*>(&error))
+    return fmt::format("no command was given; there are {}", CLI::detail::join(command_names(command), ", "));
   return error.what();
 }
 

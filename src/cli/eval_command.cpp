@@ -7,7 +7,9 @@
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/standard_input.h"
 #include "kernel/linear.h"
+#include "quern/error.h"
 #include "quern/evaluate.h"
 
 namespace quern::cli {
@@ -42,13 +44,28 @@ std::string table(const Options& o, const EvaluateResult& r) {
   return text;
 }
 
+// Its own options are those that its messages name.
+Model open_original(const ModelSource& source) try { return Model(source); } catch (const Error& error) {
+  std::string text = error.what();
+  for (const auto& [of_model, of_original] :
+       {std::pair<std::string, const char*>{"`drop`", "--against-drop"}, {"`adapter`", "--against-adapter"}})
+    for (std::size_t at = 0; (at = text.find(of_model, at)) != text.npos;)
+      text.replace(at, of_model.size(), of_original);
+  throw Error(error.code(), std::move(text));
+}
+
 int run(Options o) {
   o.evaluate.machine = o.shared.machine();
+  const StandardInput input({{"--text", &o.evaluate.text}});
   const EvaluateResult result = [&] {
     TerminalObserver observer(o.shared.verbosity());
     const Model model(o.model);
-    return o.against.path.empty() ? evaluate(model, o.evaluate, &observer)
-                                  : evaluate(model, Model(o.against), o.evaluate, &observer);
+    if (o.against.path.empty()) {
+      observer.expect({{"evaluate", 1}}, PhaseSeconds::kShares);
+      return evaluate(model, o.evaluate, &observer);
+    }
+    observer.expect({{"evaluate", 1}, {"evaluate the original", 1}}, PhaseSeconds::kShares);
+    return evaluate(model, open_original(o.against), o.evaluate, &observer);
   }();
   if (o.shared.json) {
     fmt::print("{}\n", result.json);
@@ -64,26 +81,30 @@ int run(Options o) {
 Subcommand add_eval(CLI::App& program) {
   CLI::App* app = program.add_subcommand("eval", "Measure a model on a text, alone or against the original");
   const auto o = std::make_shared<Options>();
-  app->add_option("MODEL", o->model.path, "A model, or a package that compress wrote")->type_name("PATH")->required();
-  app->add_option("--text", o->evaluate.text, "Text that neither calibration nor the quality bound saw")
+  app->add_option("MODEL", o->model.path, "The model to measure, or a package that compress wrote")
+      ->type_name("PATH")
+      ->required();
+  app->add_option("--text", o->evaluate.text, "Text to measure on, which calibration and bounds have not seen")
       ->type_name("FILE")
       ->required();
-  app->add_option("--against", o->against.path, "The original, for divergence and agreement")->type_name("PATH");
-  app->add_option("--adapter", o->model.adapter, "A LoRA adapter (a folder of PEFT) to merge into MODEL")
+  app->add_option("--against", o->against.path, "Compare with this original: what was lost, how often both agree")
+      ->type_name("PATH");
+  app->add_option("--adapter", o->model.adapter, "Merge this LoRA adapter (a folder of PEFT) into MODEL first")
       ->type_name("FOLDER");
   app->add_option("--against-adapter", o->against.adapter, "The same for the original")
       ->type_name("FOLDER")
       ->needs("--against");
   add_drop(*app, o->model.drop);
   add_drop(*app, o->against.drop, "--against-drop", "The same of the original")->needs("--against");
-  app->add_option("--windows", o->evaluate.windows, "Windows at most (0: all)")
+  app->add_option("--windows", o->evaluate.windows, "Windows of the text, at most; more are surer and slower (0: all)")
       ->type_name("N")
       ->capture_default_str()
       ->check(whole_number_from(0));
-  app->add_option("--window-length", o->evaluate.window_length, "Tokens a window")
+  app->add_option("--window-length", o->evaluate.window_length,
+                  "Tokens of a window, of which the second half is scored")
       ->type_name("N")
       ->capture_default_str()
-      ->check(CLI::Range(8, 1 << 20));
+      ->check(whole_number_from(8, 1 << 20));
   add_shared(*app, o->shared);
   add_compute(*app, o->shared);
   add_max_memory(*app, o->shared, kHalfOfMemory);

@@ -6,6 +6,7 @@
 #include "apps/inspect.h"
 #include "cli/commands.h"
 #include "cli/field_flags.h"
+#include "cli/options.h"
 
 namespace quern::cli {
 namespace {
@@ -33,11 +34,12 @@ Subcommand add_inspect(CLI::App& program) {
                   "A Hugging Face folder, a .safetensors, .gguf, PyTorch, .npz or llama2.c file, or a package")
       ->type_name("PATH")
       ->required();
-  app->add_option("--context", o->inspect.context, "Tokens for the estimate of memory (default: the model's context)")
+  app->add_option("--context", o->inspect.context,
+                  "Estimate the memory for so many tokens (default: the model's context)")
       ->type_name("N")
-      ->check(CLI::Range(1, 1 << 30));
-  app->add_flag("--tensors", o->tensors, "List every tensor");
-  app->add_flag("--json", o->json, "Print as JSON");
+      ->check(whole_number_from(1, 1 << 30));
+  app->add_flag("--tensors", o->tensors, "List every tensor, with its number format and shape");
+  app->add_flag("--json", o->json, "Print the result, or the error, as JSON");
   app->footer("Example: quern inspect models/llama-7m");
   return {app, [o] { return run(*o); }};
 }

@@ -1,12 +1,17 @@
 // quern schemes, formats, layouts, architectures, codecs: the tables, one line a row.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <span>
 
 #include "base/json.h"
 #include "checkpoint/checkpoint.h"
+#include "cli/command_text.h"
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "codec/codec.h"
 #include "format/formats.h"
 #include "model/model_spec.h"
@@ -139,9 +144,8 @@ std::string cell(const Json& value) {
 }
 
 std::string table(const Listing& listing) {
-  std::vector<std::string> lines(1);
   const Json::Array rows = listing.rows();
-  lines.resize(rows.size() + 1);
+  std::vector<std::string> lines(rows.size() + 1);
   for (const Column& column : listing.columns) {
     const bool last = &column == &listing.columns.back();
     std::size_t width = std::string(column.title).size();
@@ -153,6 +157,29 @@ std::string table(const Listing& listing) {
   }
   std::string text;
   for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+// A name, and below it a paragraph for each other column.
+std::string paragraphs(const Listing& listing, std::size_t columns) {
+  constexpr std::size_t kIndent = 2, kLeast = 20;
+  std::string text;
+  for (const Json& row : listing.rows()) {
+    text += cell(row.at(listing.columns.front().key)) + "\n";
+    for (const Column& column : std::span(listing.columns).subspan(1))
+      for (const std::string& line :
+           wrapped(fmt::format("{}: {}", column.title, cell(row.at(column.key))), std::max(columns, kLeast) - kIndent))
+        text += std::string(kIndent, ' ') + line + "\n";
+  }
+  return text;
+}
+
+// As a table where the terminal has room for it, or there is none.
+std::string listing_text(const Listing& listing, std::optional<std::size_t> columns) {
+  std::string text = table(listing);
+  std::size_t widest = 0;
+  for (const std::string& line : CLI::detail::split(text, '\n')) widest = std::max(widest, line.size());
+  if (columns && widest > *columns) text = paragraphs(listing, *columns);
   text += *listing.remark ? fmt::format("\n{}\n", listing.remark) : "\n";
   return text + fmt::format("use: {}\n", listing.use);
 }
@@ -160,11 +187,11 @@ std::string table(const Listing& listing) {
 Subcommand add_listing(CLI::App& program, const Listing& listing) {
   CLI::App* app = program.add_subcommand(listing.name, listing.description);
   const auto json = std::make_shared<bool>(false);
-  app->add_flag("--json", *json, "Print as JSON");
+  app->add_flag("--json", *json, "Print the list, or the error, as JSON");
   app->footer(fmt::format("Example: quern {}", listing.name));
   return {app, [json, listing] {
-            fmt::print("{}",
-                       *json ? dump_json(Json::object({{listing.name, listing.rows()}}), 1) + "\n" : table(listing));
+            fmt::print("{}", *json ? dump_json(Json::object({{listing.name, listing.rows()}}), 1) + "\n"
+                                   : listing_text(listing, columns_of_terminal(STDOUT_FILENO)));
             return 0;
           }};
 }

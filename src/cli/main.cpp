@@ -1,5 +1,6 @@
 // The program: subcommands, and errors as sentences and exit codes.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -10,15 +11,14 @@
 #include <vector>
 
 #include "base/cpu.h"
-#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/complaint.h"
+#include "cli/failure.h"
 #include "cli/field_flags.h"
 #include "cli/help.h"
 #include "cli/interrupts.h"
 #include "cli/recorded_command.h"
 #include "cli/standard_streams.h"
-#include "cli/terminal_observer.h"
 #include "quern/error.h"
 #include "quern/version.h"
 
@@ -31,10 +31,11 @@ std::vector<Subcommand> add_all(CLI::App& program, const std::string& line) {
                               add_verify(program),  add_run(program),  add_bench(program)};
   for (Subcommand& list : add_lists(program)) all.push_back(std::move(list));
   for (Subcommand& page : add_documentation(program)) all.push_back(std::move(page));
+  all.push_back(add_help(program));
   return all;
 }
 
-int run(const std::vector<Subcommand>& subcommands) {
+int run(const std::vector<Subcommand>& subcommands, AnswerForm form) {
   try {
     for (const Subcommand& subcommand : subcommands)
       if (subcommand.app->parsed()) {
@@ -45,17 +46,13 @@ int run(const std::vector<Subcommand>& subcommands) {
       }
     return static_cast<int>(ErrorCode::kUsage);
   } catch (const Error& error) {  // names of tensors are in it as the file spells them
-    tell("quern: {}\n", printable_line(with_flags(error.what())));
-    return static_cast<int>(error.code());
+    return say_failure(error.code(), printable_line(with_flags(error.what())), form);
   } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
-    tell("quern: {}\n", printable_line(error.what()));
-    return static_cast<int>(ErrorCode::kResource);
+    return say_failure(ErrorCode::kResource, printable_line(error.what()), form);
   } catch (const std::bad_alloc&) {
-    tell("quern: out of memory; lower --max-memory or close other programs\n");
-    return static_cast<int>(ErrorCode::kResource);
+    return say_failure(ErrorCode::kResource, "out of memory; lower --max-memory or close other programs", form);
   } catch (const std::exception& error) {
-    tell("quern: internal error: {}\n", printable_line(error.what()));
-    return static_cast<int>(ErrorCode::kInternal);
+    return say_failure(ErrorCode::kInternal, fmt::format("internal error: {}", printable_line(error.what())), form);
   }
 }
 
@@ -69,17 +66,12 @@ std::string empty_option(const CLI::App& program) {
   return {};
 }
 
-// Says why the command line cannot be used.
-int refuse(const std::string& why) {
-  tell("{}\n", why);
-  return static_cast<int>(ErrorCode::kUsage);
-}
-
 int main(int argc, char** argv, const std::string& instructions) {
   CLI::App program("Makes a trained neural network smaller and proves what was lost", "quern");
   program.require_subcommand(1);
-  program.formatter_fn(
-      [](const CLI::App* app, const std::string&, CLI::AppFormatMode) { return help_text(describe(*app)); });
+  program.formatter_fn([](const CLI::App* app, const std::string&, CLI::AppFormatMode) {
+    return help_text(describe(*app), help_columns(STDOUT_FILENO));
+  });
   program.set_help_flag("-h,--help", "This help");
   program.set_version_flag("--version", fmt::format("quern {} ({})", kVersion, instructions),
                            "The version, and the instructions of the processor that are used");
@@ -89,20 +81,26 @@ int main(int argc, char** argv, const std::string& instructions) {
       kFirstExample));
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   const std::vector<Subcommand> subcommands = add_all(program, recorded_command(arguments));
-  if (arguments.empty()) return refuse(short_usage(describe(program)));
+  const AnswerForm form =
+      std::ranges::find(arguments, "--json") == arguments.end() ? AnswerForm::kText : AnswerForm::kJson;
+  if (arguments.empty()) {
+    tell("{}", short_usage(describe(program), help_columns(STDERR_FILENO)));
+    return static_cast<int>(ErrorCode::kUsage);
+  }
   if (const std::string word = unknown_command(program, arguments); !word.empty())
-    return refuse("quern: " + complain_of_command(program, printable_line(word)));
+    return say_failure(ErrorCode::kUsage, complain_of_command(program, printable_line(word)), form);
   try {
     program.parse(argc, argv);
   } catch (const CLI::Success& asked) {  // --help, --version
     return program.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return refuse("quern: " + printable(complain(program, error)));
+    return say_failure(ErrorCode::kUsage, complain(program, error), form);
   }
   if (const std::string option = empty_option(program); !option.empty())
-    return refuse(fmt::format("quern: {} was given nothing; leave it out or give it a value", option));
+    return say_failure(ErrorCode::kUsage, fmt::format("{} was given nothing; leave it out or give it a value", option),
+                       form);
   catch_interrupts();
-  return run(subcommands);
+  return run(subcommands, form);
 }
 
 int main(int argc, char** argv) {
@@ -111,7 +109,7 @@ int main(int argc, char** argv) {
   try {
     instructions = instruction_set();
   } catch (const Error& error) {  // the environment names none
-    return refuse(fmt::format("quern: {}", printable_line(with_flags(error.what()))));
+    return say_failure(ErrorCode::kUsage, printable_line(with_flags(error.what())), AnswerForm::kText);
   }
   return main(argc, argv, instructions);
 }

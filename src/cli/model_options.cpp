@@ -44,42 +44,53 @@ CompressOptions& ModelOptions::resolved() {
     compress.bound.max_perplexity_increase = parse_fraction(max_perplexity_increase);
   if (!max_kld.empty()) compress.bound.max_kld = parse_number(max_kld);
   compress.size = size_goal(*this);
+  if (is_same_name(compress.optimizer, kMeasuredOptimizer)) compress.optimizer = kMeasuredOptimizer;
   return compress;
+}
+
+StandardInput ModelOptions::standard_input() {
+  return StandardInput({{"--calib", &compress.calibration_text},
+                        {"--gate-text", &compress.gate_text},
+                        {"--report-text", &compress.report_text},
+                        {"--precision-map", &compress.precision_map},
+                        {"--plan", &compress.plan}});
 }
 
 void add_model(CLI::App& app, ModelOptions& o) {
   CompressOptions& c = o.compress;
-  app.add_option("MODEL", c.input,
-                 "A Hugging Face folder, or a file of a format that is read; quern formats lists them")
+  app.add_option("MODEL", c.input, "A Hugging Face folder, or a file that quern formats lists as read")
       ->type_name("PATH")
       ->required();
-  app.add_option("--adapter", c.adapter, "A LoRA adapter (a folder of PEFT) to merge into the model first")
+  app.add_option("--adapter", c.adapter, "Merge this LoRA adapter (a folder of PEFT) into the model first")
       ->type_name("FOLDER");
   add_drop(app, c.drop);
-  offer(app.add_option("--scheme", c.scheme, "Mix of number formats; quern schemes lists them"), names_of(schemes()))
+  offer(app.add_option("--scheme", c.scheme, "How small: a mix of number formats; quern schemes lists them"),
+        names_of(schemes()))
       ->type_name("NAME")
       ->capture_default_str();
-  offer(app.add_option("--format", c.format, "Kind of file (default: the scheme's); quern formats lists them"),
+  offer(app.add_option("--format", c.format, "Kind of file (default: the scheme's); quern formats says who loads it"),
         names_of_written())
       ->type_name("NAME");
-  app.add_option("--calib", c.calibration_text, "Text for the statistics; a fifth of it is kept apart to decide")
+  app.add_option("--calib", c.calibration_text,
+                 "Calibration text: 4/5 for statistics, 1/5 held out for bounds and sizes")
       ->type_name("FILE");
 }
 
 void add_target_size(CLI::App& app, ModelOptions& o) {
-  app.add_option("--target-size", o.target_size, "Files of at most this size, such as 20MB, with the least loss")
+  app.add_option("--target-size", o.target_size, "The least loss in at most this size, such as 20MB (needs --calib)")
       ->type_name("SIZE");
 }
 
 void add_other_sizes(CLI::App& app, ModelOptions& o) {
-  app.add_option("--target-bpw", o.target_bpw, "As --target-size, in bits per weight, such as 3.4")
+  app.add_option("--target-bpw", o.target_bpw, "The same in bits per weight, all files counted, such as 3.4")
       ->type_name("X")
       ->group(kMoreSizes);
-  app.add_option("--min-ratio", o.min_ratio, "The same as a share of the source, such as 6x")
+  app.add_option("--min-ratio", o.min_ratio, "The same as how many times smaller than the original, such as 6x")
       ->type_name("RATIO")
       ->group(kMoreSizes);
-  app.add_option("--survey-passes", o.compress.survey_passes,
-                 "Measure matrices in at most N passes (default: by the model)")
+  app.add_option(
+         "--survey-passes", o.compress.survey_passes,
+         "Measure what matrices lose in at most N passes: fewer are quicker and tell less (default: by the model)")
       ->type_name("N")
       ->check(whole_number_from(1))
       ->group(kMoreSizes);
@@ -97,28 +108,33 @@ void add_texts(CLI::App& app, ModelOptions& o) {
         ->check(whole_number_from(0))
         ->group(kMoreTexts);
   };
-  app.add_option(
-         "--imatrix", c.statistics,
-         "In place of --calib: an importance matrix (GGUF, llama.cpp's or ours), or a folder of plan --save-statistics")
+  app.add_option("--imatrix", c.statistics,
+                 "Statistics in place of --calib: an importance matrix (llama.cpp's GGUF or .dat, or ours), or a "
+                 "folder of plan --save-statistics")
       ->type_name("PATH")
       ->group(kMoreTexts);
-  add_file("--gate-text", c.gate_text, "Text that decides (default: a fifth of --calib)");
-  add_count("--calib-windows", c.calibration_windows, "Windows of 512 tokens for the statistics, at most (0: all)");
-  add_count("--gate-windows", c.gate_windows, "Windows of the text that decides, at most (0: all)");
+  add_file("--gate-text", c.gate_text,
+           "Text that bounds and sizes are decided on (default: the fifth of --calib that is held out)");
+  add_count("--calib-windows", c.calibration_windows,
+            "Windows of 512 tokens that statistics are taken from, at most; more are better and slower (0: all)");
+  add_count("--gate-windows", c.gate_windows,
+            "Windows that bounds and sizes are decided on, at most; more are surer and slower (0: all)");
 }
 
 void add_choices(CLI::App& app, ModelOptions& o) {
-  app.add_option("--precision-map", o.compress.precision_map, "JSON rules that give single tensors a number format")
+  app.add_option("--precision-map", o.compress.precision_map,
+                 "Give single tensors the number formats of these rules (JSON)")
       ->type_name("FILE")
       ->group(kMoreChoices);
   app.add_option("--optimizer", o.compress.optimizer,
-                 "How codes are chosen: rtn, weighted, ldlq (error feedback), descent (ldlq refined), auto (what "
-                 "measures better)")
+                 "How weights are rounded, from quick to careful: rtn (to the nearest), weighted (by importance), ldlq "
+                 "(error feedback), descent (that refined); auto: what measures better")
       ->type_name("NAME")
       ->group(kMoreChoices);
   add_compute(app, o.shared)->group(kMoreChoices);
   add_shared(app, o.shared);
   app.get_option("--threads")->group(kMoreChoices);
+  app.get_option("--verbose")->group(kMoreChoices);
 }
 
 }  // namespace quern::cli

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/standard_input.h"
 #include "quern/compress_options.h"
 
 namespace quern::cli {
@@ -18,6 +19,8 @@ struct ModelOptions {
 
   // `compress` with what is a string here. Error(kUsage) where one cannot be read.
   CompressOptions& resolved();
+  // What "-" is given for among the files, as long as it lives.
+  StandardInput standard_input();
 };
 
 // Headings of options that come after the common ones.
@@ -32,7 +35,7 @@ void add_target_size(CLI::App& app, ModelOptions& o);
 void add_other_sizes(CLI::App& app, ModelOptions& o);
 // --imatrix, --gate-text and how many windows.
 void add_texts(CLI::App& app, ModelOptions& o);
-// --precision-map, --compute, --threads, --json, --quiet.
+// --precision-map, --compute, --threads, --json, --quiet, --verbose.
 void add_choices(CLI::App& app, ModelOptions& o);
 
 }  // namespace quern::cli

@@ -8,11 +8,12 @@
 #include <map>
 
 #include "base/fail.h"
+#include "base/names.h"
 
 namespace quern::cli {
 namespace {
 
-constexpr int kMostThreads = 1024;
+constexpr std::uint64_t kMostThreads = 1024;
 
 // The number at the front of the text, and what follows it.
 std::pair<double, std::string> number_and_rest(const std::string& text, const char* wanted) {
@@ -26,11 +27,12 @@ std::pair<double, std::string> number_and_rest(const std::string& text, const ch
 }  // namespace
 
 void add_shared(CLI::App& app, SharedOptions& options) {
-  app.add_option("--threads", options.threads, "Threads (default: all processors); the result does not depend on it")
+  app.add_option("--threads", options.threads, "Threads (default: all processors); the result is the same for any")
       ->type_name("N")
-      ->check(CLI::Range(0, kMostThreads));
-  app.add_flag("--json", options.json, "Print the result as JSON");
-  app.add_flag("-q,--quiet", options.quiet, "No progress");
+      ->check(whole_number_from(0, kMostThreads));
+  app.add_flag("--json", options.json, "Print the result, or the error, as JSON");
+  app.add_flag("-q,--quiet", options.quiet, "Neither progress nor notes");
+  app.add_flag("-v,--verbose", options.verbose, "A line for every step that is done");
 }
 
 CLI::Option* add_max_memory(CLI::App& app, SharedOptions& options, const char* standard) {
@@ -43,10 +45,11 @@ CLI::Option* add_drop(CLI::App& app, std::vector<std::string>& patterns, const c
 }
 
 CLI::Option* add_compute(CLI::App& app, SharedOptions& options) {
-  return app.add_option("--compute", options.compute, "Arithmetic of matrix products: auto, f32 or bf16")
+  return app
+      .add_option("--compute", options.compute, "Arithmetic on texts: f32, bf16 (quicker), or auto (the best here)")
       ->type_name("NAME")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "f32", "bf16"}));
+      ->transform(one_of({"auto", "f32", "bf16"}));
 }
 
 MachineOptions SharedOptions::machine() const {
@@ -93,14 +96,28 @@ double parse_ratio(const std::string& text) {
   return value;
 }
 
-CLI::Validator whole_number_from(std::uint64_t least) {
-  const auto check = [least](const std::string& text) {
+CLI::Validator whole_number_from(std::uint64_t least, std::uint64_t most) {
+  const auto check = [least, most](const std::string& text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool fits = error == std::errc() && end == text.data() + text.size() && value >= least;
-    return fits ? std::string() : fmt::format("\"{}\" is not a whole number from {} on", text, least);
+    if (error == std::errc() && end == text.data() + text.size() && value >= least && value <= most)
+      return std::string();
+    return fmt::format("\"{}\" is not a whole number from {} {}", text, least,
+                       most == kNoMost ? "on" : fmt::format("to {}", most));
   };
   return CLI::Validator(check, "");
+}
+
+CLI::Validator one_of(const std::vector<std::string>& names) {
+  const auto check = [names](std::string& text) {
+    for (const std::string& name : names)
+      if (is_same_name(name, text)) {
+        text = name;
+        return std::string();
+      }
+    return fmt::format("\"{}\" is none of {}", text, CLI::detail::join(names, ", "));
+  };
+  return CLI::Validator(check, "{" + CLI::detail::join(names) + "}");
 }
 
 }  // namespace quern::cli

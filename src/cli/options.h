@@ -14,13 +14,15 @@ namespace quern::cli {
 struct SharedOptions {
   unsigned threads = 0;
   std::string compute = "auto", max_memory;
-  bool json = false, quiet = false;
+  bool json = false, quiet = false, verbose = false;
 
   MachineOptions machine() const;
-  Verbosity verbosity() const { return quiet ? Verbosity::kQuiet : Verbosity::kNormal; }
+  Verbosity verbosity() const {
+    return quiet ? Verbosity::kQuiet : verbose ? Verbosity::kEveryStep : Verbosity::kNormal;
+  }
 };
 
-// --threads, --json, --quiet.
+// --threads, --json, --quiet, --verbose.
 void add_shared(CLI::App& app, SharedOptions& options);
 // --max-memory, for commands that keep to it; `standard` says what holds without it.
 inline constexpr const char *kHalfOfMemory = "half of the machine's", *kNoLimit = "no limit";
@@ -42,7 +44,10 @@ double parse_number(const std::string& text);
 double parse_positive(const std::string& text);
 double parse_ratio(const std::string& text);
 
-// Checks of options that count: whole numbers from `least` on, and no more than a number of 64 bits holds.
-CLI::Validator whole_number_from(std::uint64_t least);
+// Checks of options that count: whole numbers from `least` to `most`.
+inline constexpr std::uint64_t kNoMost = UINT64_MAX;
+CLI::Validator whole_number_from(std::uint64_t least, std::uint64_t most = kNoMost);
+// One of these names, in any case; for CLI::Option::transform, which gives it the case that it has here.
+CLI::Validator one_of(const std::vector<std::string>& names);
 
 }  // namespace quern::cli

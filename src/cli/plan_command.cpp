@@ -1,5 +1,6 @@
 // quern plan MODEL
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -7,7 +8,7 @@
 #include "cli/commands.h"
 #include "cli/forecast_text.h"
 #include "cli/model_options.h"
-#include "cli/standard_streams.h"
+#include "cli/terminal.h"
 #include "forecast/forecast.h"
 
 namespace quern::cli {
@@ -24,11 +25,12 @@ void show(const Options& o, const Forecast& f) {
     fmt::print("{}\n", dump_json(to_json(f), 1));
     return;
   }
-  fmt::print("{}", printable(forecast_text(o.model.compress, f)));
+  fmt::print("{}", printable(forecast_text(o.model.compress, f, columns_of_terminal(STDOUT_FILENO))));
   if (o.tensors) fmt::print("\n{}", printable(tensor_lines(f)));
 }
 
 int run(Options o) {
+  const StandardInput input = o.model.standard_input();
   const CompressOptions& options = o.model.resolved();
   std::optional<NewFile> plan_file, statistics_file;
   if (!o.output.empty()) plan_file.emplace(o.output);
@@ -42,7 +44,7 @@ int run(Options o) {
   if (plan_file) plan_file->publish(dump_json(to_json(f), 1) + "\n");
   show(o, f);
   if (!o.model.shared.json && !o.model.shared.quiet)
-    for (const std::string& note : f.notes) tell("note: {}\n", printable_line(note));
+    show_notes(f.notes, o.output.empty() ? "the plan (--json)" : o.output.string());
   return 0;
 }
 
@@ -53,13 +55,15 @@ Subcommand add_plan(CLI::App& program) {
   const auto o = std::make_shared<Options>();
   add_model(*app, o->model);
   add_target_size(*app, o->model);
-  app->add_option("-o,--output", o->output, "Write the plan as JSON, for compress --plan")->type_name("FILE");
-  app->add_option("--save-imatrix", o->statistics_copy, "Keep the statistics, for compress --plan --imatrix")
+  app->add_option("-o,--output", o->output, "Write the plan to this file, for compress --plan to follow")
+      ->type_name("FILE");
+  app->add_option("--save-imatrix", o->statistics_copy,
+                  "Keep the importance matrix in this file, for compress --plan --imatrix")
       ->type_name("FILE");
   app->add_option("--save-statistics", o->statistics_folder,
-                  "Keep all statistics in a new folder, for compress --plan --imatrix")
+                  "Keep all statistics in this new folder, for compress --plan --imatrix (error feedback needs them)")
       ->type_name("FOLDER");
-  app->add_flag("--tensors", o->tensors, "List every tensor with its number format and the reason");
+  app->add_flag("--tensors", o->tensors, "List every tensor with its number format and the reason for it");
   add_max_memory(*app, o->model.shared, kHalfOfMemory);
   add_texts(*app, o->model);
   add_other_sizes(*app, o->model);

@@ -12,6 +12,7 @@
 #include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/standard_input.h"
 #include "cli/standard_streams.h"
 #include "quern/error.h"
 
@@ -21,7 +22,7 @@ namespace {
 struct Options {
   ModelSource model;
   GenerateOptions generate;
-  std::string prompt_file;
+  std::filesystem::path prompt_file;
   SharedOptions shared;
 };
 
@@ -39,6 +40,7 @@ Json to_json(const GenerateResult& g) {
 
 int run(Options o) {
   o.generate.machine = o.shared.machine();
+  const StandardInput input({{"--prompt-file", &o.prompt_file}});
   if (!o.prompt_file.empty()) o.generate.prompt = read_text(o.prompt_file);
   TerminalObserver observer(o.shared.verbosity());
   const bool stream = !o.shared.json, to_terminal = ::isatty(STDOUT_FILENO) == 1;
@@ -69,39 +71,44 @@ Subcommand add_run(CLI::App& program) {
   CLI::App* app = program.add_subcommand("run", "Generate text, token by token");
   const auto o = std::make_shared<Options>();
   SamplingOptions& sampling = o->generate.sampling;
-  app->add_option("MODEL", o->model.path, "A model, or a package that compress wrote")->type_name("PATH")->required();
-  app->add_option("--adapter", o->model.adapter, "A LoRA adapter (a folder of PEFT) to merge into the model")
+  app->add_option("MODEL", o->model.path, "The model to run, or a package that compress wrote")
+      ->type_name("PATH")
+      ->required();
+  app->add_option("--adapter", o->model.adapter, "Merge this LoRA adapter (a folder of PEFT) into the model first")
       ->type_name("FOLDER");
   add_drop(*app, o->model.drop);
   auto* prompt = app->add_option("-p,--prompt", o->generate.prompt, "Text to go on from")->type_name("TEXT");
-  app->add_option("--prompt-file", o->prompt_file, "The same from a file")->type_name("FILE")->excludes(prompt);
-  app->add_option("-n,--tokens", o->generate.tokens, "Tokens to generate at most")
+  app->add_option("--prompt-file", o->prompt_file, "The same from a file (-: standard input)")
+      ->type_name("FILE")
+      ->excludes(prompt);
+  app->add_option("-n,--tokens", o->generate.tokens, "Generate at most so many tokens")
       ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--context", o->generate.context,
-                  "Tokens of prompt and answer together (0: the model's, at most 4096)")
+                  "Room for prompt and answer, in tokens (0: the model's, at most 4096)")
       ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
-  app->add_option("--temperature", sampling.temperature, "0: always the most probable token")
+  app->add_option("--temperature", sampling.temperature,
+                  "How freely tokens are chosen (0: always the most probable one)")
       ->type_name("X")
       ->capture_default_str();
-  app->add_option("--top-k", sampling.top_k, "Choose among the k most probable (0: all)")
+  app->add_option("--top-k", sampling.top_k, "Choose among the k most probable tokens only (0: all)")
       ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
-  app->add_option("--top-p", sampling.top_p, "Choose among the most probable that together reach p")
+  app->add_option("--top-p", sampling.top_p, "Choose among the most probable tokens that together reach p only")
       ->type_name("P")
       ->capture_default_str();
-  app->add_option("--min-p", sampling.min_p, "Leave out what is less probable than p times the most probable")
+  app->add_option("--min-p", sampling.min_p, "Leave out tokens less probable than p times the most probable")
       ->type_name("P")
       ->capture_default_str();
-  app->add_option("--seed", sampling.seed, "The same seed gives the same text")
+  app->add_option("--seed", sampling.seed, "Another seed gives another text, the same seed the same")
       ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();
-  app->add_option("--stop", o->generate.stops, "End before this text (may be repeated)")->type_name("TEXT");
+  app->add_option("--stop", o->generate.stops, "Stop before this text (may be repeated)")->type_name("TEXT");
   add_shared(*app, o->shared);
   add_max_memory(*app, o->shared, kNoLimit);
   app->footer("Example: quern run build/demo/llama-7m-q4_k_m --prompt \"The history of\" --tokens 40");

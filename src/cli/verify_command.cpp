@@ -53,7 +53,9 @@ int run(Options o) {
 Subcommand add_verify(CLI::App& program) {
   CLI::App* app = program.add_subcommand("verify", "Check that a package still holds what its manifest promises");
   const auto o = std::make_shared<Options>();
-  app->add_option("PACKAGE", o->verify.package, "A folder or file that compress wrote")->type_name("PATH")->required();
+  app->add_option("PACKAGE", o->verify.package, "The folder or file that compress wrote")
+      ->type_name("PATH")
+      ->required();
   app->add_option("--against", o->verify.original, "The original (default: where it was when the package was made)")
       ->type_name("PATH");
   app->add_option("--adapter", o->verify.adapter,

@@ -58,11 +58,12 @@ EncodeInput encode_input(const Opened& opened, const Calibrated& calibrated) {
 
 std::vector<EncodedTensor> encode_files(const Opened& opened, const Calibrated& calibrated, const WorkFiles& work,
                                         const Plan& plan, const fs::path& folder, const std::vector<fs::path>& earlier,
-                                        FileHashes* running) {
+                                        FileHashes* running, const char* stage) {
   make_folder(folder);
   StepRecords records(work.records, calibrated.hashes());
   EncodeInput input = encode_input(opened, calibrated);
   input.hashes = running;
+  input.stage = stage;
   return encode(input, plan, head_with_counts(opened, calibrated, plan), folder, &records, files_in(earlier));
 }
 
@@ -78,7 +79,7 @@ Candidates::Candidates(const Opened& opened, const CompressTexts& texts, const C
 const fs::path& Candidates::written(const Plan& plan) {
   fs::path folder = work_.folder / fmt::format("{}{:.16}", kPrefix, plan.sha256());
   std::erase(folders_, folder);
-  encode_files(opened_, calibrated_, work_, plan, folder, folders_, nullptr);
+  encode_files(opened_, calibrated_, work_, plan, folder, folders_, nullptr, "encode a candidate");
   folders_.push_back(std::move(folder));
   while (folders_.size() > kKept) {
     std::error_code ec;

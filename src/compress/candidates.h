@@ -41,10 +41,11 @@ EncodeInput encode_input(const Opened& opened, const Calibrated& calibrated);
 
 // Writes the files of a plan into `folder`, which is made if need be: tensors that are on record come from there, if
 // the folder was begun, or from the files in one of `earlier`, as far as they can be opened. `running`: hashes that go
-// on meanwhile; null: none do.
+// on meanwhile; null: none do. `stage`: of the observer.
 std::vector<EncodedTensor> encode_files(const Opened& opened, const Calibrated& calibrated, const WorkFiles& work,
                                         const Plan& plan, const std::filesystem::path& folder,
-                                        const std::vector<std::filesystem::path>& earlier, FileHashes* running);
+                                        const std::vector<std::filesystem::path>& earlier, FileHashes* running,
+                                        const char* stage = "encode");
 
 // The folders of candidates, in no particular order.
 std::vector<std::filesystem::path> candidate_folders(const WorkFiles& work);

@@ -197,7 +197,7 @@ std::vector<EncodedTensor> encode(const EncodeInput& in, const Plan& plan, const
                                   const std::filesystem::path& folder, StepRecords* records,
                                   std::span<const TensorFiles> earlier) {
   const std::vector<TensorJob> jobs = jobs_of(in, plan);
-  in.observer.stage("encode", jobs.size());
+  in.observer.stage(in.stage, jobs.size());
   std::error_code ec;
   const bool begun = !std::filesystem::is_empty(folder, ec);
   const auto writer = find_format(plan.format).create(folder, with_measured_sizes(head, jobs));

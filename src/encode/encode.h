@@ -25,6 +25,7 @@ struct EncodeInput {
   Observer& observer;
   const TensorFiles* copied = nullptr;  // holds names.copied; null: there are none
   FileHashes* hashes = nullptr;         // taken further beside encoding; gets the files of weights that are written
+  const char* stage = "encode";         // of the observer
 };
 
 // Writes the weights of `plan` as `head` describes them into `folder`. Returns what became of each step, in order.

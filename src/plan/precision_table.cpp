@@ -57,8 +57,11 @@ std::vector<WidthShare> width_shares(const Plan& plan) {
 
 std::string precision_table(const Plan& plan) {
   std::string text = "Number formats, by share of the parameters\n";
-  for (const WidthShare& s : width_shares(plan))
-    text += fmt::format("  {:<12}  {:>5.2f} bits  {:>6} tensors  {:>5.1f}%\n", printable_line(s.codec), s.bits(),
+  const std::vector<WidthShare> shares = width_shares(plan);
+  std::size_t width = 0;
+  for (const WidthShare& s : shares) width = std::max(width, s.codec.size());
+  for (const WidthShare& s : shares)
+    text += fmt::format("  {:<{}} {:>5.2f} bits {:>4} tensors {:>5.1f}%\n", printable_line(s.codec), width, s.bits(),
                         s.tensors, 100 * s.share);
   return plan.precision_map ? text + rules_table(plan) : text;
 }

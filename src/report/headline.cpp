@@ -54,6 +54,25 @@ std::string allowed(const QualityBound& bound) {
   return text;
 }
 
+std::vector<std::string> verdicts(const Report& r) {
+  std::vector<std::string> lines;
+  const auto add = [&](bool is_met, const std::string& figure) {
+    lines.push_back(fmt::format("{}: {}", is_met ? "met" : "missed", figure));
+  };
+  if (r.size)
+    add(r.size->chosen.bytes <= r.size->most,
+        fmt::format("{} bytes of at most {}", grouped(r.size->chosen.bytes), grouped(r.size->most)));
+  if (r.ladder.empty() || !r.ladder.back().gate) return lines;
+  const Quality& gate = *r.ladder.back().gate;
+  if (const auto& most = r.bound.max_perplexity_increase)
+    add(gate.perplexity_increase.value <= *most, fmt::format("perplexity {:+.2f}% of at most {:g}% on the gate text",
+                                                             100 * gate.perplexity_increase.value, 100 * *most));
+  if (const auto& most = r.bound.max_kld)
+    add(gate.mean_kld.value <= *most,
+        fmt::format("mean KL divergence {:.5f} of at most {:g} nats on the gate text", gate.mean_kld.value, *most));
+  return lines;
+}
+
 std::vector<HeadlineRow> headline(const Report& r) {
   std::vector<HeadlineRow> rows{{"Bytes, everything counted", grouped(r.source_bytes), grouped(r.output_bytes),
                                  change(r.source_bytes, r.output_bytes)},

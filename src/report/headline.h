@@ -24,6 +24,10 @@ std::string unmeasured(const Report& report);
 // What a bound allows: perplexity at most 3.00% worse, mean KL divergence at most 0.02 nats
 std::string allowed(const QualityBound& bound);
 
+// What was asked for, and the figure that decided: "met: perplexity +1.85% of at most 3%", "missed: ...", a line each;
+// none where nothing was.
+std::vector<std::string> verdicts(const Report& report);
+
 // 13,644,224
 std::string grouped(std::uint64_t value);
 

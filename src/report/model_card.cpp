@@ -1,4 +1,4 @@
-// The report for people: a Markdown card, and a few lines for the terminal.
+// The report for people: a Markdown card.
 #include <fmt/ranges.h>
 
 #include <map>
@@ -139,18 +139,6 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
   text += fmt::format("- plan {}, statistics {}\n", plan.sha256(),
                       plan.statistics_sha256.empty() ? "none" : markdown(plan.statistics_sha256));
   for (const std::string& note : r.notes) text += fmt::format("- note: {}\n", markdown(note));
-  return text;
-}
-
-std::string summary(const Report& r) {
-  std::string text;
-  for (const HeadlineRow& row : headline(r))
-    text += fmt::format("{:<32}{:>22}  ->  {:<22}{}\n", row.what, row.before, row.after, row.change);
-  if (!r.quality) text += unmeasured(r);
-  if (!r.notes.empty())
-    text += fmt::format("{} in the card, the first: {}\n",
-                        r.notes.size() == 1 ? "1 note" : fmt::format("{} notes", r.notes.size()),
-                        printable_line(r.notes.front()));
   return text;
 }
 

@@ -71,7 +71,5 @@ struct CardFacts;
 // Markdown behind YAML for the hub. `weights_file`: what to hand to the runtime.
 std::string model_card(const Report& report, const Manifest& manifest, const std::string& weights_file,
                        const CardFacts& facts);
-// Lines for a terminal: the headline figures.
-std::string summary(const Report& report);
 
 }  // namespace quern

@@ -81,12 +81,15 @@ class ProgramTest(unittest.TestCase):
         return done
 
     def fail_with(self, code, words, *arguments, **options):
-        """The exit code, every one of `words` in what is said, nothing on stdout, no sign of a crash."""
+        """The exit code, every one of `words` in what is said, nothing on stdout but the error as JSON, no sign of a crash."""
         done = run(*arguments, **options)
         self.assertEqual(done.returncode, code, f"{arguments}\n{done.stderr[-600:]}")
         for word in words:
             self.assertIn(str(word), done.stderr, f"{arguments}")
-        self.assertEqual(done.stdout, "")
+        if "--json" in arguments:
+            self.assertEqual(strict_json(done.stdout)["error"]["code"], code)
+        else:
+            self.assertEqual(done.stdout, "")
         self.assertNotIn("internal error", done.stderr)
         return done
 

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 
 import tiny_llama
-from quern_program import MODEL, QUERN, REPORT_TEXT, ProgramTest, compress, hashes, run
+from quern_program import MODEL, QUERN, REPORT_TEXT, ProgramTest, compress, hashes, read_json, run, strict_json
 
 USAGE = 2
 COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "layouts", "architectures", "codecs")
@@ -42,13 +42,31 @@ class WrongCommandLines(ProgramTest):
         said = self.refuse(['quern eval has no option "--frobnicate"'], "eval", MODEL, "--frobnicate")
         self.assertNotIn("did you mean", said)
 
+    def test_values_that_are_missing_or_too_many(self):
+        self.refuse(["--scheme needs a value behind it: NAME", "How small"], "compress", MODEL, "-o", "x", "--scheme")
+        self.refuse(['--scheme was given 2 times, with "q8_0" and "q4_0"; give it once'], "compress", MODEL, "-o", "x", "--scheme", "q8_0",
+                    "--scheme", "q4_0")
+        self.refuse(["--against-drop goes with --against, which is missing"], "eval", MODEL, "--text", "x", "--against-drop", "a")
+        self.refuse(["--scheme and --plan cannot be given together"], "compress", MODEL, "-o", "x", "--plan", "p", "--scheme", "q8_0")
+
+    def test_values_that_are_none(self):
+        self.refuse(['--temperature takes a number, and "hot" is none that fits'], "run", MODEL, "--temperature", "hot")
+        self.refuse(['--compute: "f64" is none of auto, f32, bf16'], "eval", MODEL, "--text", "x", "--compute", "f64")
+        self.refuse(['--threads: "5000" is not a whole number from 0 to 1024'], "eval", MODEL, "--text", "x", "--threads", "5000")
+        self.refuse(['--window-length: "7" is not a whole number from 8 to'], "eval", MODEL, "--text", "x", "--window-length", "7")
+        self.refuse(["no command was given; there are inspect"], "--json")
+
+    def test_an_option_of_the_original_is_named(self):
+        self.fail_with(USAGE, ['--against-drop names "nothing*"'], "eval", MODEL, "--text", REPORT_TEXT, "--against", MODEL,
+                       "--against-drop", "nothing*")
+
     def test_missing_and_surplus_arguments(self):
         self.refuse(["quern eval needs --text", "Text that"], "eval", MODEL)
         self.refuse(["quern compress needs MODEL", "Hugging Face folder"], "compress")
         self.refuse(['"again" is one argument too many', "quern inspect MODEL"], "inspect", MODEL, "again")
 
     def test_scheme_without_its_signs(self):
-        for given in ("q4km", "Q4_K_M", "q4-k-m"):
+        for given in ("q4km", "q4-k-m"):
             said = self.fail_with(USAGE, [f'"{given}"', "did you mean q4_k_m?"], "compress", MODEL, "-o", self.folder / "out", "--scheme", given)
             self.assertNotIn("q4_0", said.stderr)
 
@@ -68,6 +86,76 @@ class WrongCommandLines(ProgramTest):
     def test_no_arguments_show_what_there_is(self):
         said = self.fail_with(USAGE, ["Usage: quern COMMAND", "Example: quern compress", *COMMANDS]).stderr
         self.assertLessEqual(said.count("\n"), SCREEN_LINES)
+
+
+class Names(ProgramTest):
+    def test_in_any_case(self):
+        model = tiny_llama.write(self.folder / "tiny")
+        map_file = self.folder / "map.json"
+        map_file.write_text('[{"match": "attn.q", "codec": "Q8_0", "optimizer": "RTN"}]')
+        plain, loud = (compress(self.folder / name, *options, model=model) for name, options in (
+            ("plain", ["--scheme", "q4_0", "--format", "gguf"]), ("loud", ["--scheme", "Q4_0", "--format", "GGUF", "--compute", "F32"])))
+        self.assertEqual([path.read_bytes() for path in plain.glob("*.gguf")], [path.read_bytes() for path in loud.glob("*.gguf")])
+        self.assertEqual(sorted(path.name for path in plain.iterdir()), sorted(path.name for path in loud.iterdir()))
+        mapped = compress(self.folder / "mapped", "--scheme", "Q4_0", "--precision-map", map_file, model=model)
+        self.assertIn("q8_0", {step["codec"] for step in read_json(mapped / "manifest.json")["plan"]["steps"]})
+
+    def test_those_of_llama_cpp(self):
+        preview = strict_json(self.succeed("compress", MODEL, "-o", self.folder / "out", "--scheme", "Q4_K_M", "--dry-run", "--json").stdout)
+        self.assertEqual(preview["scheme"], "q4_k_m")
+
+
+class StandardInput(ProgramTest):
+    """A "-" in place of a text."""
+
+    def setUp(self):
+        super().setUp()
+        self.model = tiny_llama.write(self.folder / "tiny")
+
+    def said(self, *arguments, given=REPORT_TEXT):
+        return subprocess.run([QUERN, *map(str, arguments)], stdin=open(given), capture_output=True, text=True, timeout=400)
+
+    def test_a_text_is_read_from_it(self):
+        measured = ["eval", self.model, "--windows", "2", "--window-length", "64", "--json", "-q", "--text"]
+        piped = self.said(*measured, "-")
+        self.assertEqual(piped.returncode, 0, piped.stderr)
+        self.assertEqual(piped.stdout, self.succeed(*measured, REPORT_TEXT).stdout)
+
+    def test_a_package_says_where_its_text_came_from(self):
+        done = self.said("compress", self.model, "-o", self.folder / "out", "--report-text", "-", "--report-windows", "1", "-q")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(read_json(self.folder / "out/report.json")["report_text"]["path"], "standard-input")
+
+    def test_once(self):
+        done = self.said("compress", self.model, "-o", self.folder / "out", "--calib", "-", "--report-text", "-")
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("--calib and --report-text both are -, and standard input can be read once", done.stderr)
+
+    def test_an_empty_one_is_an_empty_text(self):
+        done = self.said("eval", self.model, "--text", "-", given=os.devnull)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("standard-input is empty", done.stderr)
+
+
+class Failures(ProgramTest):
+    def error(self, *arguments):
+        done = run(*arguments, "--json")
+        error = strict_json(done.stdout)["error"]
+        self.assertEqual(error["code"], done.returncode)
+        self.assertIn(error["message"].split("\n")[0], done.stderr)
+        return error
+
+    def test_are_json_where_the_result_would_be(self):
+        nowhere = self.folder / "nowhere"
+        for name, arguments in {"input": ["inspect", nowhere], "usage": ["compress", MODEL, "-o", nowhere, "--scheme", "q4km"],
+                                "infeasible": ["compress", MODEL, "-o", nowhere, "--scheme", "q4_k_m", "--format", "safetensors"],
+                                "verification": ["verify", self.folder],
+                                "resource": ["compress", MODEL, "-o", nowhere, "--max-memory", "1KB"]}.items():
+            self.assertEqual(self.error(*arguments)["name"], name)
+
+    def test_of_the_command_line_too(self):
+        for arguments in (["compres"], ["compress"], ["eval", MODEL, "--sheme", "x"], ["schemes", "--nonsense"]):
+            self.assertEqual(self.error(*arguments)["name"], "usage")
 
 
 class Wording(ProgramTest):
@@ -112,6 +200,20 @@ class Help(ProgramTest):
         self.assertIn("(default: half of the machine's)", self.help("eval"))
         self.assertIn("(default: no limit)", self.help("run"))
         self.assertIn("[simple]", self.help("compress"))
+
+    def test_help_is_a_command(self):
+        self.assertEqual(self.succeed("help").stdout, self.help())
+        for command in (*COMMANDS, "man", "help"):
+            self.assertEqual(self.succeed("help", command).stdout, self.succeed(command, "--help").stdout)
+        self.fail_with(USAGE, ['no command "compres"', "did you mean compress?"], "help", "compres")
+
+    def test_fits_a_narrow_terminal(self):
+        for columns in (40, 80):
+            script = f"stty cols {columns}; exec {QUERN} help compress"
+            said = subprocess.run(["script", "-qec", script, os.devnull], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+            lines = said.replace("\r", "").splitlines()
+            self.assertGreater(len(lines), 40)
+            self.assertLessEqual(max(map(len, lines)), columns)
 
     def test_names_every_command_once(self):
         listed = [line.split()[0] for line in self.help().split("\n\n")[1].split("\n")]

@@ -18,6 +18,16 @@ class Gate(ProgramTest):
         self.assertEqual((report["calibration_text"]["windows"], report["gate_text"]["windows"]), (8, 2))
         self.assertNotEqual(report["calibration_text"]["sha256"], report["gate_text"]["sha256"])
 
+    def test_the_figure_that_decided_is_the_last_that_is_said(self):
+        done = self.succeed("compress", MODEL, "-o", self.folder / "out", *GATED, "--max-ppl-increase", "50%", "--max-kld", "0.5")
+        perplexity, divergence = done.stdout.splitlines()[-2:]
+        self.assertRegex(perplexity, r"^met: perplexity [+-]\d+\.\d\d% of at most 50% on the gate text$")
+        self.assertRegex(divergence, r"^met: mean KL divergence 0\.\d{5} of at most 0\.5 nats on the gate text$")
+        gate = read_json(self.folder / "out/report.json")["ladder"][-1]["gate"]
+        self.assertIn(f"{100 * gate['perplexity_increase']['value']:+.2f}%", perplexity)
+        missed = run("compress", MODEL, "-o", self.folder / "out", *GATED, "--max-kld", "0", "--max-trials", "1", "--force")
+        self.assertRegex(missed.stdout.splitlines()[-1], r"^missed: mean KL divergence 0\.\d{5} of at most 0 nats on the gate text$")
+
     def test_bound_that_needs_more_bits_for_some_tensors(self):
         bound = 0.012
         package = compress(self.folder / "out", *GATED, "--max-kld", bound)

@@ -9,9 +9,11 @@ import signal
 import subprocess
 import termios
 import time
+import unicodedata
 import unittest
 
-from quern_program import CALIBRATION_TEXT, MODEL, QUERN, ProgramTest, compress, hashes
+import tiny_llama
+from quern_program import CALIBRATION_TEXT, MODEL, QUERN, REPORT_TEXT, ProgramTest, compress, hashes
 
 INTERRUPTED = 130
 LONG = ["--calib", CALIBRATION_TEXT, "--calib-windows", "150", "--threads", "1"]
@@ -24,7 +26,7 @@ class Interrupt(ProgramTest):
 
     def interrupt(self, line, *arguments, calibration=LONG, stop=signal.SIGINT, times=1):
         """Starts a long run and sends the signal, so many times, when stderr holds `line`."""
-        command = [QUERN, "compress", MODEL, "-o", self.output, *calibration, *arguments]
+        command = [QUERN, "compress", MODEL, "-o", self.output, "-v", *calibration, *arguments]
         with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             seen = False
             for said in process.stderr:
@@ -63,7 +65,7 @@ class Interrupt(ProgramTest):
         self.interrupt("[1/7] calibrate", stop=signal.SIGHUP, times=2)
 
     def test_a_second_signal_ends_it_at_once(self):
-        command = [QUERN, "compress", MODEL, "-o", self.output, *LONG]
+        command = [QUERN, "compress", MODEL, "-o", self.output, "-v", *LONG]
         with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
             self.assertTrue(any("[1/7] calibrate" in said for said in process.stderr))
             # Both wait for it when it goes on, the lower number in front; pending signals of one kind would be one.
@@ -74,7 +76,7 @@ class Interrupt(ProgramTest):
 
     def test_no_thread_that_computes_is_interrupted(self):
         # oneDNN's product keeps data where a handler's frame would be written.
-        command = [QUERN, "compress", MODEL, "-o", self.output, "--calib", CALIBRATION_TEXT, "--threads", "2"]
+        command = [QUERN, "compress", MODEL, "-o", self.output, "--calib", CALIBRATION_TEXT, "--threads", "2", "-v"]
         with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
             self.assertTrue(any("[1/7] calibrate" in said for said in process.stderr))
             masks = [int(re.search(r"^SigBlk:\s*([0-9a-f]+)", status.read_text(), re.M)[1], 16)
@@ -126,11 +128,12 @@ class Interrupt(ProgramTest):
 class Progress(ProgramTest):
     COMMAND = ["compress", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "-o"]
 
-    def on_terminal(self, *arguments, columns=120):
+    def on_terminal(self, *arguments, columns=120, term="xterm"):
         """What the program writes to a terminal as stderr."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, columns))
-        with subprocess.Popen([QUERN, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        with subprocess.Popen([QUERN, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=theirs,
+                              env=dict(os.environ, TERM=term)) as process:
             os.close(theirs)
             said = b""
             while True:
@@ -145,25 +148,51 @@ class Progress(ProgramTest):
         self.assertEqual(process.returncode, 0, said)
         return said.decode()
 
-    def test_terminal_shows_a_bar(self):
-        said = self.on_terminal(*self.COMMAND, self.folder / "out")
-        self.assertRegex(said, r"\r\x1b\[Kcalibrate +\[#+\.*\] +\d+%")
-        self.assertIn("100%", said)
-        self.assertRegex(said, r"\d+%  \d+ s left  ")
-        self.assertTrue(said.endswith("\r\x1b[K"), "the bar is wiped at the end")
+    def test_terminal_shows_a_bar_of_the_whole_run(self):
+        said = self.on_terminal(*self.COMMAND, self.folder / "out", "--report-text", REPORT_TEXT, "--report-windows", "1")
+        self.assertRegex(said, r"\r\x1b\[Kcalibrate +\[#*\.*\] +\d+%")
+        self.assertRegex(said, r"\d+%  <?\d+ s left  ")
+        percents = [int(percent) for percent in re.findall(r"\] +(\d+)%", said)]
+        self.assertEqual(percents, sorted(percents), "it went backwards")
+        self.assertLess(percents[0], 30)
+        self.assertLess(percents[-1], 100, "100% was said before the end")
+        self.assertTrue(said.endswith("\r\x1b[K") or said.rstrip().splitlines()[-1].startswith(("note:", "and ")), said[-200:])
         self.assertNotRegex(said, r"\[\d+/\d+\]")
 
     def test_bar_stays_within_a_narrow_terminal(self):
-        said = self.on_terminal(*self.COMMAND, self.folder / "out", columns=50)
-        bars = re.findall(r"\x1b\[K(\w[^\r]* \[[^\r]*)", said)
-        self.assertGreater(len(bars), 20)
-        self.assertLess(max(map(len, bars)), 50)
+        for columns in (30, 40, 50, 80):
+            said = self.on_terminal(*self.COMMAND, self.folder / f"out{columns}", columns=columns)
+            bars = re.findall(r"\x1b\[K(\w[^\r\n]*%[^\r\n]*)", said)
+            self.assertGreater(len(bars), 20)
+            self.assertLess(max(map(len, bars)), columns)
+            preview = said.split("\x1b")[0].splitlines()
+            self.assertLessEqual(max(map(len, preview)), max(columns, 60), preview)
 
-    def test_file_gets_one_line_a_block(self):
+    def test_wide_characters_take_two_columns(self):
+        model = tiny_llama.write(self.folder / "\u6a21\u578b" * 12)
+        said = self.on_terminal("bench", model, "--prompt-tokens", "2", "-n", "1", "--repeats", "3", columns=100)
+        bars = re.findall(r"\x1b\[K([^\r\n]+)", said)
+        self.assertTrue(any("\u6a21" in bar for bar in bars), said)
+        for bar in bars:
+            self.assertLess(sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in bar), 100, bar)
+
+    def test_a_dumb_terminal_gets_lines(self):
+        for term in ("dumb", ""):
+            said = self.on_terminal(*self.COMMAND, self.folder / f"out{term}", term=term)
+            self.assertNotIn("\x1b", said)
+            self.assertNotIn("\r", said.replace("\r\n", "\n"))
+            self.assertIn("calibrate (0 of 7)", said)
+
+    def test_no_terminal_gets_a_line_a_phase(self):
         said = self.succeed(*self.COMMAND, self.folder / "out").stderr
-        self.assertEqual(len(re.findall(r"^\[\d+/7\] calibrate: .+$", said, re.M)), 7, said[-600:])
-        self.assertNotIn("%", said)
+        phases = [line for line in said.splitlines() if re.search(r" \(\d+ of \d+\)", line)]
+        self.assertLess(len(phases), 15, said)
+        self.assertRegex(said, r"(?m)^ *\d+%  calibrate \(0 of 7\), .* left$")
         self.assertNotIn("\r", said)
+
+    def test_every_step_is_a_line_where_that_is_asked_for(self):
+        said = self.succeed(*self.COMMAND, self.folder / "out", "-v").stderr
+        self.assertEqual(len(re.findall(r"^\[\d+/7\] calibrate: .+$", said, re.M)), 7, said[-600:])
 
     def test_quiet_is_quiet_on_a_terminal_too(self):
         self.assertEqual(self.on_terminal(*self.COMMAND, self.folder / "out", "-q"), "")

@@ -57,12 +57,14 @@ class Forecast(ProgramTest):
             self.assertIn(step["codec"], line)
             self.assertIn(step["reason"], line)
         self.assertEqual(os.listdir(self.scratch), [], "scratch files were left behind")
+        self.assertLess(self.done.stderr.count("\n"), 30, "one line a phase, not one a tensor")
 
     def test_says_size_quality_memory_and_time(self):
         lines = {line.split()[0]: line for line in self.done.stdout.split("\n")[:5]}
         self.assertEqual(list(lines), ["model", "size", "quality", "memory", "time"])
         self.assertIn(f"exactly {self.forecast['model_bytes']} bytes", lines["size"])
-        self.assertIn("perplexity", lines["quality"])
+        self.assertRegex(lines["quality"], r"perplexity \d+\.\d{3} now, \d+\.\d\d expected: \+\d")
+        self.assertRegex(lines["memory"], r"to compress: expected .* limit .*--max-memory$")
         self.assertGreater(self.forecast["seconds"]["survey"], 0)
         self.assertLess(self.forecast["replay_seconds"], self.forecast["seconds"]["total"])
 

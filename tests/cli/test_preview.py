@@ -45,8 +45,15 @@ class Preview(ProgramTest):
     def test_five_lines(self):
         text = self.dry_run("--max-memory", "123MB", "--threads", "1", model=MODEL).stdout
         self.assertEqual([line.split()[0] for line in text.strip().split("\n")], TITLES)
-        for part in ("6819072 parameters", "scheme simple", "123.0 MB", "1 thread,", "--report-text"):
+        for part in ("6819072 parameters", "scheme simple", "limit 123.0 MB: --max-memory", "1 thread,", "--report-text"):
             self.assertIn(part, text)
+
+    def test_says_the_memory_that_is_expected_and_why_there_is_a_limit(self):
+        text = self.dry_run("--calib", CALIBRATION_TEXT, model=MODEL).stdout
+        self.assertRegex(text, r"memory: expected \d+\.\d [MG]B; limit \d+\.\d [MG]B: half of [^,]+, --max-memory\n")
+        planned = self.as_json("--calib", CALIBRATION_TEXT, model=MODEL)
+        self.assertLess(self.as_json(model=MODEL)["expected_memory"], planned["expected_memory"])
+        self.assertLess(planned["expected_memory"], planned["memory"])
 
     def test_a_size_needs_a_survey(self):
         arguments = ["--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--target-size", "5MB"]
@@ -57,7 +64,7 @@ class Preview(ProgramTest):
 
     def test_says_the_bound_and_who_decides_it(self):
         text = self.dry_run("--calib", CALIBRATION_TEXT, "--max-ppl-increase", "3%", "--max-kld", "0.02", model=MODEL).stdout
-        self.assertIn("perplexity +3% and mean KLD 0.02 at most", text)
+        self.assertIn("perplexity at most +3% and mean KL divergence at most 0.02", text)
         self.assertIn(f"the bound on every fifth document of {CALIBRATION_TEXT}", text)
 
     def test_notes_follow(self):

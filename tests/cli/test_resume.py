@@ -46,7 +46,7 @@ class Resume(ProgramTest):
         self.output, self.partial = self.folder / "out", self.folder / "out.partial"
 
     def start(self, *arguments, model=MODEL):
-        command = [QUERN, "compress", model, "-o", self.output, *arguments]
+        command = [QUERN, "compress", model, "-o", self.output, "-v", *arguments]
         return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
     def stop_at(self, line, *arguments, how=signal.SIGINT, model=MODEL):

@@ -60,7 +60,7 @@ class Run(ProgramTest):
         path.write_text(PROMPT)
         arguments = ["-n", "8", "--temperature", "0"]
         self.assertEqual(self.text("--prompt-file", path, *arguments), self.text("-p", PROMPT, *arguments))
-        self.fail_with(2, ["excludes"], "run", self.q8_0, "-p", PROMPT, "--prompt-file", path)
+        self.fail_with(2, ["--prompt and --prompt-file cannot be given together"], "run", self.q8_0, "-p", PROMPT, "--prompt-file", path)
 
     def test_empty_prompt_begins_with_bos(self):
         result = self.result("-n", "5", "--temperature", "0")

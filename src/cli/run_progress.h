@@ -1,0 +1,55 @@
+// How far a whole run is: phases weigh as much as the forecast says they take.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quern::cli {
+
+struct ExpectedPhase {
+  std::string name;  // one of run_progress.cpp's table, or of a stage
+  double seconds = 0;
+};
+
+// What the seconds of the phases are: a forecast, or only shares of a time that nobody knows.
+enum class PhaseSeconds { kForecast, kShares };
+
+// Times are seconds of one steady clock.
+class RunProgress {
+ public:
+  struct Done {
+    int percent = 0;          // of the whole run, 0 to 99; never less than before
+    double seconds_left = 0;  // of the whole run
+  };
+
+  // The phases in the order in which they run, from now on.
+  void expect(std::vector<ExpectedPhase> phases, PhaseSeconds seconds, double now);
+
+  void begin_stage(std::string_view name, std::uint64_t total, double now);
+  void advance() { ++done_; }
+
+  const std::string& stage() const { return stage_; }
+  std::uint64_t done() const { return done_; }
+  std::uint64_t total() const { return total_; }
+  // Of the stage, 0 to 1.
+  double share() const;
+  // Absent: nobody knows how long the other phases take.
+  std::optional<Done> of_run(double now);
+
+ private:
+  double left(double now) const;
+  double left_by_shares(double now) const;
+
+  std::vector<ExpectedPhase> phases_;
+  PhaseSeconds seconds_ = PhaseSeconds::kForecast;
+  std::size_t phase_ = 0;
+  double begun_ = 0, phase_begun_ = 0, stage_begun_ = 0;
+  std::string stage_;
+  std::uint64_t total_ = 0, done_ = 0;
+  int percent_ = 0;
+};
+
+}  // namespace quern::cli

@@ -5,6 +5,7 @@
 #include "package/one_file.h"
 #include "package/package.h"
 #include "quern/compress.h"
+#include "report/headline.h"
 
 namespace quern {
 namespace {

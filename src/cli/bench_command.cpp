@@ -41,7 +41,7 @@ std::vector<Row> rows_of(const Benchmark& b) {
   const auto number = [&](const char* what, auto member) {
     return row(what, b, [&](const Speed& s) { return fmt::format("{}", s.*member); });
   };
-  return {row("", b, [](const Speed& s) { return printable(s.model); }),
+  return {row("", b, [](const Speed& s) { return printable_line(s.model); }),
           row(fmt::format("prompt of {}, tokens/s", b.prompt_tokens), b,
               [](const Speed& s) { return spread(s.prompt_rate, s.prompt_rates); }),
           row(fmt::format("generation of {}, tokens/s", b.tokens), b,

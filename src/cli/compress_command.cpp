@@ -10,7 +10,6 @@
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "cli/preview_text.h"
-#include "cli/report_text.h"
 #include "cli/standard_streams.h"
 #include "cli/terminal.h"
 #include "compress/compress.h"
@@ -64,8 +63,14 @@ void show_preview(const Options& o, const Opened& opened, const CompressTexts& t
 
 // The bound and the figure that decided are the last that is said.
 void show_result(const Options& o, const Report& report, const std::filesystem::path& where) {
-  fmt::print("{}\n{}\n{} in {:.1f} s; the card with all figures is {}\n",
-             printable(report_text(report, columns_of_terminal(STDOUT_FILENO))),
+  const bool could_be_measured = !report.quality && report.can_run;
+  fmt::print("{}{}
+{}
+{} in {:.1f} s; the card with all figures is {}
+",
+             printable(summary(report, columns_of_terminal(STDOUT_FILENO))),
+             could_be_measured ? "Add --report-text FILE to measure it.
+" : "",
              printable(precision_table(report.ladder.back().plan)), printable_line(where.string()), report.seconds,
              printable_line((evidence_path(where) / kCardName).string()));
   std::fflush(stdout);

@@ -22,13 +22,13 @@ constexpr std::size_t kNameWidth = 28, kMostBar = 30, kLeastBar = 10, kLeastWhat
 constexpr double kSilence = 10;  // seconds between two lines of one phase
 
 std::string one_line(std::string_view text) {
-  std::string line = printable(text);
+  std::string line = printable_line(text);
   std::ranges::replace(line, '\n', ' ');
   return line;
 }
 
 void tell_notes(std::span<const std::string> lines) {
-  for (const std::string& line : lines) tell("note: {}\n", printable(with_flags(line)));
+  for (const std::string& line : lines) tell("note: {}\n", printable_line(with_flags(line)));
 }
 
 std::string time_left(double seconds) { return (seconds < 1 ? "<1 s" : duration(seconds)) + " left"; }

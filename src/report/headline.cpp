@@ -92,6 +92,26 @@ std::vector<HeadlineRow> headline(const Report& r) {
   return rows;
 }
 
+std::string summary(const Report& r, std::optional<std::size_t> columns) {
+  const std::vector<HeadlineRow> rows = headline(r);
+  std::size_t what = 0, before = 0, after = 0, change = 0;
+  for (const HeadlineRow& row : rows) {
+    what = std::max(what, row.what.size());
+    before = std::max(before, row.before.size());
+    after = std::max(after, row.after.size());
+    change = std::max(change, row.change.size());
+  }
+  const bool is_narrow = columns && what + before + after + change + 8 > *columns;
+  std::string text;
+  for (const HeadlineRow& row : rows) {
+    std::string line = is_narrow ? fmt::format("{}\n  {} -> {}", row.what, row.before, row.after)
+                                 : fmt::format("{:<{}}  {:>{}} -> {:<{}}", row.what, what, row.before, before,
+                                               row.after, row.change.empty() ? 0 : after);
+    text += line + (row.change.empty() ? "\n" : "  " + row.change + "\n");
+  }
+  return r.quality ? text : text + unmeasured(r);
+}
+
 std::string size_remark(const Report& r) {
   constexpr double kNothing = 0.995;
   const double ratio = static_cast<double>(r.output_bytes) / static_cast<double>(r.source_bytes);

@@ -1,7 +1,9 @@
 // The figures that every form of the report begins with.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,9 @@ struct HeadlineRow {
 };
 
 std::vector<HeadlineRow> headline(const Report& report);
+
+// Those rows for a terminal of so many columns: a line each, two where they do not fit. Absent: there is none.
+std::string summary(const Report& report, std::optional<std::size_t> columns = std::nullopt);
 
 // That nothing was compressed, or the files have become larger, and why; empty where they are smaller.
 std::string size_remark(const Report& report);

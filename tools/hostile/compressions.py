@@ -14,7 +14,7 @@ WIDE = {"width": 256, "inner": 256, "layers": 3}
 RECIPES = {"bound": (WIDE, ["--scheme", "q4_k_m", *CALIBRATION, "--max-kld", "0.01"]),
            "size": (WIDE, ["--scheme", "q4_k_m", *CALIBRATION, "--target-bpw", "5", "--optimizer", "weighted"]),
            "feedback": (WIDE, ["--scheme", "q4_k_m", *CALIBRATION]), "shards": ({"shards": 2, "width": 128, "inner": 512, "layers": 4}, []),
-           "nf4": (WIDE, ["--scheme", "nf4"])}
+           "nf4": (WIDE, ["--scheme", "nf4"]), "statistics": (WIDE, ["--scheme", "q4_k_m", *CALIBRATION, "--optimizer", "weighted"])}
 TIMED = ("report.json", "report.html", "README.md", packages.MANIFEST)  # hold the time and the command, or a hash of those
 
 
@@ -52,22 +52,26 @@ def stripped(manifest, key):
     return [file for file in manifest[key] if file["name"] not in TIMED] if key == "files" else manifest[key]
 
 
-def make(quern, place, names=tuple(RECIPES)):
-    made = []
-    for name in names:
-        model, options = RECIPES[name]
-        here = place / name
-        small_model.write(here / "model", **model)
-        text = (small_model.ROOT / "texts/calib.txt").read_text()[:20000]
-        (here / "calib.txt").write_text(text)
-        options = tuple(here / word if word == "calib.txt" else word for word in options)
-        began = time.monotonic()
-        first = Compression(name, here, options, here / "reference", 0)
-        done = quern.run(*first.arguments(first.reference), seconds=600)
-        if done.code:
-            raise SystemExit(f"no package could be made to begin with:\n{done.text()}")
-        made.append(Compression(name, here, options, first.reference, time.monotonic() - began))
-    return made
+KNOWN = {}  # of this run of the tests: name -> compression
+
+
+def make(setting, names=tuple(RECIPES)):
+    return [KNOWN.get(name) or KNOWN.setdefault(name, make_one(setting, name)) for name in names]
+
+
+def make_one(setting, name):
+    model, options = RECIPES[name]
+    here = setting.scratch / "compressions" / name
+    small_model.write(here / "model", **model)
+    text = (small_model.ROOT / "texts/calib.txt").read_text()[:20000]
+    (here / "calib.txt").write_text(text)
+    options = tuple(here / word if word == "calib.txt" else word for word in options)
+    began = time.monotonic()
+    first = Compression(name, here, options, here / "reference", 0)
+    done = setting.quern.run(*first.arguments(first.reference), seconds=600)
+    if done.code:
+        raise SystemExit(f"no package could be made to begin with:\n{done.text()}")
+    return Compression(name, here, options, first.reference, time.monotonic() - began)
 
 
 def journal_lines(partial):

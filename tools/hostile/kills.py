@@ -47,7 +47,7 @@ MADE = []
 
 
 def run(setting, count):
-    MADE[:] = compressions.make(setting.quern, setting.scratch / "compressions", ("bound", "size", "shards", "feedback") if count > MOST else ("bound",))
+    MADE[:] = compressions.make(setting, ("bound", "size", "shards", "feedback") if count > MOST else ("bound",))
     kills = journals = number = broken = 0
     faults = []
     while kills < count:

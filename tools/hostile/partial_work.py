@@ -122,7 +122,7 @@ MADE = []
 
 
 def run(setting, count):
-    MADE[:] = compressions.make(setting.quern, setting.scratch / "partial-compressions", ("feedback", "shards"))
+    MADE[:] = compressions.make(setting, ("bound", "shards"))
     results = [found for found in spread(setting, try_one, range(count), "damaged work") if found]
     faults = [fault for _, fault in results if fault]
     return Result([Figure("damaged or tampered work: equal bytes, or refused and kept", len(results), len(results) - len(faults))], faults)

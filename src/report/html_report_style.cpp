@@ -60,7 +60,7 @@ svg .mark { fill: var(--k); stroke: var(--paper); stroke-width: .22; } .chart .m
 .map { width: 100%; border-collapse: separate; border-spacing: 2px; font-size: .84rem; }
 .map th { font-weight: 400; color: var(--soft); padding: 3px 8px; white-space: nowrap; } .map tbody th { text-align: right; width: 1%; }
 .map td { text-align: center; padding: 7px 6px; border-radius: 4px; white-space: nowrap; }
-.map small { opacity: .78; margin-left: 3px; } .dense td, .dense th { padding-block: 1px; font-size: .78rem; }
+.map small { margin-left: 3px; } .dense td, .dense th { padding-block: 1px; font-size: .78rem; }
 .bits td { background: color-mix(in oklab, var(--bits-high) calc(var(--v) * 100%), var(--bits-low)); }
 .heat td { background: color-mix(in oklab, var(--heat-high) calc(var(--v) * 100%), var(--heat-low)); }
 .map tbody th { position: sticky; left: 0; background: var(--paper); }

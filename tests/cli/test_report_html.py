@@ -93,7 +93,7 @@ class ReportLayout(BrowserTest):
                             "1") / "report.html")
 
     def test_of_a_model_made_for_a_size(self):
-        package = compress(self.folder / "out", "--target-size", "5MB", *CALIBRATED, *REPORTED, "--gate-windows", "2", "--survey-passes", "1")
+        package = compress(self.folder / "out", "--target-size", "5MB", *CALIBRATED, *REPORTED, "--gate-windows", "2")
         self.check(package / "report.html", [(390, "light", "screen"), (768, "dark", "screen"), PRINTS[0]])
 
     def test_of_a_rejected_model(self):

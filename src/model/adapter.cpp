@@ -188,7 +188,7 @@ Adapter read_adapter(const fs::path& folder) {
   Adapter adapter{folder, {}, {}, open_adapter_tensors(weights), {}, {}};
   adapter.identity = fmt::format("a LoRA adapter merged: {} {}, {} {}", weights.filename().string(),
                                  sha256_of_file(weights), kConfigName, sha256_of_file(settings));
-  with_context(fmt::format("while reading {}", settings.string()),
+  with_context(fmt::format("while reading {} by {}", weights.string(), settings.string()),
                [&] { read_adapter_config(read_text(settings), adapter); });
   return adapter;
 }

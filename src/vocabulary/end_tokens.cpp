@@ -40,7 +40,7 @@ void add_ids(const Json& config, std::set<std::int32_t>& ids) {
 std::set<std::int32_t> end_tokens(const Checkpoint& checkpoint, const Vocabulary& vocabulary) {
   std::set<std::int32_t> ids;
   if (vocabulary.eos >= 0) ids.insert(vocabulary.eos);
-  add_ids(checkpoint.config(), ids);
+  with_context("while reading config.json", [&] { add_ids(checkpoint.config(), ids); });
   for (const SourceFile& file : checkpoint.files()) {
     const std::filesystem::path path = file.path.parent_path() / "generation_config.json";
     if (file.role != SourceFile::Role::kConfig || !find_file(path)) continue;

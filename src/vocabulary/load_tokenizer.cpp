@@ -152,7 +152,11 @@ struct Companions {
       set_flag(tokenizer_config, "add_bos_token", vocabulary.add_bos);
       set_flag(tokenizer_config, "add_eos_token", vocabulary.add_eos);
     });
-    return with_context(fmt::format("while reading the tokenizer of {}", checkpoint.path().string()),
+    std::string files;
+    for (const SourceFile& file : checkpoint.files())
+      if (file.role == SourceFile::Role::kTokenizer)
+        files += (files.empty() ? ": " : ", ") + file.path.filename().string();
+    return with_context(fmt::format("while reading the tokenizer of {}{}", checkpoint.path().string(), files),
                         [&] { return Tokenizer::from_vocabulary(std::move(vocabulary)); });
   }
 };

@@ -1,6 +1,7 @@
 // The one exception of the library, and the exit codes of the program.
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <string>
 #include <utility>
@@ -25,18 +26,25 @@ enum class ErrorCode : int {
 // What went wrong, with the actual values, and where ("while reading FILE, tensor T").
 class QUERN_API Error : public std::exception {
  public:
-  Error(ErrorCode code, std::string message) : code_(code), text_(std::move(message)) {}
+  Error(ErrorCode code, std::string message) : code_(code), text_(without_zeros(std::move(message))) {}
 
   ErrorCode code() const noexcept { return code_; }
   const char* what() const noexcept override { return text_.c_str(); }
 
   // Appends where it happened, innermost first: "MESSAGE (while reading a.safetensors, tensor x)".
   Error& add_context(const std::string& where) {
-    text_ += " (" + where + ")";
+    text_ += " (" + without_zeros(where) + ")";
     return *this;
   }
 
  private:
+  // A name may hold a zero byte, at which what() would end: it stands there as \x00.
+  static std::string without_zeros(std::string text) {
+    for (std::size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at))
+      text.replace(at, 1, "\\x00");
+    return text;
+  }
+
   ErrorCode code_;
   std::string text_;
 };

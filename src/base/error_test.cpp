@@ -21,6 +21,16 @@ TEST(Error, CarriesValuesAndPlacesInnermostFirst) {
   }
 }
 
+// what() is a text of C, which ends at a zero byte.
+TEST(Error, AZeroByteInANameEndsNoMessage) {
+  try {
+    with_context(std::string("tensor a\0b", 10), [] { fail(ErrorCode::kInput, "key {}", std::string("x\0y", 3)); });
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "key x\\x00y (tensor a\\x00b)");
+  }
+}
+
 TEST(Error, WithContextReturnsWhatTheBodyReturns) {
   int value = 3;
   EXPECT_EQ(&with_context("here", [&]() -> int& { return value; }), &value);

@@ -23,9 +23,10 @@ struct Verification {
   ThreadPool& pool;
   Observer& observer;
   VerifyResult result = {};
-  // What a problem was said of already: files by name, tensors by file and offset.
+  // What a problem was said of already: files by name, tensors by file and offset, and those of the plan by name.
   std::set<std::string> changed_files = {};
   std::set<std::pair<std::string, std::uint64_t>> changed_tensors = {};
+  std::set<std::string> wrong_tensors = {};
 
   // Whether this program would write the same again: same version, and one that seals what it writes.
   bool is_repeatable() const { return manifest.seal != Manifest::Seal::kNone && manifest.version == kVersion; }

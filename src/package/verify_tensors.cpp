@@ -46,7 +46,10 @@ void check_tensors(Verification& v, const Checkpoint& package) {
   });
   for (std::size_t i = 0; i < steps.size(); ++i) {
     ++v.result.tensors;
-    if (!problems[i].empty()) v.result.problems.push_back(std::move(problems[i]));
+    if (!problems[i].empty()) {
+      v.wrong_tensors.insert(steps[i].output);
+      v.result.problems.push_back(std::move(problems[i]));
+    }
     v.observer.advance(steps[i].output);
   }
 }

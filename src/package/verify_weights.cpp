@@ -37,7 +37,7 @@ class WeightComparison {
   void compare(const PlanStep& step, const EncodeError& recorded) {
     const TensorEntry* entry = models_.package.find(step.output);
     const ExportedWeight* exported = exported_as(step, entry);
-    if (!exported || !entry || was_named(*entry)) return;
+    if (!exported || !entry || was_named(*entry) || v_.wrong_tensors.contains(step.output)) return;
     const ExportedRows rows(models_.original.weights, models_.original.spec.weights[exported->weight], *exported);
     ++v_.result.compared;
     try {

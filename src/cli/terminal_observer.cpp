@@ -21,12 +21,6 @@ namespace {
 constexpr std::size_t kNameWidth = 28, kMostBar = 30, kLeastBar = 10, kLeastWhat = 12, kUsualColumns = 120;
 constexpr double kSilence = 10;  // seconds between two lines of one phase
 
-std::string one_line(std::string_view text) {
-  std::string line = printable_line(text);
-  std::ranges::replace(line, '\n', ' ');
-  return line;
-}
-
 void tell_notes(std::span<const std::string> lines) {
   for (const std::string& line : lines) tell("note: {}\n", printable_line(with_flags(line)));
 }
@@ -90,7 +84,7 @@ bool TerminalObserver::interrupted() const { return stop_requested(); }
 
 void TerminalObserver::say(std::string_view what) {
   said_at_ = now();
-  const std::string step = what.empty() ? "" : ": " + one_line(what);
+  const std::string step = what.empty() ? "" : ": " + printable_line(what);
   if (const auto done = progress_.of_run(said_at_))
     tell("{:>3}%  {} ({} of {}), {}{}\n", done->percent, progress_.stage(), progress_.done(), progress_.total(),
          time_left(done->seconds_left), step);
@@ -113,7 +107,7 @@ void TerminalObserver::draw(std::string_view what) {
     line = cut_to_width(line, room - std::min(room, state.size() + 2)) + "  " + state;
   }
   const std::size_t taken = width_of(line) + 2;
-  if (room >= taken + kLeastWhat) line += "  " + cut_to_width(one_line(what), room - taken);
+  if (room >= taken + kLeastWhat) line += "  " + cut_to_width(printable_line(what), room - taken);
   tell("\r\033[K{}", cut_to_width(line, room));
   std::fflush(stderr);
   is_drawn_ = true;

@@ -79,7 +79,7 @@ std::string listed(const std::vector<std::string>& changed) {
 void check_file(Verification& v, const HashedFile& file, const std::string& sha256) {
   const fs::path path = v.package / file.name;
   const HashedParts* parts = parts_of(v.manifest, file.name);
-  const std::uint64_t bytes = fs::file_size(path);
+  const std::uint64_t bytes = size_of_file(path);
   if (bytes == file.bytes && sha256 == file.sha256) {
     // Bytes that no tensor holds are zeros whatever the manifest says.
     if (!parts) return;
@@ -109,8 +109,7 @@ void check_files(Verification& v) {
     std::error_code ec;
     const fs::path path = v.package / files[i].name;
     if (!fs::is_regular_file(path, ec)) {
-      const bool is_there = fs::exists(fs::symlink_status(path, ec));
-      found[i].problem = files[i].name + (is_there ? " is no file, or leads to none" : " is missing");
+      found[i].problem = files[i].name + (is_there(path) ? " is no file, or leads to none" : " is missing");
       return;
     }
     try {

@@ -64,13 +64,9 @@ void show_preview(const Options& o, const Opened& opened, const CompressTexts& t
 // The bound and the figure that decided are the last that is said.
 void show_result(const Options& o, const Report& report, const std::filesystem::path& where) {
   const bool could_be_measured = !report.quality && report.can_run;
-  fmt::print("{}{}
-{}
-{} in {:.1f} s; the card with all figures is {}
-",
+  fmt::print("{}{}\n{}\n{} in {:.1f} s; the card with all figures is {}\n",
              printable(summary(report, columns_of_terminal(STDOUT_FILENO))),
-             could_be_measured ? "Add --report-text FILE to measure it.
-" : "",
+             could_be_measured ? "Add --report-text FILE to measure it.\n" : "",
              printable(precision_table(report.ladder.back().plan)), printable_line(where.string()), report.seconds,
              printable_line((evidence_path(where) / kCardName).string()));
   std::fflush(stdout);

@@ -1,7 +1,6 @@
 // The one exception of the library, and the exit codes of the program.
 #pragma once
 
-#include <cstddef>
 #include <exception>
 #include <string>
 #include <utility>
@@ -26,7 +25,7 @@ enum class ErrorCode : int {
 // What went wrong, with the actual values, and where ("while reading FILE, tensor T").
 class QUERN_API Error : public std::exception {
  public:
-  Error(ErrorCode code, std::string message) : code_(code), text_(without_zeros(std::move(message))) {}
+  Error(ErrorCode code, const std::string& message) : code_(code), text_(without_zeros(message)) {}
 
   ErrorCode code() const noexcept { return code_; }
   const char* what() const noexcept override { return text_.c_str(); }
@@ -39,10 +38,14 @@ class QUERN_API Error : public std::exception {
 
  private:
   // A name may hold a zero byte, at which what() would end: it stands there as \x00.
-  static std::string without_zeros(std::string text) {
-    for (std::size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at))
-      text.replace(at, 1, "\\x00");
-    return text;
+  static std::string without_zeros(const std::string& text) {
+    std::string shown;
+    for (const char c : text)
+      if (c == '\0')
+        shown += "\\x00";
+      else
+        shown += c;
+    return shown;
   }
 
   ErrorCode code_;

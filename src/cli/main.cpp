@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/complaint.h"
 #include "cli/failure.h"

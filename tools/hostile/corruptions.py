@@ -202,8 +202,11 @@ def says_tensor(outcome, tensors):
     return any(name in said or name.partition(".weight")[0] + ".weight" in said for name in tensors)
 
 
+UNNAMED = "the file is not named"  # only reported
+
+
 def judge(outcome, damage):
-    """Why the damage was not found as promised: (kind, decides), or nothing."""
+    """Why the damage was not found as promised; empty: it was."""
     if outcome.fault():
         return outcome.fault()
     if outcome.code == program.OK:
@@ -212,7 +215,7 @@ def judge(outcome, damage):
         return f"exit {outcome.code} in place of 7"
     if damage.tensors and not says_tensor(outcome, damage.tensors):
         return "the tensor is not named"
-    return "" if any(outcome.names(word) for word in damage.names) else "the file is not named"
+    return "" if any(outcome.names(word) for word in damage.names) else UNNAMED
 
 
 def try_one(setting, case):
@@ -226,7 +229,7 @@ def try_one(setting, case):
     if verdict:
         words = f"{package.name}: {damage.what}"
         where = setting.keep("corruptions", number, f"{verdict}\n{words}\n{outcome.text()}", [package.folder])
-        fault = Fault(f"{verdict}: {kind.__name__}", words, where)
+        fault = Fault(f"{verdict}: {kind.__name__}", words, where, verdict != UNNAMED)
     shutil.rmtree(package.folder, ignore_errors=True)
     return verdict, bool(damage.tensors), fault
 
@@ -240,7 +243,7 @@ def run(setting, count):
     results = spread(setting, try_one, [(k, kinds[k % len(kinds)]) for k in range(count)], "corruptions")
     unfound = sum(verdict.startswith(("not found", "exit", "signal", "hang")) for verdict, _, _ in results)
     in_tensors = [verdict for verdict, in_tensor, _ in results if in_tensor]
-    unnamed = sum(verdict.startswith("the file") for verdict, _, _ in results)
+    unnamed = sum(verdict == UNNAMED for verdict, _, _ in results)
     return Result([Figure("a corrupted package is found by `verify`, with exit 7", count, count - unfound),
                    Figure("damage in a tensor: the tensor is named", len(in_tensors), sum(not verdict for verdict in in_tensors)),
                    Figure("damage elsewhere: the file is named", count - len(in_tensors), count - len(in_tensors) - unnamed, decides=False)],

@@ -140,7 +140,7 @@ NEEDED = {}  # pages, by the name of the compression
 
 
 def run(setting, count):
-    MADE[:] = compressions.make(setting, NAMES if count > 3 else ("bound", "shards"))
+    MADE[:] = compressions.make(setting, NAMES if count > 3 else ("shards", "nf4"))
     names = sorted({compression.name for compression in MADE})
     NEEDED.update(zip(names, spread(setting, needed, names, "smallest disks")))
     results, number = [], 0

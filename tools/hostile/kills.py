@@ -47,7 +47,7 @@ MADE = []
 
 
 def run(setting, count):
-    MADE[:] = compressions.make(setting, ("bound", "size", "shards", "feedback") if count > MOST else ("bound",))
+    MADE[:] = compressions.make(setting, ("bound", "size", "shards", "feedback") if count > MOST else ("shards",))
     kills = journals = number = broken = 0
     faults = []
     while kills < count:

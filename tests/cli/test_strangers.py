@@ -99,7 +99,7 @@ class TakenPlaces(ProgramTest):
         self.refuse([self.partial, "was not left by quern"])
 
     def stop(self):
-        with subprocess.Popen([QUERN, "compress", str(MODEL), "-o", str(self.output), *FREE], stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen([QUERN, "compress", str(MODEL), "-o", str(self.output), "-v", *FREE], stderr=subprocess.PIPE, text=True) as process:
             self.assertTrue(any("[9/56] encode" in said for said in process.stderr))
             process.send_signal(signal.SIGINT)
             process.stderr.read()

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/utf8.h"
 #include "text/unicode_text.h"
-#include "text/utf8.h"
 
 namespace quern::cli {
 namespace {

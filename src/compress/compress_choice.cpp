@@ -3,10 +3,10 @@
 
 #include "base/fail.h"
 #include "base/printable.h"
+#include "base/utf8.h"
 #include "format/formats.h"
 #include "package/one_file.h"
 #include "package/package.h"
-#include "text/utf8.h"
 
 namespace quern {
 namespace {
@@ -73,15 +73,15 @@ void check_option_pairs(const CompressOptions& options) {
 void check_name(const std::string& name) {
   constexpr std::size_t kLongest = 200;  // bytes: file systems take 255, and a size or a scheme follows
   const auto refuse = [&](const std::string& why) {
-    fail(ErrorCode::kUsage, "the `name` \"{}\" {}; it becomes a part of file names and of the card", printable(name),
-         why);
+    fail(ErrorCode::kUsage, "the `name` \"{}\" {}; it becomes a part of file names and of the card",
+         printable_line(name), why);
   };
   if (name.empty()) return;
   if (name.size() > kLongest) refuse(fmt::format("has {} bytes, more than {}", name.size(), kLongest));
   if (first_invalid_utf8(name)) refuse("is not UTF-8");
   if (name.find_first_of("/\\") != std::string::npos) refuse("holds a slash");
   if (name.front() == '.' || name.front() == '-') refuse(fmt::format("begins with \"{}\"", name.front()));
-  if (without_controls(name) != name || printable(name) != name) refuse("holds control characters");
+  if (printable_line(name) != name) refuse("holds control characters");
   if (name.find_first_not_of(' ') == std::string::npos) refuse("is empty");
 }
 

@@ -14,15 +14,19 @@
 namespace quern {
 namespace {
 
-template <typename Tensors>
-std::vector<StoredRun> runs_of(const Tensors& tensors) {
+std::vector<StoredRun> gguf_runs(const File& file) {
   std::vector<StoredRun> runs;
-  for (const auto& tensor : tensors) runs.push_back({tensor.name, tensor.offset, tensor.bytes});
+  for (const TensorEntry& tensor : read_gguf_header(file).tensors)
+    runs.push_back({tensor.name, tensor.parts[0].offset, tensor.parts[0].bytes});
   return runs;
 }
 
-std::vector<StoredRun> gguf_runs(const File& file) { return runs_of(read_gguf_header(file).tensors); }
-std::vector<StoredRun> safetensors_runs(const File& file) { return runs_of(read_safetensors_header(file).tensors); }
+std::vector<StoredRun> safetensors_runs(const File& file) {
+  std::vector<StoredRun> runs;
+  for (const SafetensorsTensor& tensor : read_safetensors_header(file).tensors)
+    runs.push_back({tensor.name, tensor.offset, tensor.bytes});
+  return runs;
+}
 
 struct HeaderReader {
   std::string_view suffix;

@@ -10,6 +10,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "base/python_json.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
@@ -206,11 +207,11 @@ Json card_in_metadata(const Metadata& metadata) {
   for (const auto& [name, key] : {std::pair{"license", "general.license"},
                                   {"license_name", "general.license.name"},
                                   {"license_link", "general.license.link"}})
-    if (const auto text = metadata.text(key)) card.set(name, without_controls(*text));
+    if (const auto text = metadata.text(key)) card.set(name, without_unprintable(*text));
   for (const auto& [name, key] : {std::pair{"tags", "general.tags"}, {"language", "general.languages"}}) {
     Json::Array texts;
     if (const auto* all = metadata.array<std::string>(key))
-      for (const std::string& text : *all) texts.emplace_back(without_controls(text));
+      for (const std::string& text : *all) texts.emplace_back(without_unprintable(text));
     if (!texts.empty()) card.set(name, std::move(texts));
   }
   return card;
@@ -230,7 +231,7 @@ std::string id_or_nothing(const std::string& text) {
 // "style" of "adapters/style/".
 std::string name_of_folder(const fs::path& folder) {
   const fs::path plain = folder.lexically_normal();
-  return without_controls((plain.has_filename() ? plain : plain.parent_path()).filename().string());
+  return without_unprintable((plain.has_filename() ? plain : plain.parent_path()).filename().string());
 }
 
 }  // namespace

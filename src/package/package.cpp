@@ -132,8 +132,6 @@ bool contains(const fs::path& outer, const fs::path& inner) {
   return std::ranges::mismatch(o, i).in1 == o.end();
 }
 
-}
-
 // The tensors that a weight is made of, under their own names.
 void export_as_stored(const OpenModel& source, std::size_t index, ExportMap& map) {
   const Weight& weight = source.spec.weights[index];

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "format/formats.h"
-#include "text/utf8.h"
 
 namespace quern {
 namespace {

@@ -86,7 +86,7 @@ Subcommand add_run(CLI::App& program) {
       ->check(whole_number_from(0))
       ->capture_default_str();
   app->add_option("--context", o->generate.context,
-                  "Room for prompt and answer, in tokens (0: the model's, at most 4096)")
+                  "Room for prompt and answer, in tokens (0: the model's, up to 4096)")
       ->type_name("N")
       ->check(whole_number_from(0))
       ->capture_default_str();

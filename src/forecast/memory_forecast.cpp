@@ -21,6 +21,13 @@ std::uint64_t states_of(const Opened& opened, const std::optional<CutText>& text
   return bytes > opened.setup.memory_limit ? 0 : bytes;
 }
 
+// Of the head, most often, of which a comparison has two in float.
+std::uint64_t largest_matrix(const ModelSpec& spec) {
+  std::uint64_t most = 0;
+  for (const Weight& weight : spec.weights) most = std::max(most, weight.elements() / weight.experts());
+  return most * sizeof(float);
+}
+
 std::uint64_t hessians_of(const Opened& opened, const CompressTexts& texts) {
   if (!texts.calibration || !wants_hessians(opened, texts)) return 0;
   const ModelSpec& spec = opened.source.spec;
@@ -35,8 +42,9 @@ std::uint64_t expected_memory(const Opened& opened, const CompressTexts& texts) 
   std::uint64_t bytes = kProgram + threads * kEncodingThread;
   if (opened.source.can_run() && (texts.calibration || texts.gate || texts.report)) {
     const ModelSpec& spec = opened.source.spec;
-    const std::uint64_t calibrating = states_of(opened, texts.calibration) + hessians_of(opened, texts),
-                        measuring = 2 * std::max(states_of(opened, texts.gate), states_of(opened, texts.report));
+    const std::uint64_t calibrating = states_of(opened, texts.calibration) + hessians_of(opened, texts);
+    const std::uint64_t states = std::max(states_of(opened, texts.gate), states_of(opened, texts.report));
+    const std::uint64_t measuring = texts.gate || texts.report ? 2 * (states + largest_matrix(spec)) : 0;
     bytes += reserved_bytes(spec, threads, text_window(spec)) + std::max(calibrating, measuring);
   }
   return std::min(bytes, allowed_memory(opened.options.machine));

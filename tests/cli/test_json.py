@@ -32,7 +32,7 @@ class Schemas(ProgramTest):
         return jsonschema.Draft202012Validator(SCHEMAS[name])
 
     def hold(self, name, *arguments, code=0):
-        done = run(*arguments, "--json", "-q") if name not in (*LISTS, "inspect") else run(*arguments, "--json")
+        done = run(*arguments, "--json", *([] if arguments[0] in (*LISTS, "inspect") else ["-q"]))
         self.assertEqual(done.returncode, code, done.stderr[-600:])
         result = strict_json(done.stdout)
         errors = [f"{error.json_path}: {error.message[:200]}" for error in self.validator(name).iter_errors(result)]

@@ -107,7 +107,8 @@ TEST(AdaptedWeights, SayWhatTheConfigurationPromisesAndTheyLack) {
     config.set("layers_to_transform", parse_json(layers));
     OutputFile(adapter / "adapter_config.json").write(dump_json(config));
     std::string notes;
-    for (const std::string& note : Merged(base, adapter).weights.notes()) notes += note + "\n";
+    const Merged merged(base, adapter);
+    for (const std::string& note : merged.weights.notes()) notes += note + "\n";
     return notes;
   };
   EXPECT_EQ(notes_with(R"(["gate_proj", "k_proj"])", "null"), "");

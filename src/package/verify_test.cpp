@@ -295,7 +295,7 @@ TEST(Inspect, SumsAModelByEncodingAndRole) {
   EXPECT_EQ(elements, i.total.elements);
   EXPECT_EQ(i.by_encoding.at("bf16").elements, i.total.elements);
   const Json json = to_json(i);
-  EXPECT_EQ(json.at("tensors").as_array().size(), i.tensors.size());
+  EXPECT_EQ(json.at("tensors").as_array().size(), i.tensors().size());
   EXPECT_EQ(json.at("model").at("architecture").as_string(), "llama");
   expect_parts(describe(i, InspectDetail::kTensors), {"architecture: llama", "mlp.down", "lm_head.weight", "[96, 64]"});
   EXPECT_EQ(describe(i, InspectDetail::kSummary).find("lm_head.weight"), std::string::npos);

@@ -1,6 +1,8 @@
 // Files of a size: predicted to the byte, never above it, and full; the survey that the choice rests on.
 #include "plan/size_search.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>

@@ -56,7 +56,7 @@ class Lossless(ProgramTest):
 
     def test_every_bit_comes_back(self):
         (self.folder / "map.json").write_text(ALL_BF16)
-        back = compress(self.folder / "back", "--precision-map", self.folder / "map.json", "-q", model=self.package)
+        back = compress(self.folder / "back", "--precision-map", self.folder / "map.json", "--allow-larger", "-q", model=self.package)
         self.assertEqual(values(back / "model.safetensors"), values(MODEL / "model.safetensors"))
 
     def test_the_divergence_is_nothing(self):
@@ -131,7 +131,7 @@ class Floats(ProgramTest):
                 rules, coded, folder = self.folder / f"{kind}.json", self.folder / f"{kind}-coded.json", self.folder / f"{name}-{kind}"
                 rules.write_text(json.dumps([{"match": "*", "codec": kind}]))
                 coded.write_text(json.dumps([{"match": "*", "codec": f"lossless_{kind}"}]))
-                plain = compress(folder / "plain", "--precision-map", rules, "-q", model=source)
+                plain = compress(folder / "plain", "--precision-map", rules, "--allow-larger", "-q", model=source)
                 package = compress(folder / "lossless", "--scheme", "lossless", "--precision-map", coded, "-q", model=plain)
                 self.assertEqual({step["codec"] for step in read_json(package / "manifest.json")["plan"]["steps"]}, {f"lossless_{kind}"})
                 self.succeed("verify", package, "--against", plain, "--every", 1)

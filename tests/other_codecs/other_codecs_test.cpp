@@ -173,6 +173,7 @@ TEST_F(OtherCodecs, APackageCanBeCompressedAgain) {
   again.input = scratch.path() / "out";
   again.precision_map.clear();
   again.scheme = "q8_0";
+  again.requantize = CompressOptions::Requantize::kAllow;
   const Report report = compress(again, observer);
   EXPECT_TRUE(report.accepted);
 }

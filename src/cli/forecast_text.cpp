@@ -62,7 +62,9 @@ std::string alternatives_text(const Forecast& f) {
 }  // namespace
 
 std::string forecast_text(const CompressOptions& options, const Forecast& f, std::optional<std::size_t> columns) {
-  const auto line = [&](const char* title, const std::string& text) { return titled(title, printable_line(text), columns); };
+  const auto line = [&](const char* title, const std::string& text) {
+    return titled(title, printable_line(text), columns);
+  };
   std::string text = line("model", fmt::format("{}: {}, {} parameters, {} bytes ({})", options.input.string(),
                                                f.architecture, f.parameters, f.source_bytes, f.source_format)) +
                      line("size", fmt::format("{} ({}, scheme {})", size_text(f), f.plan.format, f.plan.scheme)) +

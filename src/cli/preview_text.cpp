@@ -72,7 +72,9 @@ std::string time_text(const std::optional<TimeForecast>& forecast, const Quality
 }  // namespace
 
 std::string preview_text(const CompressOptions& options, const CompressPreview& p, std::optional<std::size_t> columns) {
-  const auto line = [&](const char* title, const std::string& text) { return titled(title, printable_line(text), columns); };
+  const auto line = [&](const char* title, const std::string& text) {
+    return titled(title, printable_line(text), columns);
+  };
   return line("model", fmt::format("{}: {}, {} parameters, {} bytes ({})", options.input.string(), p.architecture,
                                    p.parameters, p.source_bytes, p.source_format)) +
          line("target",

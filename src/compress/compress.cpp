@@ -85,7 +85,8 @@ std::vector<std::string> notes_of(const Outcome& of) {
     else if (opened.source.can_run())
       notes.push_back("the tokenizer is missing: programs that run text need one beside the weights");
   }
-  if (of.calibrated.is_empty()) notes.push_back("no calibration text: every weight counts alike; with one the result is better");
+  if (of.calibrated.is_empty())
+    notes.push_back("no calibration text: every weight counts alike; with one the result is better");
   add(notes, calibration_notes(of.opened, of.texts, of.calibrated));
   add(notes, of.calibrated.inputs().notes());
   return notes;

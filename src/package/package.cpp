@@ -441,7 +441,8 @@ void assemble_package(const PackagePlace& place, const OpenModel& source, const 
                     .plan = plan,
                     .tensors = {},
                     .overlay = source.weights.identity(),
-                    .dropped = source.dropped};
+                    .dropped = source.dropped,
+                    .name = report.model_name == report.source_name ? "" : report.model_name};
   if (is_single_file(find_format(plan.format)) && dialect_of(source) != Dialect::kGguf)
     manifest.surroundings = hash_of_surroundings(source);
   for (const char* name : kEvidenceNames) fs::remove(folder / name);

@@ -81,6 +81,7 @@ class HeadComparison {
   CheckpointHead made_again() {
     const SourceTokenizer tokenizer(models_.original.checkpoint);
     CheckpointHead head = package_head(models_.names, format_, models_.original, tokenizer);
+    if (!v_.manifest.name.empty()) set_model_name(head, format_, v_.manifest.name);
     if (const Statistics* statistics = models_.statistics.get())
       set_importance(head, format_, importance_of(*statistics));
     std::vector<TensorSpec> tensors =

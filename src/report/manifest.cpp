@@ -170,6 +170,7 @@ Manifest manifest_from_json(const Json& json) {
   if (const Json* hash = json.at("source").find("surroundings_sha256")) m.surroundings = hash->as_string();
   m.output_files = files_from_json(json.at("files"));
   m.version = json.at("quern").as_string();
+  if (const Json* name = json.find("name")) m.name = name->as_string();
   if (const Json* parts = json.find(kParts)) m.parts = parts_from_json(*parts);
   m.plan = plan_from_json(json.at("plan"));
   if (json.at("plan_sha256").as_string() != m.plan.sha256())
@@ -197,6 +198,7 @@ Json to_json(const Manifest& m) {
        {"source", source_to_json(m)},
        {"files", files_to_json(m.output_files)},
        {"plan_sha256", m.plan.sha256()}});
+  if (!m.name.empty()) json.set("name", m.name);
   json.set("plan", to_json(m.plan));
   json.set("errors", errors_to_json(m.tensors));
   if (!m.parts.empty()) json.set(kParts, parts_to_json(m.parts));

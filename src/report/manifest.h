@@ -53,6 +53,7 @@ struct Manifest {
   std::vector<std::string> dropped = {};  // patterns of tensors that were left out
   std::string surroundings = {};          // hash_of_surroundings of the source, where something was made of them
   std::vector<HashedParts> parts = {};    // empty: made by a version that kept none
+  std::string name = {};                  // that a person gave the model; empty: the source's
   std::string version = {};               // of the program, as read
 
   // What the hash of the manifest itself says of it, as read. kNone: made by a version that wrote no such hash.

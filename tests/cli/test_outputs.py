@@ -124,6 +124,7 @@ class Name(ProgramTest):
     def test_is_that_of_files_card_and_metadata(self):
         model = tiny_llama.write(self.folder / "tiny")
         package = compress(self.folder / "out", "--scheme", "q8_0", "--name", "My Model", model=model)
+        self.succeed("verify", package, "--against", model)
         file = package / "My Model-q8_0.gguf"
         self.assertEqual(metadata_text(file, "general.name"), "My Model")
         self.assertEqual(read_json(package / "report.json")["model"], "My Model")

@@ -293,7 +293,7 @@ TEST_F(FileTest, AFolderInUseIsRefused) {
   OutputFolder::check_target(root_ / "out", Existing::kReplace);
   OutputFolder::check_target(root_ / "other", Existing::kRefuse);
   put("file", "old");
-  expect_error(ErrorCode::kUsage, "already exists", [&] { OutputFolder(root_ / "file", Existing::kRefuse); });
+  expect_error(ErrorCode::kUsage, "is a file", [&] { OutputFolder(root_ / "file", Existing::kRefuse); });
   EXPECT_EQ(entries(), (Names{"file", "out"}));
   EXPECT_EQ(read_text(root_ / "out" / "a.txt"), "old");
 }

@@ -50,7 +50,7 @@ TEST(Permissions, DecodingToFloatsIsNoSecondQuantization) {
 }
 
 TEST(Permissions, FloatsOfTheSameWidthAreNoLargerResult) {
-  for (const char* scheme : {"f16", "bf16"}) refusal(options_for(kFloats, scheme), std::nullopt);
+  for (const char* scheme : {"f16", "bf16"}) refusal(options_for(kFloats, scheme, "safetensors"), std::nullopt);
 }
 
 TEST(Permissions, SixteenBitsAreNotQuantized) {

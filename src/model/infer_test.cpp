@@ -220,10 +220,11 @@ TEST(UnknownModel, MatricesAndVectorsByNameAndShape) {
   EXPECT_TRUE(spec.blocks.empty());
   std::map<std::string, std::set<std::string>> by_role;
   for (const Weight& weight : spec.weights) by_role[weight.role].insert(weight.tensor);
-  EXPECT_EQ(by_role.size(), 3u);
+  EXPECT_EQ(by_role.size(), 4u);
   EXPECT_EQ(by_role["matrix"], std::set<std::string>{"fc.weight"});
   EXPECT_EQ(by_role["kernel"], (std::set<std::string>{"conv.weight", "odd.weight", "small.weight"}));
-  EXPECT_EQ(by_role["vector"], (std::set<std::string>{"embedding.weight", "fc.bias", "norm.weight", "unnamed"}));
+  EXPECT_EQ(by_role["vector"], (std::set<std::string>{"fc.bias"}));
+  EXPECT_EQ(by_role["other"], (std::set<std::string>{"embedding.weight", "norm.weight", "unnamed"}));
   EXPECT_EQ(source_of(spec, "architecture"), "the checkpoint has architectures [\"ResNet\"] in config.json");
   EXPECT_EQ(source_of(spec, "small.weight"), "an extent below 32");
 }

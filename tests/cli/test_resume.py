@@ -210,7 +210,7 @@ class Resume(ProgramTest):
         self.stop_at("[9/56] encode", *FREE)
         before = hashes(self.partial / "trial-1")
         (self.partial / "journal").write_text("torn")
-        model = self.folder / "model"
+        model = self.folder / "broken" / MODEL.name
         shutil.copytree(MODEL, model)
         broken = next(model.glob("*.safetensors"))
         with open(broken, "r+b") as file:

@@ -174,6 +174,7 @@ TEST_F(OtherCodecs, APackageCanBeCompressedAgain) {
   again.precision_map.clear();
   again.scheme = "q8_0";
   again.requantize = CompressOptions::Requantize::kAllow;
+  again.larger = CompressOptions::Larger::kAllow;
   const Report report = compress(again, observer);
   EXPECT_TRUE(report.accepted);
 }

@@ -58,7 +58,7 @@ TEST_F(DescriptorTest, ReadingFollowsLinksToFilesAndNothingElse) {
                                   {"loop", "is a link that leads back to itself"},
                                   {"pipe", "it is a pipe, and can be read only once"},
                                   {"folder", "it is a folder"}})
-    expect_refusal(ErrorCode::kInput, why, [&, name = name] { open_to_read(at(name)); });
+    expect_refusal(ErrorCode::kInput, why, [&, file = name] { open_to_read(at(file)); });
   expect_refusal(ErrorCode::kInput, "it is a device", [] { open_to_read("/dev/null"); });
 }
 

@@ -68,6 +68,11 @@ GenerateResult generate_text(const OpenModel& model, const GenerateOptions& opti
   GenerateResult result;
   result.prompt_tokens = prompt.size();
   result.load_seconds = seconds_since(start);
+  // A row of the head without a piece, as padding leaves them, says no text.
+  const auto next_id = [&](std::span<const float> logits) {
+    return static_cast<std::int32_t>(
+        sampler.sample(logits.first(std::min(logits.size(), tokenizer.vocabulary().pieces.size()))));
+  };
   const auto emit = [&](const std::string& text) {
     if (text.empty()) return;
     result.text += text;
@@ -79,7 +84,7 @@ GenerateResult generate_text(const OpenModel& model, const GenerateOptions& opti
   since = Clock::now();
   while (result.tokens < options.tokens) {
     check_interrupted(observer);
-    const auto id = static_cast<std::int32_t>(sampler.sample(logits));
+    const std::int32_t id = next_id(logits);
     ++result.tokens;
     if (ends.contains(id)) {
       result.end = GenerateResult::End::kEndOfText;

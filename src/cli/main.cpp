@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -36,12 +37,16 @@ std::vector<Subcommand> add_all(CLI::App& program, const std::string& line) {
   return all;
 }
 
+// As of a program that SIGPIPE ended: `quern schemes | head -1`.
+constexpr int kReaderLeft = 141;
+
 int run(const std::vector<Subcommand>& subcommands, AnswerForm form) {
   try {
     for (const Subcommand& subcommand : subcommands)
       if (subcommand.app->parsed()) {
         const int code = subcommand.run();
-        if (std::fflush(stdout) != 0)
+        if (std::fflush(stdout) != 0 && errno == EPIPE) return kReaderLeft;
+        if (std::ferror(stdout))
           throw Error(ErrorCode::kResource, "the result could not be written to standard output");
         return code;
       }
@@ -49,6 +54,7 @@ int run(const std::vector<Subcommand>& subcommands, AnswerForm form) {
   } catch (const Error& error) {  // names of tensors are in it as the file spells them
     return say_failure(error.code(), printable_line(with_flags(error.what())), form);
   } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
+    if (error.code() == std::errc::broken_pipe) return kReaderLeft;
     return say_failure(ErrorCode::kResource, printable_line(error.what()), form);
   } catch (const std::bad_alloc&) {
     return say_failure(ErrorCode::kResource, "out of memory; lower --max-memory or close other programs", form);

@@ -42,7 +42,8 @@ int run(Options o) {
     for (const std::string& problem : result.problems) tell("quern: {}\n", printable_line(problem));
     fmt::print("{}: {} hashed, {} looked at, {} compared with {}: {}\n", printable_line(o.verify.package.string()),
                counted(result.files, "file"), counted(result.tensors, "tensor"), result.compared,
-               result.original.empty() ? "the original (not at hand or not reached)" : printable_line(result.original),
+               result.original.empty() ? "the original, which is not at hand (--against names it)"
+                                       : printable_line(result.original),
                result.problems.empty() ? "all well" : "NOT as it was written");
   }
   return result.problems.empty() ? 0 : static_cast<int>(ErrorCode::kVerification);

@@ -181,10 +181,18 @@ Planned planned_by(const Opened& opened, const CompressTexts& texts, const Calib
   return choose_for_size(opened, texts, surveyed, *candidates);
 }
 
+// What a person put in the place meanwhile stays, and so does the work.
+void check_place_again(const CompressOptions& options, Workspace& work) {
+  work.out.when_unpublished(OutputFolder::Unfinished::kKeep);
+  if (is_one_file(options.output)) return check_one_file(options);
+  OutputFolder::check_target(options.output, options.existing);
+  check_output(options.output, options.input, options.existing);
+}
+
 // Puts the package in `folder` together, and gives it its name: the output's, or another where it misses its bound.
 void publish(const Opened& opened, Workspace& work, const std::string& folder, Report& report) {
   const fs::path& output = opened.options.output;
-  PackagePlace place{work.out.path(), work.out.path() / folder, output, {}};
+  PackagePlace place{work.out.path(), work.out.path() / folder, output, opened.options.name, {}};
   const bool is_file = report.accepted && is_one_file(output);
   if (is_file) {
     place.output = evidence_path(output);
@@ -192,6 +200,7 @@ void publish(const Opened& opened, Workspace& work, const std::string& folder, R
   }
   assemble_package(place, opened.source, opened.config(), work.hashes.finish(), work.hashes.running(), report);
   work.check_unchanged();
+  if (report.accepted) check_place_again(opened.options, work);
   if (is_file) return publish_one_file(work.out, folder, opened.head_of(report.ladder.back().plan), output);
   work.out.publish(folder, report.accepted ? fs::path() : rejected_path(output));
 }

@@ -140,7 +140,7 @@ void expect_package_has(const SizedModel& sized, const SizedPlan& plan) {
   for (const EncodedTensor& tensor : tensors)
     report.tensors.push_back({tensor.step, tensor.error, tensor_facts(tensor.weight)});
   const auto hashed = hash_files(sized.model.checkpoint, pool);
-  assemble_package({work.path(), folder, folder, ""}, sized.model, sized.head_of(plan.plan).config, hashed, {}, report);
+  assemble_package({work.path(), folder, folder, "", ""}, sized.model, sized.head_of(plan.plan).config, hashed, {}, report);
   EXPECT_EQ(report.output_bytes, plan.file_bytes);
   std::uint64_t evidence = fs::file_size(folder / kManifestName);
   for (const char* name : kEvidenceNames)

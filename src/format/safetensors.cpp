@@ -85,7 +85,10 @@ Checkpoint open_safetensors(const fs::path& path) {
                                   tensor.type->encoding,
                                   {{index, tensor.offset, tensor.bytes}}});
     }
-    for (const Metadata::Pair& pair : header.metadata.pairs()) contents.metadata.set(pair.first, pair.second);
+    if (contents.metadata.empty())
+      contents.metadata = std::move(header.metadata);
+    else
+      for (const Metadata::Pair& pair : header.metadata.pairs()) contents.metadata.set(pair.first, pair.second);
   }
   if (!weights.index.empty()) add_hf_index(weights, contents);
   std::error_code ec;

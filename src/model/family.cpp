@@ -36,7 +36,8 @@ Metadata general_metadata(std::string_view architecture) {
 
 Metadata copied_metadata(const Metadata& source, std::string_view prefix) {
   constexpr const char* kPlaces[] = {"general.", "tokenizer."};
-  constexpr const char* kOfTheFile[] = {"general.alignment", "general.file_type", "general.quantization_version"};
+  constexpr const char* kOfTheFile[] = {"general.alignment", "general.file_type", "general.quantization_version",
+                                        "general.quantized_by"};
   Metadata out;
   for (const auto& [key, value] : source.pairs()) {
     const auto leads = [&](const char* place) { return key.starts_with(place); };

@@ -1,4 +1,5 @@
-// The folder is renamed first and the file last, so that the file is never there without what was measured of it.
+// The folder is renamed first and the file last, so that a new file is never there without what was measured of it. A
+// file that is replaced lies for a moment beside the report of the next; a run that resumes ends what was stopped there.
 #include "package/one_file.h"
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/output_path.h"
+#include "base/sha256.h"
 #include "package/package.h"
 
 namespace quern {
@@ -22,11 +24,13 @@ std::string lower_extension(const fs::path& path) {
   return text;
 }
 
-bool lists_file(const fs::path& evidence, const std::string& name) {
+// Whether it is still the file that was written.
+bool lists_file(const fs::path& evidence, const fs::path& file) {
   try {
     const Manifest manifest = read_manifest(evidence);
-    return std::ranges::find(manifest.output_files, name_beside(name), &HashedFile::name) !=
-           manifest.output_files.end();
+    const auto listed = std::ranges::find(manifest.output_files, name_beside(file.filename().string()), &HashedFile::name);
+    return listed != manifest.output_files.end() && listed->bytes == size_of_file(file) &&
+           listed->sha256 == sha256_of_file(file);
   } catch (const Error&) {
     return false;
   }
@@ -56,8 +60,8 @@ fs::path evidence_path(const fs::path& output) {
 fs::path manifest_folder(const fs::path& package) {
   std::error_code ec;
   if (!fs::is_regular_file(package, ec)) return package;
-  const fs::path target = fs::canonical(package, ec);
-  fs::path folder = ec ? package : target;
+  fs::path beside = package, folder = fs::canonical(package, ec);
+  if (beside += kEvidence; ec || is_there(beside)) return beside;  // a hub's cache keeps links to files elsewhere
   return folder += kEvidence;
 }
 
@@ -70,9 +74,9 @@ void check_one_file(const CompressOptions& options) {
          options.input.string());
   if (is_there(file) && !replaces)
     fail(ErrorCode::kUsage, "{} is there already; choose another name or pass `existing=kReplace`", file.string());
-  if (is_there(file) && !(fs::is_regular_file(file, ec) && lists_file(evidence, file.filename().string())))
+  if (is_there(file) && !(fs::is_regular_file(file, ec) && lists_file(evidence, file)))
     fail(ErrorCode::kUsage,
-         "{} was not written by quern, or has no {} beside it that lists it, and is not replaced; remove it by hand or "
+         "{} was not written by quern, was changed since, or has no {} beside it that lists it, and is not replaced; remove it by hand or "
          "choose another name",
          file.string(), evidence.filename().string());
   if (!is_there(evidence)) return;

@@ -369,13 +369,29 @@ bool is_package(const fs::path& folder) {
   }
 }
 
+namespace {
+
+// REQUIRES: is_package(folder), or it is empty.
+bool is_report_of_file(const fs::path& folder) {
+  if (!is_there(folder / kManifestName)) return false;
+  const Json manifest = parse_json(read_text(folder / kManifestName));
+  return std::ranges::any_of(manifest.at("files").as_array(),
+                             [](const Json& file) { return is_name_beside(file.at("name").as_string()); });
+}
+
+}  // namespace
+
 void check_output(const fs::path& output, const fs::path& input, OutputFolder::Existing existing) {
   std::error_code ec;
   if (contains(output, input))
     fail(ErrorCode::kUsage, "the output \"{}\" is the input model {} or a folder around it; choose another folder",
          output.string(), input.string());
   if (existing == OutputFolder::Existing::kRefuse || !is_there(output)) return;
-  if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output))) return;
+  if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output))) {
+    if (!is_report_of_file(output)) return;
+    fail(ErrorCode::kUsage, "{} is the report of a file beside it; name that file, or choose another folder",
+         output.string());
+  }
   fail(ErrorCode::kUsage,
        "{} was not written by quern, or holds files that its {} does not list, and is not replaced; remove it by hand "
        "or "
@@ -442,7 +458,7 @@ void assemble_package(const PackagePlace& place, const OpenModel& source, const 
                     .tensors = {},
                     .overlay = source.weights.identity(),
                     .dropped = source.dropped,
-                    .name = report.model_name == report.source_name ? "" : report.model_name};
+                    .name = place.name};
   if (is_single_file(find_format(plan.format)) && dialect_of(source) != Dialect::kGguf)
     manifest.surroundings = hash_of_surroundings(source);
   for (const char* name : kEvidenceNames) fs::remove(folder / name);

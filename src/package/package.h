@@ -87,6 +87,7 @@ struct PackagePlace {
   std::filesystem::path work;    // of the run
   std::filesystem::path folder;  // within it, with the weights
   std::filesystem::path output;  // the folder's place when it is published
+  std::string name;              // that a person gave the model; empty: it has the source's
   std::string file;              // name that the weights will have beside that place; empty: they stay in the folder
 };
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/thread_pool.h"
+#include "package/package_names.h"
 #include "quern/observer.h"
 #include "quern/verify.h"
 #include "quern/version.h"
@@ -19,6 +20,7 @@ namespace quern {
 
 struct Verification {
   const std::filesystem::path& package;
+  const std::filesystem::path& file;  // the weights of one file, whatever their name now; empty: they are in the package
   const Manifest& manifest;
   ThreadPool& pool;
   Observer& observer;
@@ -30,6 +32,11 @@ struct Verification {
 
   // Whether this program would write the same again: same version, and one that seals what it writes.
   bool is_repeatable() const { return manifest.seal != Manifest::Seal::kNone && manifest.version == kVersion; }
+
+  // Where it lies now.
+  std::filesystem::path place_of(const HashedFile& listed) const {
+    return is_name_beside(listed.name) && !file.empty() ? file : package / listed.name;
+  }
 
   template <typename... Args>
   void problem(fmt::format_string<Args...> format, Args&&... args) {

@@ -1,6 +1,7 @@
 // From what the manifest alone tells to what only the original does.
 #include "package/verify.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "base/fail.h"
@@ -22,7 +23,7 @@ namespace fs = std::filesystem;
 // The folder, or the one file that lies beside it.
 fs::path weights_place(const Verification& v) {
   for (const HashedFile& file : v.manifest.output_files)
-    if (is_name_beside(file.name)) return v.package / file.name;
+    if (is_name_beside(file.name)) return v.place_of(file);
   return v.package;
 }
 
@@ -38,7 +39,7 @@ std::string why_other_source(const OpenModel& original, const Manifest& manifest
     return fmt::format("this package was made with {}, and what was given is {}",
                        manifest.overlay.empty() ? "no adapter" : manifest.overlay, overlay);
   if (combined_hash(hash_files(original.checkpoint, pool)) == combined_hash(manifest.source_files)) return {};
-  return fmt::format("{} is not the checkpoint that this package was made from (its files have other hashes)", path);
+  return fmt::format("{} is not the checkpoint that this package was made from (its files have other hashes, or other names)", path);
 }
 
 // The package as it is opened; absent, and a problem said, where it cannot be.
@@ -138,8 +139,11 @@ VerifyResult verify_package(const VerifyOptions& options, Observer& observer) {
   if (options.stride == 0) fail(ErrorCode::kUsage, "every 0th tensor cannot be compared; 1 compares all");
   const fs::path folder = folder_of(options.package);
   const Manifest manifest = read_manifest(folder);
+  const fs::path file = folder == options.package ? fs::path() : options.package;
+  if (!file.empty() && std::ranges::none_of(manifest.output_files, is_name_beside, &HashedFile::name))
+    fail(ErrorCode::kVerification, "{} is the report of a folder, and not of {}", folder.string(), file.string());
   ThreadPool pool(options.machine.threads);
-  Verification v{.package = folder, .manifest = manifest, .pool = pool, .observer = observer};
+  Verification v{.package = folder, .file = file, .manifest = manifest, .pool = pool, .observer = observer};
   check_files(v);
   check_unlisted_files(v);
   check_manifest(v);

@@ -61,7 +61,7 @@ std::vector<std::string> changed_parts(Verification& v, const fs::path& path, co
   for (std::size_t i = 0; i < parts.tensors.size(); ++i) {
     if (now[i + 1] == parts.tensors[i].sha256) continue;
     changed.push_back("tensor " + parts.tensors[i].name);
-    v.changed_tensors.emplace(parts.file, parts.tensors[i].offset);
+    v.changed_tensors.emplace(fs::path(parts.file).filename().string(), parts.tensors[i].offset);
   }
   std::ranges::copy(changed_gaps(path, parts), std::back_inserter(changed));
   return changed;
@@ -77,7 +77,7 @@ std::string listed(const std::vector<std::string>& changed) {
 }
 
 void check_file(Verification& v, const HashedFile& file, const std::string& sha256) {
-  const fs::path path = v.package / file.name;
+  const fs::path path = v.place_of(file);
   const HashedParts* parts = parts_of(v.manifest, file.name);
   const std::uint64_t bytes = size_of_file(path);
   if (bytes == file.bytes && sha256 == file.sha256) {
@@ -107,7 +107,7 @@ void check_files(Verification& v) {
   v.pool.run(files.size(), [&](std::size_t i) {
     check_interrupted(v.observer);
     std::error_code ec;
-    const fs::path path = v.package / files[i].name;
+    const fs::path path = v.place_of(files[i]);
     if (!fs::is_regular_file(path, ec)) {
       found[i].problem = files[i].name + (is_there(path) ? " is no file, or leads to none" : " is missing");
       return;

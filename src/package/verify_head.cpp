@@ -157,7 +157,7 @@ class HeadComparison {
     if (v_.changed_files.contains(there->name)) return;
     if (there->bytes != file.bytes)
       v_.problem("{} has {} bytes, what is made of the original has {}", file.name, there->bytes, file.bytes);
-    const File found(v_.package / there->name);
+    const File found(v_.place_of(*there));
     std::string beginning(std::min<std::uint64_t>(file.beginning.size(), found.size()), '\0');
     found.read(0, std::as_writable_bytes(std::span(beginning)));
     const auto differs = std::ranges::mismatch(beginning, file.beginning);

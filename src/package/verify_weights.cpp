@@ -10,6 +10,7 @@
 #include "base/interruption.h"
 #include "encode/tensor_encoding.h"
 #include "model/packed_rows.h"
+#include "packed/quantized_types.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -184,7 +185,7 @@ class OtherTensors {
   }
 
   bool is_copy(const TensorEntry& entry, const TensorEntry& source) const {
-    if (entry.encoding != source.encoding || entry.shape != source.shape || entry.parts.size() != source.parts.size())
+    if (entry.encoding != encoding_of_copy(source.encoding) || entry.shape != source.shape || entry.parts.size() != source.parts.size())
       return false;
     constexpr std::uint64_t kBytes = std::uint64_t{4} << 20;
     std::vector<std::byte> copy, wanted;

@@ -24,6 +24,7 @@ namespace {
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation
 constexpr std::uint64_t kHeaderUnit = 8;
 constexpr const char* kMetadata = "__metadata__";
+constexpr std::size_t kMaxPairs = 16384;  // files have a few; those of several shards are looked up one by one
 
 constexpr SafetensorsType kTypes[] = {
     {"BOOL", "bool", 8},
@@ -85,6 +86,8 @@ SafetensorsTensor tensor_of(std::string name, const Json& value) {
 
 Metadata metadata_of(const Json& value) {
   std::vector<Metadata::Pair> pairs;
+  if (value.as_object().size() > kMaxPairs)
+    fail(ErrorCode::kInput, "it has {} pairs, more than the {} that are allowed", value.as_object().size(), kMaxPairs);
   for (const Json::Member& member : value.as_object())
     with_context(fmt::format("key \"{}\"", member.first),
                  [&] { pairs.emplace_back(member.first, member.second.as_string()); });

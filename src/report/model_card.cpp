@@ -87,10 +87,10 @@ std::string run_section(const Report& r, const std::string& weights_file, const 
 }
 
 std::string measured_line(const Report& r, const CardFacts& facts, const std::string& weights_file) {
-  const std::string files =
-      facts.result == CardFacts::Result::kOneFile ? markdown(weights_file) : "the files of this folder";
-  return fmt::format("Measured on {}, reopened and decoded{}.\n", files,
-                     r.quality ? "; +- is one standard error by bootstrap over windows" : "");
+  if (!r.quality) return {};
+  const bool is_file = facts.result == CardFacts::Result::kOneFile;
+  return fmt::format("Measured on {}, reopened and decoded; +- is one standard error by bootstrap over windows.\n",
+                     is_file ? markdown(weights_file) : "the files of this folder");
 }
 
 const std::string& name_of_source(const Report& r, const CardFacts& facts) {

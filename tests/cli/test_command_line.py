@@ -239,6 +239,10 @@ class StandardError(ProgramTest):
             self.assertEqual(self.compress("full", stderr=full), expected)
             self.assertEqual(subprocess.run([QUERN, "no-command"], stderr=full).returncode, USAGE)
         self.assertEqual(self.compress("closed", preexec_fn=lambda: os.close(2)), expected)
+        reader, writer = os.pipe()
+        os.close(reader)
+        self.assertEqual(self.compress("left", stderr=writer), expected)
+        os.close(writer)
 
     def test_a_result_that_is_lost_is_an_error(self):
         done = subprocess.run([QUERN, "schemes"], stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1))

@@ -69,6 +69,24 @@ class OneFile(ProgramTest):
         self.file.unlink()
         self.assertEqual(run("verify", self.report).returncode, VERIFICATION)
 
+    def test_it_is_the_file_that_was_named_which_is_verified(self):
+        other, report = self.file.with_name("other.gguf"), self.file.with_name("other.gguf.report")
+        shutil.copytree(self.report, report)
+        other.write_bytes(self.file.read_bytes()[:-1] + b"!")
+        self.assertEqual(run("verify", other).returncode, VERIFICATION)
+        shutil.copy(self.file, other)
+        self.succeed("verify", other)  # both renamed
+        self.fail_with(USAGE, [report, "is the report of a file"], "compress", self.model, "-o", report, "--force")
+        shutil.rmtree(report)
+        compress(report, "--scheme", "q8_0", model=self.model)
+        self.fail_with(VERIFICATION, [report, "is the report of a folder"], "verify", other)
+
+    def test_force_spares_a_file_that_was_changed(self):
+        self.file.write_bytes(self.file.read_bytes()[:-1] + b"!")
+        before = sha256(self.file)
+        self.fail_with(USAGE, [self.file, "was changed since"], "compress", self.model, "-o", self.file, "--force")
+        self.assertEqual(sha256(self.file), before)
+
     def test_replaces_what_quern_wrote_and_nothing_else(self):
         before = hashes(self.report) | {"file": sha256(self.file)}
         self.fail_with(USAGE, [self.file, "is there already", "--force"], "compress", self.model, "-o", self.file)
@@ -125,6 +143,7 @@ class Name(ProgramTest):
         model = tiny_llama.write(self.folder / "tiny")
         package = compress(self.folder / "out", "--scheme", "q8_0", "--name", "My Model", model=model)
         self.succeed("verify", package, "--against", model)
+        self.succeed("verify", compress(self.folder / "own", "--scheme", "q8_0", "--name", "tiny", model=model))
         file = package / "My Model-q8_0.gguf"
         self.assertEqual(metadata_text(file, "general.name"), "My Model")
         self.assertEqual(read_json(package / "report.json")["model"], "My Model")

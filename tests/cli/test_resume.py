@@ -219,6 +219,17 @@ class Resume(ProgramTest):
         self.fail_with(INPUT, ["what was finished is kept", "leave out --resume"], "compress", model, "-o", self.output, *FREE, "--resume")
         self.assertLessEqual(set(before), set(hashes(self.partial / "trial-1")))
 
+    def test_what_appears_in_the_place_meanwhile_stays(self):
+        with self.start(*FREE) as process:
+            self.assertTrue(any("[9/56] encode" in said for said in process.stderr))
+            self.output.mkdir()
+            (self.output / "thesis.txt").write_text("mine")
+            said = process.stderr.read()
+            self.assertEqual(process.wait(60), USAGE, said)
+        self.assertEqual((self.output / "thesis.txt").read_text(), "mine")
+        shutil.rmtree(self.output)
+        self.resume(*FREE)
+
     def test_less_memory_than_the_choices_before_took_is_refused(self):
         arguments = [*GATED[:6], "--threads", "2"]
         self.stop_at("[3/56] encode", *arguments)

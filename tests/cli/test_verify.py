@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 import tiny_llama
-from quern_program import QUERN, ProgramTest, compress, model_files, read_json, run, sha256, strict_json
+from quern_program import QUERN, ROOT, ProgramTest, compress, model_files, read_json, run, sha256, strict_json
 
 VERIFICATION = 7
 
@@ -155,6 +155,10 @@ class Verify(ProgramTest):
         done = self.succeed("verify", package)
         self.assertIn("nothing was compared", done.stderr)
         self.assertIn("not at hand", done.stdout)
+
+    def test_copies_of_scales_that_were_quantized_themselves(self):
+        package = compress(self.folder / "package", "--allow-larger", model=ROOT / "testdata/format/bitsandbytes")
+        self.succeed("verify", package)
 
 
 if __name__ == "__main__":

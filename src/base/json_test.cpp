@@ -204,7 +204,7 @@ TEST(Json, MembersAreHandedOverInTheirOrder) {
                                   {"7", "expected an object"},
                                   {R"({"a": 1)", "ends too early"},
                                   {R"({"a": {"x": 1, "x": 2}})", "appears twice"}})
-    EXPECT_NE(input_error([&, text = text] { parse_json_members(text, ignore); }).find(why), std::string::npos) << text;
+    EXPECT_NE(input_error([&, json = text] { parse_json_members(json, ignore); }).find(why), std::string::npos) << text;
 }
 
 TEST(Json, AMemberHasOnlySoManyValues) {

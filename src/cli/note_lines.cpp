@@ -7,6 +7,7 @@
 #include <charconv>
 #include <span>
 #include <sstream>
+#include <utility>
 
 namespace quern::cli {
 namespace {
@@ -59,7 +60,7 @@ Rank rank_of(std::string_view note) {
 struct Group {
   std::string kind, worst;
   Rank rank;
-  std::size_t count = 0;
+  std::size_t order = 0, count = 0;  // of appearance; of notes
 };
 
 std::vector<Group> groups_of(std::span<const std::string> notes) {
@@ -68,14 +69,15 @@ std::vector<Group> groups_of(std::span<const std::string> notes) {
     const Rank rank = rank_of(note);
     std::string kind = kind_of(note);
     const auto same = std::ranges::find(groups, kind, &Group::kind);
-    Group& group = same == groups.end() ? groups.emplace_back(Group{std::move(kind), note, rank}) : *same;
+    Group& group =
+        same == groups.end() ? groups.emplace_back(Group{std::move(kind), note, rank, groups.size()}) : *same;
     ++group.count;
     if (rank.severity < group.rank.severity) {
       group.worst = note;
       group.rank = rank;
     }
   }
-  std::ranges::stable_sort(groups, {}, [](const Group& g) { return g.rank.kind; });
+  std::ranges::sort(groups, {}, [](const Group& g) { return std::pair(g.rank.kind, g.order); });
   return groups;
 }
 

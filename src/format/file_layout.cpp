@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "base/fail.h"
@@ -55,7 +56,8 @@ FileLayout file_layout(const std::filesystem::path& path) {
   if (reader == std::end(kReaders)) return {};
   const File file(path);
   FileLayout layout{file.size(), reader->runs(file)};
-  std::ranges::stable_sort(layout.runs, {}, [](const StoredRun& run) { return std::pair(run.offset, run.bytes); });
+  std::ranges::sort(layout.runs, {},
+                    [](const StoredRun& run) { return std::tuple(run.offset, run.bytes, std::string_view(run.name)); });
   if (!layout.runs.empty()) layout.header_bytes = layout.runs.front().offset;
   return layout;
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "checkpoint/quantized_numbers.h"
 #include "plan/choice.h"
@@ -38,7 +39,8 @@ std::string describe_quantization(const ModelSpec& spec, const Checkpoint& sourc
     if (const std::string found = quantization_of(weight, source); !found.empty()) ++counts[found];
   }
   std::vector<std::pair<std::string, std::size_t>> rows(counts.begin(), counts.end());
-  std::ranges::stable_sort(rows, std::ranges::greater(), [](const auto& row) { return row.second; });
+  std::ranges::sort(
+      rows, [](const auto& a, const auto& b) { return std::tie(b.second, a.first) < std::tie(a.second, b.first); });
   std::string text;
   for (const auto& [found, count] : rows)
     text += fmt::format("{}{} ({} of {} matrices)", text.empty() ? "" : ", ", found, count, std::max(matrices, count));

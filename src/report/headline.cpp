@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 namespace quern {
@@ -26,7 +27,8 @@ std::string reasons_by_kind(const Plan& plan) {
   for (const PlanStep& step : plan.steps) by_kind[{step.codec, step.reason}] += step.bytes;
   std::vector<std::pair<std::uint64_t, std::string>> rows;
   for (const auto& [kind, bytes] : by_kind) rows.emplace_back(bytes, fmt::format("{} ({})", kind.first, kind.second));
-  std::ranges::stable_sort(rows, std::ranges::greater(), [](const auto& row) { return row.first; });
+  std::ranges::sort(
+      rows, [](const auto& a, const auto& b) { return std::tie(b.first, a.second) < std::tie(a.first, b.second); });
   std::string text;
   double left = 100;
   for (std::size_t i = 0; i < std::min(kShown, rows.size()); ++i) {

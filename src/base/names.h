@@ -18,6 +18,9 @@ std::vector<std::string> names_of(const Table& table) {
   return names;
 }
 
+// With the letters of ASCII in lower case.
+std::string small_letters(std::string text);
+
 // Whether they differ at most in the case of letters: names of schemes and the like are taken in any.
 bool is_same_name(std::string_view a, std::string_view b);
 

@@ -2,9 +2,9 @@
 #include "checkpoint/file_kinds.h"
 
 #include <algorithm>
-#include <cctype>
 #include <string>
 
+#include "base/names.h"
 #include "checkpoint/hf_folder.h"
 
 namespace quern {
@@ -101,11 +101,6 @@ constexpr FileKind kKinds[] = {
     {"", ".tiktoken", "a tokenizer of tiktoken", Holds::kNothing, kFolder},
 };
 constexpr FileKind kScoreList = {"", ".bin", "a tokenizer of llama2.c", Holds::kNothing, kFolder};
-
-std::string small_letters(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 }  // namespace
 

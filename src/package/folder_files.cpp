@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,6 +13,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/names.h"
 #include "checkpoint/file_kinds.h"
 #include "checkpoint/hub_cache.h"
 #include "package/package_names.h"
@@ -36,13 +36,9 @@ constexpr const char* kIsWeights = "weights, or what may hold them";
 constexpr const char* kOtherModel = "a folder with weights of its own";
 constexpr const char* kNoPlace = "what the container has no use for";
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 bool is_document(const std::string& name) {
-  return std::ranges::any_of(kDocuments, [&](std::string_view start) { return lower(name).starts_with(start); });
+  const std::string small = small_letters(name);
+  return std::ranges::any_of(kDocuments, [&](std::string_view start) { return small.starts_with(start); });
 }
 
 bool is_passed_over(const std::string& name) {

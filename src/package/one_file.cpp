@@ -1,11 +1,12 @@
 // The folder is renamed first and the file last, so that a new file is never there without what was measured of it. A
-// file that is replaced lies for a moment beside the report of the next; a run that resumes ends what was stopped there.
+// file that is replaced lies for a moment beside the report of the next; a run that resumes ends what was stopped
+// there.
 #include "package/one_file.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/fail.h"
+#include "base/names.h"
 #include "base/output_path.h"
 #include "base/sha256.h"
 #include "package/package.h"
@@ -18,17 +19,12 @@ namespace fs = std::filesystem;
 constexpr std::string_view kOneFile = ".gguf", kManyFiles = ".safetensors", kEvidence = ".report";
 constexpr const char* kMovedWeights = "weights";  // within the folder of the work
 
-std::string lower_extension(const fs::path& path) {
-  std::string text = path.extension().string();
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 // Whether it is still the file that was written.
 bool lists_file(const fs::path& evidence, const fs::path& file) {
   try {
     const Manifest manifest = read_manifest(evidence);
-    const auto listed = std::ranges::find(manifest.output_files, name_beside(file.filename().string()), &HashedFile::name);
+    const auto listed =
+        std::ranges::find(manifest.output_files, name_beside(file.filename().string()), &HashedFile::name);
     return listed != manifest.output_files.end() && listed->bytes == size_of_file(file) &&
            listed->sha256 == sha256_of_file(file);
   } catch (const Error&) {
@@ -41,7 +37,7 @@ bool lists_file(const fs::path& evidence, const fs::path& file) {
 bool is_one_file(const fs::path& output) {
   std::error_code ec;
   if (!output.has_filename() || fs::is_directory(output, ec)) return false;
-  const std::string extension = lower_extension(output);
+  const std::string extension = small_letters(output.extension().string());
   if (extension == kManyFiles)
     fail(ErrorCode::kUsage,
          "the `output` \"{}\" is named like a file, and a model in safetensors is a folder: weights with their "
@@ -76,7 +72,8 @@ void check_one_file(const CompressOptions& options) {
     fail(ErrorCode::kUsage, "{} is there already; choose another name or pass `existing=kReplace`", file.string());
   if (is_there(file) && !(fs::is_regular_file(file, ec) && lists_file(evidence, file)))
     fail(ErrorCode::kUsage,
-         "{} was not written by quern, was changed since, or has no {} beside it that lists it, and is not replaced; remove it by hand or "
+         "{} was not written by quern, was changed since, or has no {} beside it that lists it, and is not replaced; "
+         "remove it by hand or "
          "choose another name",
          file.string(), evidence.filename().string());
   if (!is_there(evidence)) return;

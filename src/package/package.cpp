@@ -53,8 +53,6 @@ void write_json(const fs::path& path, const Json& json) {
   file.finish();
 }
 
-void copy_beside(const fs::path& from, const fs::path& to) { copy_whole_file(from, to); }
-
 // What is copied from the source into a folder of this format: tokenizer and generation settings. config.json and the
 // shard index are written anew, and a single file has everything in it.
 std::vector<SourceFile> files_that_go_along(const Checkpoint& source, const Format& format) {
@@ -111,7 +109,7 @@ void copy_carried(const FolderFiles& files, const fs::path& folder) {
   for (const CarriedFile& file : files.carried) {
     const fs::path to = folder / file.name;
     make_folder(to.parent_path());
-    copy_beside(file.path, to);
+    copy_whole_file(file.path, to);
     if (to.parent_path() != folder) sync_folder(to.parent_path());
   }
 }
@@ -464,11 +462,11 @@ void assemble_package(const PackagePlace& place, const OpenModel& source, const 
   for (const char* name : kEvidenceNames) fs::remove(folder / name);
   fs::remove(folder / kManifestName);
   for (const SourceFile& file : files_that_go_along(files, find_format(plan.format)))
-    copy_beside(file.path, folder / file.path.filename());
+    copy_whole_file(file.path, folder / file.path.filename());
   const FolderFiles beside = carried_files(files, find_format(plan.format));
   copy_carried(beside, folder);
   list_files_so_far(place, beside, hashes, manifest);
-  if (find_file(place.work / kStatisticsName)) copy_beside(place.work / kStatisticsName, folder / kStatisticsName);
+  if (find_file(place.work / kStatisticsName)) copy_whole_file(place.work / kStatisticsName, folder / kStatisticsName);
   report.output_bytes = manifest.model_bytes();
   if (std::string remark = size_remark(report); !remark.empty())
     report.notes.insert(report.notes.begin(), std::move(remark));

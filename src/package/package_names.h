@@ -15,8 +15,4 @@ inline constexpr const char* kHtmlName = "report.html";
 // Files of a package that no runtime needs.
 inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
 
-// What a manifest in FILE.report calls the file.
-inline std::string name_beside(const std::string& file) { return "../" + file; }
-inline bool is_name_beside(const std::string& name) { return name.starts_with("../"); }
-
 }  // namespace quern

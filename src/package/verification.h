@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "base/thread_pool.h"
-#include "package/package_names.h"
 #include "quern/observer.h"
 #include "quern/verify.h"
 #include "quern/version.h"
@@ -20,7 +19,8 @@ namespace quern {
 
 struct Verification {
   const std::filesystem::path& package;
-  const std::filesystem::path& file;  // the weights of one file, whatever their name now; empty: they are in the package
+  const std::filesystem::path&
+      file;  // the weights of one file, whatever their name now; empty: they are in the package
   const Manifest& manifest;
   ThreadPool& pool;
   Observer& observer;

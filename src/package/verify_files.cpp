@@ -67,12 +67,12 @@ std::vector<std::string> changed_parts(Verification& v, const fs::path& path, co
   return changed;
 }
 
-// "tensor a, tensor b and 7 more: "
+// "tensor a, tensor b and 7 more"
 std::string listed(const std::vector<std::string>& changed) {
   constexpr std::size_t kShown = 20;
   if (changed.empty()) return {};
   const std::size_t shown = std::min(kShown, changed.size());
-  return fmt::format("{}{}: ", fmt::join(std::span(changed).first(shown), ", "),
+  return fmt::format("{}{}", fmt::join(std::span(changed).first(shown), ", "),
                      shown < changed.size() ? fmt::format(" and {} more", changed.size() - shown) : "");
 }
 
@@ -91,8 +91,9 @@ void check_file(Verification& v, const HashedFile& file, const std::string& sha2
   const std::string changed = parts ? listed(changed_parts(v, path, *parts)) : "";
   if (bytes != file.bytes)
     return v.problem("{} has {} bytes, the manifest says {}{}{}", file.name, bytes, file.bytes,
-                     changed.empty() ? "" : "; not as it was: ", changed.substr(0, changed.rfind(": ")));
-  v.problem("{} has changed: {}sha256 {}, the manifest says {}", file.name, changed, sha256, file.sha256);
+                     changed.empty() ? "" : "; not as it was: ", changed);
+  v.problem("{} has changed: {}{}sha256 {}, the manifest says {}", file.name, changed, changed.empty() ? "" : ": ",
+            sha256, file.sha256);
 }
 
 }  // namespace

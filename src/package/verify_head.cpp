@@ -61,9 +61,7 @@ class HeadComparison {
 
  private:
   // Whether it lies in the folder or beside it.
-  static std::string name_of(const HashedFile& file) {
-    return is_name_beside(file.name) ? file.name.substr(3) : file.name;
-  }
+  static std::string name_of(const HashedFile& file) { return name_in_place(file.name); }
 
   const HashedFile* listed(const std::string& name) const {
     for (const HashedFile& file : v_.manifest.output_files)

@@ -2,6 +2,7 @@
 #include "report/manifest.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "base/fail.h"
 #include "base/file.h"
@@ -17,6 +18,7 @@ namespace quern {
 namespace {
 
 constexpr int kSchema = 1;
+constexpr std::string_view kBeside = "../";
 constexpr const char* kSeal = "manifest_sha256";
 constexpr const char* kParts = "tensor_hashes";
 constexpr std::size_t kHashDigits = 64;
@@ -53,8 +55,8 @@ bool stays_in_folder(const std::filesystem::path& path) {
 
 // Whether it is beside the folder that the weights of one file lie.
 bool is_beside_folder(const HashedFile& file) {
-  return file.role == HashedFile::Role::kModel && file.name.starts_with("../") &&
-         stays_in_folder(file.name.substr(3)) && file.name.find('/', 3) == std::string::npos;
+  return file.role == HashedFile::Role::kModel && is_name_beside(file.name) &&
+         stays_in_folder(name_in_place(file.name)) && name_in_place(file.name).find('/') == std::string::npos;
 }
 
 std::vector<HashedFile> files_from_json(const Json& json) {
@@ -181,6 +183,12 @@ Manifest manifest_from_json(const Json& json) {
 }
 
 }  // namespace
+
+std::string name_beside(const std::string& file) { return std::string(kBeside) + file; }
+
+bool is_name_beside(const std::string& name) { return name.starts_with(kBeside); }
+
+std::string name_in_place(const std::string& name) { return is_name_beside(name) ? name.substr(kBeside.size()) : name; }
 
 std::uint64_t Manifest::model_bytes() const {
   std::uint64_t sum = 0;

@@ -23,6 +23,12 @@ struct HashedFile {
   Role role = Role::kModel;
 };
 
+// What the manifest of one file, in FILE.report, calls it; whether a name is such a one; and FILE of it, or the name of
+// what lies in the package itself.
+std::string name_beside(const std::string& file);
+bool is_name_beside(const std::string& name);
+std::string name_in_place(const std::string& name);
+
 // A run of bytes in a file, with its hash.
 struct HashedTensor {
   std::string name;  // as the file calls it: one plane of a packed weight, for example

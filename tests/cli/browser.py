@@ -4,7 +4,9 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 
 CHROMIUM = shutil.which("chromium")
@@ -15,13 +17,16 @@ PATIENCE = 60  # seconds for any one answer
 class Browser:
     """One page of one browser. Messages are JSON, each ended by a zero byte, on the browser's descriptors 3 and 4."""
 
-    def __init__(self, folder):
+    def __init__(self):
+        # What outlives its process group for a moment may still write here.
+        self.profile = tempfile.TemporaryDirectory(prefix="quern-browser-", ignore_cleanup_errors=True)
         to_read, self.to_write = os.pipe()
         self.to_read, to_write = os.pipe()
         # The child's 3 and 4, whatever numbers they have here.
         line = f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}'
-        self.process = subprocess.Popen(["bash", "-c", line, CHROMIUM, *OPTIONS, f"--user-data-dir={folder}"],
-                                        pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(["bash", "-c", line, CHROMIUM, *OPTIONS, f"--user-data-dir={self.profile.name}"],
+                                        pass_fds=(to_read, to_write), start_new_session=True,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_read)
         os.close(to_write)
         self.received, self.number, self.session, self.events = b"", 0, None, []
@@ -33,8 +38,9 @@ class Browser:
     def close(self):
         os.close(self.to_write)
         os.close(self.to_read)
-        self.process.terminate()
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self.profile.cleanup()
 
     def call(self, method, **parameters):
         self.number += 1

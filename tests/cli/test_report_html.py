@@ -24,7 +24,7 @@ class BrowserTest(ProgramTest):
             assert "QUERN_REQUIRE_CHROMIUM" not in os.environ, "chromium is required here"
             raise unittest.SkipTest("chromium is not installed")
         super().setUpClass()
-        cls.browser = Browser(cls.class_folder / "profile")
+        cls.browser = Browser()
         cls.addClassCleanup(cls.browser.close)
 
     def open(self, page, *view):

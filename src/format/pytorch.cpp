@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/printable.h"
+#include "checkpoint/described_files.h"
 #include "checkpoint/file_kinds.h"
 #include "checkpoint/hf_folder.h"
 #include "checkpoint/quantized_numbers.h"
@@ -97,7 +98,7 @@ Checkpoint open_pytorch(const fs::path& path) {
   strip_wrappers_of_all(contents);
   std::error_code ec;
   add_hf_companions(fs::is_directory(path, ec) ? path : path.parent_path(), contents);
-  with_context(fmt::format("while reading {}", path.string()), [&] { unpack_layouts(contents); });
+  with_context("while reading " + described_model(path, contents.files), [&] { unpack_layouts(contents); });
   return Checkpoint(std::move(contents));
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "checkpoint/described_files.h"
 #include "checkpoint/hf_folder.h"
 #include "packed/bitsandbytes.h"
 #include "packed/compressed_tensors.h"
@@ -96,7 +97,7 @@ Checkpoint open_safetensors(const fs::path& path) {
   if (is_folder && (is_there(path / kPytorchNames.weights) || is_there(path / kPytorchNames.index)))
     contents.notes.push_back("the folder holds PyTorch's pickles beside the safetensors, which are not read");
   add_hf_companions(is_folder ? path : path.parent_path(), contents);
-  with_context(fmt::format("while reading {}", path.string()), [&] {
+  with_context("while reading " + described_model(path, contents.files), [&] {
     join_plane_tensors(contents);
     unpack_layouts(contents);
   });

@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/names.h"
 #include "base/python_json.h"
+#include "checkpoint/described_files.h"
 #include "model/tensor_table.h"
 #include "model/unknown_model.h"
 
@@ -26,7 +27,8 @@ std::string known_names() {
 
 // What the checkpoint calls itself.
 std::string claimed(const Checkpoint& checkpoint) {
-  if (checkpoint.metadata().find("general.type") && checkpoint.metadata().text("general.type") == "imatrix")
+  const MetaValue* type = checkpoint.metadata().find("general.type");
+  if (type && *type == MetaValue(std::string("imatrix")))
     return "general.type \"imatrix\", which makes it an importance matrix and no model";
   if (const MetaValue* value = checkpoint.metadata().find("general.architecture")) {
     const auto* text = std::get_if<std::string>(value);
@@ -106,17 +108,9 @@ ModelSpec with_notes(ModelSpec spec, const Checkpoint& checkpoint) {
   return spec;
 }
 
-// The files that a description is made of: either may be the one that is wrong.
+// Either of the files that a description is made of may be the one that is wrong.
 std::string files_described(const Checkpoint& checkpoint) {
-  std::string text = checkpoint.path().string();
-  if (checkpoint.config().is_null()) return text;
-  std::size_t shards = 0;
-  std::string weights;
-  for (const SourceFile& file : checkpoint.files())
-    if (file.role == SourceFile::Role::kWeights && ++shards == 1) weights = file.path.filename().string();
-  if (shards == 0) return text;
-  if (shards > 1) weights += fmt::format(" and {} more", shards - 1);
-  return fmt::format("{}: config.json and {}", text, weights);
+  return described_model(checkpoint.path(), checkpoint.files());
 }
 
 // As describe_model. Error(kInfeasible) where the model is known and asks for what is not computed.
@@ -174,19 +168,19 @@ std::vector<std::string> unmatched_tensors(const Checkpoint& checkpoint) {
 }
 
 ModelSpec infer_model(const Checkpoint& checkpoint) {
-  return with_context("while describing " + checkpoint.path().string() + " from its tensors alone", [&] {
+  return with_context("while describing " + files_described(checkpoint) + " from its tensors alone", [&] {
     if (const Architecture* seen = seen_family(checkpoint)) return seen->describe(checkpoint, ConfigUse::kIgnore);
     fail(ErrorCode::kInput, "the tensors' names are those of no known architecture; known are: {}", known_names());
   });
 }
 
 ExportMap map_to_gguf(const ModelSpec& spec, const Checkpoint& checkpoint) {
-  return with_context("while mapping " + checkpoint.path().string() + " to GGUF",
+  return with_context("while mapping " + files_described(checkpoint) + " to GGUF",
                       [&] { return find_architecture(spec.architecture).to_gguf(spec, checkpoint); });
 }
 
 ExportMap map_to_transformers(const ModelSpec& spec, const Checkpoint& checkpoint) {
-  return with_context("while mapping " + checkpoint.path().string() + " to a folder of transformers", [&] {
+  return with_context("while mapping " + files_described(checkpoint) + " to a folder of transformers", [&] {
     const Architecture& family = find_architecture(spec.architecture);
     if (!family.to_transformers)
       fail(ErrorCode::kInfeasible, "transformers has no class for models of the family {}", family.name);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "checkpoint/described_files.h"
 #include "model/packed_rows.h"
 
 namespace quern {
@@ -95,6 +96,10 @@ std::vector<WeightPart> parts_of(const Weight& weight) {
 bool joins(const PackedRun& run, const Codec& codec) { return run.codec == &codec && !codec.train; }
 
 }  // namespace
+
+std::string CheckpointWeights::name() const {
+  return described_files(checkpoint_->path(), checkpoint_->files(), SourceFile::Role::kWeights);
+}
 
 void CheckpointWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
   check_rows(weight, first, out);

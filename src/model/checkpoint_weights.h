@@ -13,7 +13,7 @@ class CheckpointWeights : public Weights {
   // REQUIRES: the checkpoint outlives this.
   explicit CheckpointWeights(const Checkpoint& checkpoint) : checkpoint_(&checkpoint) {}
 
-  std::string name() const override { return checkpoint_->path().string(); }
+  std::string name() const override;  // with the names of the files of weights
   std::string identity() const override { return {}; }
   void read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
   using Weights::read;

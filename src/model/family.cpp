@@ -18,8 +18,8 @@ int find_class(const Checkpoint& checkpoint, std::span<const TransformersClass> 
 }
 
 bool is_gguf_of(const Checkpoint& checkpoint, std::string_view name) {
-  return checkpoint.metadata().find("general.architecture") &&
-         checkpoint.metadata().text("general.architecture") == name;
+  return with_context("while reading " + checkpoint.path().string(),
+                      [&] { return checkpoint.metadata().text("general.architecture") == name; });
 }
 
 bool has_suffixes(const Checkpoint& checkpoint, std::initializer_list<std::string_view> suffixes) {

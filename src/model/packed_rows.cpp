@@ -16,8 +16,12 @@ constexpr std::size_t kRowsPlane = 0, kOffsetsPlane = 1;
 constexpr std::uint64_t kOffsetBytes = sizeof(std::uint64_t);
 constexpr std::uint64_t kMostTensorSideBytes = std::uint64_t{64} << 20;
 
+std::string file_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
+  return (entry.parts.empty() ? checkpoint.path() : checkpoint.files().at(entry.parts[0].file).path).string();
+}
+
 std::string where(const Checkpoint& checkpoint, const TensorEntry& entry) {
-  return fmt::format("{}: tensor {} ({})", checkpoint.path().string(), entry.name, entry.encoding);
+  return fmt::format("{}: tensor {} ({})", file_of(checkpoint, entry), entry.name, entry.encoding);
 }
 
 void check_planes(const Checkpoint& checkpoint, const TensorEntry& entry, const Codec& codec) {
@@ -68,7 +72,7 @@ const Codec& codec_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
   if (codec) return check_planes(checkpoint, entry, *codec), *codec;
   fail(ErrorCode::kInput,
        "{}: tensor {} is stored as {}, which cannot be decoded to weights: save it as float32, float16 or bfloat16",
-       checkpoint.path().string(), entry.name, entry.encoding);
+       file_of(checkpoint, entry), entry.name, entry.encoding);
 }
 
 std::shared_ptr<const Codec> tensor_codec(const Checkpoint& checkpoint, const TensorEntry& entry) {

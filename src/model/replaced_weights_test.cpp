@@ -79,7 +79,7 @@ TEST(ReplacedWeights, AreNamedByTheirBytesOverAnyBase) {
   EXPECT_EQ(second.identity(), again.identity());
   EXPECT_NE(second.identity(), other.identity());
   EXPECT_TRUE(std::ranges::equal(second.read(up).flat(), first.read(up).flat()));
-  EXPECT_EQ(second.name(), model.checkpoint.path().string());
+  EXPECT_EQ(second.name(), model.weights.name());
 }
 
 TEST(ReplacedWeights, OfOtherExtentsAreRefused) {

@@ -8,6 +8,7 @@
 
 #include "base/counted.h"
 #include "base/fail.h"
+#include "checkpoint/described_files.h"
 #include "codec/codec.h"
 
 namespace quern {
@@ -105,7 +106,7 @@ ModelSpec list_unknown_model(const Checkpoint& checkpoint, const std::string& wh
   }
   if (spec.weights.empty())
     fail(ErrorCode::kInput, "{} holds no floats of 16, 32 or 64 bits: {}; save its weights as float32 or bfloat16",
-         checkpoint.path().string(), encodings_of(checkpoint));
+         described_model(checkpoint.path(), checkpoint.files()), encodings_of(checkpoint));
   return spec;
 }
 

@@ -223,7 +223,7 @@ Vocabulary fitted_vocabulary(const OpenModel& source, Vocabulary vocabulary) {
   if (vocabulary.pieces.size() > rows)
     fail(ErrorCode::kInput,
          "the tokenizer of {} has {} pieces, the embedding only {} rows; one of them belongs to another model",
-         source.checkpoint.path().string(), pieces, rows);
+         described_tokenizer(source.checkpoint), pieces, rows);
   fill_with_unused(vocabulary.pieces, rows);
   return vocabulary;
 }
@@ -234,7 +234,8 @@ std::vector<std::string> add_tokenizer(Metadata& metadata, const OpenModel& sour
   if (dialect_of(source) == Dialect::kGguf) return {};
   const Vocabulary& vocabulary = tokenizer.get().vocabulary();
   const Vocabulary padded = fitted_vocabulary(source, vocabulary);
-  add_vocabulary(metadata, padded);
+  with_context("while writing the tokenizer of " + described_tokenizer(source.checkpoint),
+               [&] { add_vocabulary(metadata, padded); });
   add_chat_templates(metadata, chat_templates(source.checkpoint));
   std::vector<std::string> notes =
       add_end_tokens(metadata, end_tokens(source.checkpoint, vocabulary), padded.pieces.size());

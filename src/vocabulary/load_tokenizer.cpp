@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "base/python_json.h"
+#include "checkpoint/described_files.h"
 #include "checkpoint/hf_folder.h"
 #include "tokenizer/sentencepiece_proto.h"
 #include "vocabulary/added_tokens.h"
@@ -22,6 +23,8 @@
 
 namespace quern {
 namespace {
+
+constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 
 // Calls `read` with the file's text, or not at all when there is no such file.
 template <typename Read>
@@ -73,7 +76,9 @@ std::int32_t special_id(const Vocabulary& vocabulary, const SpecialToken& row, c
                         const Json& config) {
   const Json* text = tokenizer_config.find(row.text_key);
   if (text && !text->is_null())
-    return id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row);
+    return with_context(fmt::format("key \"{}\" of {}", row.text_key, kTokenizerConfig), [&] {
+      return id_of_text(vocabulary, (text->is_object() ? text->at("content") : *text).as_string(), row);
+    });
   const Json* number = config.find(row.id_key);
   return number && !number->is_null() ? id_of_config(vocabulary, *number, row.id_key) : -1;
 }
@@ -121,16 +126,24 @@ void set_usual_end(Vocabulary& vocabulary) {
     vocabulary.eos = static_cast<std::int32_t>(found - vocabulary.pieces.begin());
 }
 
-const PreTokenizer& split_of_class(const Json& tokenizer_config) {
+// Empty: it names none.
+std::string tokenizer_class(const Json& tokenizer_config) {
   const Json* name = tokenizer_config.find("tokenizer_class");
-  const std::string wanted = name && !name->is_null() ? name->as_string() : pre_tokenizers()[0].tokenizer_class;
+  if (!name || name->is_null()) return {};
+  return with_context(fmt::format("key \"tokenizer_class\" of {}", kTokenizerConfig),
+                      [&] { return name->as_string(); });
+}
+
+const PreTokenizer& split_of_class(const Json& tokenizer_config) {
+  const std::string named = tokenizer_class(tokenizer_config);
+  const std::string wanted = named.empty() ? pre_tokenizers()[0].tokenizer_class : named;
   if (const PreTokenizer* row = pre_tokenizer_of_class(wanted)) return *row;
   fail(ErrorCode::kInput, "how a \"{}\" splits text is not known; a tokenizer.json would say it", wanted);
 }
 
 Json read_tokenizer_config(const Checkpoint& checkpoint) {
   Json config = Json::object();
-  read_file(find_tokenizer_file(checkpoint, "tokenizer_config.json"),
+  read_file(find_tokenizer_file(checkpoint, kTokenizerConfig),
             [&](const std::string& text) { config = parse_python_json(text); });
   return config;
 }
@@ -141,22 +154,18 @@ struct Companions {
 
   void add_tokens_to(Vocabulary& vocabulary) const {
     if (const Json* decoder = tokenizer_config.find("added_tokens_decoder"); decoder && !decoder->is_null())
-      with_context("key \"added_tokens_decoder\" of tokenizer_config.json",
+      with_context(fmt::format("key \"added_tokens_decoder\" of {}", kTokenizerConfig),
                    [&] { add_added_tokens_decoder(vocabulary, *decoder); });
     read_file(find_tokenizer_file(checkpoint, "added_tokens.json"),
               [&](const std::string& text) { add_added_tokens(vocabulary, parse_json(text)); });
   }
 
   Tokenizer finish(Vocabulary vocabulary) const {
-    with_context("tokenizer_config.json", [&] {
+    with_context(kTokenizerConfig, [&] {
       set_flag(tokenizer_config, "add_bos_token", vocabulary.add_bos);
       set_flag(tokenizer_config, "add_eos_token", vocabulary.add_eos);
     });
-    std::string files;
-    for (const SourceFile& file : checkpoint.files())
-      if (file.role == SourceFile::Role::kTokenizer)
-        files += (files.empty() ? ": " : ", ") + file.path.filename().string();
-    return with_context(fmt::format("while reading the tokenizer of {}{}", checkpoint.path().string(), files),
+    return with_context("while reading the tokenizer of " + described_tokenizer(checkpoint),
                         [&] { return Tokenizer::from_vocabulary(std::move(vocabulary)); });
   }
 };
@@ -170,9 +179,8 @@ bool has_matrix_of(const Checkpoint& checkpoint, std::size_t rows) {
 Tokenizer load_rank_list(const SourceFile& file, const Companions& companions) {
   Vocabulary vocabulary;
   read_file(&file, [&](const std::string& text) {
-    const Json* name = companions.tokenizer_config.find("tokenizer_class");
-    const PreTokenizer* split = name && !name->is_null() ? pre_tokenizer_of_class(name->as_string()) : nullptr;
-    vocabulary = parse_rank_list(text, split);
+    const std::string name = tokenizer_class(companions.tokenizer_config);
+    vocabulary = parse_rank_list(text, name.empty() ? nullptr : pre_tokenizer_of_class(name));
     companions.add_tokens_to(vocabulary);
     set_special_ids(vocabulary, companions.tokenizer_config, companions.checkpoint.config());
     mark_special_pieces(vocabulary);
@@ -335,6 +343,10 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::vector<std::string>*
     }
   }
   throw *first;
+}
+
+std::string described_tokenizer(const Checkpoint& checkpoint) {
+  return described_files(checkpoint.path(), checkpoint.files(), SourceFile::Role::kTokenizer);
 }
 
 bool has_tokenizer(const Checkpoint& checkpoint) {

@@ -19,6 +19,10 @@ namespace quern {
 // the first cannot be used.
 Tokenizer load_tokenizer(const Checkpoint& checkpoint, std::vector<std::string>* notes = nullptr);
 
+// The files that it is read from by name, for messages: "model: tokenizer.json and tokenizer_config.json", or the file
+// that it lies in with the weights.
+std::string described_tokenizer(const Checkpoint& checkpoint);
+
 // Whether there is one, of a supported kind or not.
 bool has_tokenizer(const Checkpoint& checkpoint);
 

@@ -3,12 +3,13 @@
 import copy
 import json
 import math
+import shutil
 import struct
 import zipfile
 
 import tiny_llama
 from gguf_layout import Layout
-from quern_program import REPORT_TEXT, ProgramTest, compress
+from quern_program import REPORT_TEXT, ROOT, ProgramTest, compress
 from tiny_llama import CONFIG, safetensors
 
 INPUT = 3
@@ -300,6 +301,24 @@ class NamedFile(ProgramTest):
             with self.subTest(file=name):
                 self.fail_with(INPUT, ["\\x00", name], *self.dry_run())
             kept.unlink() if before is None else kept.write_bytes(before)
+
+    def test_of_several_files_the_wrong_one_is_named(self):
+        tokenizer = self.model / "tokenizer_config.json"
+        for wrong in ({"bos_token": 7}, {"eos_token": {"lstrip": True}}):
+            tokenizer.write_text(json.dumps(wrong))
+            self.fail_with(INPUT, ["tokenizer_config.json", *wrong], "eval", self.model, "--text", REPORT_TEXT)
+        tokenizer.unlink()
+        tensors = tiny_llama.weights()
+        tensors["model.layers.1.input_layernorm.weight"][1][3] = float("nan")
+        (self.model / "model.safetensors").write_bytes(safetensors(tiny_llama.header_of(tensors), tiny_llama.data_of(tensors)))
+        self.fail_with(INPUT, ["model.safetensors", "input_layernorm", "NaN"], "eval", self.model, "--text", REPORT_TEXT, "--windows", "1")
+        self.fail_with(INPUT, ["model.safetensors", "input_layernorm", "NaN"], "compress", self.model, "-o", self.folder / "out", "--scheme", "f32")
+
+    def test_packed_tensors_that_do_not_fit_name_their_file(self):
+        packed = shutil.copytree(ROOT / "testdata/format/packed_int4", self.folder / "packed", ignore=shutil.ignore_patterns("*.f32"))
+        raw = (packed / "model.safetensors").read_bytes()
+        (packed / "model.safetensors").write_bytes(raw.replace(b"weight_shape", b"weight_shade", 1))
+        self.fail_with(INPUT, ["weight_shape is missing", "model.safetensors"], "inspect", packed)
 
     def test_rule_that_matches_nothing(self):
         chosen = self.folder / "my_map.json"

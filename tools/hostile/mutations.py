@@ -60,6 +60,22 @@ def raw_page(package):
     return ""
 
 
+def what_it_refuses(outcome):
+    """The refusal but for its numbers: sizes change with a file. None: it refuses nothing."""
+    return (outcome.code, re.sub(r"\d+", "N", outcome.said)) if outcome.code > 0 else None
+
+
+UNTOUCHED = {}  # (input, command) -> what it refuses of the good input; of this process
+
+
+def untouched_refusal(setting, chosen, command, here):
+    key = (chosen.name, command)
+    if key not in UNTOUCHED:
+        UNTOUCHED[key] = what_it_refuses(setting.quern.run(*command, cwd=here))
+        tidy(here, chosen)
+    return UNTOUCHED[key]
+
+
 def faults_of(chosen, outcome, peak, page, strays):
     """[(kind, decides)]: promises that were broken, and what is only reported."""
     file = os.path.basename(chosen.target)
@@ -87,13 +103,16 @@ def try_one(setting, number):
     peak = program.peak_of_children()
     page = raw_page(here / "out")
     found = faults_of(chosen, outcome, peak if peak > before else 0, page, tidy(here, chosen))
+    # What is refused whatever the file holds says nothing of the file.
+    refused = outcome.code > 0 and what_it_refuses(outcome) != untouched_refusal(setting, chosen, command, here)
+    found = [(kind, decides) for kind, decides in found if decides or refused]
     kept = []
     for kind, decides in found:
         words = f"{chosen.name}: {outcome.command}: {(outcome.said or outcome.printed).strip()[:200]!r}"
         part = "mutations" if decides else "mutations-unnamed"
         where = setting.keep(part, number, f"{kind}\n{outcome.text()}", [(chosen.target, fresh)])
         kept.append(Fault(f"{kind}: {chosen.name} ({command[0]})", words, where, decides))
-    return outcome.code, peak, kept
+    return refused, peak, kept
 
 
 INPUTS = []  # of this process and of those that it forks
@@ -105,9 +124,9 @@ def run(setting, count):
     faults = [fault for _, _, kept in results for fault in kept]
     broken = sum(any(fault.decides for fault in kept) for _, _, kept in results)
     ended = sum(not any(fault.kind.startswith(("hang", "signal", "exit")) for fault in kept) for _, _, kept in results)
-    refused = sum(code > 0 for code, _, _ in results)
+    refused = sum(is_refused for is_refused, _, _ in results)
     unnamed = sum(any(not fault.decides for fault in kept) for _, _, kept in results)
     return Result([Figure("a mutated input ends without crash, hang or exit 1", count, ended),
                    Figure("and without raw controls, stray files or 1 GB of memory", count, count - broken),
-                   Figure("where it is refused, the message names the file", refused, refused - unnamed, decides=False)],
+                   Figure("where it is refused for the change, the message names the file", refused, refused - unnamed, decides=False)],
                   faults, [f"{len(INPUTS)} inputs; at most {max(peak for _, peak, _ in results) >> 20} MB in memory"])

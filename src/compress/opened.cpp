@@ -145,7 +145,9 @@ bool Opened::follows_scheme(const Plan& plan) const {
 
 bool Opened::loses_nothing(const Plan& plan) const {
   return std::ranges::all_of(output_tensors(plan, source.spec, names), [&](const OutputTensor& tensor) {
-    return holds_exactly(find_codec(tensor.step.codec), source.weights.stored(tensor.weight).encoding);
+    const Codec* codec = find_codec(tensor.step.codec);
+    return holds_exactly(codec, source.weights.stored(tensor.weight).encoding) ||
+           (codec && is_stored_in(*codec, source.weights, tensor.weight, tensor.exported));
   });
 }
 

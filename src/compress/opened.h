@@ -66,7 +66,7 @@ class Opened {
   // What is in its files, for people: "q4_k_m", "mostly q5_k", or "bf16, nothing lost" of one that a size left room
   // for.
   std::string contents_of(const Plan& plan) const;
-  // Whether every weight is kept in floats that hold its numbers exactly.
+  // Whether every weight is kept in floats that hold its numbers exactly, or copied.
   bool loses_nothing(const Plan& plan) const;
   // What keeps programs from loading its files.
   std::vector<std::string> loading_notes(const Plan& plan) const;

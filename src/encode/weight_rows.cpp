@@ -2,7 +2,7 @@
 #include "encode/weight_rows.h"
 
 #include <algorithm>
-#include <mutex>
+#include <string_view>
 
 #include "base/fail.h"
 #include "encode/value_transform.h"
@@ -20,7 +20,11 @@ std::size_t expert_of_row(const Weight& weight, const ExportedWeight& exported, 
 }
 
 EncodedRows encoded_rows(const Matrix& rows, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
-                         const InputContext& inputs) {
+                         const InputContext& inputs, std::optional<PackedTensor> stored) {
+  if (stored) {
+    const EncodeError error = measure_error(rows.view(), inputs, *stored);
+    return {std::move(*stored), error};
+  }
   EncodedRows encoded{PackedTensor(codec, {rows.rows(), rows.cols()}), {}};
   find_optimizer(step.optimizer).encode(inputs, rows.view(), encoded.packed);
   encoded.error = measure_error(rows.view(), inputs, encoded.packed);
@@ -40,6 +44,18 @@ std::size_t rows_per_task(std::uint64_t cols) {
   const std::uint64_t together = rows_encoded_together(cols);
   const std::uint64_t rows = std::max<std::uint64_t>(1, kWeightsPerTask / std::max<std::uint64_t>(1, cols));
   return (rows + together - 1) / together * together;
+}
+
+bool is_stored_in(const Codec& codec, const Weights& source, const Weight& weight, const ExportedWeight& exported) {
+  const RowLayout layout = row_layout(exported.output_shape(weight));
+  if (weight.axes.size() < 2 || weight.layout().cols != layout.cols || exported.is_transposed(weight) ||
+      exported.transform != ExportedWeight::Transform::kNone)
+    return false;
+  if (codec.is_measured() || codec.train || codec.rows_together(layout.cols) > 1) return false;
+  const std::vector<PackedRun> runs = source.packed_runs(weight);
+  return !runs.empty() && std::ranges::all_of(runs, [&](const PackedRun& run) {
+    return run.codec->name == std::string_view(codec.name);
+  });
 }
 
 ExportedRows::ExportedRows(const Weights& source, const Weight& weight, const ExportedWeight& exported)
@@ -87,6 +103,22 @@ Matrix ExportedRows::rows(std::size_t first, std::size_t count) const {
   return out;
 }
 
+std::optional<PackedTensor> ExportedRows::stored_rows(const Codec& codec, std::size_t first, std::size_t count) const {
+  if (!is_stored_in(codec, source_, weight_, exported_)) return std::nullopt;
+  std::call_once(stored_->read, [&] { stored_->pieces = source_.read_packed(weight_); });
+  PackedTensor out({std::shared_ptr<const Codec>(), &codec}, {count, layout_.cols});
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t row = exported_.row_order.empty() ? exported_.first_row + first + i : exported_.row_order[first + i];
+    auto piece = stored_->pieces.begin();
+    for (; row >= piece->layout().rows; ++piece) row -= piece->layout().rows;
+    const ConstPlanePointers from = std::as_const(*piece).row(row);
+    const PlanePointers to = out.row(i);
+    for (std::size_t p = 0; p < codec.planes.size(); ++p)
+      std::copy_n(from[p], codec.plane_row_bytes(p, layout_.cols), to[p]);
+  }
+  return out;
+}
+
 std::size_t ExportedRows::expert_of(std::size_t row) const { return expert_of_row(weight_, exported_, row); }
 
 std::shared_ptr<const InputContext> ExportedRows::inputs(const Inputs& of_model, std::size_t expert) const {
@@ -111,7 +143,8 @@ std::vector<RowTask> row_tasks(const ExportedRows& rows) { return row_tasks(rows
 
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
                         const InputContext& inputs, const RowTask& task) {
-  return encoded_rows(source.rows(task.first, task.count), step, codec, inputs);
+  return encoded_rows(source.rows(task.first, task.count), step, codec, inputs,
+                      source.stored_rows(*codec, task.first, task.count));
 }
 
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const InputContext& inputs,
@@ -119,7 +152,8 @@ EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const 
   const Codec* codec = find_codec(step.codec);
   ensure(codec != nullptr, "no codec {}", step.codec);
   const Matrix rows = source.rows(task.first, task.count);
-  return encoded_rows(rows, step, trained_on(*codec, rows.view()), inputs);
+  return encoded_rows(rows, step, trained_on(*codec, rows.view()), inputs,
+                      source.stored_rows(*codec, task.first, task.count));
 }
 
 std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Codec& codec,

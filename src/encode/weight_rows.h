@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -14,6 +15,10 @@
 
 namespace quern {
 
+// Whether the rows of the output are in bytes of that codec in the source, so that they can be copied as they are and
+// lose nothing. Of floats, and of codecs whose rows do not stand alone, none are.
+bool is_stored_in(const Codec& codec, const Weights& source, const Weight& weight, const ExportedWeight& exported);
+
 // The rows of an output tensor, as float, in the output's order.
 class ExportedRows {
  public:
@@ -25,6 +30,9 @@ class ExportedRows {
   RowLayout layout() const noexcept { return layout_; }
   // Rows first .. first + count - 1. Safe from several threads.
   Matrix rows(std::size_t first, std::size_t count) const;
+  // The same rows as the source has them in the bytes of the codec; nullopt where it has not (is_stored_in). Keeps the
+  // bytes of the whole weight from the first call on. Safe from several threads.
+  std::optional<PackedTensor> stored_rows(const Codec& codec, std::size_t first, std::size_t count) const;
   // What is known of the inputs of rows of one expert; nothing where a column does not hold the weights of one input of
   // the product.
   std::shared_ptr<const InputContext> inputs(const Inputs& of_model, std::size_t expert) const;
@@ -36,11 +44,18 @@ class ExportedRows {
   Matrix plain_rows(std::size_t first, std::size_t count) const;
   Matrix logical_rows(std::size_t first, std::size_t count) const;
 
+  // Of the logical rows, one after another.
+  struct StoredBytes {
+    std::once_flag read;
+    std::vector<PackedTensor> pieces;
+  };
+
   const Weights& source_;
   const Weight& weight_;
   const ExportedWeight& exported_;
   RowLayout layout_;
   std::optional<Matrix> whole_;
+  const std::unique_ptr<StoredBytes> stored_ = std::make_unique<StoredBytes>();
 };
 
 // Rows that are encoded together: of one expert, and about a quarter of a million weights. The cut depends on nothing
@@ -57,9 +72,9 @@ std::size_t rows_encoded_together(std::uint64_t cols);
 // Rows a task takes at once when nothing else cuts them.
 std::size_t rows_per_task(std::uint64_t cols);
 
-// Encodes the rows of a task of a step and measures the error on the bytes. `codec`: the step's, trained on the tensor
-// where it is one that is. Where the rows hold values too large for
-// the codec the error is not finite; where they are no finite numbers neither is its energy.
+// Encodes the rows of a task of a step and measures the error on the bytes. Those that the source has in the step's
+// codec are copied. `codec`: the step's, trained on the tensor where it is one that is. Where the rows hold values too
+// large for the codec the error is not finite; where they are no finite numbers neither is its energy.
 struct EncodedRows {
   PackedTensor packed;
   EncodeError error;

@@ -83,6 +83,31 @@ TEST(ExportedRows, AnyRangeIsThatOfTheWhole) {
   }
 }
 
+TEST(ExportedRows, StoredBytesAreInTheOrderOfTheOutput) {
+  const OpenModel model(testdata("runtime/tiny-q8_0/model.gguf"));
+  const Codec& codec = *find_codec("q8_0");
+  std::size_t copied = 0, reordered = 0;
+  for (const ExportMap& map : {model.map, map_to_transformers(model.spec, model.checkpoint)})
+    for (const ExportedWeight& exported : map.weights) {
+      const Weight& weight = model.spec.weights[exported.weight];
+      const ExportedRows rows(model.source, weight, exported);
+      EXPECT_FALSE(is_stored_in(*find_codec("q4_0"), model.source, weight, exported)) << exported.name;
+      if (!is_stored_in(codec, model.source, weight, exported)) continue;
+      ++copied;
+      reordered += !exported.row_order.empty();
+      const std::optional<PackedTensor> stored = rows.stored_rows(codec, 3, 7);
+      ASSERT_TRUE(stored) << exported.name;
+      const Matrix right = rows.rows(3, 7);
+      std::vector<float> decoded(right.cols());
+      for (std::size_t i = 0; i < 7; ++i) {
+        decode_row(codec, std::as_const(*stored).row(i), decoded);
+        EXPECT_TRUE(std::ranges::equal(decoded, right.row(i))) << exported.name << " " << i;
+      }
+    }
+  EXPECT_GT(copied, 10u);
+  EXPECT_GT(reordered, 0u);
+}
+
 TEST(ExportedRows, KnowTheExpertOfARowInEitherSpelling) {
   for (const char* name : {"runtime/tiny-mixtral", "runtime/tiny-mixtral-stacked"}) {
     const OpenModel model(testdata(name));

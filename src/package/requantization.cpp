@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "checkpoint/quantized_numbers.h"
+#include "encode/weight_rows.h"
 #include "plan/choice.h"
 #include "plan/output_tensor.h"
 
@@ -50,7 +51,9 @@ std::string describe_quantization(const ModelSpec& spec, const Checkpoint& sourc
 std::size_t steps_quantized_again(const Plan& plan, const OpenModel& source, const ExportMap& names) {
   const std::vector<OutputTensor> tensors = output_tensors(plan, source.spec, names);
   return static_cast<std::size_t>(std::ranges::count_if(tensors, [&](const OutputTensor& tensor) {
-    return !is_plain(find_codec(tensor.step.codec)) && !quantization_of(tensor.weight, source.checkpoint).empty();
+    const Codec* codec = find_codec(tensor.step.codec);
+    return !is_plain(codec) && !quantization_of(tensor.weight, source.checkpoint).empty() &&
+           !(codec && is_stored_in(*codec, source.weights, tensor.weight, tensor.exported));
   }));
 }
 

@@ -15,8 +15,8 @@ std::string quantization_of(const TensorEntry& entry);
 // How the matrices of the model are quantized: "q4_k (128 of 170 matrices), q6_k (42 of 170 matrices)"; empty: none is.
 std::string describe_quantization(const ModelSpec& spec, const Checkpoint& source);
 
-// Steps of the plan that round a quantized weight to another grid. Floats of 16 bits or more, and those that are kept
-// without loss, are none.
+// Steps of the plan that round a quantized weight to another grid. Floats of 16 bits or more, and those that are copied
+// in the number format that they have, are none.
 std::size_t steps_quantized_again(const Plan& plan, const OpenModel& source, const ExportMap& names);
 
 }  // namespace quern

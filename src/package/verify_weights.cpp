@@ -93,9 +93,8 @@ class WeightComparison {
       const PackedTensor packed = read_packed_rows(models_.package, entry, stored, tasks[t].first, tasks[t].count);
       errors[t] = measure_error(wanted.view(), *inputs, packed);
       if (!again) return;
-      PackedTensor encoded(encoding.codec, packed.layout());
-      find_optimizer(step.optimizer).encode(*inputs, wanted.view(), encoded);
-      differs[t] = !have_same_rows(packed, encoded);
+      const EncodedRows encoded = encode_rows(rows, step, encoding.codec, *inputs, tasks[t]);
+      differs[t] = !have_same_rows(packed, encoded.packed);
     });
     Found result;
     for (const EncodeError& error : errors) result.error += error;
@@ -185,7 +184,8 @@ class OtherTensors {
   }
 
   bool is_copy(const TensorEntry& entry, const TensorEntry& source) const {
-    if (entry.encoding != encoding_of_copy(source.encoding) || entry.shape != source.shape || entry.parts.size() != source.parts.size())
+    if (entry.encoding != encoding_of_copy(source.encoding) || entry.shape != source.shape ||
+        entry.parts.size() != source.parts.size())
       return false;
     constexpr std::uint64_t kBytes = std::uint64_t{4} << 20;
     std::vector<std::byte> copy, wanted;

@@ -10,7 +10,8 @@ import unittest
 
 import test_quantized
 import tiny_llama
-from quern_program import QUERN, REPORT_TEXT, ProgramTest, compress, hashes, read_json, run, sha256
+from gguf_layout import Layout
+from quern_program import CALIBRATED, QUERN, REPORT_TEXT, ProgramTest, compress, hashes, read_json, run, sha256
 from test_model_source import low_rank, write_adapter
 
 USAGE, INPUT, INFEASIBLE, QUALITY, RESOURCE, VERIFICATION = 2, 3, 4, 5, 6, 7
@@ -214,6 +215,18 @@ class Permission(ProgramTest):
     def test_of_other_packages_is_known_too(self):
         self.fail_with(USAGE, ["GPTQ, 4 bits, groups of 32 (14 of 15 matrices)"], "compress", self.packed(), "-o", self.folder / "out")
         self.succeed("compress", self.packed(), "-o", self.folder / "out", "--allow-requantize", "--allow-larger")
+
+    def test_what_stays_in_its_number_format_is_copied(self):
+        """A size above the source, and the scheme that it is in already: every number as it was, and nothing to ask for."""
+        for name, arguments in (("size", ["--target-size", "1MB", "--scheme", "q4_k_m", *CALIBRATED, "--gate-windows", "1"]), ("scheme", ["--scheme", "q8_0"])):
+            file = self.folder / f"{name}.gguf"
+            done = self.succeed("compress", self.quantized, "-o", file, *arguments)
+            self.assertNotIn("quantizes it once more", done.stderr)
+            self.assertEqual(Layout(file).tensors, Layout(self.quantized).tensors)
+            self.succeed("verify", file, "--against", self.quantized)
+        report = read_json(self.folder / "size.gguf.report/report.json")
+        self.assertEqual(report["contents"], "q8_0, nothing lost")
+        self.assertTrue(any("it is packed without loss" in note for note in report["notes"]), report["notes"])
 
     def test_a_larger_result_is_asked_for(self):
         out = self.folder / "out"

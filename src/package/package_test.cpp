@@ -267,7 +267,7 @@ TEST(Manifest, ReadsBackWhatWasWritten) {
   scratch.write(kManifestName, dump_json(to_json(m), 1));
   const Manifest back = read_manifest(scratch.path());
   EXPECT_EQ(to_json(back), to_json(m));
-  EXPECT_EQ(back.seal, Manifest::Seal::kNone);
+  EXPECT_EQ(back.seal, Manifest::Seal::kMissing);
   EXPECT_EQ(back.tensors[0].step, m.plan.steps[0]);
   EXPECT_EQ(back.tensors[0].error.plain, 1.0 / 3);
   EXPECT_EQ(back.model_bytes(), 5u);

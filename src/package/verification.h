@@ -30,8 +30,8 @@ struct Verification {
   std::set<std::pair<std::string, std::uint64_t>> changed_tensors = {};
   std::set<std::string> wrong_tensors = {};
 
-  // Whether this program would write the same again: same version, and one that seals what it writes.
-  bool is_repeatable() const { return manifest.seal != Manifest::Seal::kNone && manifest.version == kVersion; }
+  // Whether this program would write the same again.
+  bool is_repeatable() const { return manifest.version == kVersion; }
 
   // Where it lies now.
   std::filesystem::path place_of(const HashedFile& listed) const {

@@ -23,14 +23,14 @@ bool is_evidence(const std::string& name) {
 void check_seal(Verification& v) {
   if (v.manifest.seal == Manifest::Seal::kBroken)
     v.problem("{} was edited after it was written: its manifest_sha256 is that of another text", kManifestName);
-  if (v.manifest.seal == Manifest::Seal::kNone)
-    v.observer.note(
-        "the package was made by a version that kept no hashes of tensors and none of the manifest: a damaged tensor "
-        "cannot be named, nor an edit of the manifest found");
+  if (v.manifest.seal == Manifest::Seal::kMissing)
+    v.problem(
+        "{} has no manifest_sha256, which every version writes: it was edited, and no edit of it can be ruled out",
+        kManifestName);
 }
 
 void note_version(Verification& v) {
-  if (v.manifest.seal == Manifest::Seal::kNone || v.is_repeatable()) return;
+  if (v.is_repeatable()) return;
   v.observer.note(
       fmt::format("version {} made the package, and this is {}: it may write other bytes, so nothing is made again "
                   "from the original",
@@ -50,7 +50,7 @@ void check_files_listed(Verification& v) {
 
 // Edits of the manifest alone: who changes both sides is not found here.
 void check_report(Verification& v) {
-  if (v.changed_files.contains(kReportName) || v.manifest.seal == Manifest::Seal::kNone) return;
+  if (v.changed_files.contains(kReportName)) return;
   if (std::ranges::find(v.manifest.output_files, kReportName, &HashedFile::name) == v.manifest.output_files.end())
     return v.problem("the manifest does not list {}", kReportName);
   try {

@@ -111,7 +111,7 @@ TEST_F(Verify, FindsAnEditedManifest) {
   edited = text;
   edited.replace(edited.find("manifest_sha256"), 8, "MANIFEST");
   scratch.write("out/manifest.json", edited);
-  expect_parts(problem(), {"manifest.json was edited"});
+  expect_parts(problem(), {"manifest.json has no manifest_sha256"});
   scratch.write("out/manifest.json", text + "\n");
   expect_parts(problem(), {"manifest.json was edited"});
 }
@@ -161,11 +161,21 @@ TEST_F(Verify, SaysWhichNameOfThePlanItDoesNotKnow) {
   EXPECT_TRUE(has(say("optimizer", "luck"), "rounded by \"luck\""));
 }
 
-TEST_F(Verify, ReadsPackagesThatHaveNoHashesOfTensors) {
-  Json manifest = parse_json(read_text(package / kManifestName)), old = Json::object();
+TEST_F(Verify, TakesNoManifestWithoutItsHash) {
+  Json manifest = parse_json(read_text(package / kManifestName)), bare = Json::object();
   for (const Json::Member& member : manifest.as_object())
-    if (member.first != "manifest_sha256" && member.first != "tensor_hashes") old.set(member.first, member.second);
-  scratch.write("out/manifest.json", dump_json(old, 1));
+    if (member.first != "manifest_sha256" && member.first != "tensor_hashes") bare.set(member.first, member.second);
+  scratch.write("out/manifest.json", dump_json(bare, 1));
+  expect_parts(problem(), {"manifest.json has no manifest_sha256", "every version writes"});
+}
+
+TEST_F(Verify, ReadsManifestsThatHaveNoHashesOfTensors) {
+  edit_manifest([&](Json& manifest) {
+    Json bare = Json::object();
+    for (const Json::Member& member : manifest.as_object())
+      if (member.first != "tensor_hashes") bare.set(member.first, member.second);
+    manifest = bare;
+  });
   const VerifyResult result = check();
   EXPECT_EQ(result.problems, std::vector<std::string>{});
   EXPECT_EQ(result.compared, result.tensors);

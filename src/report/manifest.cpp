@@ -113,7 +113,7 @@ std::vector<HashedParts> parts_from_json(const Json& json) {
 // The hash with its own digits as zeros. `text` has them once, and last.
 Manifest::Seal seal_of(const Json& json, std::string text) {
   const Json* seal = json.find(kSeal);
-  if (!seal) return json.find(kParts) ? Manifest::Seal::kBroken : Manifest::Seal::kNone;
+  if (!seal) return Manifest::Seal::kMissing;
   const std::string& hash = seal->as_string();
   const std::size_t at = text.rfind(hash);
   if (hash.size() != kHashDigits || at == std::string::npos) return Manifest::Seal::kBroken;

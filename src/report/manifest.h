@@ -62,9 +62,9 @@ struct Manifest {
   std::string name = {};                  // that a person gave the model; empty: the source's
   std::string version = {};               // of the program, as read
 
-  // What the hash of the manifest itself says of it, as read. kNone: made by a version that wrote no such hash.
-  enum class Seal { kNone, kHolds, kBroken };
-  Seal seal = Seal::kNone;
+  // What the hash of the manifest itself says of it, as read. Every version writes one: a missing one was removed.
+  enum class Seal { kMissing, kHolds, kBroken };
+  Seal seal = Seal::kMissing;
 
   // Bytes of the files that a runtime needs: weights, configuration, tokenizer.
   std::uint64_t model_bytes() const;

@@ -39,7 +39,8 @@ std::string why_other_source(const OpenModel& original, const Manifest& manifest
     return fmt::format("this package was made with {}, and what was given is {}",
                        manifest.overlay.empty() ? "no adapter" : manifest.overlay, overlay);
   if (combined_hash(hash_files(original.checkpoint, pool)) == combined_hash(manifest.source_files)) return {};
-  return fmt::format("{} is not the checkpoint that this package was made from (its files have other hashes, or other names)", path);
+  return fmt::format(
+      "{} is not the checkpoint that this package was made from (its files have other hashes, or other names)", path);
 }
 
 // The package as it is opened; absent, and a problem said, where it cannot be.
@@ -125,6 +126,13 @@ void compare_with_original(Verification& v, const VerifyOptions& options, const 
 
 // Where the manifest is of what was given.
 fs::path folder_of(const fs::path& package) {
+  if (!is_there(package)) {
+    const fs::path report = evidence_path(package);
+    fail(ErrorCode::kVerification, "there is no {}{}", package.string(),
+         report != package && is_there(report)
+             ? fmt::format("; only its report is there, in {}: the file was moved or removed", report.string())
+             : "; give the folder or file that compressing wrote");
+  }
   const fs::path folder = manifest_folder(package);
   if (folder != package && !is_there(folder))
     fail(ErrorCode::kVerification,

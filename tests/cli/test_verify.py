@@ -70,6 +70,22 @@ class Verify(ProgramTest):
             (package / "manifest.json").write_text(json.dumps(manifest))
             self.refuse(package, "differs from the original", options=["--against", self.model, "--every", "1"])
 
+    def test_what_is_not_there(self):
+        for name in ("none", "none.gguf"):
+            done = run("verify", self.folder / name)
+            self.assertEqual(done.returncode, VERIFICATION)
+            self.assertIn(f"there is no {self.folder / name}; give the", done.stderr)
+            self.assertNotIn("manifest", done.stderr)
+        (self.folder / "none.gguf.report").mkdir()
+        self.assertIn("only its report is there", run("verify", self.folder / "none.gguf").stderr)
+
+    def test_a_manifest_that_lost_its_hash(self):
+        for package, _ in self.copies():
+            manifest = read_json(package / "manifest.json")
+            del manifest["manifest_sha256"], manifest["tensor_hashes"]
+            (package / "manifest.json").write_text(json.dumps(manifest))
+            self.refuse(package, "manifest.json has no manifest_sha256")
+
     def test_truncated(self):
         for package, weights in self.copies():
             size = weights.stat().st_size

@@ -1,7 +1,7 @@
 // Decided by encodings and shapes.
 #include "compress/permissions.h"
 
-#include <algorithm>
+#include <optional>
 
 #include "base/fail.h"
 #include "compress/size_range.h"
@@ -14,13 +14,21 @@ namespace {
 // A scale a row more, or blocks of another kind, are no reason to stop anybody.
 constexpr double kNoticeable = 1.01;
 
-void check_requantized(const Opened& opened, const Plan& plan) {
-  if (opened.options.requantize == CompressOptions::Requantize::kAllow || opened.quantized.empty()) return;
-  if (steps_quantized_again(plan, opened.source, opened.names) == 0) return;
-  fail(ErrorCode::kUsage,
-       "the weights of {} are quantized already: {}. A second quantization adds to the loss of the first: find the "
-       "original, or allow it with `requantize=kAllow`",
-       opened.source.checkpoint.path().string(), opened.quantized);
+// Why a plan is refused.
+struct Refusal {
+  ErrorCode code;
+  std::string why;
+};
+
+std::optional<Refusal> refused_requantization(const Opened& opened, const Plan& plan) {
+  if (opened.options.requantize == CompressOptions::Requantize::kAllow || opened.quantized.empty()) return {};
+  if (steps_quantized_again(plan, opened.source, opened.names) == 0) return {};
+  return Refusal{
+      ErrorCode::kUsage,
+      fmt::format(
+          "the weights of {} are quantized already: {}. A second quantization adds to the loss of the first: find the "
+          "original, or allow it with `requantize=kAllow`",
+          opened.source.checkpoint.path().string(), opened.quantized)};
 }
 
 // Bytes of the tensors in the source's files that the matrices of a plan are made from, and of the plan's.
@@ -37,28 +45,38 @@ MatrixBytes matrix_bytes(const Opened& opened, const Plan& plan) {
   return bytes;
 }
 
-void check_larger(const Opened& opened, const Plan& plan) {
-  if (opened.options.larger == CompressOptions::Larger::kAllow || opened.options.size) return;
+std::optional<Refusal> refused_larger(const Opened& opened, const Plan& plan) {
+  if (opened.options.larger == CompressOptions::Larger::kAllow || opened.options.size) return {};
   const MatrixBytes matrices = matrix_bytes(opened, plan);
   const std::uint64_t before = opened.source.file_bytes(), after = opened.bytes_of(plan);
   if (after <= before || static_cast<double>(matrices.after) <= kNoticeable * static_cast<double>(matrices.before))
-    return;
-  fail(ErrorCode::kInfeasible,
-       "the result would be larger than its source: {} bytes in {} ({}), and {} has {} bytes{}; take a scheme with "
-       "fewer bits, or convert it all the same with `larger=kAllow`",
-       after, opened.contents_of(plan), opened.format.name, opened.source.checkpoint.path().string(), before,
-       opened.quantized.empty() ? "" : " (its weights are quantized already: " + opened.quantized + ")");
+    return {};
+  return Refusal{
+      ErrorCode::kInfeasible,
+      fmt::format(
+          "the result would be larger than its source: {} bytes in {} ({}), and {} has {} bytes{}; take a scheme with "
+          "fewer bits, or convert it all the same with `larger=kAllow`",
+          after, opened.contents_of(plan), opened.format.name, opened.source.checkpoint.path().string(), before,
+          opened.quantized.empty() ? "" : " (its weights are quantized already: " + opened.quantized + ")")};
 }
 
 }  // namespace
 
 void check_permissions(const Opened& opened, const Plan& plan) {
-  check_requantized(opened, plan);
-  check_larger(opened, plan);
+  for (const auto& refused : {refused_requantization, refused_larger})
+    if (const std::optional<Refusal> refusal = refused(opened, plan)) throw Error(refusal->code, refusal->why);
 }
 
 void check_permissions_early(const Opened& opened, const Plan& plan) {
   if (!opened.options.size || most_bytes(opened) < opened.source.file_bytes()) check_permissions(opened, plan);
+}
+
+std::vector<std::string> foretold_refusals(const Opened& opened, const Plan& plan) {
+  std::vector<std::string> notes;
+  for (const auto& refused : {refused_requantization, refused_larger})
+    if (const std::optional<Refusal> refusal = refused(opened, plan))
+      notes.push_back("compressing refuses this: " + refusal->why);
+  return notes;
 }
 
 std::string requantization_note(const Opened& opened, const Plan& plan) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "compress/opened.h"
 
@@ -16,6 +17,9 @@ void check_permissions(const Opened& opened, const Plan& plan);
 // The same for the plan of the scheme, where the options leave its number formats to be chosen later: a size that takes
 // less than the source has must quantize again.
 void check_permissions_early(const Opened& opened, const Plan& plan);
+
+// The messages of check_permissions, for a plan that is only looked at.
+std::vector<std::string> foretold_refusals(const Opened& opened, const Plan& plan);
 
 // That a plan quantizes again, for people; empty: it does not.
 std::string requantization_note(const Opened& opened, const Plan& plan);

@@ -49,6 +49,28 @@ TEST(Permissions, DecodingToFloatsIsNoSecondQuantization) {
   refusal(options, std::nullopt);
 }
 
+TEST(Permissions, WhatStaysInItsNumberFormatIsNotQuantizedAgain) {
+  const CompressOptions options = options_for(kQuantized, "q8_0");
+  refusal(options, std::nullopt);
+  Observer observer;
+  const Opened opened(options, observer);
+  const Plan plan = opened.plan({}, opened.optimizer);
+  EXPECT_EQ(steps_quantized_again(plan, opened.source, opened.names), 0u);
+  EXPECT_TRUE(opened.loses_nothing(plan));
+}
+
+TEST(Permissions, AreForetoldInTheSameWords) {
+  for (const char* scheme : {"int8", "f32"}) {
+    const CompressOptions options = options_for(kQuantized, scheme, "safetensors");
+    Observer observer;
+    const Opened opened(options, observer);
+    const std::vector<std::string> notes = foretold_refusals(opened, opened.plan({}, opened.optimizer));
+    ASSERT_EQ(notes.size(), 1u) << scheme;
+    const ErrorCode code = scheme == std::string("f32") ? ErrorCode::kInfeasible : ErrorCode::kUsage;
+    EXPECT_EQ(notes[0], "compressing refuses this: " + refusal(options, code));
+  }
+}
+
 TEST(Permissions, FloatsOfTheSameWidthAreNoLargerResult) {
   for (const char* scheme : {"f16", "bf16"}) refusal(options_for(kFloats, scheme, "safetensors"), std::nullopt);
 }

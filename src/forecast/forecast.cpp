@@ -204,6 +204,7 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   f.time = expected_time(opened, texts, f.plan, f.survey);
   f.notes = opened.notes_of(f.plan);
   if (std::string note = requantization_note(opened, f.plan); !note.empty()) f.notes.push_back(std::move(note));
+  std::ranges::copy(foretold_refusals(opened, f.plan), std::back_inserter(f.notes));
   std::ranges::copy(opened.loading_notes(f.plan), std::back_inserter(f.notes));
   if (kept.moments && kept.folder.empty() && needs_hessians(f.plan))
     f.notes.push_back(

@@ -209,6 +209,11 @@ class Permission(ProgramTest):
 
     def test_is_named_by_plan_and_inspect(self):
         self.assertIn("quantizes it once more", self.succeed("plan", self.quantized, "--scheme", "q4_0").stderr)
+        for scheme, words in (("q4_0", "are quantized already: q8_0 (15 of 15 matrices). A second quantization"), ("f32", "larger than its source: ")):
+            refused = run("compress", self.quantized, "-o", self.folder / "out", "--scheme", scheme).stderr.removeprefix("quern: ")
+            self.assertIn(words, refused)
+            self.assertIn(f"note: compressing refuses this: {refused}", self.succeed("plan", self.quantized, "--scheme", scheme).stderr)
+        self.assertNotIn("refuses", self.succeed("plan", self.model, "--scheme", "q4_0").stderr)
         self.assertIn("quantized already: q8_0 (15 of 15 matrices)", self.succeed("inspect", self.quantized).stdout)
         self.assertNotIn("quantized already", self.succeed("inspect", self.model).stdout)
 

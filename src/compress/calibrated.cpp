@@ -1,7 +1,10 @@
 // Statistics by way of their file.
 #include "compress/calibrated.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <span>
 
 #include "base/fail.h"
 #include "base/sha256.h"
@@ -125,10 +128,28 @@ void copy_statistics(const Opened& opened, const WorkFiles& work, const fs::path
 
 fs::path statistics_file(const WorkFiles& work) { return work.folder / kStatisticsName; }
 
+std::string missing_moments_note(const Opened& opened, const Statistics& statistics) {
+  if (opened.options.statistics.empty()) return {};
+  std::vector<std::string> missing;
+  std::size_t matrices = 0;
+  for (const Weight& weight : opened.source.spec.weights) {
+    if (keeps_precision(weight) || weight.group.empty()) continue;
+    ++matrices;
+    if (!statistics.groups.contains(weight.group)) missing.push_back(weight.tensor);
+  }
+  if (missing.empty()) return {};
+  constexpr std::size_t kShown = 3;
+  return fmt::format("the importance matrix {} lacks {} of {} matrices, whose weights count alike: {}{}",
+                     given_moments(opened.options).string(), missing.size(), matrices,
+                     fmt::join(std::span(missing).first(std::min(kShown, missing.size())), ", "),
+                     missing.size() > kShown ? ", ..." : "");
+}
+
 std::vector<std::string> calibration_notes(const Opened& opened, const CompressTexts& texts,
                                            const Calibrated& calibrated) {
   std::vector<std::string> notes = texts.notes;
-  if (std::string note = feedback_note(opened, texts); !note.empty()) notes.push_back(std::move(note));
+  for (std::string note : {missing_moments_note(opened, calibrated.statistics()), feedback_note(opened, texts)})
+    if (!note.empty()) notes.push_back(std::move(note));
   for (const ThinExpert& thin : thin_experts(calibrated.statistics()))
     notes.push_back(
         fmt::format("expert {} of {} saw {} tokens of the calibration text, fewer than {}: it takes the "

@@ -43,8 +43,11 @@ std::filesystem::path statistics_file(const WorkFiles& work);
 // Keeps them all as the new folder `folder`, for CompressOptions::statistics.
 void copy_statistics(const Opened& opened, const WorkFiles& work, const std::filesystem::path& folder);
 
-// Why error feedback was not tried, where it would have been by default, and a line for each expert that saw too few
-// tokens for statistics of its own.
+// How many matrices a given importance matrix knows nothing of, for people; empty: it knows all, or none was given.
+std::string missing_moments_note(const Opened& opened, const Statistics& statistics);
+
+// missing_moments_note, why error feedback was not tried, where it would have been by default, and a line for each
+// expert that saw too few tokens for statistics of its own.
 std::vector<std::string> calibration_notes(const Opened& opened, const CompressTexts& texts,
                                            const Calibrated& calibrated);
 

@@ -143,6 +143,7 @@ void add_plan(const Opened& opened, const CompressTexts& texts, const KeptStatis
   SourceHashes hashes(opened);
   const WorkFiles work{scratch.path(), records, nullptr, hashes};
   const Calibrated calibrated(opened, texts, work);
+  f.notes = {missing_moments_note(opened, calibrated.statistics())};
   if (texts.survey) {
     Candidates candidates(opened, texts, calibrated, work, SurveyOriginal::Keep::kFronts);
     add_quality(opened, texts, work, candidates, base_plan(opened, calibrated, &candidates), f);
@@ -202,7 +203,8 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
     f.memory->stored = f.plan.loaded_bytes();
   }
   f.time = expected_time(opened, texts, f.plan, f.survey);
-  f.notes = opened.notes_of(f.plan);
+  std::ranges::copy(opened.notes_of(f.plan), std::back_inserter(f.notes));
+  std::erase(f.notes, "");
   if (std::string note = requantization_note(opened, f.plan); !note.empty()) f.notes.push_back(std::move(note));
   std::ranges::copy(foretold_refusals(opened, f.plan), std::back_inserter(f.notes));
   std::ranges::copy(opened.loading_notes(f.plan), std::back_inserter(f.notes));

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import struct
 
 import tiny_llama
 from quern_program import CALIBRATED, CALIBRATION_TEXT, MODEL, ProgramTest, compress, hashes, read_json
@@ -162,6 +163,15 @@ class BadStatistics(RefusingTest):
         cut = self.folder / "cut.gguf"
         cut.write_bytes(self.imatrix.read_bytes()[:-64])
         self.refuse(INPUT, [cut, "cut short"], "--imatrix", cut)
+
+    def test_of_a_part_of_the_model_says_what_it_lacks(self):
+        name, columns = b"blk.0.attn_q.weight", 256
+        part = self.folder / "part.dat"
+        part.write_bytes(struct.pack("<ii", 1, len(name)) + name + struct.pack("<ii", 1, columns) + struct.pack(f"<{columns}f", *[1.0] * columns))
+        for command in (("plan", MODEL), ("compress", MODEL, "-o", self.output)):
+            said = self.succeed(*command, "--imatrix", part, "--scheme", "q4_k_m").stderr
+            self.assertRegex(said, r"note: the importance matrix \S*part.dat lacks \d+ of 43 matrices, whose weights count alike")
+        self.assertNotIn("lacks", self.succeed("plan", MODEL, "--imatrix", self.imatrix, "--scheme", "q4_k_m").stderr)
 
     def test_its_own_model_takes_it(self):
         self.succeed("compress", MODEL, "-o", self.output, "--imatrix", self.imatrix, "--scheme", "q4_k_m")

@@ -35,6 +35,11 @@ auto of_plan(const CompressOptions& options, Find find) {
 
 bool makes_one_file(const Format& format) { return format.companions == Format::Companions::kInside; }
 
+bool is_one_file_asked(const CompressOptions& options) {
+  if (options.format.empty()) return !options.output.empty() && is_one_file(options.output);
+  return makes_one_file(find_format(options.format)) && find_scheme(options.scheme).substitute;
+}
+
 // What is written to folders by itself has a substitute there, or is refused.
 SchemeChoice scheme_of_one_file(const CompressOptions& options) {
   const Scheme& scheme = find_scheme(options.scheme);
@@ -115,9 +120,8 @@ const Optimizer* optimizer_for(const CompressOptions& options) {
 SchemeChoice scheme_for(const CompressOptions& options, const Plan* given, const OpenModel& source) {
   check_can_run(options, source);
   if (given) return {of_plan(options, [&] { return &find_scheme(given->scheme); }), {}};
-  if (options.output.empty() || !is_one_file(options.output) || !options.format.empty())
-    return choose_scheme(options.scheme, options.format, source);
-  return scheme_of_one_file(options);
+  if (is_one_file_asked(options)) return scheme_of_one_file(options);
+  return choose_scheme(options.scheme, options.format, source);
 }
 
 const Format& format_for(const CompressOptions& options, const Plan* given, const Scheme& scheme) {

@@ -113,6 +113,13 @@ class OneFile(ProgramTest):
         self.fail_with(USAGE, ["x.safetensors", "is a folder"], "compress", self.model, "-o", self.folder / "x.safetensors")
         self.assert_gone(self.folder / "x.gguf", self.folder / "x.gguf.partial", self.folder / "x.safetensors")
 
+    def test_a_format_of_one_file_is_asked_for_alike(self):
+        size = ["--target-size", "100KB", *CALIBRATED, "--gate-windows", "1"]
+        self.assertIn("q8_0 instead of simple", self.succeed("compress", self.model, "-o", self.folder / "f", "--format", "gguf", *size).stderr)
+        self.succeed("compress", self.model, "-o", self.folder / "f.gguf", *size)
+        (made,) = (self.folder / "f").glob("tiny-*.gguf")
+        self.assertEqual(Layout(made).tensors, Layout(self.folder / "f.gguf").tensors)
+
     def test_that_misses_its_bound_is_a_folder_of_its_own(self):
         out = self.folder / "bad.gguf"
         done = run("compress", self.model, "-o", out, "--scheme", "q4_0", "--gate-text", REPORT_TEXT, "--gate-windows", "1", "--max-kld",

@@ -115,6 +115,8 @@ Report describe(Outcome of) {
   r.architecture = source.spec.architecture;
   r.command = of.opened.options.command;
   r.contents = of.opened.contents_of(of.encoded.ladder.back().plan);
+  r.copied_tensors = of.opened.names.copied.size();
+  for (const std::string& name : of.opened.names.copied) r.copied_bytes += source.checkpoint.at(name).bytes();
   r.parameters = source.parameters();
   r.source_bytes = source.file_bytes();
   r.instruction_set = instruction_set();

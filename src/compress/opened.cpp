@@ -152,7 +152,8 @@ bool Opened::loses_nothing(const Plan& plan) const {
 }
 
 std::string Opened::contents_of(const Plan& plan) const {
-  if (follows_scheme(plan)) return scheme.name;
+  if (follows_scheme(plan) && std::ranges::count(plan.steps, std::string(scheme.codec), &PlanStep::codec))
+    return scheme.name;
   return loses_nothing(plan) ? most_used_codec(plan) + ", nothing lost" : "mostly " + most_used_codec(plan);
 }
 

@@ -63,8 +63,8 @@ class Opened {
   // Whether its number formats are those that the scheme gives every tensor, and no others for a size, a bound, rules
   // or an edited plan.
   bool follows_scheme(const Plan& plan) const;
-  // What is in its files, for people: "q4_k_m", "mostly q5_k", or "bf16, nothing lost" of one that a size left room
-  // for.
+  // What is in its files, for people: "q4_k_m", "mostly q5_k", also where the rows fit nothing that the scheme is named
+  // for, or "bf16, nothing lost" of one that a size left room for.
   std::string contents_of(const Plan& plan) const;
   // Whether every weight is kept in floats that hold its numbers exactly, or copied.
   bool loses_nothing(const Plan& plan) const;

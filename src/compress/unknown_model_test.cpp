@@ -57,6 +57,21 @@ TEST_F(UnknownModel, ItsMatricesArePackedAndTheRestGoesAlong) {
   for (std::size_t i = 0; i < a.flat().size(); ++i) EXPECT_NEAR(a.flat()[i], b.flat()[i], 0.012);
 }
 
+TEST_F(UnknownModel, IsNotCalledByASchemeOfWhichItHoldsNothing) {
+  RawModel model = classifier();
+  model.tensors["fc.weight"] = floats_tensor({40, 60}, std::vector<float>(40 * 60, 0.5f));
+  write_raw(model, source);
+  CompressOptions options;
+  options.input = source;
+  options.output = out;
+  options.scheme = "nf4";  // blocks of 64
+  options.larger = CompressOptions::Larger::kAllow;
+  Observer observer;
+  const Report report = compress(options, observer);
+  EXPECT_EQ(report.contents, "mostly " + std::string(most_used_codec(report.ladder.back().plan)));
+  EXPECT_NE(report.contents, "mostly nf4");
+}
+
 TEST_F(UnknownModel, FourBitWeightsOfBitsandbytesGoAlongNumberByNumber) {
   source = fixture("bitsandbytes");  // of which some have scales that were quantized again, around a mean
   compress_tiny(source, out);
@@ -76,7 +91,9 @@ TEST_F(UnknownModel, ReportAndCardSayWhatCouldNotBeChecked) {
   ASSERT_FALSE(report.notes.empty());
   expect_parts(report.notes.front(), {"no architecture recognises the model", "1 matrices", "1 convolutions and narrow",
                                       "3 other tensors", "not checked", "any quality of the model"});
-  expect_parts(read_text(out / kCardName), {"Quality could not be measured", "no architecture recognises the model"});
+  expect_parts(read_text(out / kCardName),
+               {"Quality could not be measured", "no architecture recognises the model", "# source: simple, ",
+                "| copied as stored, no part of the model | 2 | 12 |"});
   EXPECT_FALSE(parse_json(read_text(out / kReportName)).at("can_run").as_bool());
   EXPECT_TRUE(parse_json(read_text(out / kReportName)).at("quality").is_null());
 }

@@ -22,7 +22,8 @@ std::string text_line(const char* use, const std::optional<TextUse>& text) {
                      text->window_length, text->sha256);
 }
 
-std::string formats_table(const Plan& plan) {
+std::string formats_table(const Report& report) {
+  const Plan& plan = report.ladder.back().plan;
   std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> by_codec;
   for (const PlanStep& step : plan.steps) {
     by_codec[step.codec].first += 1;
@@ -31,6 +32,9 @@ std::string formats_table(const Plan& plan) {
   std::string text = "| number format | tensors | bytes |\n|---|---|---|\n";
   for (const auto& [codec, sums] : by_codec)
     text += fmt::format("| {} | {} | {} |\n", codec, sums.first, grouped(sums.second));
+  if (report.copied_tensors)
+    text += fmt::format("| copied as stored, no part of the model | {} | {} |\n", report.copied_tensors,
+                        grouped(report.copied_bytes));
   return text;
 }
 
@@ -126,7 +130,7 @@ std::string model_card(const Report& r, const Manifest& manifest, const std::str
     text += fmt::format("| {} | {} | {} | {} |\n", row.what, row.before, row.after, row.change);
   if (!r.quality) text += "\n" + unmeasured(r);
   text += "\n" + measured_line(r, facts, weights_file) + gate_section(r);
-  text += fmt::format("\n## Contents\n\n{}", formats_table(plan)) + companions_line(manifest);
+  text += fmt::format("\n## Contents\n\n{}", formats_table(r)) + companions_line(manifest);
   text += run_section(r, weights_file, facts);
   text += "\n## Provenance\n\n";
   text += fmt::format(

@@ -36,8 +36,9 @@ struct ReportedTensor {
 
 struct Report {
   std::string model_name, architecture, command;
-  std::string source_name;    // of the folder or file that it was made from
-  std::string quantized;      // how the source's matrices were quantized already; empty: they were not
+  std::string source_name;  // of the folder or file that it was made from
+  std::string quantized;    // how the source's matrices were quantized already; empty: they were not
+  std::uint64_t copied_tensors = 0, copied_bytes = 0;  // that are no part of the model, as they are stored
   std::string contents;       // "q4_k_m", or "mostly q5_k" where number formats are not a scheme's own
   std::string source_sha256;  // combined_hash of the source's files
   std::uint64_t parameters = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -40,6 +41,13 @@ std::string reasons_by_kind(const Plan& plan) {
   return rows.size() > kShown ? text + fmt::format(", {:.0f}% others", left) : text;
 }
 
+// Digits behind the point with which a value above a bound is seen to be above it; at least so many.
+int digits_against(double value, double most, int digits) {
+  constexpr int kMostDigits = 12;
+  while (value > most && std::stod(fmt::format("{:.{}f}", value, digits)) <= most && digits < kMostDigits) ++digits;
+  return digits;
+}
+
 }  // namespace
 
 std::string grouped(std::uint64_t value) {
@@ -66,12 +74,15 @@ std::vector<std::string> verdicts(const Report& r) {
         fmt::format("{} bytes of at most {}", grouped(r.size->chosen.bytes), grouped(r.size->most)));
   if (r.ladder.empty() || !r.ladder.back().gate) return lines;
   const Quality& gate = *r.ladder.back().gate;
-  if (const auto& most = r.bound.max_perplexity_increase)
-    add(gate.perplexity_increase.value <= *most, fmt::format("perplexity {:+.2f}% of at most {:g}% on the gate text",
-                                                             100 * gate.perplexity_increase.value, 100 * *most));
+  if (const auto& most = r.bound.max_perplexity_increase) {
+    const double value = 100 * gate.perplexity_increase.value, limit = 100 * *most;
+    add(gate.perplexity_increase.value <= *most, fmt::format("perplexity {:+.{}f}% of at most {:g}% on the gate text",
+                                                             value, digits_against(value, limit, 2), limit));
+  }
   if (const auto& most = r.bound.max_kld)
     add(gate.mean_kld.value <= *most,
-        fmt::format("mean KL divergence {:.5f} of at most {:g} nats on the gate text", gate.mean_kld.value, *most));
+        fmt::format("mean KL divergence {:.{}f} of at most {:g} nats on the gate text", gate.mean_kld.value,
+                    digits_against(gate.mean_kld.value, *most, 5), *most));
   return lines;
 }
 

@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "base/printable.h"
 #include "compress/tiny_package_fixture.h"
+#include "report/headline.h"
 #include "report/html_text.h"
 #include "report/svg_chart.h"
 
@@ -69,6 +70,24 @@ TEST(HtmlReport, HoldsTheFiguresAndLeavesOutWhatWasNotMeasured) {
   const std::string full = html_report(r);
   expect_parts(full, {"21.500 &plusmn; 0.600", "0.01230", "a remark", "NOT met", "45.6", "predicted 0.0119 nats"});
   for (const char* id : {"ladder", "sensitivity", "notes"}) EXPECT_TRUE(has_section(full, id)) << id;
+}
+
+TEST(Verdicts, ShowAFigureAboveItsBoundToBeAboveIt) {
+  Report r = model_of(2);
+  r.bound.max_perplexity_increase = 0.03;
+  r.bound.max_kld = 0.02;
+  r.ladder.back().gate = some_quality();
+  const auto said = [&](double increase, double kld) {
+    r.ladder.back().gate->perplexity_increase.value = increase;
+    r.ladder.back().gate->mean_kld.value = kld;
+    return verdicts(r);
+  };
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(said(0.0185, 0.0123), (Lines{"met: perplexity +1.85% of at most 3% on the gate text",
+                                         "met: mean KL divergence 0.01230 of at most 0.02 nats on the gate text"}));
+  EXPECT_EQ(said(0.03004, 0.0200004),
+            (Lines{"missed: perplexity +3.004% of at most 3% on the gate text",
+                   "missed: mean KL divergence 0.0200004 of at most 0.02 nats on the gate text"}));
 }
 
 TEST(HtmlReport, CallsNoTextUnseenThatWasSeen) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 
 #include "base/printable.h"
 #include "cli/amounts.h"
@@ -48,6 +49,7 @@ TerminalObserver::TerminalObserver(Verbosity verbosity, std::string all_notes_in
 
 TerminalObserver::~TerminalObserver() {
   clear_line();
+  say_end();
   show_notes();
   if (const std::string rest = notes_.rest(); !rest.empty()) tell("{}\n", rest);
 }
@@ -90,6 +92,13 @@ void TerminalObserver::say(std::string_view what) {
          time_left(done->seconds_left), step);
   else
     tell("{} ({} of {}){}\n", progress_.stage(), progress_.done(), progress_.total(), step);
+}
+
+// A phase that another follows ends with that one's line. One that an error ended is not over.
+void TerminalObserver::say_end() {
+  if (redraws_ || verbosity_ != Verbosity::kNormal || progress_.stage().empty() || std::uncaught_exceptions() > 0)
+    return;
+  tell("{}: done; {} in all\n", progress_.stage(), duration(now()));
 }
 
 void TerminalObserver::draw(std::string_view what) {

@@ -40,6 +40,7 @@ class TerminalObserver : public Observer {
   double now() const;
   void draw(std::string_view what);
   void say(std::string_view what);
+  void say_end();
   void clear_line();
   void show_notes();
 

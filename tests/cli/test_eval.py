@@ -35,6 +35,11 @@ class Eval(ProgramTest):
         self.assertGreater(quality["mean_kld"]["value"], 0)
         self.assertEqual(self.measure(package / "llama-7m-q4_k_m.gguf", "--against", MODEL), result)
 
+    def test_the_end_of_the_last_phase_is_said(self):
+        said = self.succeed("eval", MODEL, "--text", REPORT_TEXT, "--windows", "1").stderr
+        self.assertRegex(said, r"^evaluate \(0 of \d+\)\nevaluate: done; [\w. ]+ in all\n$")
+        self.assertNotIn("done", self.succeed("eval", MODEL, "--text", REPORT_TEXT, "--windows", "1", "-q").stderr)
+
     def test_windows_are_counted(self):
         self.assertEqual(self.measure(MODEL)["tokens"], 4 * 255)
         self.assertEqual(self.measure(MODEL, "--window-length", "128")["tokens"], 4 * 63)

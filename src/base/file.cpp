@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <system_error>
@@ -210,7 +211,9 @@ void NewFile::publish(std::string_view content) {
 TemporaryFolder::TemporaryFolder(std::string_view name) {
   std::error_code ec;
   const fs::path system = fs::temp_directory_path(ec);
-  if (ec) fail(ErrorCode::kResource, "there is no folder for temporary files (TMPDIR): {}", ec.message());
+  if (const char* named = std::getenv("TMPDIR"); ec && named)
+    fail(ErrorCode::kResource, "TMPDIR names {}, which is no folder: name one with room, or leave it unset", named);
+  if (ec) fail(ErrorCode::kResource, "there is no folder for temporary files; TMPDIR may name one");
   std::string pattern = (system / fmt::format("{}-XXXXXX", name)).string();
   if (!::mkdtemp(pattern.data()))
     fail(ErrorCode::kResource, "cannot create a folder in {} (TMPDIR names another place): {}", system.string(),

@@ -32,9 +32,12 @@ std::string names_with(Function Format::* function) {
 }
 
 [[noreturn]] void refuse_choice(const std::filesystem::path& folder, std::span<const std::filesystem::path> files) {
-  fail(ErrorCode::kInput, "{} holds {} model files ({}, {}{}), and none is named model.safetensors; name one of them",
-       folder.string(), files.size(), printable_line(files[0].filename().string()),
-       printable_line(files[1].filename().string()), files.size() > 2 ? ", ..." : "");
+  const bool has_safetensors =
+      std::ranges::any_of(files, [](const auto& file) { return file.extension() == ".safetensors"; });
+  fail(ErrorCode::kInput, "{} holds {} model files ({}, {}{}), and {}; name one of them", folder.string(), files.size(),
+       printable_line(files[0].filename().string()), printable_line(files[1].filename().string()),
+       files.size() > 2 ? ", ..." : "",
+       has_safetensors ? "none is named model.safetensors" : "they are not the parts of one model");
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ TEST(Gguf, AFolderWithTwoModelsIsRefused) {
   folder.copy(fixture("all_values.gguf"));
   EXPECT_EQ(refusal(folder.path()), "");
   folder.copy(fixture("aligned_64.gguf"));
-  expect_refused(folder.path(), {"holds 2 model files"});
+  expect_refused(folder.path(), {"holds 2 model files", "they are not the parts of one model"});
 }
 
 TEST(Gguf, WrongStartsAreExplained) {

@@ -111,7 +111,7 @@ class Forecast(ProgramTest):
             self.fail_with(USAGE, [self.file, "already exists"], "plan", MODEL, *CALIBRATED, option, self.file)
         self.fail_with(USAGE, ["--calib or --imatrix"], "plan", MODEL, "--save-imatrix", self.folder / "s.gguf")
         self.assertEqual(os.listdir(self.folder), [])
-        self.fail_with(RESOURCE, ["TMPDIR"], "plan", MODEL, *CALIBRATED, env=dict(os.environ, TMPDIR=str(self.folder / "nowhere")))
+        self.fail_with(RESOURCE, ["TMPDIR names", "nowhere, which is no folder"], "plan", MODEL, *CALIBRATED, env=dict(os.environ, TMPDIR=str(self.folder / "nowhere")))
 
 
 class Replay(ProgramTest):

@@ -55,7 +55,8 @@ void show_preview(const Options& o, const Opened& opened, const CompressTexts& t
     return;
   }
   const int descriptor = o.dry_run ? STDOUT_FILENO : STDERR_FILENO;
-  const std::string text = printable(preview_text(o.model.compress, plan, columns_of_terminal(descriptor)));
+  const std::string text =
+      printable(with_input_name(preview_text(o.model.compress, plan, columns_of_terminal(descriptor))));
   if (!o.dry_run) return tell("{}", text);
   fmt::print("{}", text);
   if (!shared.quiet) show_notes(plan.notes, "the preview as JSON (--json)");

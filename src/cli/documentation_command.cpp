@@ -1,5 +1,5 @@
 // quern completion SHELL, quern man [COMMAND]: what packages and shells need, for those who install the program.
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <memory>
@@ -45,8 +45,9 @@ int print_man_page(const CLI::App& app, const std::string& command) {
     }
     if (page.name != program.name) known.push_back(page.name.substr(program.name.size() + 1));
   }
-  fail(ErrorCode::kUsage, "there is no manual page of \"{}\"; did you mean {}?", command,
-       nearest_names(command, known));
+  const std::vector<std::string> near = near_names(command, known);
+  fail(ErrorCode::kUsage, "there is no manual page of \"{}\"{}; quern --help lists the commands", command,
+       near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, ", ")));
 }
 
 void write(const fs::path& path, const std::string& text) {

@@ -71,7 +71,7 @@ int run(Options o) {
     fmt::print("{}\n", result.json);
   } else {
     fmt::print("{}", table(o, result));
-    for (const std::string& note : result.notes) fmt::print("note: {}\n", printable_line(note));
+    for (const std::string& note : result.notes) fmt::print("note: {}\n", printable_line(with_input_name(note)));
   }
   return 0;
 }

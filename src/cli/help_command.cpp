@@ -1,5 +1,5 @@
 // quern help [COMMAND]
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <memory>
@@ -25,7 +25,9 @@ int run(const CLI::App& program, const std::string& command) {
     }
     if (!sub->get_group().empty()) known.push_back(sub->get_name());
   }
-  fail(ErrorCode::kUsage, "there is no command \"{}\"; did you mean {}?", command, nearest_names(command, known));
+  const std::vector<std::string> near = near_names(command, known);
+  fail(ErrorCode::kUsage, "there is no command \"{}\"{}; quern --help lists them", command,
+       near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, ", ")));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "cli/help.h"
 #include "cli/interrupts.h"
 #include "cli/recorded_command.h"
+#include "cli/standard_input.h"
 #include "cli/standard_streams.h"
 #include "quern/error.h"
 #include "quern/version.h"
@@ -52,7 +53,7 @@ int run(const std::vector<Subcommand>& subcommands, AnswerForm form) {
       }
     return static_cast<int>(ErrorCode::kUsage);
   } catch (const Error& error) {  // names of tensors are in it as the file spells them
-    return say_failure(error.code(), printable_line(with_flags(error.what())), form);
+    return say_failure(error.code(), printable_line(with_input_name(with_flags(error.what()))), form);
   } catch (const std::system_error& error) {  // a full disk behind stdout, a folder that may not be read
     if (error.code() == std::errc::broken_pipe) return kReaderLeft;
     return say_failure(ErrorCode::kResource, printable_line(error.what()), form);

@@ -25,7 +25,7 @@ void show(const Options& o, const Forecast& f) {
     fmt::print("{}\n", dump_json(to_json(f), 1));
     return;
   }
-  fmt::print("{}", printable(forecast_text(o.model.compress, f, columns_of_terminal(STDOUT_FILENO))));
+  fmt::print("{}", printable(with_input_name(forecast_text(o.model.compress, f, columns_of_terminal(STDOUT_FILENO)))));
   if (o.tensors) fmt::print("\n{}", printable(tensor_lines(f)));
 }
 

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <span>
@@ -15,7 +16,8 @@
 namespace quern::cli {
 namespace {
 
-constexpr const char *kDash = "-", *kName = "standard-input";
+constexpr const char *kDash = "-", *kFolder = "quern-input", *kName = "standard-input";
+constexpr std::size_t kDrawn = 7;  // signs of the name of a temporary folder behind its beginning
 constexpr std::size_t kChunk = std::size_t{1} << 16;
 constexpr int kPatience = 100;  // milliseconds between two looks whether to stop
 
@@ -42,13 +44,28 @@ void copy_to(const std::filesystem::path& path) {
 
 }  // namespace
 
+std::string with_input_name(std::string text) {
+  std::error_code ec;
+  const std::string begin = (std::filesystem::temp_directory_path(ec) / kFolder).string(),
+                    end = std::string("/") + kName;
+  if (ec) return text;
+  for (std::size_t at = 0; (at = text.find(begin, at)) != std::string::npos;) {
+    const std::size_t name = at + begin.size() + kDrawn;
+    if (text.compare(std::min(name, text.size()), end.size(), end) == 0)
+      text.replace(at, name + end.size() - at, "standard input");
+    else
+      at += begin.size();
+  }
+  return text;
+}
+
 StandardInput::StandardInput(std::initializer_list<std::pair<const char*, std::filesystem::path*>> options) {
   const char* taken = nullptr;
   for (const auto& [name, path] : options) {
     if (*path != kDash) continue;
     if (taken) fail(ErrorCode::kUsage, "{} and {} both are -, and standard input can be read once", taken, name);
     taken = name;
-    folder_.emplace("quern-input");
+    folder_.emplace(kFolder);
     *path = folder_->path() / kName;
     copy_to(*path);
   }

@@ -4,11 +4,15 @@
 #include <filesystem>
 #include <initializer_list>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/file.h"
 
 namespace quern::cli {
+
+// `text` with "standard input" for the file that it was copied to, wherever that lies.
+std::string with_input_name(std::string text);
 
 // A file that goes with the object; its name says where the text came from.
 class StandardInput {

@@ -13,6 +13,7 @@
 #include "cli/amounts.h"
 #include "cli/field_flags.h"
 #include "cli/interrupts.h"
+#include "cli/standard_input.h"
 #include "cli/standard_streams.h"
 #include "cli/terminal.h"
 
@@ -23,7 +24,7 @@ constexpr std::size_t kNameWidth = 28, kMostBar = 30, kLeastBar = 10, kLeastWhat
 constexpr double kSilence = 10;  // seconds between two lines of one phase
 
 void tell_notes(std::span<const std::string> lines) {
-  for (const std::string& line : lines) tell("note: {}\n", printable_line(with_flags(line)));
+  for (const std::string& line : lines) tell("note: {}\n", printable_line(with_input_name(with_flags(line))));
 }
 
 std::string time_left(double seconds) { return (seconds < 1 ? "<1 s" : duration(seconds)) + " left"; }

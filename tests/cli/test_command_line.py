@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import tempfile
 import unittest
 
 import tiny_llama
@@ -28,6 +29,12 @@ class WrongCommandLines(ProgramTest):
 
     def test_unknown_command_like_no_other_lists_them(self):
         self.refuse(['no command "quantize-it"', *COMMANDS], "quantize-it")
+
+    def test_help_and_man_offer_the_nearest_and_no_others(self):
+        for command, what in (("help", "no command"), ("man", "no manual page of")):
+            self.refuse([f'{what} "comprss"; did you mean compress?'], command, "comprss")
+            said = self.refuse([f'{what} "frobnicate"; quern --help lists'], command, "frobnicate")
+            self.assertNotIn("inspect", said)
 
     def test_misspelt_option_offers_the_nearest(self):
         self.refuse(['quern compress has no option "--sheme"', "did you mean --scheme"], "compress", MODEL, "--sheme", "q4_k_m", "-o", "x")
@@ -134,7 +141,16 @@ class StandardInput(ProgramTest):
     def test_an_empty_one_is_an_empty_text(self):
         done = self.said("eval", self.model, "--text", "-", given=os.devnull)
         self.assertEqual(done.returncode, 3)
-        self.assertIn("standard-input is empty", done.stderr)
+        self.assertIn("standard input is empty", done.stderr)
+
+    def test_no_temporary_name_is_said(self):
+        short = self.folder / "short.txt"
+        short.write_text("Once upon a time.\n")
+        for command, given in ((["eval", self.model, "--text", "-"], short),
+                               (["compress", self.model, "-o", self.folder / "out", "--report-text", "-", "--dry-run"], REPORT_TEXT)):
+            done = self.said(*command, given=given)
+            self.assertIn("standard input", done.stdout + done.stderr, command)
+            self.assertNotIn(tempfile.gettempdir() + "/quern-input", done.stdout + done.stderr, command)
 
 
 class Failures(ProgramTest):

@@ -302,4 +302,48 @@ void dump_json_pieces(const Json& value, int indent, const std::function<void(st
   text.hand_over(1);
 }
 
+void JsonWriter::hand_over(std::size_t least) {
+  if (text_.size() < least) return;
+  take_(text_);
+  text_.clear();
+}
+
+void JsonWriter::begin(std::string_view key) {
+  if (levels_.empty()) return;
+  Level& level = levels_.back();
+  if (!std::exchange(level.is_empty, false)) text_ += ',';
+  if (indent_ >= 0) text_.append("\n").append(static_cast<std::size_t>(indent_) * levels_.size(), ' ');
+  if (level.end != '}') return;
+  write_string(text_, std::string(key));
+  text_ += indent_ >= 0 ? ": " : ":";
+}
+
+void JsonWriter::open(std::string_view key, char first, char last) {
+  begin(key);
+  text_ += first;
+  levels_.push_back({last, true});
+}
+
+void JsonWriter::close() {
+  const Level level = levels_.back();
+  levels_.pop_back();
+  if (indent_ >= 0 && !level.is_empty)
+    text_.append("\n").append(static_cast<std::size_t>(indent_) * levels_.size(), ' ');
+  text_ += level.end;
+  hand_over(kPiece);
+}
+
+void JsonWriter::member(std::string_view key, const Json& value) {
+  begin(key);
+  Text text{std::move(text_), &take_};
+  write(text, value, indent_, static_cast<int>(levels_.size()));
+  text_ = std::move(text.bytes);
+  hand_over(kPiece);
+}
+
+void JsonWriter::finish() {
+  while (!levels_.empty()) close();
+  hand_over(1);
+}
+
 }  // namespace quern

@@ -61,6 +61,34 @@ TEST(Json, PiecesOfATextAreTheText) {
   }
 }
 
+TEST(Json, AWriterWritesWhatDumpingGives) {
+  const Json item = Json::object({{"a", Json::array({1, "\n", Json::object()})}, {"b", nullptr}});
+  Json items = Json::array();
+  for (int i = 0; i < 20'000; ++i) items.push_back(item);
+  const Json whole = Json::object(
+      {{"first", item}, {"items", items}, {"none", Json::array()}, {"\x1b", Json::object({{"", Json::object()}})}});
+  for (const int indent : {-1, 0, 2}) {
+    std::string text;
+    std::size_t longest = 0;
+    JsonWriter out(indent, [&](std::string_view piece) {
+      text += piece;
+      longest = std::max(longest, piece.size());
+    });
+    out.open_object();
+    out.member("first", item);
+    out.open_array("items");
+    for (const Json& each : items.as_array()) out.item(each);
+    out.close();
+    out.open_array("none");
+    out.close();
+    out.open_object("\x1b");
+    out.open_object("");
+    out.finish();
+    EXPECT_EQ(text, dump_json(whole, indent));
+    EXPECT_LT(longest, 70'000u);
+  }
+}
+
 TEST(Json, RefusesNestingBeyond64Levels) {
   const auto nested = [](std::size_t n) { return std::string(n, '[') + std::string(n, ']'); };
   EXPECT_EQ(parse_failure(nested(64)), "");

@@ -25,6 +25,7 @@ constexpr int kMaxArrayDepth = 8;
 constexpr std::size_t kMaxKeyBytes = 65535;
 constexpr std::uint64_t kMostReserved = std::uint64_t{1} << 22;  // items, before any of them was read
 constexpr std::uint64_t kMaxPairs = 65536;  // models have a hundred; one takes six times its bytes in memory
+constexpr std::uint64_t kMaxTensors = std::uint64_t{1} << 20;  // five times what the largest mixtures have
 // The least a thing takes in the file: what a count of them may promise.
 constexpr std::uint64_t kLeastPair = 8 + 4 + 1, kLeastTensor = 8 + 4 + 4 + 8, kLeastString = 8, kLeastArray = 4 + 8;
 
@@ -237,18 +238,16 @@ void check_place(const TensorEntry& tensor, std::uint64_t alignment, std::uint64
   }
 }
 
-// Of 400,000 names a list of views takes a tenth of what a set of copies does.
-void check_names(const std::vector<TensorEntry>& tensors) {
-  std::vector<std::string_view> names;
-  names.reserve(tensors.size());
-  for (const TensorEntry& tensor : tensors) names.push_back(tensor.name);
-  std::ranges::sort(names);
-  if (const auto twice = std::ranges::adjacent_find(names); twice != names.end())
-    fail(ErrorCode::kInput, "tensor \"{}\" appears twice", *twice);
+// Sorts by name, in place: of hundreds of thousands a list of views would be a fourth of the header.
+void check_names(std::vector<TensorEntry>& tensors) {
+  std::ranges::sort(tensors, {}, &TensorEntry::name);
+  if (const auto twice = std::ranges::adjacent_find(tensors, {}, &TensorEntry::name); twice != tensors.end())
+    fail(ErrorCode::kInput, "tensor \"{}\" appears twice", twice->name);
 }
 
 void check_no_overlap(const std::vector<TensorEntry>& tensors) {
   std::vector<const TensorEntry*> order;
+  order.reserve(tensors.size());  // what stays unused of it takes no memory
   for (const TensorEntry& tensor : tensors)
     if (tensor.parts[0].bytes) order.push_back(&tensor);
   std::ranges::sort(order, {}, [](const TensorEntry* t) { return std::tie(t->parts[0].offset, t->name); });
@@ -274,6 +273,9 @@ GgufHeader read_gguf_header(const File& file) {
     if (pair_count > kMaxPairs)
       fail(ErrorCode::kInput, "{} metadata pairs are announced, more than the {} that are accepted", pair_count,
            kMaxPairs);
+    if (tensor_count > kMaxTensors)
+      fail(ErrorCode::kInput, "{} tensors are announced, more than the {} that are accepted", tensor_count,
+           kMaxTensors);
     GgufHeader header;
     header.metadata = read_metadata(cursor, pair_count);
     const std::uint64_t alignment = gguf_alignment(header.metadata);
@@ -281,10 +283,10 @@ GgufHeader read_gguf_header(const File& file) {
     for (std::uint64_t i = 0; i < tensor_count; ++i)
       header.tensors.push_back(
           with_context(fmt::format("entry {} of the tensor table", i), [&] { return read_tensor(cursor); }));
-    check_names(header.tensors);
     // A file without tensors may end before the padding.
     const std::uint64_t data_start = std::min(round_up(cursor.position(), alignment), file.size());
     for (const TensorEntry& tensor : header.tensors) check_place(tensor, alignment, file.size() - data_start);
+    check_names(header.tensors);
     check_no_overlap(header.tensors);
     for (TensorEntry& tensor : header.tensors) tensor.parts[0].offset += data_start;
     return header;

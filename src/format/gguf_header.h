@@ -11,7 +11,7 @@ namespace quern {
 
 struct GgufHeader {
   Metadata metadata;
-  std::vector<TensorEntry> tensors;  // in file order, one part each, of file 0
+  std::vector<TensorEntry> tensors;  // by name, one part each, of file 0
 };
 
 // Error(kInput) that names the file, the key or tensor, and the numbers.

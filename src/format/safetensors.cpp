@@ -80,7 +80,8 @@ Checkpoint open_safetensors(const fs::path& path) {
     contents.files.push_back({weight_path, file.size(), SourceFile::Role::kWeights});
     SafetensorsHeader header = read_safetensors_header(file);
     if (contents.tensors.empty()) contents.tensors.reserve(header.tensors.size());
-    for (SafetensorsTensor& tensor : header.tensors) {
+    for (; !header.tensors.empty(); header.tensors.pop_front()) {
+      SafetensorsTensor& tensor = header.tensors.front();
       contents.tensors.push_back({std::move(tensor.name),
                                   std::move(tensor.shape),
                                   tensor.type->encoding,

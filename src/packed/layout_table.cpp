@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <utility>
 
 #include "base/fail.h"
 #include "checkpoint/quantized_numbers.h"
@@ -15,12 +16,15 @@ LayoutTable::LayoutTable(Checkpoint::Contents& contents)
       tensors_(std::move(contents.tensors)),
       files_(std::make_shared<OpenFiles>(paths_of(contents.files))) {
   contents.tensors.clear();
-  for (const TensorEntry& tensor : tensors_) by_name_.emplace(tensor.name, &tensor);
+  by_name_.reserve(tensors_.size());
+  for (const TensorEntry& tensor : tensors_) by_name_.push_back(&tensor);
+  std::ranges::sort(by_name_, {}, [](const TensorEntry* e) { return std::pair(std::string_view(e->name), e); });
 }
 
 const TensorEntry* LayoutTable::find(std::string_view name) const {
-  const auto at = by_name_.find(name);
-  return at == by_name_.end() || taken_.contains(name) ? nullptr : at->second;
+  const auto at =
+      std::ranges::lower_bound(by_name_, name, {}, [](const TensorEntry* e) -> std::string_view { return e->name; });
+  return at == by_name_.end() || (*at)->name != name || taken_.contains(name) ? nullptr : *at;
 }
 
 std::vector<const TensorEntry*> LayoutTable::ending_with(std::string_view suffix) const {
@@ -106,10 +110,10 @@ void LayoutTable::compare_with_config(unsigned bits, std::uint64_t group_size) {
 }
 
 void LayoutTable::finish() {
-  std::vector<TensorEntry>& out = contents_.tensors;
-  for (TensorEntry& tensor : tensors_)
-    if (!taken_.contains(tensor.name)) out.push_back(std::move(tensor));
-  std::ranges::move(made_, std::back_inserter(out));
+  by_name_ = {};
+  std::erase_if(tensors_, [&](const TensorEntry& tensor) { return taken_.contains(tensor.name); });
+  std::ranges::move(made_, std::back_inserter(tensors_));
+  contents_.tensors = std::move(tensors_);
   for (const auto& [layout, found] : found_)
     note(fmt::format("{}: {} {} read as {}", layout, found.first, found.first == 1 ? "tensor is" : "tensors are",
                      found.second));

@@ -81,7 +81,7 @@ class LayoutTable {
   Checkpoint::Contents& contents_;
   std::vector<TensorEntry> tensors_, made_;
   TensorEntry::Axes axes_ = TensorEntry::Axes::kOfModule;
-  std::map<std::string_view, const TensorEntry*> by_name_;
+  std::vector<const TensorEntry*> by_name_;  // sorted; of several of a name the first
   std::set<std::string, std::less<>> taken_;
   std::map<std::string, std::pair<std::uint64_t, std::string>>
       found_;  // layout -> matrices, type that they are read as

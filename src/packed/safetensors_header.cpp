@@ -24,6 +24,8 @@ namespace {
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation
 constexpr std::uint64_t kHeaderUnit = 8;
 constexpr const char* kMetadata = "__metadata__";
+constexpr std::size_t kMaxTensors = std::size_t{1} << 20;  // five times what the largest mixtures have
+constexpr std::size_t kMaxNameBytes = 65535;               // as in GGUF
 constexpr std::size_t kMaxPairs = 16384;  // files have a few; those of several shards are looked up one by one
 
 constexpr SafetensorsType kTypes[] = {
@@ -120,24 +122,18 @@ HeaderText read_header_text(const File& file) {
   return {std::move(text), sizeof length_bytes + length};
 }
 
-// How many tensors there may be: what is reserved for them is not moved while it grows.
-std::size_t count_offsets(std::string_view json) {
-  constexpr std::string_view kKey = "\"data_offsets\"";
-  std::size_t count = 0;
-  for (std::size_t at = 0; (at = json.find(kKey, at)) != std::string_view::npos; at += kKey.size()) ++count;
-  return count;
-}
-
 // A header may name 400,000 tensors: each is taken as it is read, and its JSON dropped.
 SafetensorsHeader parse_header(std::string_view json) {
   SafetensorsHeader header;
   bool has_metadata = false;
-  header.tensors.reserve(count_offsets(json));
   parse_json_members(json, [&](std::string&& name, Json&& value) {
     if (name == kMetadata && std::exchange(has_metadata, true)) refuse_repeated(name);
     if (name == kMetadata) {
       with_context(kMetadata, [&] { header.metadata = metadata_of(value); });
     } else {
+      if (header.tensors.size() == kMaxTensors)
+        fail(ErrorCode::kInput, "it has more tensors than the {} that are accepted", kMaxTensors);
+      if (name.size() > kMaxNameBytes) fail(ErrorCode::kInput, "a tensor has a name of {} bytes", name.size());
       with_context(fmt::format("tensor \"{}\"", name),
                    [&] { header.tensors.push_back(tensor_of(std::move(name), value)); });
     }
@@ -145,7 +141,7 @@ SafetensorsHeader parse_header(std::string_view json) {
   return header;
 }
 
-void check_names(const std::vector<SafetensorsTensor>& tensors) {
+void check_names(const std::deque<SafetensorsTensor>& tensors) {
   std::vector<std::string_view> names;
   names.reserve(tensors.size());
   for (const SafetensorsTensor& tensor : tensors) names.push_back(tensor.name);
@@ -153,7 +149,7 @@ void check_names(const std::vector<SafetensorsTensor>& tensors) {
   if (const auto twice = std::ranges::adjacent_find(names); twice != names.end()) refuse_repeated(*twice);
 }
 
-void check_contiguous(std::vector<SafetensorsTensor>& tensors, std::uint64_t data_bytes) {
+void check_contiguous(std::deque<SafetensorsTensor>& tensors, std::uint64_t data_bytes) {
   std::sort(tensors.begin(), tensors.end(), [](const SafetensorsTensor& a, const SafetensorsTensor& b) {
     return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
   });

@@ -1,6 +1,7 @@
 // The header of one safetensors file: reading with every check of the specification, and laying out.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,8 +34,8 @@ struct SafetensorsTensor {
 };
 
 struct SafetensorsHeader {
-  std::vector<SafetensorsTensor> tensors;  // by offset
-  Metadata metadata;                       // the strings of __metadata__
+  std::deque<SafetensorsTensor> tensors;  // by offset; taken from the front, what was taken is given back at once
+  Metadata metadata;                      // the strings of __metadata__
 };
 
 // Error(kInput) that names the file, the tensor and the numbers when anything breaks the specification.

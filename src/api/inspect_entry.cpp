@@ -16,8 +16,9 @@ InspectResult inspect(const std::filesystem::path& path, const InspectOptions& o
                          .parameters = found.total.elements,
                          .file_bytes = found.file_bytes,
                          .tensors = {},
-                         .summary = describe(found, InspectDetail::kSummary),
-                         .json = dump_json(to_json(found), 1)};
+                         .summary = describe(found),
+                         .json = {}};
+    write_json(found, 1, [&](std::string_view text) { result.json += text; });
     for (const TensorEntry& entry : found.tensors())
       result.tensors.push_back({.name = entry.name,
                                 .encoding = entry.encoding,

@@ -2,8 +2,11 @@
 #include "apps/duplicate_tensors.h"
 
 #include <algorithm>
-#include <map>
+#include <array>
+#include <span>
+#include <string>
 #include <tuple>
+#include <utility>
 
 #include "base/checksum.h"
 #include "base/sha256.h"
@@ -14,9 +17,10 @@ namespace {
 constexpr std::uint64_t kBeginning = 4096;                // bytes
 constexpr std::uint64_t kPiece = std::uint64_t{1} << 20;  // read at once
 
-using Group = std::vector<const TensorEntry*>;
+using Group = std::span<const TensorEntry*>;
+using Digest = std::array<std::uint64_t, 2>;
 
-std::uint64_t bytes_of(const Group& group) { return group.size() * group.front()->bytes(); }
+std::uint64_t bytes_of(Group group) { return group.size() * group.front()->bytes(); }
 
 // Of the first bytes of each part.
 std::uint64_t beginning_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
@@ -29,7 +33,8 @@ std::uint64_t beginning_of(const Checkpoint& checkpoint, const TensorEntry& entr
   return checksum_of(bytes);
 }
 
-std::string hash_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
+// Of all bytes the first 128 bits of the SHA-256.
+Digest hash_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
   Sha256 hash;
   std::vector<std::byte> buffer;
   for (std::size_t part = 0; part < entry.parts.size(); ++part) {
@@ -40,43 +45,63 @@ std::string hash_of(const Checkpoint& checkpoint, const TensorEntry& entry) {
       hash.update(buffer);
     }
   }
-  return hash.hex();
+  const std::string digits = hash.hex();
+  return {std::stoull(digits.substr(0, 16), nullptr, 16), std::stoull(digits.substr(16, 16), nullptr, 16)};
 }
 
-template <typename Key>
-std::vector<Group> split(const Group& group, Key key) {
-  std::map<decltype(key(*group.front())), Group> by_key;
-  for (const TensorEntry* entry : group) by_key.try_emplace(key(*entry)).first->second.push_back(entry);
-  std::vector<Group> groups;
-  for (auto& [value, members] : by_key)
-    if (members.size() > 1) groups.push_back(std::move(members));
-  return groups;
+// Calls use() with each run of two or more neighbours that are `alike`.
+template <typename Alike, typename Use>
+void for_each_run(Group group, Alike alike, Use use) {
+  for (std::size_t first = 0, last = 0; first < group.size(); first = last) {
+    while (last < group.size() && alike(first, last)) ++last;
+    if (last - first > 1) use(group.subspan(first, last - first));
+  }
+}
+
+// The same with each run of equal keys, in their order, once the group is sorted by them. Places in the table break
+// ties, which are in the order of names. The keys are not kept while use() runs.
+template <typename Key, typename Use>
+void split(Group group, Key key, Use use) {
+  std::vector<Group> runs;
+  {
+    std::vector<std::pair<decltype(key(*group.front())), const TensorEntry*>> keyed;
+    keyed.reserve(group.size());
+    for (const TensorEntry* entry : group) keyed.emplace_back(key(*entry), entry);
+    std::ranges::sort(keyed);
+    std::ranges::transform(keyed, group.begin(), [](const auto& pair) { return pair.second; });
+    for_each_run(
+        group, [&](std::size_t a, std::size_t b) { return keyed[a].first == keyed[b].first; },
+        [&](Group run) { runs.push_back(run); });
+  }
+  for (const Group run : runs) use(run);
 }
 
 }  // namespace
 
 DuplicateTensors find_duplicates(const Checkpoint& checkpoint, std::uint64_t byte_limit) {
   DuplicateTensors found;
-  Group all;
+  std::vector<const TensorEntry*> all;
+  all.reserve(checkpoint.tensors().size());
   for (const TensorEntry& entry : checkpoint.tensors())
     if (entry.bytes() > 0) all.push_back(&entry);
-  if (all.empty()) return found;
+  const auto kind = [](const TensorEntry* e) { return std::tie(e->shape, e->encoding); };
+  std::ranges::sort(all, [&](const TensorEntry* a, const TensorEntry* b) {
+    return std::tuple_cat(kind(a), std::tuple(a)) < std::tuple_cat(kind(b), std::tuple(b));
+  });
   std::uint64_t read = 0;
-  const auto names = [](const Group& group, std::vector<std::string>& out) {
-    for (const TensorEntry* entry : group) out.push_back(entry->name);
-  };
-  const auto kind = [](const TensorEntry& e) { return std::tie(e.shape, e.encoding); };
-  const auto beginning = [&](const TensorEntry& e) { return beginning_of(checkpoint, e); };
-  const auto whole = [&](const TensorEntry& e) { return hash_of(checkpoint, e); };
-  for (const Group& alike : split(all, kind))
-    for (const Group& begun : split(alike, beginning)) {
-      if (bytes_of(begun) > byte_limit - read) {
-        names(begun, found.unread);
-        continue;
-      }
-      read += bytes_of(begun);
-      for (const Group& same : split(begun, whole)) names(same, found.groups.emplace_back());
+  const auto compare = [&](Group begun) {
+    if (bytes_of(begun) > byte_limit - read) {
+      found.unread.insert(found.unread.end(), begun.begin(), begun.end());
+      return;
     }
+    read += bytes_of(begun);
+    split(
+        begun, [&](const TensorEntry& e) { return hash_of(checkpoint, e); },
+        [&](Group same) { found.groups.emplace_back(same.begin(), same.end()); });
+  };
+  for_each_run(
+      all, [&](std::size_t a, std::size_t b) { return kind(all[a]) == kind(all[b]); },
+      [&](Group alike) { split(alike, [&](const TensorEntry& e) { return beginning_of(checkpoint, e); }, compare); });
   std::ranges::sort(found.groups);
   return found;
 }

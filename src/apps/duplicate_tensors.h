@@ -1,7 +1,6 @@
 // Tensors of a checkpoint that hold the same bytes.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
@@ -9,8 +8,9 @@
 namespace quern {
 
 struct DuplicateTensors {
-  std::vector<std::vector<std::string>> groups;  // names of equal tensors, two or more each, in the order of names
-  std::vector<std::string> unread;               // tensors that begin alike but were too large to compare to the end
+  using Group = std::vector<const TensorEntry*>;  // of the checkpoint, which outlives this
+  std::vector<Group> groups;                      // of equal tensors, two or more each, in the order of names
+  Group unread;                                   // tensors that begin alike but were too large to compare to the end
 };
 
 // Compares only tensors of equal shape and encoding: their first bytes, then, where those agree, all of them; at most

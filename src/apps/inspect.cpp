@@ -5,8 +5,10 @@
 #include <iterator>
 #include <memory>
 
+#include "apps/listed_pieces.h"
 #include "base/fail.h"
 #include "format/formats.h"
+#include "model/architectures.h"
 #include "model/checkpoint_weights.h"
 #include "package/package.h"
 #include "package/requantization.h"
@@ -69,8 +71,30 @@ void describe_without_config(const Checkpoint& checkpoint, Inspection& result) {
     const std::optional<ModelSpec> claimed = described([&] { return claimed_model(checkpoint); });
     if (claimed) result.differences = differences(*claimed, *result.inferred);
   } else {
-    result.inferred = described([&] { return describe_or_list(checkpoint); });
+    result.inferred = described([&] { return describe_or_outline(checkpoint); });
   }
+}
+
+// Sums over weights: a list comes in pieces.
+void add_sums(std::uint64_t context, Inspection& result) {
+  const Checkpoint& checkpoint = *result.checkpoint;
+  QuantizedMatrices quantized;
+  result.for_each_piece([&](const ModelSpec& piece) {
+    add_roles(checkpoint, piece, result);
+    quantized.add(piece, checkpoint);
+    const MemoryEstimate memory = estimate_memory(CheckpointWeights(checkpoint), piece, context);
+    if (!result.memory) {
+      result.memory = memory;
+    } else {  // of a list, which has no states
+      result.memory->stored += memory.stored;
+      result.memory->weights_f32 += memory.weights_f32;
+    }
+  });
+  if (const std::string text = quantized.text(); !text.empty())
+    result.notes.push_back(fmt::format(
+        "the weights are quantized already: {}; quantizing them once more adds to the first loss, and asks for "
+        "`requantize=kAllow`",
+        text));
 }
 
 std::optional<UnusedRows> unused_rows(const SourceTokenizer& tokenizer, const ModelSpec& spec) {
@@ -96,7 +120,6 @@ void add_tokenizer_notes(const SourceTokenizer& tokenizer, const ModelSpec& spec
     notes.push_back(std::move(note));
 }
 
-// What is listed has a weight for each tensor, hundreds of thousands in some: it is lent and not copied.
 void add_techniques(const SourceTokenizer& tokenizer, Inspection& result) {
   const std::shared_ptr<const Checkpoint>& files = result.checkpoint;
   const auto made_of = [&](ModelSpec& spec) {
@@ -105,11 +128,19 @@ void add_techniques(const SourceTokenizer& tokenizer, Inspection& result) {
     spec = std::move(model.spec);
   };
   if (result.spec) return made_of(*result.spec);
-  if (result.inferred && result.inferred->architecture == kUnknownArchitecture) return made_of(*result.inferred);
-  if (std::optional<ModelSpec> listed = described([&] { return describe_or_list(*files); })) made_of(*listed);
+  std::optional<ModelSpec> model =
+      result.is_list() ? result.inferred : described([&] { return describe_or_outline(*files); });
+  if (!model) return;
+  if (model->architecture != kUnknownArchitecture) return made_of(*model);
+  result.techniques = techniques_of_list(*files, *model, tokenizer);
 }
 
 }  // namespace
+
+void Inspection::for_each_piece(const std::function<void(const ModelSpec& piece)>& use) const {
+  use(*model());
+  if (is_list()) for_each_listed_piece(*checkpoint, use);
+}
 
 Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOptions& options) {
   const auto opened = std::make_shared<const Checkpoint>(open_checkpoint(path));
@@ -132,16 +163,7 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
     result.why_unknown = error.what();
     describe_without_config(checkpoint, result);
   }
-  if (const ModelSpec* model = result.model()) {
-    add_roles(checkpoint, *model, result);
-    if (const std::string quantized = describe_quantization(*model, checkpoint); !quantized.empty())
-      result.notes.push_back(fmt::format(
-          "the weights are quantized already: {}; quantizing them once more adds to the first loss, and asks for "
-          "`requantize=kAllow`",
-          quantized));
-    result.memory = estimate_memory(CheckpointWeights(checkpoint), *model, options.context);
-  }
-  result.unmatched = unmatched_tensors(checkpoint);
+  if (result.model()) add_sums(options.context, result);
   const SourceTokenizer tokenizer(checkpoint);
   if (result.spec) {
     result.unused_rows = unused_rows(tokenizer, *result.spec);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,9 +42,8 @@ struct Inspection {
   std::map<std::string, TensorSums> by_encoding, by_role;
   std::optional<ModelSpec> spec;
   std::string why_unknown;            // what describe_model said
-  std::optional<ModelSpec> inferred;  // without a spec: by the tensors alone, or their mere list
+  std::optional<ModelSpec> inferred;  // without a spec: by the tensors alone, or the outline of their mere list
   std::vector<ExtentDifference> differences;
-  std::vector<std::string> unmatched;  // tensors that the architecture, or without a spec every one, has no place for
   DuplicateTensors duplicates;
   std::optional<MemoryEstimate> memory;
   std::optional<UnusedRows> unused_rows;  // absent: none, or without a tokenizer or a spec
@@ -55,12 +55,19 @@ struct Inspection {
 
   // The description, or what could be made out without one; null: nothing.
   const ModelSpec* model() const { return spec ? &*spec : inferred ? &*inferred : nullptr; }
+  bool is_list() const { return model() && model()->architecture == kUnknownArchitecture; }
+  // Calls use() with specs that have the model's weights and evidence: itself, or its outline and the pieces of a list.
+  // REQUIRES: a model.
+  void for_each_piece(const std::function<void(const ModelSpec& piece)>& use) const;
 };
 
 Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOptions& options = {});
-Json to_json(const Inspection& inspection);
-// For a terminal. kTensors lists every tensor.
-enum class InspectDetail { kSummary, kTensors };
-std::string describe(const Inspection& inspection, InspectDetail detail);
+// A document, piece by piece: a table of tensors may be as long as the memory is large.
+using TakeText = std::function<void(std::string_view)>;
+void write_json(const Inspection& inspection, int indent, const TakeText& take);
+// For a terminal.
+std::string describe(const Inspection& inspection);
+// The same of every tensor, a line each.
+void describe_tensors(const Inspection& inspection, const TakeText& take);
 
 }  // namespace quern

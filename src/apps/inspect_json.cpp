@@ -1,5 +1,7 @@
 // An inspection as JSON.
 #include "apps/inspect.h"
+#include "base/json_pieces.h"
+#include "model/architectures.h"
 #include "model/spec_json.h"
 
 namespace quern {
@@ -14,14 +16,9 @@ Json sums_json(const std::map<std::string, TensorSums>& map) {
 
 Json names_json(const std::vector<std::string>& names) { return Json::Array(names.begin(), names.end()); }
 
-Json tensors_json(const Inspection& i) {
-  Json::Array tensors;
-  for (const TensorEntry& t : i.tensors()) {
-    Json::Array shape(t.shape.begin(), t.shape.end());
-    tensors.push_back(
-        Json::object({{"name", t.name}, {"shape", std::move(shape)}, {"encoding", t.encoding}, {"bytes", t.bytes()}}));
-  }
-  return tensors;
+Json tensor_json(const TensorEntry& t) {
+  Json::Array shape(t.shape.begin(), t.shape.end());
+  return Json::object({{"name", t.name}, {"shape", std::move(shape)}, {"encoding", t.encoding}, {"bytes", t.bytes()}});
 }
 
 Json differences_json(const Inspection& i) {
@@ -35,10 +32,24 @@ Json differences_json(const Inspection& i) {
   return rows;
 }
 
-Json duplicates_json(const DuplicateTensors& duplicates) {
-  Json::Array groups;
-  for (const auto& group : duplicates.groups) groups.push_back(names_json(group));
-  return Json::object({{"groups", std::move(groups)}, {"unread", names_json(duplicates.unread)}});
+void write_names(JsonWriter& out, std::string_view key, const std::vector<const TensorEntry*>& tensors) {
+  out.open_array(key);
+  for (const TensorEntry* tensor : tensors) out.item(tensor->name);
+  out.close();
+}
+
+void write_duplicates(JsonWriter& out, const DuplicateTensors& duplicates) {
+  out.open_object("duplicates");
+  out.open_array("groups");
+  for (const DuplicateTensors::Group& group : duplicates.groups) write_names(out, {}, group);
+  out.close();
+  write_names(out, "unread", duplicates.unread);
+  out.close();
+}
+
+void write_spec(JsonWriter& out, std::string_view key, const std::optional<ModelSpec>& spec, const Inspection& i) {
+  if (!spec) return out.member(key, Json());
+  write_json(out, key, *spec, [&](const UseSpec& use) { i.for_each_piece(use); });
 }
 
 Json unused_json(const UnusedRows& unused) {
@@ -66,28 +77,34 @@ Json techniques_json(const Inspection& i) {
 
 }  // namespace
 
-Json to_json(const Inspection& i) {
+void write_json(const Inspection& i, int indent, const TakeText& take) {
   Json::Array files;
   for (const SourceFile& f : i.files)
     files.push_back(Json::object({{"name", f.path.filename().string()}, {"bytes", f.bytes}}));
-  return Json::object({{"path", i.path},
-                       {"format", i.format},
-                       {"file_bytes", i.file_bytes},
-                       {"files", std::move(files)},
-                       {"notes", names_json(i.notes)},
-                       {"weights", i.total.elements},
-                       {"by_encoding", sums_json(i.by_encoding)},
-                       {"by_role", sums_json(i.by_role)},
-                       {"model", i.spec ? to_json(*i.spec) : Json()},
-                       {"why_unknown", i.why_unknown},
-                       {"inferred", i.inferred ? to_json(*i.inferred) : Json()},
-                       {"differences", differences_json(i)},
-                       {"unmatched", names_json(i.unmatched)},
-                       {"duplicates", duplicates_json(i.duplicates)},
-                       {"rows_without_token", i.unused_rows ? unused_json(*i.unused_rows) : Json()},
-                       {"memory", i.memory ? memory_json(*i.memory) : Json()},
-                       {"techniques", techniques_json(i)},
-                       {"tensors", tensors_json(i)}});
+  JsonWriter out(indent, take);
+  out.open_object();
+  out.member("path", i.path);
+  out.member("format", i.format);
+  out.member("file_bytes", i.file_bytes);
+  out.member("files", std::move(files));
+  out.member("notes", names_json(i.notes));
+  out.member("weights", i.total.elements);
+  out.member("by_encoding", sums_json(i.by_encoding));
+  out.member("by_role", sums_json(i.by_role));
+  write_spec(out, "model", i.spec, i);
+  out.member("why_unknown", i.why_unknown);
+  write_spec(out, "inferred", i.inferred, i);
+  out.member("differences", differences_json(i));
+  out.open_array("unmatched");
+  for_each_unmatched(*i.checkpoint, [&](const TensorEntry& entry) { out.item(entry.name); });
+  out.close();
+  write_duplicates(out, i.duplicates);
+  out.member("rows_without_token", i.unused_rows ? unused_json(*i.unused_rows) : Json());
+  out.member("memory", i.memory ? memory_json(*i.memory) : Json());
+  out.member("techniques", techniques_json(i));
+  out.open_array("tensors");
+  for (const TensorEntry& tensor : i.tensors()) out.item(tensor_json(tensor));
+  out.finish();
 }
 
 }  // namespace quern

@@ -1,6 +1,9 @@
 // What inspect says of models right and wrong; figures of memory worked out by hand from the configurations.
 #include "apps/inspect.h"
 
+#include <fmt/core.h>
+
+#include "apps/listed_pieces.h"
 #include "checkpoint/edited_copy_fixture.h"
 #include "compress/tiny_package_fixture.h"
 #include "format/formats.h"
@@ -11,6 +14,24 @@ namespace quern {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::vector<std::string> names_of(std::span<const TensorEntry* const> tensors) {
+  std::vector<std::string> names;
+  for (const TensorEntry* tensor : tensors) names.push_back(tensor->name);
+  return names;
+}
+
+Json json_of(const Inspection& inspection) {
+  std::string text;
+  write_json(inspection, -1, [&](std::string_view piece) { text += piece; });
+  return parse_json(text);
+}
+
+std::string describe_all(const Inspection& inspection) {
+  std::string text = describe(inspection);
+  describe_tensors(inspection, [&](std::string_view line) { text += line; });
+  return text;
+}
 
 MemoryEstimate memory_of(const fs::path& path, std::uint64_t context) {
   const Checkpoint checkpoint = open_checkpoint(path);
@@ -55,21 +76,22 @@ TEST(Duplicates, AreTensorsOfEqualShapeAndBytes) {
   write_raw(model, scratch.path());
   const Checkpoint checkpoint = open_checkpoint(scratch.path());
   const DuplicateTensors found = find_duplicates(checkpoint, 1 << 20);
-  EXPECT_EQ(found.groups, (std::vector<std::vector<std::string>>{{"a", "b"}}));
+  ASSERT_EQ(found.groups.size(), 1u);
+  EXPECT_EQ(names_of(found.groups[0]), (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(found.unread.empty());
   const DuplicateTensors bounded = find_duplicates(checkpoint, 100);
   EXPECT_TRUE(bounded.groups.empty());
-  EXPECT_EQ(bounded.unread, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(names_of(bounded.unread), (std::vector<std::string>{"a", "b", "c"}));
 }
 
 TEST(Inspect, ShowsEachExtentWithItsEvidence) {
   const Inspection inspection = inspect_checkpoint(tiny("tiny-qwen3"), {});
   ASSERT_TRUE(inspection.spec);
   EXPECT_FALSE(inspection.inferred);
-  const std::string text = describe(inspection, InspectDetail::kTensors);
+  const std::string text = describe_all(inspection);
   expect_parts(text, {"architecture: qwen3, head tied to the embedding", "config.json hidden_size", "KV cache in f16",
                       "model.layers.0.self_attn.q_norm.weight"});
-  const Json json = parse_json(dump_json(to_json(inspection)));
+  const Json json = json_of(inspection);
   EXPECT_EQ(json.at("memory").at("kv_f32").as_uint64(), 104448u);
   EXPECT_FALSE(json.at("model").at("evidence").as_array().empty());
 }
@@ -89,9 +111,8 @@ TEST(Inspect, RowsWithoutATokenAreCounted) {
   std::uint64_t parameters = 0;
   for (const Weight& weight : inspection.spec->weights) parameters += weight.elements();
   EXPECT_EQ(inspection.unused_rows->of_parameters, parameters);
-  expect_parts(describe(inspection, InspectDetail::kSummary),
-               {"117 of 120 embedding rows (", "% of the parameters) have no token"});
-  EXPECT_EQ(to_json(inspection).at("rows_without_token").at("of").as_uint64(), 120u);
+  expect_parts(describe(inspection), {"117 of 120 embedding rows (", "% of the parameters) have no token"});
+  EXPECT_EQ(json_of(inspection).at("rows_without_token").at("of").as_uint64(), 120u);
 }
 
 TEST(Inspect, TensorsWithoutAPlaceAreNamed) {
@@ -101,13 +122,33 @@ TEST(Inspect, TensorsWithoutAPlaceAreNamed) {
   write_raw(model, scratch.path());
   const Inspection beside = inspect_checkpoint(scratch.path(), {});
   EXPECT_TRUE(beside.spec);
-  EXPECT_EQ(beside.unmatched, std::vector<std::string>{"extra.weight"});
+  EXPECT_EQ(unmatched_tensors(*beside.checkpoint), std::vector<std::string>{"extra.weight"});
   model.tensors["model.extra.weight"] = floats_tensor({2}, {1, 2});
   write_raw(model, scratch.path());
   const Inspection inspection = inspect_checkpoint(scratch.path(), {});
   EXPECT_FALSE(inspection.spec);
   EXPECT_NE(inspection.why_unknown.find("model.extra.weight"), std::string::npos) << inspection.why_unknown;
-  EXPECT_EQ(inspection.unmatched, (std::vector<std::string>{"extra.weight", "model.extra.weight"}));
+  EXPECT_EQ(unmatched_tensors(*inspection.checkpoint),
+            (std::vector<std::string>{"extra.weight", "model.extra.weight"}));
+}
+
+TEST(Inspect, AListInPiecesHasEveryTensor) {
+  const ScratchFolder scratch;
+  RawModel model;
+  const std::size_t count = kTensorsOfPiece + 3;
+  for (std::size_t i = 0; i < count; ++i) model.tensors[fmt::format("part.{}.bias", i)] = floats_tensor({2}, {1, 2});
+  write_raw(model, scratch.path());
+  const Inspection inspection = inspect_checkpoint(scratch.path(), {});
+  EXPECT_TRUE(inspection.is_list());
+  EXPECT_EQ(inspection.by_role.at("vector").tensors, count);
+  EXPECT_EQ(inspection.memory->weights_f32, count * 2 * sizeof(float));
+  EXPECT_EQ(inspection.duplicates.groups.at(0).size(), count);
+  const Json json = json_of(inspection);
+  EXPECT_EQ(json.at("inferred").at("weights").as_array().size(), count);
+  EXPECT_EQ(json.at("inferred").at("evidence").as_array().size(), count + 1);
+  EXPECT_EQ(json.at("duplicates").at("groups").as_array().at(0).as_array().size(), count);
+  EXPECT_EQ(json.at("unmatched").as_array().size(), count);
+  expect_parts(describe(inspection), {"part.1000.bias = part.1001.bias", fmt::format("{} more", count - 20)});
 }
 
 TEST(Inspect, AWrongExtentStandsBesideTheRightOne) {
@@ -126,7 +167,7 @@ TEST(Inspect, AWrongExtentStandsBesideTheRightOne) {
   EXPECT_EQ(inspection.differences[0].claimed_by, "config.json hidden_size");
   EXPECT_EQ(inspection.differences[1].extent, "inner");
   EXPECT_EQ(inspection.differences[1].shown, 96u);
-  expect_parts(describe(inspection, InspectDetail::kSummary),
+  expect_parts(describe(inspection),
                {"config.json says hidden_size 128", "by the tensors alone: llama", "contradiction",
                 "model.embed_tokens.weight is [96, 64]", "the other commands refuse it"});
   EXPECT_TRUE(inspection.techniques.empty());
@@ -138,7 +179,7 @@ TEST(Inspect, ATokenizerThatIsTooLargeIsNoted) {
   scratch.write("tiny-mixtral/added_tokens.json", R"({"<more>": 400})");
   const char* said =
       "the tokenizer has 401 pieces, the embedding 400 rows: a text with one of the last pieces, from \"<more>\"";
-  expect_parts(describe(inspect_checkpoint(folder, {}), InspectDetail::kSummary), {said});
+  expect_parts(describe(inspect_checkpoint(folder, {})), {said});
   const OpenModel model(folder);
   const std::vector<std::string> notes =
       package_notes(find_format("safetensors"), model, SourceTokenizer(model.checkpoint));
@@ -149,7 +190,7 @@ TEST(Inspect, ATokenizerThatIsTooLargeIsNoted) {
 TEST(Inspect, AFileWithoutTensorsIsCalledOne) {
   const ScratchFolder scratch;
   write_raw(RawModel(), scratch.path());
-  const std::string text = describe(inspect_checkpoint(scratch.path(), {}), InspectDetail::kSummary);
+  const std::string text = describe(inspect_checkpoint(scratch.path(), {}));
   expect_parts(text, {"0 tensors", "it holds no tensors", "open the file with the weights"});
   EXPECT_EQ(text.find("architecture"), std::string::npos);
 }
@@ -159,7 +200,7 @@ TEST(Inspect, ControlBytesInNamesAreEscaped) {
   RawModel model;
   model.tensors["a\x1b[31m.weight"] = floats_tensor({2}, {1, 2});
   write_raw(model, scratch.path());
-  const std::string text = describe(inspect_checkpoint(scratch.path(), {}), InspectDetail::kTensors);
+  const std::string text = describe_all(inspect_checkpoint(scratch.path(), {}));
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   expect_parts(text, {"a\\x1b[31m.weight", "tensors without a place in a known architecture"});
 }

@@ -5,6 +5,7 @@
 #include "base/counted.h"
 #include "base/fail.h"
 #include "base/printable.h"
+#include "model/architectures.h"
 
 namespace quern {
 namespace {
@@ -50,13 +51,34 @@ std::string architecture_lines(const Inspection& i) {
   return text + evidence_table(*i.inferred) + differences_table(i);
 }
 
-std::string list(const char* title, const std::vector<std::string>& names) {
-  if (names.empty()) return {};
-  std::string text = fmt::format("\n{}\n", title);
-  for (std::size_t n = 0; n < std::min(names.size(), kListed); ++n)
-    text += fmt::format("  {}\n", printable_line(names[n]));
-  if (names.size() > kListed) text += fmt::format("  and {} more (`json` lists all)\n", names.size() - kListed);
-  return text;
+// The first of them, and how many more.
+class ShortList {
+ public:
+  void add(const std::string& line) {
+    if (count_++ < kListed) lines_ += fmt::format("  {}\n", printable_line(line));
+  }
+  std::string text(const char* title) const {
+    if (count_ == 0) return {};
+    std::string text = fmt::format("\n{}\n{}", title, lines_);
+    if (count_ > kListed) text += fmt::format("  and {} more (`json` lists all)\n", count_ - kListed);
+    return text;
+  }
+
+ private:
+  std::string lines_;
+  std::size_t count_ = 0;
+};
+
+std::string notes_list(const Inspection& i) {
+  ShortList notes;
+  for (const std::string& note : i.notes) notes.add(note);
+  return notes.text("notes");
+}
+
+std::string unmatched_list(const Inspection& i) {
+  ShortList names;
+  for_each_unmatched(*i.checkpoint, [&](const TensorEntry& entry) { names.add(entry.name); });
+  return names.text("tensors without a place in a known architecture");
 }
 
 // What contradicts itself, or has no weights in floats, is only shown.
@@ -67,17 +89,18 @@ std::string refusal(const Inspection& i) {
   return "\nthe other commands refuse it: nothing in it is known to be a model's weights in floats\n";
 }
 
-std::string duplicate_lines(const Inspection& i) {
-  std::vector<std::string> lines;
+std::string duplicate_lists(const Inspection& i) {
+  ShortList equal, unread;
   if (const ModelSpec* model = i.model(); model && !model->tied_copy.empty())
-    lines.push_back(model->tied_copy + " stands beside the embedding that it is tied to");
-  for (const auto& group : i.duplicates.groups) {
+    equal.add(model->tied_copy + " stands beside the embedding that it is tied to");
+  for (const DuplicateTensors::Group& group : i.duplicates.groups) {
     std::string line;
-    for (const std::string& name : group) line += (line.empty() ? "" : " = ") + name;
-    lines.push_back(std::move(line));
+    for (std::size_t n = 0; n < std::min(group.size(), kListed); ++n) line += (n ? " = " : "") + group[n]->name;
+    if (group.size() > kListed) line += fmt::format(" = {} more", group.size() - kListed);
+    equal.add(line);
   }
-  return list("tensors of equal bytes", lines) +
-         list("tensors that begin alike, too large to be compared", i.duplicates.unread);
+  for (const TensorEntry* entry : i.duplicates.unread) unread.add(entry->name);
+  return equal.text("tensors of equal bytes") + unread.text("tensors that begin alike, too large to be compared");
 }
 
 std::string unused_lines(const UnusedRows& unused) {
@@ -99,13 +122,13 @@ std::string memory_lines(const MemoryEstimate& m) {
 
 }  // namespace
 
-std::string describe(const Inspection& i, InspectDetail detail) {
+std::string describe(const Inspection& i) {
   std::string text = fmt::format("{}: {}, {}, {}, {}, {}\n", printable_line(i.path), printable_line(i.format),
                                  counted(i.files.size(), "file"), counted(i.file_bytes, "byte"),
                                  counted(i.total.tensors, "tensor"), counted(i.total.elements, "weight"));
   if (i.tensors().empty())
     return text + "it holds no tensors: a vocabulary alone, or settings; open the file with the weights\n" +
-           list("notes", i.notes);
+           notes_list(i);
   text += architecture_lines(i);
   if (!i.by_role.empty()) text += sums_table("role", i.by_role, i.total.elements);
   text += sums_table("stored as", i.by_encoding, i.total.elements);
@@ -114,15 +137,15 @@ std::string describe(const Inspection& i, InspectDetail detail) {
   text += i.techniques.empty() ? refusal(i) : techniques_table(i.techniques, i.file_bytes);
   if (!i.techniques.empty() && i.memory)
     text += "with a text (`calibration_text`) each loses less, and `size` chooses among them matrix by matrix\n";
-  text += duplicate_lines(i) + list("tensors without a place in a known architecture", i.unmatched) +
-          list("notes", i.notes);
-  if (detail == InspectDetail::kTensors) {
-    text += fmt::format("\n{:<56}{:<10}{:>14}  shape\n", "tensor", "stored as", "bytes");
-    for (const TensorEntry& t : i.tensors())
-      text += fmt::format("{:<56}{:<10}{:>14}  {}\n", printable_line(t.name), printable_line(t.encoding), t.bytes(),
-                          to_string(t.shape));
-  }
-  return text;
+  return text + duplicate_lists(i) + unmatched_list(i) + notes_list(i);
+}
+
+void describe_tensors(const Inspection& i, const TakeText& take) {
+  if (i.tensors().empty()) return;
+  take(fmt::format("\n{:<56}{:<10}{:>14}  shape\n", "tensor", "stored as", "bytes"));
+  for (const TensorEntry& t : i.tensors())
+    take(fmt::format("{:<56}{:<10}{:>14}  {}\n", printable_line(t.name), printable_line(t.encoding), t.bytes(),
+                     to_string(t.shape)));
 }
 
 }  // namespace quern

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "apps/listed_pieces.h"
 #include "base/counted.h"
 #include "base/fail.h"
 #include "base/printable.h"
@@ -33,6 +34,7 @@ struct Container {
   ExportMap names;                // but for its tensors
   std::vector<TensorKind> kinds;  // in the order of their first tensors
   std::uint64_t beside = 0;       // bytes of a package but for its tensors: header, configuration, tokenizer
+  std::uint64_t fixed = 0;        // of these the bytes of a package without tensors
   std::string why_not;
 };
 
@@ -63,39 +65,48 @@ std::vector<TensorKind> kinds_of(const OpenModel& model, const ExportMap& names)
   return kinds;
 }
 
+// What a scheme makes of a model.
+struct Size {
+  Technique technique;
+  std::uint64_t fixed = 0;  // bytes that a package without tensors has
+};
+
 class Sizes {
  public:
   Sizes(const OpenModel& model, const SourceTokenizer& tokenizer)
       : model_(model), tokenizer_(tokenizer), files_(model.checkpoint) {}
 
-  Technique technique(const Scheme& scheme) {
-    Technique technique{scheme.name, scheme.summary, scheme.format};
+  Size of(const Scheme& scheme) {
+    Size size{{scheme.name, scheme.summary, scheme.format}};
+    Technique& technique = size.technique;
     try {
       const Format& format = find_format(scheme.format);
       const auto [found, is_new] = containers_.try_emplace(scheme.format);
       if (is_new) found->second = container(scheme, format);
       technique.why_not = found->second.why_not;
+      size.fixed = found->second.fixed;
       if (technique.why_not.empty()) technique.bytes = bytes_of(scheme, format, found->second);
     } catch (const Error& error) {
       technique.why_not = error.what();
     }
-    return technique;
+    return size;
   }
 
  private:
   // What stands beside the tensors is measured with one scheme: others differ from it by names of planes.
   Container container(const Scheme& scheme, const Format& format) const {
     try {
-      Container container{export_map(model_, format), {}, 0, {}};
+      Container container{export_map(model_, format), {}, 0, 0, {}};
       container.kinds = kinds_of(model_, container.names);
       const Plan plan = make_plan({scheme, format, model_.spec, container.names, model_.weights, {}});
       CheckpointHead head = package_head(container.names, format, model_, tokenizer_);
+      container.fixed = package_bytes(head, format, model_.checkpoint);
       set_tensors(head, tensor_table(plan, container.names, model_.spec, files_), container.names);
       container.beside = package_bytes(head, format, model_.checkpoint) - plan.tensor_bytes();
-      container.names.weights = {};  // hundreds of thousands in some
+      container.names.weights = {};  // a list of thousands
       return container;
     } catch (const Error& error) {
-      return {{}, {}, 0, error.what()};
+      return {{}, {}, 0, 0, error.what()};
     }
   }
 
@@ -112,17 +123,55 @@ class Sizes {
   std::map<std::string, Container> containers_;
 };
 
-}  // namespace
+// What a scheme makes of all pieces so far and of one more, with one package around them.
+void add(Technique& sum, const Size& piece) {
+  if (sum.why_not.empty()) sum.why_not = piece.technique.why_not;
+  sum.bytes = sum.why_not.empty() ? sum.bytes + piece.technique.bytes - piece.fixed : 0;
+}
 
-std::vector<Technique> techniques(const OpenModel& model, const SourceTokenizer& tokenizer) {
-  std::vector<Technique> all;
-  Sizes sizes(model, tokenizer);
-  for (const Scheme* scheme : schemes()) all.push_back(sizes.technique(*scheme));
+// Of the header of safetensors, which alone holds such models: each tensor has two offsets, which have more digits in
+// one file than in its pieces.
+std::uint64_t digits_of_one_file(std::uint64_t bytes, std::uint64_t tensors, std::uint64_t pieces) {
+  return 2 * tensors * (std::to_string(bytes).size() - std::to_string(bytes / pieces).size());
+}
+
+std::vector<Technique> in_order(std::vector<Technique> all) {
   const auto order = [](const Technique& t) {
     return std::tuple(!t.why_not.empty(), ~t.bytes, std::string_view(t.scheme));
   };
   std::ranges::sort(all, {}, order);
   return all;
+}
+
+}  // namespace
+
+std::vector<Technique> techniques(const OpenModel& model, const SourceTokenizer& tokenizer) {
+  std::vector<Technique> all;
+  Sizes sizes(model, tokenizer);
+  for (const Scheme* scheme : schemes()) all.push_back(sizes.of(*scheme).technique);
+  return in_order(std::move(all));
+}
+
+std::vector<Technique> techniques_of_list(const Checkpoint& files, const ModelSpec& outline,
+                                          const SourceTokenizer& tokenizer) {
+  std::vector<Technique> all;
+  std::uint64_t pieces = 0;
+  for_each_listed_model(files, outline, [&](const OpenModel& piece) {
+    ++pieces;
+    Sizes sizes(piece, tokenizer);
+    const bool is_first = all.empty();
+    for (std::size_t i = 0; i < schemes().size(); ++i) {
+      Size size = sizes.of(*schemes()[i]);
+      if (is_first)
+        all.push_back(std::move(size.technique));
+      else
+        add(all[i], size);
+    }
+  });
+  for (Technique& technique : all)
+    if (technique.why_not.empty())
+      technique.bytes += digits_of_one_file(technique.bytes, files.tensors().size(), pieces);
+  return in_order(std::move(all));
 }
 
 std::string techniques_table(const std::vector<Technique>& all, std::uint64_t source_bytes) {

@@ -22,6 +22,11 @@ struct Technique {
 // One for each scheme, those that apply first, the smallest last. Reads no weights.
 std::vector<Technique> techniques(const OpenModel& model, const SourceTokenizer& tokenizer);
 
+// The same for a checkpoint that no architecture recognises. Of one with more tensors than a piece of its list has
+// (listed_pieces.h) a few bytes of each name's entry are an estimate. `outline`: outline_unknown_model.
+std::vector<Technique> techniques_of_list(const Checkpoint& files, const ModelSpec& outline,
+                                          const SourceTokenizer& tokenizer);
+
 // A table, and why what does not apply does not; `source_bytes`: of the same files of the model.
 std::string techniques_table(const std::vector<Technique>& techniques, std::uint64_t source_bytes);
 Json to_json(const Technique& technique);

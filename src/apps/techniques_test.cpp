@@ -1,12 +1,16 @@
 // What inspect says that each scheme gives, against the sizes of real packages.
 #include "apps/techniques.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "apps/inspect.h"
+#include "apps/listed_pieces.h"
+#include "checkpoint/edited_copy_fixture.h"
 #include "compress/tiny_package_fixture.h"
+#include "model/architectures.h"
 #include "plan/scheme.h"
 
 namespace quern {
@@ -54,6 +58,38 @@ TEST(Techniques, OfNoKnownArchitectureSayWhy) {
   const std::string table = techniques_table(all, 1000);
   EXPECT_NE(table.find("simple"), std::string::npos);
   EXPECT_NE(table.find("more: "), std::string::npos);
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> sizes_of(const std::vector<Technique>& all) {
+  std::vector<std::pair<std::string, std::uint64_t>> sizes;
+  for (const Technique& t : all) sizes.emplace_back(t.scheme + " " + t.why_not, t.bytes);
+  std::ranges::sort(sizes);
+  return sizes;
+}
+
+TEST(Techniques, OfAListInPiecesAreThoseOfAllOfIt) {
+  const ScratchFolder scratch;
+  RawModel raw;
+  for (std::size_t i = 0; i < 100; ++i) {
+    raw.tensors[fmt::format("block.{}.weight", i)] = floats_tensor({32, 32}, std::vector<float>(32 * 32, 1));
+    raw.tensors[fmt::format("block.{}.bias", i)] = floats_tensor({32}, std::vector<float>(32, 1));
+  }
+  for (const std::size_t more : {std::size_t{0}, kTensorsOfPiece}) {
+    for (std::size_t i = 0; i < more; ++i)
+      raw.tensors[fmt::format("table.{}", i)] = floats_tensor({300}, std::vector<float>(300, 1));
+    write_raw(raw, scratch.path());
+    const OpenModel model(scratch.path(), Unrecognised::kList);
+    const SourceTokenizer tokenizer(model.checkpoint);
+    const auto whole = sizes_of(techniques(model, tokenizer));
+    const auto pieces =
+        sizes_of(techniques_of_list(model.checkpoint, describe_or_outline(model.checkpoint), tokenizer));
+    ASSERT_EQ(whole.size(), pieces.size());
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      EXPECT_EQ(whole[i].first, pieces[i].first);
+      const auto all = static_cast<double>(whole[i].second);
+      EXPECT_NEAR(static_cast<double>(pieces[i].second), all, more ? all * 0.005 : 0) << whole[i].first;
+    }
+  }
 }
 
 }  // namespace

@@ -19,9 +19,14 @@ struct Options {
 
 int run(const Options& o) {
   const Inspection inspection = inspect_checkpoint(o.model, o.inspect);
-  fmt::print("{}",
-             o.json ? dump_json(to_json(inspection), 1) + "\n"
-                    : with_flags(describe(inspection, o.tensors ? InspectDetail::kTensors : InspectDetail::kSummary)));
+  const auto print = [](std::string_view text) { fmt::print("{}", text); };
+  if (o.json) {
+    write_json(inspection, 1, print);
+    print("\n");
+    return 0;
+  }
+  print(with_flags(describe(inspection)));
+  if (o.tensors) describe_tensors(inspection, print);
   return 0;
 }
 

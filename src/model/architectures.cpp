@@ -147,23 +147,38 @@ ModelSpec claimed_model(const Checkpoint& checkpoint) {
   return claim->describe(checkpoint, ConfigUse::kClaims);
 }
 
-ModelSpec describe_or_list(const Checkpoint& checkpoint) {
+namespace {
+
+// `list` makes what a checkpoint becomes that cannot be described, and of which the text says why.
+using List = ModelSpec (*)(const Checkpoint&, const std::string& why);
+
+ModelSpec describe_or(List list, const Checkpoint& checkpoint) {
   if (recognise(checkpoint)) try {
       return describe_known(checkpoint);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kInfeasible) throw;
       // It is known, and asks for what is not computed.
-      return with_notes(list_unknown_model(checkpoint, error.what()), checkpoint);
+      return with_notes(list(checkpoint, error.what()), checkpoint);
     }
-  return with_notes(list_unknown_model(checkpoint, "the checkpoint has " + claimed(checkpoint)), checkpoint);
+  return with_notes(list(checkpoint, "the checkpoint has " + claimed(checkpoint)), checkpoint);
+}
+
+}  // namespace
+
+ModelSpec describe_or_list(const Checkpoint& checkpoint) { return describe_or(list_unknown_model, checkpoint); }
+
+ModelSpec describe_or_outline(const Checkpoint& checkpoint) { return describe_or(outline_unknown_model, checkpoint); }
+
+void for_each_unmatched(const Checkpoint& checkpoint, const std::function<void(const TensorEntry&)>& use) {
+  const Architecture* seen = seen_family(checkpoint);
+  const Architecture* family = seen ? seen : claimed_family(checkpoint);
+  for (const TensorEntry& entry : checkpoint.tensors())
+    if (!has_place(family, entry.name)) use(entry);
 }
 
 std::vector<std::string> unmatched_tensors(const Checkpoint& checkpoint) {
-  const Architecture* seen = seen_family(checkpoint);
-  const Architecture* family = seen ? seen : claimed_family(checkpoint);
   std::vector<std::string> names;
-  for (const TensorEntry& entry : checkpoint.tensors())
-    if (!has_place(family, entry.name)) names.push_back(entry.name);
+  for_each_unmatched(checkpoint, [&](const TensorEntry& entry) { names.push_back(entry.name); });
   return names;
 }
 

@@ -40,27 +40,50 @@ Json op_json(const Op& op, const std::vector<Weight>& weights) {
   return out;
 }
 
+Json evidence_json(const Evidence& e) {
+  return Json::object(
+      {{"property", e.property}, {"value", e.value}, {"source", e.source}, {"kind", to_string(e.kind)}});
+}
+
+Json block_json(const Block& block, const std::vector<Weight>& weights) {
+  Json ops = Json::array();
+  for (const Op& op : block.ops) ops.push_back(op_json(op, weights));
+  return Json::object({{"name", block.name}, {"ops", std::move(ops)}});
+}
+
 }  // namespace
 
-Json to_json(const ModelSpec& spec) {
-  Json extents = Json::object(), weights = Json::array(), blocks = Json::array(), evidence = Json::array();
+void write_json(JsonWriter& out, std::string_view key, const ModelSpec& spec,
+                const std::function<void(const UseSpec&)>& in_pieces) {
+  Json extents = Json::object();
   for (const auto& [name, extent] : spec.extents) extents.set(name, extent);
-  for (const Weight& weight : spec.weights) weights.push_back(weight_json(weight));
-  for (const Block& block : spec.blocks) {
-    Json ops = Json::array();
-    for (const Op& op : block.ops) ops.push_back(op_json(op, spec.weights));
-    blocks.push_back(Json::object({{"name", block.name}, {"ops", std::move(ops)}}));
-  }
-  for (const Evidence& e : spec.evidence)
-    evidence.push_back(Json::object(
-        {{"property", e.property}, {"value", e.value}, {"source", e.source}, {"kind", to_string(e.kind)}}));
-  return Json::object({{"architecture", spec.architecture},
-                       {"extents", std::move(extents)},
-                       {"evidence", std::move(evidence)},
-                       {"tied_head", spec.tied_head},
-                       {"tied_copy", spec.tied_copy},
-                       {"weights", std::move(weights)},
-                       {"blocks", std::move(blocks)}});
+  out.open_object(key);
+  out.member("architecture", spec.architecture);
+  out.member("extents", extents);
+  out.open_array("evidence");
+  in_pieces([&](const ModelSpec& piece) {
+    for (const Evidence& e : piece.evidence) out.item(evidence_json(e));
+  });
+  out.close();
+  out.member("tied_head", spec.tied_head);
+  out.member("tied_copy", spec.tied_copy);
+  out.open_array("weights");
+  in_pieces([&](const ModelSpec& piece) {
+    for (const Weight& weight : piece.weights) out.item(weight_json(weight));
+  });
+  out.close();
+  out.open_array("blocks");
+  for (const Block& block : spec.blocks) out.item(block_json(block, spec.weights));
+  out.close();
+  out.close();
+}
+
+Json to_json(const ModelSpec& spec) {
+  std::string text;
+  JsonWriter out(-1, [&](std::string_view piece) { text += piece; });
+  write_json(out, {}, spec, [&](const UseSpec& use) { use(spec); });
+  out.finish();
+  return parse_json(text);
 }
 
 }  // namespace quern

@@ -37,6 +37,10 @@ bool is_float(const TensorEntry& entry) {
   return encoding == "f64" || encoding == "f32" || encoding == "f16" || encoding == "bf16";
 }
 
+bool is_weight(const TensorEntry& entry) {
+  return is_float(entry) && !entry.shape.empty() && element_count(entry.shape) > 0;
+}
+
 // Why a tensor keeps its encoding; empty: it is a matrix.
 std::string why_kept(const TensorEntry& entry) {
   if (entry.shape.size() != 2) return fmt::format("{} axes", entry.shape.size());
@@ -88,12 +92,19 @@ std::string encodings_of(const Checkpoint& checkpoint) {
 
 }  // namespace
 
-ModelSpec list_unknown_model(const Checkpoint& checkpoint, const std::string& why) {
+ModelSpec outline_unknown_model(const Checkpoint& checkpoint, const std::string& why) {
+  if (std::ranges::none_of(checkpoint.tensors(), is_weight))
+    fail(ErrorCode::kInput, "{} holds no floats of 16, 32 or 64 bits: {}; save its weights as float32 or bfloat16",
+         described_model(checkpoint.path(), checkpoint.files()), encodings_of(checkpoint));
   ModelSpec spec;
   spec.architecture = kUnknownArchitecture;
   spec.evidence.push_back({"architecture", kUnknownArchitecture, why});
-  for (const TensorEntry& entry : checkpoint.tensors()) {
-    if (!is_float(entry) || entry.shape.empty() || element_count(entry.shape) == 0) {
+  return spec;
+}
+
+void list_tensors(std::span<const TensorEntry> tensors, ModelSpec& spec) {
+  for (const TensorEntry& entry : tensors) {
+    if (!is_weight(entry)) {
       spec.evidence.push_back({entry.name, "copied", fmt::format("{} {}", entry.encoding, to_string(entry.shape)),
                                Evidence::Kind::kInferred});
       continue;
@@ -104,9 +115,11 @@ ModelSpec list_unknown_model(const Checkpoint& checkpoint, const std::string& wh
                              kept.empty() ? "two axes, long enough, named as the weight of a module" : kept,
                              Evidence::Kind::kInferred});
   }
-  if (spec.weights.empty())
-    fail(ErrorCode::kInput, "{} holds no floats of 16, 32 or 64 bits: {}; save its weights as float32 or bfloat16",
-         described_model(checkpoint.path(), checkpoint.files()), encodings_of(checkpoint));
+}
+
+ModelSpec list_unknown_model(const Checkpoint& checkpoint, const std::string& why) {
+  ModelSpec spec = outline_unknown_model(checkpoint, why);
+  list_tensors(checkpoint.tensors(), spec);
   return spec;
 }
 

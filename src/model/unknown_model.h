@@ -1,6 +1,7 @@
 // A checkpoint that no architecture recognises, as a list of weights.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "model/model_spec.h"
@@ -13,6 +14,11 @@ namespace quern {
 // weights. The evidence says why for each tensor; `why`: what the checkpoint calls itself. Error(kInput) when there is
 // no tensor of floats.
 ModelSpec list_unknown_model(const Checkpoint& checkpoint, const std::string& why);
+
+// The same in two steps, for a table whose weights and evidence are not held all at once: the list without its tensors,
+// and the weights and the evidence of some of them.
+ModelSpec outline_unknown_model(const Checkpoint& checkpoint, const std::string& why);
+void list_tensors(std::span<const TensorEntry> tensors, ModelSpec& spec);
 
 // Of a tensor that is no vector, and no matrix that a program finds packed: the gates of a GRU, a table.
 inline constexpr const char* kOtherRole = "other";

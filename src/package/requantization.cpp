@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
 #include <tuple>
 
 #include "checkpoint/quantized_numbers.h"
@@ -32,20 +31,27 @@ std::string quantization_of(const TensorEntry& entry) {
   return codec && !is_plain(codec) ? entry.encoding : "";
 }
 
-std::string describe_quantization(const ModelSpec& spec, const Checkpoint& source) {
-  std::map<std::string, std::size_t> counts;
-  std::size_t matrices = 0;
+void QuantizedMatrices::add(const ModelSpec& spec, const Checkpoint& source) {
   for (const Weight& weight : spec.weights) {
-    matrices += !keeps_precision(weight);
-    if (const std::string found = quantization_of(weight, source); !found.empty()) ++counts[found];
+    matrices_ += !keeps_precision(weight);
+    if (const std::string found = quantization_of(weight, source); !found.empty()) ++counts_[found];
   }
-  std::vector<std::pair<std::string, std::size_t>> rows(counts.begin(), counts.end());
+}
+
+std::string QuantizedMatrices::text() const {
+  std::vector<std::pair<std::string, std::size_t>> rows(counts_.begin(), counts_.end());
   std::ranges::sort(
       rows, [](const auto& a, const auto& b) { return std::tie(b.second, a.first) < std::tie(a.second, b.first); });
   std::string text;
   for (const auto& [found, count] : rows)
-    text += fmt::format("{}{} ({} of {} matrices)", text.empty() ? "" : ", ", found, count, std::max(matrices, count));
+    text += fmt::format("{}{} ({} of {} matrices)", text.empty() ? "" : ", ", found, count, std::max(matrices_, count));
   return text;
+}
+
+std::string describe_quantization(const ModelSpec& spec, const Checkpoint& source) {
+  QuantizedMatrices matrices;
+  matrices.add(spec, source);
+  return matrices.text();
 }
 
 std::size_t steps_quantized_again(const Plan& plan, const OpenModel& source, const ExportMap& names) {

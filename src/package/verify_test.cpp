@@ -304,11 +304,17 @@ TEST(Inspect, SumsAModelByEncodingAndRole) {
   for (const auto& [role, sums] : i.by_role) elements += sums.elements;
   EXPECT_EQ(elements, i.total.elements);
   EXPECT_EQ(i.by_encoding.at("bf16").elements, i.total.elements);
-  const Json json = to_json(i);
+  std::string text;
+  write_json(i, -1, [&](std::string_view piece) { text += piece; });
+  const Json json = parse_json(text);
   EXPECT_EQ(json.at("tensors").as_array().size(), i.tensors().size());
   EXPECT_EQ(json.at("model").at("architecture").as_string(), "llama");
-  expect_parts(describe(i, InspectDetail::kTensors), {"architecture: llama", "mlp.down", "lm_head.weight", "[96, 64]"});
-  EXPECT_EQ(describe(i, InspectDetail::kSummary).find("lm_head.weight"), std::string::npos);
+  const std::string summary = describe(i);
+  expect_parts(summary, {"architecture: llama", "mlp.down"});
+  EXPECT_EQ(summary.find("lm_head.weight"), std::string::npos);
+  std::string table;
+  describe_tensors(i, [&](std::string_view line) { table += line; });
+  expect_parts(table, {"lm_head.weight", "[96, 64]"});
 }
 
 TEST(Inspect, DescribesAModelOfNoKnownArchitectureByItsTensors) {
@@ -317,7 +323,7 @@ TEST(Inspect, DescribesAModelOfNoKnownArchitectureByItsTensors) {
   EXPECT_FALSE(i.why_unknown.empty());
   EXPECT_GT(i.by_encoding.size(), 5u);
   EXPECT_EQ(i.by_role.size(), i.by_role.count("matrix") + i.by_role.count("vector") + i.by_role.count("other"));
-  expect_parts(describe(i, InspectDetail::kSummary), {"architecture: not known", "q4_k"});
+  expect_parts(describe(i), {"architecture: not known", "q4_k"});
 }
 
 TEST(Inspect, RefusesWhatIsNoModel) {

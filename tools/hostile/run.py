@@ -36,7 +36,7 @@ SECTION = re.compile(r"^(<!-- begin hostile: [^\n]+ -->\n)(.*?)^(<!-- end hostil
 # part -> (what runs it, how many, how many with --quick); of headers their megabytes
 PARTS = {"corruptions": (corruptions.run, 400, 20), "bits": (corruptions.run_anywhere, 200, 10), "double-edits": (double_edits.run, 140, 7),
          "untouched": (untouched.run, 100, 6), "kills": (kills.run, 100, 2), "disks": (full_disks.run, 30, 2), "partial-work": (partial_work.run, 60, 2),
-         "headers": (large_headers.run, 90, 4), "mutations": (mutations.run, 10000, 300)}
+         "headers": (large_headers.run, 90, 16), "mutations": (mutations.run, 10000, 300)}
 
 
 def say(text):

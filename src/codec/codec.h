@@ -29,10 +29,13 @@ struct CodecPlane {
   };
   const char* name;                   // "blocks", "codes", "scales"
   std::uint32_t bytes_per_block = 0;  // of each block of a row
-  std::uint32_t bits_per_weight = 0;  // and of each of its weights; a block is whole bytes
+  std::uint32_t bits_per_weight = 0;  // and of each of its weights; a block is filled up to whole bytes
   Holds holds = Holds::kBlocks;
+  std::uint32_t vector = 1;  // weights that take these bits together
 
-  std::uint64_t block_bytes(std::uint64_t weights) const { return bytes_per_block + weights * bits_per_weight / 8; }
+  std::uint64_t block_bytes(std::uint64_t weights) const {
+    return bytes_per_block + (weights / vector * bits_per_weight + 7) / 8;
+  }
 };
 
 inline constexpr std::size_t kMaxPlanes = 3;
@@ -53,8 +56,8 @@ class TensorSide {
 class TensorTraining {
  public:
   virtual ~TensorTraining() = default;
-  // Some rows, each once, in any cut.
-  virtual void observe(MatrixView rows) = 0;
+  // Some rows (stripes: Codec::stripe), each once, in any cut. `importance`: of each column of them, as in Codec::fit.
+  virtual void observe(MatrixView rows, std::span<const float> importance) = 0;
   // What another one of the same codec has seen. The result depends neither on the order nor on the cut.
   virtual void merge(const TensorTraining& other) = 0;
   virtual std::shared_ptr<const TensorSide> finish() const = 0;
@@ -121,27 +124,36 @@ struct Codec {
   std::shared_ptr<const TensorSide> (*load_tensor_side)(const Codec& codec, std::span<const std::byte> bytes) = nullptr;
   const TensorSide* tensor_side = nullptr;
 
+  // Rows whose weights are rounded together, column by column: vectors along the output axis, as VPTQ has them. Such a
+  // codec sees stripes of so many rows wherever others see rows, column after column: the weight in row r and column c
+  // of a stripe is its element c * stripe + r. Rows short of a whole stripe are filled up with zeros. Its block is 0, a
+  // column of a stripe is its granule, and it is not measured. 1: rows as they are.
+  std::uint32_t stripe = 1;
+
   // The codec of plain floats whose values come back bit by bit; null: this one's values are its own. Ask plain_codec.
   const char* plain = nullptr;
 
-  // Rows that must be encoded together, from a multiple of as many, so that no run is cut.
+  // Rows that must be encoded together, from a multiple of as many, so that no run and no stripe is cut.
   std::uint64_t rows_together(std::uint64_t cols) const {
-    return settle ? settled_blocks / std::gcd(cols / block, std::uint64_t{settled_blocks}) : 1;
+    return settle ? settled_blocks / std::gcd(cols / block, std::uint64_t{settled_blocks}) : stripe;
   }
+  // Rows of the planes: stripes of as many rows of a tensor.
+  std::uint64_t stripes(std::uint64_t rows) const { return (rows + stripe - 1) / stripe; }
   // Whether rows of this many weights can be stored.
-  bool divides(std::uint64_t cols) const { return cols % (block == 0 ? granule : block) == 0; }
-  // Bytes of one row in plane p, where all rows have as many: 0 in the other planes. REQUIRES: divides(cols).
+  bool divides(std::uint64_t cols) const { return cols * stripe % (block == 0 ? granule : block) == 0; }
+  // Bytes of one row (of one stripe) of `cols` columns in plane p, where all have as many: 0 in the other planes.
+  // REQUIRES: divides(cols).
   std::uint64_t plane_row_bytes(std::size_t p, std::uint64_t cols) const {
     const CodecPlane& plane = planes[p];
     if (plane.holds == CodecPlane::Holds::kOffsets) return sizeof(std::uint64_t);
-    return plane.holds == CodecPlane::Holds::kBlocks ? blocks_of(cols) * plane.block_bytes(block == 0 ? cols : block)
-                                                     : 0;
+    if (plane.holds != CodecPlane::Holds::kBlocks) return 0;
+    return blocks_of(cols) * plane.block_bytes(block == 0 ? cols * stripe : block);
   }
   // Bytes of a tensor in a file, names and shapes aside; of a measured codec an estimate. REQUIRES: divides(cols).
   std::uint64_t stored_bytes(std::uint64_t rows, std::uint64_t cols) const {
-    return stored_bytes_of ? stored_bytes_of(*this, rows, cols) : rows * row_bytes(cols);
+    return stored_bytes_of ? stored_bytes_of(*this, rows, cols) : stripes(rows) * row_bytes(cols);
   }
-  // Bytes of one row in all planes, as they are exchanged; of a measured codec an estimate.
+  // Bytes of one row (of one stripe) in all planes, as they are exchanged; of a measured codec an estimate.
   std::uint64_t row_bytes(std::uint64_t cols) const {
     std::uint64_t sum = is_measured() ? static_cast<std::uint64_t>(static_cast<double>(cols) * bits_per_weight / 8) : 0;
     for (std::size_t p = 0; p < planes.size(); ++p) sum += plane_row_bytes(p, cols);
@@ -165,10 +177,13 @@ std::string_view plain_encoding(std::string_view encoding);
 
 // `codec` with its side information of one tensor.
 std::shared_ptr<const Codec> trained_codec(const Codec& codec, std::shared_ptr<const TensorSide> side);
+// Shows some rows of a tensor to what learns from them. `importance`: of their columns, or empty (all 1). REQUIRES:
+// they begin at a multiple of Codec::stripe in their tensor.
+void observe_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, TensorTraining& training);
 // Trained on these rows, where it is a codec that is trained; itself where not.
-std::shared_ptr<const Codec> trained_on(const Codec& codec, MatrixView rows);
+std::shared_ptr<const Codec> trained_on(const Codec& codec, MatrixView rows, std::span<const float> importance = {});
 
-// Where row i lies, from where row 0 does. REQUIRES: offsets of a measured codec were checked.
+// Where row (stripe) i lies, from where row 0 does. REQUIRES: offsets of a measured codec were checked.
 PlanePointers row_planes(const Codec& codec, std::uint64_t cols, PlanePointers planes, std::size_t row);
 ConstPlanePointers row_planes(const Codec& codec, std::uint64_t cols, ConstPlanePointers planes, std::size_t row);
 // The bytes of the row that `planes` points to. REQUIRES: codec.is_measured().
@@ -180,8 +195,10 @@ constexpr std::uint64_t most_row_bytes(std::uint64_t cols) { return 8 * cols + 6
 // fewer than are encoded together, or the last of the tensor.
 std::vector<std::byte> fit_blocks(const Codec& codec, MatrixView rows, std::span<const float> importance);
 
-// Decodes one row (all blocks). `planes` points to that row. Error(kInput) where a measured row is none.
+// Decodes one row (one stripe), all blocks. `planes` points to it. Error(kInput) where a measured row is none.
 void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> out);
+// Rows first .. first + out.rows - 1. `planes` points to the first row (stripe) of the tensor.
+void decode_rows(const Codec& codec, ConstPlanePointers planes, std::size_t first, MutableMatrixView out);
 // Round-to-nearest of one row that is a tensor of its own: fit, round and pack each block. REQUIRES: not measured, here
 // and below; PackedTensor has what any codec encodes.
 void encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/fail.h"
 #include "codec/codec_table.h"
+#include "codec/stripes.h"
 
 namespace quern {
 namespace {
@@ -52,12 +53,23 @@ void encode_together(const Codec& codec, MatrixView rows, std::span<const float>
   const std::byte* side = sides.data();
   std::vector<std::int32_t> codes(block);
   for (std::size_t i = 0; i < rows.rows; ++i) {
-    PlanePointers planes = row_planes(codec, rows.cols, first_row, i);
+    PlanePointers planes = row_planes(codec, rows.cols / codec.stripe, first_row, i);
     for (std::size_t first = 0; first < rows.cols; first += block, side += codec.side_bytes) {
       codec.round(codec, side, 0, rows.row(i).subspan(first, block), columns_of(importance, first, block), codes, {});
       codec.pack(codec, side, codes, planes);
       advance(codec, block, planes);
     }
+  }
+}
+
+// Of rows, or of stripes in their place.
+void encode_planes(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
+  if (codec.encode) return codec.encode(codec, rows, importance, planes);
+  const std::uint64_t cols = rows.cols / codec.stripe;
+  const std::size_t together = codec.settle ? codec.rows_together(cols) : 1;
+  for (std::size_t i = 0; i < rows.rows; i += together) {
+    const MatrixView part = {rows.row(i).data(), std::min(together, rows.rows - i), rows.cols, rows.stride};
+    encode_together(codec, part, importance, row_planes(codec, cols, planes, i));
   }
 }
 
@@ -113,10 +125,15 @@ std::shared_ptr<const Codec> trained_codec(const Codec& codec, std::shared_ptr<c
   return {trained, &trained->codec};
 }
 
-std::shared_ptr<const Codec> trained_on(const Codec& codec, MatrixView rows) {
+void observe_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, TensorTraining& training) {
+  if (codec.stripe == 1) return training.observe(rows, importance);
+  training.observe(stripes_of(rows, codec.stripe).view(), repeated(importance, codec.stripe));
+}
+
+std::shared_ptr<const Codec> trained_on(const Codec& codec, MatrixView rows, std::span<const float> importance) {
   if (!codec.train) return {std::shared_ptr<const Codec>(), &codec};
   const std::unique_ptr<TensorTraining> training = codec.train(codec);
-  training->observe(rows);
+  observe_rows(codec, rows, importance, *training);
   return trained_codec(codec, training->finish());
 }
 
@@ -154,6 +171,21 @@ void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> 
   }
 }
 
+void decode_rows(const Codec& codec, ConstPlanePointers planes, std::size_t first, MutableMatrixView out) {
+  if (codec.stripe == 1) {
+    for (std::size_t i = 0; i < out.rows; ++i)
+      decode_row(codec, row_planes(codec, out.cols, planes, first + i), out.row(i));
+    return;
+  }
+  std::vector<float> values(out.cols * codec.stripe);
+  for (std::size_t row = first, end = first + out.rows; row < end; row = (row / codec.stripe + 1) * codec.stripe) {
+    decode_row(codec, row_planes(codec, out.cols, planes, row / codec.stripe), values);
+    const std::size_t skipped = row % codec.stripe, count = std::min(codec.stripe - skipped, end - row);
+    put_stripe_rows(values, codec.stripe, skipped,
+                    {out.data + (row - first) * out.stride, count, out.cols, out.stride});
+  }
+}
+
 void encode_row(const Codec& codec, std::span<const float> weights, std::span<const float> importance,
                 PlanePointers planes) {
   encode_rows(codec, {weights.data(), 1, weights.size(), weights.size()}, importance, planes);
@@ -162,12 +194,8 @@ void encode_row(const Codec& codec, std::span<const float> weights, std::span<co
 void encode_rows(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
   ensure(codec.fit != nullptr, "{} is only read", codec.name);
   ensure(!codec.is_measured(), "rows of {} have no places of their own", codec.name);
-  if (codec.encode) return codec.encode(codec, rows, importance, planes);
-  const std::size_t together = codec.settle ? codec.rows_together(rows.cols) : 1;
-  for (std::size_t i = 0; i < rows.rows; i += together) {
-    const MatrixView part = {rows.row(i).data(), std::min(together, rows.rows - i), rows.cols, rows.stride};
-    encode_together(codec, part, importance, row_planes(codec, rows.cols, planes, i));
-  }
+  if (codec.stripe == 1) return encode_planes(codec, rows, importance, planes);
+  encode_planes(codec, stripes_of(rows, codec.stripe).view(), repeated(importance, codec.stripe), planes);
 }
 
 }  // namespace quern

@@ -38,7 +38,7 @@ class Counting final : public TensorTraining {
  public:
   Counting(const Codec& plain, const LosslessKind& kind) : plain_(plain), counts_(kind) {}
 
-  void observe(MatrixView rows) override {
+  void observe(MatrixView rows, std::span<const float>) override {
     std::vector<std::int32_t> codes(rows.cols);
     for (std::size_t i = 0; i < rows.rows; ++i) {
       plain_.round(plain_, nullptr, 0, rows.row(i), {}, codes, {});

@@ -23,7 +23,7 @@ PackedTensor::PackedTensor(std::shared_ptr<const Codec> codec, RowLayout layout)
   ensure(!codec_->train || codec_->tensor_side, "{} was not trained", codec_->name);
   for (std::size_t p = 0; p < codec_->planes.size(); ++p) {
     const bool has_end = codec_->planes[p].holds == CodecPlane::Holds::kOffsets;  // one offset more than rows
-    const auto size = checked_mul(layout.rows + has_end, codec_->plane_row_bytes(p, layout.cols));
+    const auto size = checked_mul(codec_->stripes(layout.rows) + has_end, codec_->plane_row_bytes(p, layout.cols));
     ensure(size.has_value(), "{} rows of {} weights are too many bytes", layout.rows, layout.cols);
     planes_[p].resize(*size);
   }
@@ -74,7 +74,8 @@ void PackedTensor::put_rows(std::size_t first, const PackedTensor& rows) {
   }
   for (std::size_t p = 0; p < codec_->planes.size(); ++p)
     if (const std::uint64_t row_bytes = codec_->plane_row_bytes(p, layout_.cols); row_bytes > 0)
-      std::ranges::copy(rows.plane(p), planes_[p].begin() + static_cast<std::ptrdiff_t>(first * row_bytes));
+      std::ranges::copy(rows.plane(p),
+                        planes_[p].begin() + static_cast<std::ptrdiff_t>(first / codec_->stripe * row_bytes));
 }
 
 void encode_rows(MatrixView rows, std::span<const float> importance, PackedTensor& out) {
@@ -95,7 +96,7 @@ void encode_rows(MatrixView rows, std::span<const float> importance, PackedTenso
 }
 
 PackedTensor encode_tensor(const Codec& codec, MatrixView rows, std::span<const float> importance) {
-  PackedTensor packed(trained_on(codec, rows), {rows.rows, rows.cols});
+  PackedTensor packed(trained_on(codec, rows, importance), {rows.rows, rows.cols});
   encode_rows(rows, importance, packed);
   return packed;
 }

@@ -24,13 +24,15 @@ class PackedTensor {
   std::uint64_t bytes() const;
   std::span<std::byte> plane(std::size_t p) { return planes_[p]; }
   std::span<const std::byte> plane(std::size_t p) const { return planes_[p]; }
+  // Where row (stripe) i lies.
   PlanePointers row(std::size_t i);
   ConstPlanePointers row(std::size_t i) const;
 
   // The next row of a measured codec. REQUIRES: no more rows than the layout has.
   void append_row(std::span<const std::byte> row);
   void append_row(std::span<const std::byte> sides, std::span<const std::int32_t> codes);
-  // Rows of the same codec, as the rows from `first` on: of a measured codec the next ones.
+  // Rows of the same codec, as the rows from `first` on: of a measured codec the next ones. REQUIRES: a stripe begins at
+  // `first`.
   void put_rows(std::size_t first, const PackedTensor& rows);
 
  private:

@@ -45,13 +45,14 @@ void write_rows(const TensorJob& job, const PackedTensor& packed, std::size_t fi
   }
   for (std::size_t p = 0; p < codec.planes.size(); ++p)
     if (codec.planes[p].holds == CodecPlane::Holds::kBlocks)
-      writer.write(job.index, p, first * codec.plane_row_bytes(p, packed.layout().cols), packed.plane(p));
+      writer.write(job.index, p, first / codec.stripe * codec.plane_row_bytes(p, packed.layout().cols),
+                   packed.plane(p));
 }
 
 StepRecord encode_step(const EncodeInput& in, const TensorJob& job, CheckpointWriter& writer) {
   const PlanStep& step = job.tensor.step;
   const ExportedRows rows(in.source, job.tensor);
-  const std::vector<RowTask> tasks = row_tasks(rows);
+  const std::vector<RowTask> tasks = row_tasks(rows, *job.encoding.codec);
   struct Part {
     EncodeError error;
     std::string sums;
@@ -89,8 +90,9 @@ struct JobWriter {
   std::span<const TensorFiles> earlier = {};
 
   bool holds(const TensorFiles& files, const OutputTensor& tensor, const StepRecord& record) const {
-    return files.hash(tensor.step.output, *find_codec(tensor.step.codec), tensor.layout(),
-                      row_tasks(tensor.weight, tensor.exported), in.pool) == record.hash;
+    const Codec& codec = *find_codec(tensor.step.codec);
+    return files.hash(tensor.step.output, codec, tensor.layout(), row_tasks(tensor.weight, tensor.exported, codec),
+                      in.pool) == record.hash;
   }
 
   EncodeError write(const TensorJob& job) const {

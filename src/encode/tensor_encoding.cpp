@@ -43,8 +43,9 @@ bool wants_measuring(const Codec& codec) { return codec.is_measured() || codec.t
 
 TensorEncoding measure_encoding(const ExportedRows& rows, const PlanStep& step, const Inputs& inputs,
                                 ThreadPool& pool) {
-  const std::vector<RowTask> tasks = row_tasks(rows);
-  TensorEncoding encoding{trained_codec_of(rows, codec_named(step.codec), tasks, pool), {}};
+  const Codec& codec = codec_named(step.codec);
+  const std::vector<RowTask> tasks = row_tasks(rows, codec);
+  TensorEncoding encoding{trained_codec_of(rows, codec, find_optimizer(step.optimizer), inputs, pool), {}};
   if (encoding.codec->is_measured())
     encoding.offsets = measured_offsets(rows, encoding.codec, find_optimizer(step.optimizer), inputs, tasks, pool);
   return encoding;
@@ -58,7 +59,8 @@ std::vector<std::uint64_t> expected_part_bytes(const Codec& codec, RowLayout lay
       const std::uint64_t others = layout.rows * codec.plane_row_bytes(1, layout.cols);
       bytes.push_back(codec.stored_bytes(layout.rows, layout.cols) - others);
     } else {
-      bytes.push_back((layout.rows + (holds == Holds::kOffsets)) * codec.plane_row_bytes(p, layout.cols));
+      bytes.push_back((codec.stripes(layout.rows) + (holds == Holds::kOffsets)) *
+                      codec.plane_row_bytes(p, layout.cols));
     }
   }
   return bytes;

@@ -20,7 +20,7 @@ bool has_planes(const TensorEntry& entry, const Codec& codec, RowLayout layout) 
     return false;
   for (std::size_t p = 0; p < codec.planes.size(); ++p)
     if (codec.planes[p].holds == CodecPlane::Holds::kBlocks &&
-        entry.parts[p].bytes != layout.rows * codec.plane_row_bytes(p, layout.cols))
+        entry.parts[p].bytes != codec.stripes(layout.rows) * codec.plane_row_bytes(p, layout.cols))
       return false;
   return true;
 }

@@ -31,12 +31,18 @@ EncodedRows encoded_rows(const Matrix& rows, const PlanStep& step, const std::sh
   return encoded;
 }
 
+// Of the columns that a codec is trained on.
+std::span<const float> training_importance(const Optimizer& optimizer, const InputContext& inputs) {
+  if (optimizer.needs == Optimizer::Needs::kNothing) return {};
+  return inputs.importance;
+}
+
 }  // namespace
 
 std::size_t rows_encoded_together(std::uint64_t cols) {
   std::uint64_t together = 1;  // powers of two
   for (const Codec* codec : codecs())
-    if (codec->divides(cols)) together = std::max(together, codec->rows_together(cols));
+    if (codec->stripe == 1 && codec->divides(cols)) together = std::max(together, codec->rows_together(cols));
   return together;
 }
 
@@ -126,20 +132,24 @@ std::shared_ptr<const InputContext> ExportedRows::inputs(const Inputs& of_model,
   return columns_are_inputs ? of_model.of(weight_, expert) : std::make_shared<const InputContext>();
 }
 
-std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported) {
+std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported, const Codec& codec) {
   std::vector<RowTask> tasks;
   const RowLayout layout = row_layout(exported.output_shape(weight));
-  const std::size_t grain = rows_per_task(layout.cols);
+  const std::size_t grain = codec.stripes(rows_per_task(layout.cols)) * codec.stripe;
   for (std::size_t row = 0; row < layout.rows; ++row) {
     const std::size_t expert = expert_of_row(weight, exported, row);
-    if (tasks.empty() || tasks.back().count == grain || tasks.back().expert != expert)
-      tasks.push_back({row, 0, expert});
+    const bool is_next = !tasks.empty() && tasks.back().expert != expert && row % codec.stripe == 0;
+    if (tasks.empty() || tasks.back().count == grain || is_next) tasks.push_back({row, 0, expert});
     ++tasks.back().count;
   }
   return tasks;
 }
 
-std::vector<RowTask> row_tasks(const ExportedRows& rows) { return row_tasks(rows.weight_, rows.exported_); }
+std::vector<RowTask> row_tasks(const ExportedRows& rows, const Codec& codec) {
+  return row_tasks(rows.weight_, rows.exported_, codec);
+}
+
+std::vector<RowTask> row_tasks(const ExportedRows& rows) { return row_tasks(rows, *find_codec(kFloat32)); }
 
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
                         const InputContext& inputs, const RowTask& task) {
@@ -152,18 +162,22 @@ EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const 
   const Codec* codec = find_codec(step.codec);
   ensure(codec != nullptr, "no codec {}", step.codec);
   const Matrix rows = source.rows(task.first, task.count);
-  return encoded_rows(rows, step, trained_on(*codec, rows.view()), inputs,
+  const std::span<const float> importance = training_importance(find_optimizer(step.optimizer), inputs);
+  return encoded_rows(rows, step, trained_on(*codec, rows.view(), importance), inputs,
                       source.stored_rows(*codec, task.first, task.count));
 }
 
-std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Codec& codec,
-                                              const std::vector<RowTask>& tasks, ThreadPool& pool) {
+std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Codec& codec, const Optimizer& optimizer,
+                                              const Inputs& inputs, ThreadPool& pool) {
   if (!codec.train) return {std::shared_ptr<const Codec>(), &codec};
+  const std::vector<RowTask> tasks = row_tasks(rows, codec);
   const std::unique_ptr<TensorTraining> whole = codec.train(codec);
   std::mutex mutex;  // guards whole
   pool.run(tasks.size(), [&](std::size_t i) {
     const std::unique_ptr<TensorTraining> part = codec.train(codec);
-    part->observe(rows.rows(tasks[i].first, tasks[i].count).view());
+    const std::shared_ptr<const InputContext> known = rows.inputs(inputs, tasks[i].expert);
+    observe_rows(codec, rows.rows(tasks[i].first, tasks[i].count).view(), training_importance(optimizer, *known),
+                 *part);
     const std::lock_guard lock(mutex);
     whole->merge(*part);
   });
@@ -174,8 +188,8 @@ PackedTensor encode_in_memory(const Weights& source, const Weight& weight, const
                               const Optimizer& optimizer, const Inputs& inputs, ThreadPool& pool) {
   const ExportedWeight as_it_is{.weight = 0, .name = weight.tensor};
   const ExportedRows rows(source, weight, as_it_is);
-  const std::vector<RowTask> tasks = row_tasks(rows);
-  const std::shared_ptr<const Codec> trained = trained_codec_of(rows, codec, tasks, pool);
+  const std::vector<RowTask> tasks = row_tasks(rows, codec);
+  const std::shared_ptr<const Codec> trained = trained_codec_of(rows, codec, optimizer, inputs, pool);
   PackedTensor whole(trained, rows.layout());
   std::vector<PackedTensor> waiting(codec.is_measured() ? tasks.size() : 0);  // whose places depend on those before
   pool.run(tasks.size(), [&](std::size_t i) {

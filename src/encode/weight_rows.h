@@ -40,7 +40,7 @@ class ExportedRows {
   std::size_t expert_of(std::size_t row) const;
 
  private:
-  friend std::vector<struct RowTask> row_tasks(const ExportedRows& rows);
+  friend std::vector<struct RowTask> row_tasks(const ExportedRows& rows, const Codec& codec);
   Matrix plain_rows(std::size_t first, std::size_t count) const;
   Matrix logical_rows(std::size_t first, std::size_t count) const;
 
@@ -59,14 +59,17 @@ class ExportedRows {
 };
 
 // Rows that are encoded together: of one expert, and about a quarter of a million weights. The cut depends on nothing
-// else, so that results do not depend on threads.
+// but the codec's stripes beside, so that results do not depend on threads.
 struct RowTask {
   std::size_t first = 0, count = 0, expert = 0;
 };
-std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported);
+std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported, const Codec& codec);
+std::vector<RowTask> row_tasks(const ExportedRows& rows, const Codec& codec);
+// Where the codec has no stripes, or rows of a task stand for a tensor.
 std::vector<RowTask> row_tasks(const ExportedRows& rows);
 
-// Every task of rows this wide begins at a multiple of so many and has a multiple of them, but for the last.
+// Every task of rows this wide begins at a multiple of so many and has a multiple of them, but for the last; of a codec
+// of stripes at a multiple of those as well, and rows of two experts in one stripe count as the first one's.
 std::size_t rows_encoded_together(std::uint64_t cols);
 
 // Rows a task takes at once when nothing else cuts them.
@@ -85,9 +88,10 @@ EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const 
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const InputContext& inputs,
                         const RowTask& task);
 
-// The codec trained on all rows, where it is one that is.
-std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Codec& codec,
-                                              const std::vector<RowTask>& tasks, ThreadPool& pool);
+// The codec trained on all rows, where it is one that is, with the importance of their columns where the optimizer goes
+// by it.
+std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Codec& codec, const Optimizer& optimizer,
+                                              const Inputs& inputs, ThreadPool& pool);
 
 // The whole weight, encoded by a codec in memory, in its own order.
 PackedTensor encode_in_memory(const Weights& source, const Weight& weight, const Codec& codec,

@@ -41,12 +41,11 @@ void decode_then_dot(const DotKernels& kernels, const PackedView& weights, std::
   constexpr std::size_t kRows = 4;
   const Codec& codec = *weights.codec;
   const std::size_t cols = weights.layout.cols, stride = round_up(cols, sizeof(CacheLine) / sizeof(float));
-  std::vector<float> decoded(kRows * stride);
-  for (std::size_t r = 0; r < y.cols; r += kRows) {
-    const std::size_t count = std::min(kRows, y.cols - r);
-    for (std::size_t i = 0; i < count; ++i)
-      decode_row(codec, row_planes(codec, cols, weights.planes, first + r + i),
-                 std::span(decoded).subspan(i * stride, cols));
+  const std::size_t at_once = codec.stripe == 1 ? kRows : codec.stripe;
+  std::vector<float> decoded(at_once * stride);
+  for (std::size_t r = 0, count; r < y.cols; r += count) {
+    count = std::min(at_once - (codec.stripe == 1 ? 0 : (first + r) % codec.stripe), y.cols - r);
+    decode_rows(codec, weights.planes, first + r, {decoded.data(), count, cols, stride});
     const DotRows floats{{reinterpret_cast<const std::byte*>(decoded.data())}, {stride * sizeof(float)}, count, cols};
     kernel_of(kernels, CodeLayout::kF32)(floats, x, {y.data + r, y.rows, count, y.stride});
   }

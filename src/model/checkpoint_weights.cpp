@@ -17,9 +17,9 @@ constexpr std::uint64_t kReadBytes = std::uint64_t{1} << 18;
 
 constexpr std::size_t kRowsTransposed = 64;
 
-// Rows that take about kReadBytes.
+// Rows that take about kReadBytes, in whole stripes.
 std::size_t rows_at_once(const Codec& codec, std::uint64_t cols) {
-  return std::max<std::uint64_t>(1, kReadBytes / std::max<std::uint64_t>(1, codec.row_bytes(cols)));
+  return std::max<std::uint64_t>(1, kReadBytes / std::max<std::uint64_t>(1, codec.row_bytes(cols))) * codec.stripe;
 }
 
 void decode_whole_rows(const Checkpoint& checkpoint, const TensorEntry& entry, const Codec& codec, std::size_t first,
@@ -41,28 +41,27 @@ void decode_whole_rows(const Checkpoint& checkpoint, const TensorEntry& entry, c
   }
 }
 
-// Of a codec that is measured or trained.
+MutableMatrixView rows_of(MutableMatrixView view, std::size_t first, std::size_t count) {
+  return {view.data + first * view.stride, count, view.cols, view.stride};
+}
+
+// Of a codec that is measured or trained, or has stripes.
 void decode_packed_rows(const Checkpoint& checkpoint, const TensorEntry& entry, std::size_t first,
                         MutableMatrixView out) {
   const std::shared_ptr<const Codec> codec = tensor_codec(checkpoint, entry);
-  const std::size_t step = rows_at_once(*codec, out.cols);
-  for (std::size_t begin = 0; begin < out.rows; begin += step) {
-    const PackedTensor packed =
-        read_packed_rows(checkpoint, entry, codec, first + begin, std::min(step, out.rows - begin));
-    with_context(fmt::format("while reading {}, tensor {}", checkpoint.path().string(), entry.name), [&] {
-      for (std::size_t i = 0; i < packed.layout().rows; ++i) decode_row(*codec, packed.row(i), out.row(begin + i));
-    });
+  const std::size_t step = rows_at_once(*codec, out.cols), skipped = first % codec->stripe;
+  for (std::size_t begin = 0; begin < out.rows + skipped; begin += step) {
+    const std::size_t count = std::min(step, out.rows + skipped - begin), from = begin == 0 ? skipped : 0;
+    const PackedTensor packed = read_packed_rows(checkpoint, entry, codec, first - skipped + begin, count);
+    with_context(fmt::format("while reading {}, tensor {}", checkpoint.path().string(), entry.name),
+                 [&] { decode_rows(*codec, packed.row(0), from, rows_of(out, begin + from - skipped, count - from)); });
   }
 }
 
 void decode_stored(const Checkpoint& checkpoint, const TensorEntry& entry, std::size_t first, MutableMatrixView out) {
   const Codec& codec = codec_of(checkpoint, entry);
-  if (codec.is_measured() || codec.train) return decode_packed_rows(checkpoint, entry, first, out);
+  if (codec.is_measured() || codec.train || codec.stripe > 1) return decode_packed_rows(checkpoint, entry, first, out);
   decode_whole_rows(checkpoint, entry, codec, first, out);
-}
-
-MutableMatrixView rows_of(MutableMatrixView view, std::size_t first, std::size_t count) {
-  return {view.data + first * view.stride, count, view.cols, view.stride};
 }
 
 // Columns of the stored tensor become rows: a few stored rows at a time.
@@ -93,7 +92,15 @@ std::vector<WeightPart> parts_of(const Weight& weight) {
 }
 
 // Whether rows of neighbouring parts can be rows of one packed tensor.
-bool joins(const PackedRun& run, const Codec& codec) { return run.codec == &codec && !codec.train; }
+bool joins(const PackedRun& run, const Codec& codec) {
+  return run.codec == &codec && !codec.train && codec.stripe == 1;
+}
+
+// Whether a part of a stored tensor begins with a stripe, and ends with one or with the tensor.
+bool has_whole_stripes(const WeightPart& part, const Codec& codec, std::uint64_t rows) {
+  const std::uint64_t end = part.first + part.rows;
+  return part.first % codec.stripe == 0 && (end % codec.stripe == 0 || end == rows);
+}
 
 }  // namespace
 
@@ -138,7 +145,7 @@ std::vector<PackedRun> CheckpointWeights::packed_runs(const Weight& weight) cons
   for (const WeightPart& part : parts_of(weight)) {
     const TensorEntry& entry = checkpoint_->at(part.tensor);
     const Codec& codec = codec_of(*checkpoint_, entry);
-    if (codec.plain) return {};
+    if (codec.plain || !has_whole_stripes(part, codec, row_layout(entry.shape).rows)) return {};
     if (runs.empty() || !joins(runs.back(), codec)) runs.push_back({&codec, 0, 0});
     runs.back().rows += part.rows;
     runs.back().bytes += packed_row_bytes(*checkpoint_, entry, codec, part.first, part.rows);

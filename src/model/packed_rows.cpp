@@ -92,8 +92,8 @@ std::shared_ptr<const Codec> tensor_codec(const Checkpoint& checkpoint, const Te
 PackedTensor read_packed_rows(const Checkpoint& checkpoint, const TensorEntry& entry,
                               const std::shared_ptr<const Codec>& codec, std::uint64_t first, std::uint64_t count) {
   const RowLayout layout = row_layout(entry.shape);
-  ensure(first <= layout.rows && count <= layout.rows - first, "rows {} to {} of {}", first, first + count,
-         layout.rows);
+  ensure(first <= layout.rows && count <= layout.rows - first && first % codec->stripe == 0,
+         "rows {} to {} of {} in stripes of {}", first, first + count, layout.rows, codec->stripe);
   PackedTensor packed(codec, {count, layout.cols});
   if (codec->is_measured()) {
     read_measured(checkpoint, entry, first, packed);
@@ -101,14 +101,14 @@ PackedTensor read_packed_rows(const Checkpoint& checkpoint, const TensorEntry& e
   }
   for (std::size_t p = 0; p < codec->planes.size(); ++p)
     if (codec->planes[p].holds == Holds::kBlocks)
-      checkpoint.read(entry, p, first * codec->plane_row_bytes(p, layout.cols), packed.plane(p));
+      checkpoint.read(entry, p, first / codec->stripe * codec->plane_row_bytes(p, layout.cols), packed.plane(p));
   return packed;
 }
 
 std::uint64_t packed_row_bytes(const Checkpoint& checkpoint, const TensorEntry& entry, const Codec& codec,
                                std::uint64_t first, std::uint64_t count) {
   const std::uint64_t shared = codec.train ? entry.parts.back().bytes : 0;
-  if (!codec.is_measured()) return shared + count * codec.row_bytes(row_layout(entry.shape).cols);
+  if (!codec.is_measured()) return shared + codec.stripes(count) * codec.row_bytes(row_layout(entry.shape).cols);
   std::uint64_t ends[2];
   for (const std::uint64_t end : {std::uint64_t{0}, count})
     checkpoint.read(entry, kOffsetsPlane, (first + end) * kOffsetBytes,

@@ -31,7 +31,7 @@ void ReplacedWeights::read_rows(const Weight& weight, std::size_t first, Mutable
   const PackedTensor* packed = find(weight);
   if (!packed) return base_.read_rows(weight, first, out);
   check_rows(weight, first, out);
-  for (std::size_t i = 0; i < out.rows; ++i) decode_row(packed->codec(), packed->row(first + i), out.row(i));
+  decode_rows(packed->codec(), packed->row(0), first, out);
 }
 
 StoredForm ReplacedWeights::stored(const Weight& weight) const {

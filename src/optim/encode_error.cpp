@@ -112,10 +112,8 @@ EncodeError measure_error(MatrixView rows, const InputContext& inputs, const Pac
   EncodeError sum;
   Matrix decoded(rows.rows, rows.cols);
   const Importance importance(inputs.moments);
-  for (std::size_t i = 0; i < rows.rows; ++i) {
-    decode_row(packed.codec(), packed.row(i), decoded.row(i));
-    sum += row_error(rows.row(i), decoded.row(i), importance);
-  }
+  decode_rows(packed.codec(), packed.row(0), 0, decoded.view());
+  for (std::size_t i = 0; i < rows.rows; ++i) sum += row_error(rows.row(i), decoded.row(i), importance);
   if (!inputs.hessian) return sum;
   sum.output = hessian_error(*inputs.hessian, rows, decoded.view());
   sum.output_energy = hessian_error(*inputs.hessian, rows, Matrix(rows.rows, rows.cols).view());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "codec/stripes.h"
 #include "optim/descent.h"
 #include "optim/tiled_product.h"
 
@@ -21,7 +22,7 @@ constexpr std::size_t kRowPanel = 128;  // columns of a panel where the whole ro
 // its own columns change, and tried: a row keeps what loses least.
 constexpr int kRefits = 1;
 
-// A block of every row, or a panel of rows that are one block, rounded in one way.
+// A block of every row (stripe), or a panel of rows that are one block, rounded in one way.
 struct Attempt {
   std::vector<std::byte> sides;     // of each row
   std::vector<std::int32_t> codes;  // of each row
@@ -37,12 +38,14 @@ class Feedback {
         codec_(codec),
         rows_(rows),
         importance_(importance),
-        granule_(codec.granule),
+        stripe_(codec.stripe),
+        stripes_(codec.stripes(rows.rows)),
+        granule_(codec.granule / codec.stripe),
         block_(codec.block == 0 ? rows.cols : codec.block),
         panel_(codec.block == 0 ? std::min(whole_granules(kRowPanel), rows.cols) : codec.block),
         blocks_(rows.cols / block_),
-        rounded_{rows, block_, std::vector<std::byte>(rows.rows * blocks_ * codec.side_bytes),
-                 std::vector<std::int32_t>(rows.rows * rows.cols), Columns(0, 0)} {}
+        rounded_{rows, block_, std::vector<std::byte>(stripes_ * blocks_ * codec.side_bytes),
+                 std::vector<std::int32_t>(stripes_ * stripe_ * rows.cols), Columns(0, 0)} {}
 
   void encode(PackedTensor& out, const FeedbackOptions& options) {
     const bool fits_first = options.fit == FeedbackOptions::Fit::kOnce || codec_.block == 0;
@@ -55,7 +58,7 @@ class Feedback {
       settle_all();
       round_all(Sides::kKeep);
     }
-    if (granule_ == 1) descend(factor_.matrix(), codec_, importance_, options.sweeps, rounded_);
+    if (codec_.granule == 1) descend(factor_.matrix(), codec_, importance_, options.sweeps, rounded_);
     pack_all(out);
   }
 
@@ -69,11 +72,21 @@ class Feedback {
   }
 
   std::byte* side(std::size_t row, std::size_t block) { return rounded_.side(codec_, row, block); }
+  std::span<std::int32_t> codes_of(std::size_t stripe) {
+    return std::span(rounded_.codes).subspan(stripe * stripe_ * rows_.cols, stripe_ * rows_.cols);
+  }
 
   void fit_all() {
+    if (stripe_ > 1) return fit_stripes();
     for (std::size_t r = 0; r < rows_.rows; ++r)
       for (std::size_t block = 0; block < blocks_; ++block)
         fit(block, rows_.row(r).subspan(block * block_, block_), side(r, block));
+  }
+
+  void fit_stripes() {
+    const Matrix stripes = stripes_of(rows_, stripe_);
+    const std::vector<float> importance = repeated(importance_, stripe_);
+    for (std::size_t s = 0; s < stripes_; ++s) codec_.fit(codec_, stripes.row(s), importance, side(s, 0));
   }
 
   void settle_all() {
@@ -100,9 +113,9 @@ class Feedback {
                                                    : attempt(first, count, corrected(first, count), sides_of(block));
       for (std::size_t k = 0; k < count; ++k)
         std::copy_n(rounded.errors.column(k), work().stride(), work().column(first + k));
-      for (std::size_t r = 0; r < rows_.rows; ++r) {
-        std::copy_n(rounded.sides.data() + r * codec_.side_bytes, codec_.side_bytes, side(r, block));
-        std::copy_n(&rounded.codes[r * count], count, rounded_.row_codes(r).data() + first);
+      for (std::size_t s = 0; s < stripes_; ++s) {
+        std::copy_n(rounded.sides.data() + s * codec_.side_bytes, codec_.side_bytes, side(s, block));
+        std::copy_n(&rounded.codes[s * count * stripe_], count * stripe_, codes_of(s).data() + first * stripe_);
       }
     }
   }
@@ -152,9 +165,9 @@ class Feedback {
   }
 
   std::vector<std::byte> sides_of(std::size_t block) {
-    std::vector<std::byte> sides(rows_.rows * codec_.side_bytes);
-    for (std::size_t r = 0; r < rows_.rows; ++r)
-      std::copy_n(side(r, block), codec_.side_bytes, sides.data() + r * codec_.side_bytes);
+    std::vector<std::byte> sides(stripes_ * codec_.side_bytes);
+    for (std::size_t s = 0; s < stripes_; ++s)
+      std::copy_n(side(s, block), codec_.side_bytes, sides.data() + s * codec_.side_bytes);
     return sides;
   }
 
@@ -162,10 +175,10 @@ class Feedback {
   Attempt attempt(std::size_t first, std::size_t count, const Columns& start, std::vector<std::byte> sides) {
     const Columns weights = columns_at(first, count);
     Attempt a{std::move(sides),
-              std::vector<std::int32_t>(rows_.rows * count),
+              std::vector<std::int32_t>(stripes_ * stripe_ * count),
               start,
               {0, 0},
-              std::vector<double>(rows_.rows)};
+              std::vector<double>(stripes_)};
     const std::size_t run = whole_granules(kRun);
     for (std::size_t at = 0; at < count; at += run) {
       const std::size_t end = std::min(at + run, count);
@@ -173,7 +186,12 @@ class Feedback {
       for (std::size_t k = at; k < end; k += granule_) {
         for (std::size_t c = k; c < k + granule_; ++c)
           add_product(factor_.upper(), work(), {first + at, first + k}, first + c, 1, a.wanted, c);
-        granule_ == 1 ? round_column(first, k, count, a) : round_granule(first, k, count, a);
+        if (stripe_ > 1)
+          round_stripes(first, k, count, a);
+        else if (granule_ == 1)
+          round_column(first, k, count, a);
+        else
+          round_granule(first, k, count, a);
       }
     }
     a.errors = columns_at(first, count);
@@ -193,6 +211,27 @@ class Feedback {
       const double error = static_cast<double>(wanted[r]) - static_cast<double>(value);
       a.loss[r] += pivot * error * error;
       errors[r] -= value;
+    }
+  }
+
+  // One column of all stripes: its rows are one granule of each.
+  void round_stripes(std::size_t first, std::size_t k, std::size_t count, Attempt& a) {
+    const auto place = static_cast<std::uint32_t>((first + k) * stripe_);
+    const std::vector<float> importance = repeated(importance_of(first + k, 1), stripe_);
+    const double pivot = factor_.pivots()[first + k];
+    std::vector<float> wanted(stripe_), values(stripe_);
+    for (std::size_t s = 0; s < stripes_; ++s) {
+      const std::size_t row = s * stripe_, rows = std::min(stripe_, rows_.rows - row);
+      std::copy_n(a.wanted.column(k) + row, rows, wanted.begin());
+      std::fill(wanted.begin() + static_cast<std::ptrdiff_t>(rows), wanted.end(), 0.0f);
+      codec_.round(codec_, a.sides.data() + s * codec_.side_bytes, place, wanted, importance,
+                   {&a.codes[(s * count + k) * stripe_], stripe_}, values);
+      float* errors = work().column(first + k) + row;
+      for (std::size_t r = 0; r < rows; ++r) {
+        const double error = static_cast<double>(wanted[r]) - static_cast<double>(values[r]);
+        a.loss[s] += pivot * error * error;
+        errors[r] -= values[r];
+      }
     }
   }
 
@@ -222,15 +261,15 @@ class Feedback {
   }
 
   void pack_all(PackedTensor& out) {
-    for (std::size_t r = 0; r < rows_.rows; ++r) {
-      const std::span<const std::int32_t> codes = rounded_.row_codes(r);
+    for (std::size_t s = 0; s < stripes_; ++s) {
+      const std::span<const std::int32_t> codes = codes_of(s);
       if (codec_.is_measured()) {
-        out.append_row({side(r, 0), blocks_ * codec_.side_bytes}, codes);
+        out.append_row({side(s, 0), blocks_ * codec_.side_bytes}, codes);
         continue;
       }
-      PlanePointers planes = out.row(r);
+      PlanePointers planes = out.row(s);
       for (std::size_t block = 0; block < blocks_; ++block) {
-        codec_.pack(codec_, side(r, block), codes.subspan(block * block_, block_), planes);
+        codec_.pack(codec_, side(s, block), codes.subspan(block * block_ * stripe_, block_ * stripe_), planes);
         for (std::size_t p = 0; p < codec_.planes.size(); ++p) planes[p] += codec_.planes[p].block_bytes(block_);
       }
     }
@@ -244,7 +283,8 @@ class Feedback {
   const Codec& codec_;
   MatrixView rows_;
   std::span<const float> importance_;
-  std::size_t granule_, block_, panel_, blocks_;
+  std::size_t stripe_, stripes_;
+  std::size_t granule_, block_, panel_, blocks_;  // in columns
   RoundedRows rounded_;
 };
 

@@ -83,7 +83,7 @@ class WeightComparison {
     const bool again = is_repeatable(step, recorded) && entry.encoding == step.codec;
     const TensorEncoding encoding =
         again ? measure_encoding(rows, step, known_.inputs(), v_.pool) : TensorEncoding{stored, {}};
-    const std::vector<RowTask> tasks = row_tasks(rows);
+    const std::vector<RowTask> tasks = row_tasks(rows, *stored);
     std::vector<EncodeError> errors(tasks.size());
     std::vector<std::uint8_t> differs(tasks.size());
     v_.pool.run(tasks.size(), [&](std::size_t t) {

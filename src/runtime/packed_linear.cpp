@@ -2,6 +2,7 @@
 #include "runtime/packed_linear.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 #include "kernel/packed_product.h"
@@ -69,7 +70,9 @@ void PackedLinear::apply(MatrixView x, std::size_t first, MutableMatrixView y) c
       if (!input || !input->serves(codec)) input.emplace(codec, x);
       const PackedView view{&codec, piece.layout(), piece.row(0)};
       const std::uint64_t row_bytes = codec.row_bytes(piece.layout().cols);
-      const std::size_t at_once = (kBytesAtOnce / std::max<std::uint64_t>(1, row_bytes) / kRowStep + 1) * kRowStep;
+      const std::size_t step = std::lcm(kRowStep, std::size_t{codec.stripe});
+      const std::size_t at_once =
+          (kBytesAtOnce * codec.stripe / std::max<std::uint64_t>(1, row_bytes) / step + 1) * step;
       parallel_shares(*pool_, to - from, at_once, [&](std::size_t some, std::size_t end) {
         packed_product(view, *input, from - begin + some,
                        {y.data + (from - first) + some, y.rows, end - some, y.stride});

@@ -7,6 +7,8 @@
 //          scales   4 bytes a row: the scale, binary32
 // tensor8  codes    a signed byte a weight
 //          scale    4 bytes of the whole tensor: the scale, binary32
+// stripe3  vectors  of each column of three rows 16 bits, little-endian: e (4 bits), then codes 0..15 for -8..7
+//          scale    4 bytes of the whole tensor: s, binary32; code c stands for s 2^-e c
 #include "tests/other_codecs/other_codecs.h"
 
 #include <algorithm>
@@ -140,7 +142,7 @@ class TensorScale final : public TensorSide {
 
 class LargestOfTensor final : public TensorTraining {
  public:
-  void observe(MatrixView rows) override {
+  void observe(MatrixView rows, std::span<const float>) override {
     for (std::size_t i = 0; i < rows.rows; ++i) largest_ = std::max(largest_, largest_of(rows.row(i)));
   }
   void merge(const TensorTraining& other) override {
@@ -183,6 +185,49 @@ void decode_tensor(const Codec& codec, ConstPlanePointers planes, std::span<floa
     out[k] = scale * static_cast<float>(static_cast<std::int8_t>(planes[0][k]));
 }
 
+constexpr std::size_t kStripe = 3;
+
+// Of three weights: the largest exponent under which none is cut, then codes.
+std::int32_t round_vector(float scale, std::span<const float> weights, std::span<float> values) {
+  int e = 15;
+  const auto code_of = [&](float weight) {
+    const float position = scale > 0 && std::isfinite(weight) ? std::ldexp(weight / scale, e) : 0;
+    return std::nearbyint(std::clamp(position, -100.0f, 100.0f));
+  };
+  while (e > 0 && std::ranges::any_of(weights, [&](float w) { return code_of(w) < -8 || code_of(w) > 7; })) --e;
+  std::int32_t word = e;
+  for (std::size_t k = 0; k < kStripe; ++k) {
+    const float code = std::clamp(code_of(weights[k]), -8.0f, 7.0f);
+    word |= (static_cast<std::int32_t>(code) + 8) << (4 + 4 * k);
+    if (!values.empty()) values[k] = std::ldexp(scale, -e) * code;
+  }
+  return word;
+}
+
+void round_stripe(const Codec& codec, const std::byte*, std::uint32_t first, std::span<const float> weights,
+                  std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
+  ensure(first % kStripe == 0 && weights.size() % kStripe == 0, "{} weights from {} are no columns of {}",
+         weights.size(), first, codec.name);
+  for (std::size_t k = 0; k < weights.size(); k += kStripe)
+    codes[k] = round_vector(16 * scale_of(codec), weights.subspan(k, kStripe),
+                            values.empty() ? values : values.subspan(k, kStripe));
+}
+
+void pack_stripe(const Codec&, const std::byte*, std::span<const std::int32_t> codes, PlanePointers planes) {
+  for (std::size_t k = 0; k < codes.size(); k += kStripe)
+    store(planes[0] + k / kStripe * 2, static_cast<std::uint16_t>(codes[k]));
+}
+
+void decode_stripe(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
+  for (std::size_t k = 0; k < out.size(); ++k) {
+    const int word = load<std::uint16_t>(planes[0] + k / kStripe * 2);
+    const int code = (word >> (4 + 4 * (k % kStripe)) & 15) - 8;
+    out[k] = std::ldexp(16 * scale_of(codec), -(word & 15)) * static_cast<float>(code);
+  }
+}
+
+constexpr CodecPlane kStripePlanes[] = {{.name = "vectors", .bits_per_weight = 16, .vector = kStripe},
+                                        {.name = "scale", .holds = CodecPlane::Holds::kTensorSide}};
 constexpr CodecPlane kTensorPlanes[] = {{"codes", 0, 8}, {.name = "scale", .holds = CodecPlane::Holds::kTensorSide}};
 constexpr CodecPlane kRaggedPlanes[] = {{.name = "rows", .holds = CodecPlane::Holds::kRows},
                                         {.name = "offsets", .holds = CodecPlane::Holds::kOffsets}};
@@ -228,19 +273,35 @@ constinit const Codec kTensor8 = {.name = "tensor8",
                                   .train = train_tensor,
                                   .load_tensor_side = load_tensor};
 
+constinit const Codec kStripe3 = {.name = "stripe3",
+                                  .summary = "three rows at a time",
+                                  .bits_per_weight = 16.0 / kStripe,
+                                  .block = 0,
+                                  .planes = kStripePlanes,
+                                  .side_bytes = 0,
+                                  .fit = fit_nothing,
+                                  .round = round_stripe,
+                                  .pack = pack_stripe,
+                                  .decode = decode_stripe,
+                                  .granule = kStripe,
+                                  .train = train_tensor,
+                                  .load_tensor_side = load_tensor,
+                                  .stripe = kStripe};
+
 std::vector<const Codec*> list_codecs() {
   std::vector<const Codec*> all = built_in_codecs();
-  all.insert(all.end(), {&kRagged, &kEven24, &kTensor8});
+  all.insert(all.end(), {&kRagged, &kEven24, &kTensor8, &kStripe3});
   return all;
 }
 
 std::vector<PlaneEncoding> list_plane_encodings() {
   static constexpr std::string_view kRaggedNames[] = {"rows", "offsets"}, kEvenNames[] = {"codes", "scales"},
-                                    kTensorNames[] = {"codes", "scale"};
+                                    kTensorNames[] = {"codes", "scale"}, kStripeNames[] = {"vectors", "scale"};
   std::vector<PlaneEncoding> all = built_in_plane_encodings();
   all.push_back({"ragged", kRaggedNames, "offsets"});
   all.push_back({"even24", kEvenNames});
   all.push_back({"tensor8", kTensorNames});
+  all.push_back({"stripe3", kStripeNames});
   return all;
 }
 

@@ -11,5 +11,7 @@ extern const Codec kRagged;
 extern const Codec kEven24;
 // 8-bit codes under one scale of the whole tensor, which it is trained to.
 extern const Codec kTensor8;
+// Codes of 4 bits under an exponent of three rows' weights in one column, and one scale of the whole tensor.
+extern const Codec kStripe3;
 
 }  // namespace quern

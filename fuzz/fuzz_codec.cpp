@@ -26,8 +26,7 @@ void unpack_bytes(const Codec& codec, std::span<const std::byte> bytes) try {
 }
 
 // The bytes as one row of as many weights as they suffice for.
-void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) {
-  if (codec.is_measured()) return unpack_bytes(codec, bytes);
+void decode_row_of(const Codec& codec, std::span<const std::byte> bytes) {
   const std::size_t unit = codec.block == 0 ? 1 : codec.block;
   std::size_t cols = 0;
   while (cols + unit <= kMostWeights && codec.row_bytes(cols + unit) <= bytes.size()) cols += unit;
@@ -36,6 +35,21 @@ void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) {
   for (std::size_t p = 1; p < codec.planes.size(); ++p) planes[p] = planes[p - 1] + codec.plane_row_bytes(p - 1, cols);
   std::vector<float> out(cols);
   decode_row(codec, planes, out);
+}
+
+// The first bytes as side information of a tensor, the others as a row.
+void decode_trained(const Codec& codec, std::span<const std::byte> bytes) try {
+  const std::size_t side = trained_on(codec, {nullptr, 0, 0, 0})->tensor_side->serialise().size();
+  if (bytes.size() < side) return;
+  const auto trained = trained_codec(codec, codec.load_tensor_side(codec, bytes.first(side)));
+  decode_row_of(*trained, bytes.subspan(side));
+} catch (const Error& error) {
+  if (error.code() != ErrorCode::kInput) throw;
+}
+
+void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) {
+  if (codec.is_measured()) return unpack_bytes(codec, bytes);
+  codec.train ? decode_trained(codec, bytes) : decode_row_of(codec, bytes);
 }
 
 void encode_floats(const Codec& codec, std::span<const float> floats) {

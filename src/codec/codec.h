@@ -60,6 +60,9 @@ class TensorTraining {
   virtual void observe(MatrixView rows, std::span<const float> importance) = 0;
   // What another one of the same codec has seen. The result depends neither on the order nor on the cut.
   virtual void merge(const TensorTraining& other) = 0;
+  // All rows have been seen: what wants to see them once more, knowing that. Null: nothing does, and `finish` may be
+  // called.
+  virtual std::unique_ptr<TensorTraining> next_pass() const { return nullptr; }
   virtual std::shared_ptr<const TensorSide> finish() const = 0;
 };
 
@@ -83,7 +86,7 @@ struct Codec {
   // Writes one block: planes[p] points to where plane p of this block begins. Null in a measured codec.
   void (*pack)(const Codec& codec, const std::byte* side, std::span<const std::int32_t> codes,
                PlanePointers planes) = nullptr;
-  // Reads one block. Null in a measured codec.
+  // Reads one block: Error(kInput) where its bytes are no codes. Null in a measured codec.
   void (*decode)(const Codec& codec, ConstPlanePointers planes, std::span<float> out) = nullptr;
 
   // Bytes that a tensor takes in a container that stores planes more tightly than they are exchanged (zero points of
@@ -106,8 +109,10 @@ struct Codec {
                  PlanePointers planes) = nullptr;
 
   // Weights that are rounded together, from a multiple of as many: 1 where each has its own code. Divides a block, and
-  // a row.
+  // a row unless its codec pads the last ones itself.
+  enum class RowEnd { kWhole, kPadded };
   std::uint32_t granule = 1;
+  RowEnd row_end = RowEnd::kWhole;
 
   // A measured codec: rows take as many bytes as they come to (entropy coding), which is known once they are encoded.
   // `pack_row` appends one, from the side information of its blocks and its codes; `unpack_row` reads exactly these
@@ -123,6 +128,9 @@ struct Codec {
   std::unique_ptr<TensorTraining> (*train)(const Codec& codec) = nullptr;
   std::shared_ptr<const TensorSide> (*load_tensor_side)(const Codec& codec, std::span<const std::byte> bytes) = nullptr;
   const TensorSide* tensor_side = nullptr;
+  // Bytes of a row in plane p where the side information of the tensor decides them; of the table's own descriptor, the
+  // nominal ones. Null: those of the plane. Ask plane_row_bytes.
+  std::uint64_t (*row_bytes_of)(const Codec& codec, std::size_t p, std::uint64_t cols) = nullptr;
 
   // Rows whose weights are rounded together, column by column: vectors along the output axis, as VPTQ has them. Such a
   // codec sees stripes of so many rows wherever others see rows, column after column: the weight in row r and column c
@@ -140,14 +148,17 @@ struct Codec {
   // Rows of the planes: stripes of as many rows of a tensor.
   std::uint64_t stripes(std::uint64_t rows) const { return (rows + stripe - 1) / stripe; }
   // Whether rows of this many weights can be stored.
-  bool divides(std::uint64_t cols) const { return cols * stripe % (block == 0 ? granule : block) == 0; }
+  bool divides(std::uint64_t cols) const {
+    return row_end == RowEnd::kPadded || cols * stripe % (block == 0 ? granule : block) == 0;
+  }
   // Bytes of one row (of one stripe) of `cols` columns in plane p, where all have as many: 0 in the other planes.
   // REQUIRES: divides(cols).
   std::uint64_t plane_row_bytes(std::size_t p, std::uint64_t cols) const {
     const CodecPlane& plane = planes[p];
     if (plane.holds == CodecPlane::Holds::kOffsets) return sizeof(std::uint64_t);
     if (plane.holds != CodecPlane::Holds::kBlocks) return 0;
-    return blocks_of(cols) * plane.block_bytes(block == 0 ? cols * stripe : block);
+    return row_bytes_of ? row_bytes_of(*this, p, cols)
+                        : blocks_of(cols) * plane.block_bytes(block == 0 ? cols * stripe : block);
   }
   // Bytes of a tensor in a file, names and shapes aside; of a measured codec an estimate. REQUIRES: divides(cols).
   std::uint64_t stored_bytes(std::uint64_t rows, std::uint64_t cols) const {
@@ -195,7 +206,7 @@ constexpr std::uint64_t most_row_bytes(std::uint64_t cols) { return 8 * cols + 6
 // fewer than are encoded together, or the last of the tensor.
 std::vector<std::byte> fit_blocks(const Codec& codec, MatrixView rows, std::span<const float> importance);
 
-// Decodes one row (one stripe), all blocks. `planes` points to it. Error(kInput) where a measured row is none.
+// Decodes one row (one stripe), all blocks. `planes` points to it. Error(kInput) where its bytes are none.
 void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> out);
 // Rows first .. first + out.rows - 1. `planes` points to the first row (stripe) of the tensor.
 void decode_rows(const Codec& codec, ConstPlanePointers planes, std::size_t first, MutableMatrixView out);

@@ -132,8 +132,12 @@ void observe_rows(const Codec& codec, MatrixView rows, std::span<const float> im
 
 std::shared_ptr<const Codec> trained_on(const Codec& codec, MatrixView rows, std::span<const float> importance) {
   if (!codec.train) return {std::shared_ptr<const Codec>(), &codec};
-  const std::unique_ptr<TensorTraining> training = codec.train(codec);
+  std::unique_ptr<TensorTraining> training = codec.train(codec);
   observe_rows(codec, rows, importance, *training);
+  while (std::unique_ptr<TensorTraining> next = training->next_pass()) {
+    training = std::move(next);
+    observe_rows(codec, rows, importance, *training);
+  }
   return trained_codec(codec, training->finish());
 }
 

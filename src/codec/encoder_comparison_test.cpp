@@ -94,10 +94,10 @@ std::string hash_of_encoded_fixtures(const Codec& codec) {
     for (const auto& importance : {std::span<const float>(), std::span<const float>(columns)}) {
       const std::size_t cols = columns.size();
       const RowLayout layout{weights.size() / cols, cols};
-      PackedTensor out = codec.is_measured()
-                             ? encode_tensor(codec, {weights.data(), layout.rows, cols, cols}, importance)
-                             : PackedTensor(codec, layout);
-      if (!codec.is_measured()) encode_all(codec, weights, cols, importance, out);
+      const bool needs_whole = codec.is_measured() || codec.train;
+      PackedTensor out = needs_whole ? encode_tensor(codec, {weights.data(), layout.rows, cols, cols}, importance)
+                                     : PackedTensor(codec, layout);
+      if (!needs_whole) encode_all(codec, weights, cols, importance, out);
       for (std::size_t p = 0; p < codec.planes.size(); ++p) hash.update(out.plane(p));
     }
   }

@@ -51,10 +51,11 @@ void TensorFiles::copy(const std::string& tensor, std::size_t index, CheckpointW
 std::string TensorFiles::hash(const std::string& tensor, const Codec& codec, RowLayout layout,
                               const std::vector<RowTask>& tasks, ThreadPool& pool) const {
   const TensorEntry* entry = files_->find(tensor);
-  if (!entry || entry->encoding != codec.name || !has_planes(*entry, codec, layout)) return {};
+  if (!entry || entry->encoding != codec.name) return {};
   std::vector<std::string> sums(tasks.size());
   try {
     const std::shared_ptr<const Codec> trained = tensor_codec(*files_, *entry);
+    if (!has_planes(*entry, *trained, layout)) return {};
     pool.run(tasks.size(), [&](std::size_t t) {
       sums[t] = packed_sums(read_packed_rows(*files_, *entry, trained, tasks[t].first, tasks[t].count));
     });

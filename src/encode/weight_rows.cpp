@@ -2,7 +2,9 @@
 #include "encode/weight_rows.h"
 
 #include <algorithm>
+#include <mutex>
 #include <string_view>
+#include <utility>
 
 #include "base/fail.h"
 #include "encode/value_transform.h"
@@ -171,16 +173,20 @@ std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Co
                                               const Inputs& inputs, ThreadPool& pool) {
   if (!codec.train) return {std::shared_ptr<const Codec>(), &codec};
   const std::vector<RowTask> tasks = row_tasks(rows, codec);
-  const std::unique_ptr<TensorTraining> whole = codec.train(codec);
-  std::mutex mutex;  // guards whole
-  pool.run(tasks.size(), [&](std::size_t i) {
-    const std::unique_ptr<TensorTraining> part = codec.train(codec);
-    const std::shared_ptr<const InputContext> known = rows.inputs(inputs, tasks[i].expert);
-    observe_rows(codec, rows.rows(tasks[i].first, tasks[i].count).view(), training_importance(optimizer, *known),
-                 *part);
-    const std::lock_guard lock(mutex);
-    whole->merge(*part);
-  });
+  std::unique_ptr<TensorTraining> whole, next = codec.train(codec);
+  while (next) {
+    const std::unique_ptr<TensorTraining> before = std::exchange(whole, std::move(next));
+    std::mutex mutex;  // guards whole
+    pool.run(tasks.size(), [&](std::size_t i) {
+      const std::unique_ptr<TensorTraining> part = before ? before->next_pass() : codec.train(codec);
+      const std::shared_ptr<const InputContext> known = rows.inputs(inputs, tasks[i].expert);
+      observe_rows(codec, rows.rows(tasks[i].first, tasks[i].count).view(), training_importance(optimizer, *known),
+                   *part);
+      const std::lock_guard lock(mutex);
+      whole->merge(*part);
+    });
+    next = whole->next_pass();
+  }
   return trained_codec(codec, whole->finish());
 }
 

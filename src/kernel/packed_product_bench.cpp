@@ -31,16 +31,14 @@ const PackedTensor& weights_of(const Codec& codec) {
   if (found != made.end()) return found->second;
   made.clear();
   const std::size_t rows = kBytes / codec.row_bytes(kCols) / kEncodedRows * kEncodedRows;
-  PackedTensor packed(codec, {rows, kCols});
   Random random(1);
-  std::vector<float> row(kCols);
-  for (std::size_t r = 0; r < kEncodedRows; ++r) {
-    for (float& value : row) value = static_cast<float>(0.02 * random.normal());
-    encode_row(codec, row, {}, packed.row(r));
-  }
+  Matrix some(kEncodedRows, kCols);
+  for (float& value : some.flat()) value = static_cast<float>(0.02 * random.normal());
+  PackedTensor packed(trained_on(codec, some.view()), {rows, kCols});
+  for (std::size_t r = 0; r < kEncodedRows; ++r) encode_row(packed.codec(), some.row(r), {}, packed.row(r));
   for (std::size_t p = 0; p < codec.planes.size(); ++p) {
-    const std::size_t run = kEncodedRows * codec.plane_row_bytes(p, kCols);
-    for (std::size_t at = run; at < packed.plane(p).size(); at += run) {
+    const std::size_t run = kEncodedRows * packed.codec().plane_row_bytes(p, kCols);
+    for (std::size_t at = run; run > 0 && at < packed.plane(p).size(); at += run) {
       std::copy_n(packed.plane(p).data(), run, packed.plane(p).data() + at);
     }
   }
@@ -52,7 +50,7 @@ void bench_product(benchmark::State& state, const DotKernels& kernels, const Cod
   const PackedTensor& packed = weights_of(codec);
   const auto tokens = static_cast<std::size_t>(state.range(0));
   const std::size_t rows = packed.layout().rows;
-  PackedView view{&codec, packed.layout()};
+  PackedView view{&packed.codec(), packed.layout()};
   for (std::size_t p = 0; p < codec.planes.size(); ++p) view.planes[p] = packed.plane(p).data();
   Matrix x(tokens, kCols), y(tokens, rows);
   Random random(2);

@@ -56,6 +56,17 @@ std::vector<std::uint64_t> read_offsets(const Checkpoint& checkpoint, const Tens
   return offsets;
 }
 
+// REQUIRES: codec is trained.
+void check_trained_rows(const Checkpoint& checkpoint, const TensorEntry& entry, const Codec& codec) {
+  const RowLayout layout = row_layout(entry.shape);
+  for (std::size_t p = 0; p < codec.planes.size(); ++p) {
+    const std::uint64_t wanted = codec.stripes(layout.rows) * codec.plane_row_bytes(p, layout.cols);
+    if (codec.planes[p].holds == Holds::kBlocks && entry.parts[p].bytes != wanted)
+      fail(ErrorCode::kInput, "{} has {} bytes of {}, its {} says that there are {}; the file is damaged",
+           where(checkpoint, entry), entry.parts[p].bytes, codec.planes[p].name, codec.planes.back().name, wanted);
+  }
+}
+
 void read_measured(const Checkpoint& checkpoint, const TensorEntry& entry, std::uint64_t first, PackedTensor& packed) {
   const std::uint64_t count = packed.layout().rows;
   const std::vector<std::uint64_t> offsets = read_offsets(checkpoint, entry, first, count);
@@ -85,8 +96,11 @@ std::shared_ptr<const Codec> tensor_codec(const Checkpoint& checkpoint, const Te
          codec.planes[p].name, bytes, kMostTensorSideBytes);
   std::vector<std::byte> side(bytes);
   checkpoint.read(entry, p, 0, side);
-  return with_context("while reading " + where(checkpoint, entry),
-                      [&] { return trained_codec(codec, codec.load_tensor_side(codec, side)); });
+  const std::shared_ptr<const Codec> trained = with_context("while reading " + where(checkpoint, entry), [&] {
+    return trained_codec(codec, codec.load_tensor_side(codec, side));
+  });
+  check_trained_rows(checkpoint, entry, *trained);
+  return trained;
 }
 
 PackedTensor read_packed_rows(const Checkpoint& checkpoint, const TensorEntry& entry,
@@ -108,7 +122,9 @@ PackedTensor read_packed_rows(const Checkpoint& checkpoint, const TensorEntry& e
 std::uint64_t packed_row_bytes(const Checkpoint& checkpoint, const TensorEntry& entry, const Codec& codec,
                                std::uint64_t first, std::uint64_t count) {
   const std::uint64_t shared = codec.train ? entry.parts.back().bytes : 0;
-  if (!codec.is_measured()) return shared + codec.stripes(count) * codec.row_bytes(row_layout(entry.shape).cols);
+  const RowLayout layout = row_layout(entry.shape);
+  if (codec.row_bytes_of) return shared + (layout.rows ? entry.parts[0].bytes / layout.rows * count : 0);
+  if (!codec.is_measured()) return shared + codec.stripes(count) * codec.row_bytes(layout.cols);
   std::uint64_t ends[2];
   for (const std::uint64_t end : {std::uint64_t{0}, count})
     checkpoint.read(entry, kOffsetsPlane, (first + end) * kOffsetBytes,

@@ -184,7 +184,7 @@ class Feedback {
       const std::size_t end = std::min(at + run, count);
       add_product(factor_.upper(), work(), {first, first + at}, first + at, end - at, a.wanted, at);
       for (std::size_t k = at; k < end; k += granule_) {
-        for (std::size_t c = k; c < k + granule_; ++c)
+        for (std::size_t c = k; c < std::min(k + granule_, end); ++c)
           add_product(factor_.upper(), work(), {first + at, first + k}, first + c, 1, a.wanted, c);
         if (stripe_ > 1)
           round_stripes(first, k, count, a);
@@ -235,22 +235,23 @@ class Feedback {
     }
   }
 
-  // Columns k .. k + granule - 1 of the panel. What the errors of the first do to the loss of the others counts, though
-  // these were chosen with them.
+  // Columns k .. k + granule - 1 of the panel, or to the end of the row. What the errors of the first do to the loss of
+  // the others counts, though these were chosen with them.
   void round_granule(std::size_t first, std::size_t k, std::size_t count, Attempt& a) {
     const auto place = static_cast<std::uint32_t>((first + k) % block_);
-    std::vector<float> wanted(granule_), values(granule_);
-    Columns projected(granule_, rows_.rows);
+    const std::size_t columns = std::min(granule_, count - k);
+    std::vector<float> wanted(columns), values(columns);
+    Columns projected(columns, rows_.rows);
     for (std::size_t r = 0; r < rows_.rows; ++r) {
-      for (std::size_t c = 0; c < granule_; ++c) wanted[c] = a.wanted.column(k + c)[r];
-      codec_.round(codec_, a.sides.data() + r * codec_.side_bytes, place, wanted, importance_of(first + k, granule_),
-                   {&a.codes[r * count + k], granule_}, values);
-      for (std::size_t c = 0; c < granule_; ++c) {
+      for (std::size_t c = 0; c < columns; ++c) wanted[c] = a.wanted.column(k + c)[r];
+      codec_.round(codec_, a.sides.data() + r * codec_.side_bytes, place, wanted, importance_of(first + k, columns),
+                   {&a.codes[r * count + k], columns}, values);
+      for (std::size_t c = 0; c < columns; ++c) {
         work().column(first + k + c)[r] -= values[c];
         projected.column(c)[r] = wanted[c] - values[c];
       }
     }
-    for (std::size_t c = 0; c < granule_; ++c) {
+    for (std::size_t c = 0; c < columns; ++c) {
       add_product(factor_.upper(), work(), {first + k, first + k + c}, first + k + c, 1, projected, c);
       const double pivot = factor_.pivots()[first + k + c];
       for (std::size_t r = 0; r < rows_.rows; ++r) {

@@ -86,6 +86,7 @@ std::vector<const Codec*> built_in_codecs() {
   std::vector<const Codec*> all(std::begin(kBeforeInt4), std::end(kBeforeInt4));
   for (const Codec& codec : kInt4) all.push_back(&codec);
   all.insert(all.end(), std::begin(kAfterInt4), std::end(kAfterInt4));
+  for (const Codec& codec : kHyper) all.push_back(&codec);
   return all;
 }
 

@@ -17,6 +17,7 @@ namespace {
 constexpr std::string_view kMethod = "quern", kShape = "shape";
 constexpr std::uint64_t kMostAxes = 8;
 constexpr std::string_view kLossless[] = {"rows", "offsets", "table"};
+constexpr std::string_view kHyper[] = {"codes", "grid"}, kHyperCoded[] = {"rows", "offsets", "grid"};
 
 // A tensor T.CODEC.PLANE, taken apart.
 struct PlaneName {
@@ -83,7 +84,15 @@ TensorEntry join(const PlaneName& name, const Table& table, OpenFiles& files) {
 std::vector<PlaneEncoding> built_in_plane_encodings() {
   return {{"lossless_bf16", kLossless, "offsets"},
           {"lossless_f16", kLossless, "offsets"},
-          {"lossless_f32", kLossless, "offsets"}};
+          {"lossless_f32", kLossless, "offsets"},
+          {"hyper_1600", kHyper},
+          {"hyper_1600_l01", kHyper},
+          {"hyper_1600_l08", kHyper},
+          {"hyper_225", kHyper},
+          {"hyper_225_l01", kHyper},
+          {"hyper_1600_rans", kHyperCoded, "offsets"},
+          {"hyper_225_rans", kHyperCoded, "offsets"},
+          {"hyper_225_l01_rans", kHyperCoded, "offsets"}};
 }
 
 std::span<const PlaneEncoding> plane_encodings() {

@@ -208,6 +208,8 @@ TEST(Presets, ChooseByRole) {
   EXPECT_EQ(choose("nf4", "embed"), "bf16");
   EXPECT_EQ(choose("nf4", "moe.router"), "bf16");  // as the source has it
   EXPECT_EQ(choose("int8", "attn.q"), "int8_channel");
+  EXPECT_EQ(choose("hyper_225_rans", "embed"), "hyper_225_rans");
+  EXPECT_EQ(choose("hyper_225", "ssm.dt"), "bf16");
   EXPECT_EQ(choose("int8", "moe.router", "f16"), "f16");
 }
 

@@ -41,8 +41,11 @@ constexpr Substitute kSmallerGroups[] = {{"int4_g128", "int4_g64"},
 
 constexpr SchemeRule kKernels[] = {{Part::kKernel, source_is_f16, "f16"}, {Part::kKernel, nullptr, "bf16"}};
 
+// A tensor is one grid: nothing but the small inputs of a state-space model asks for more.
+constexpr SchemeRule kOneGrid[] = {{Part::kStateInput, source_is_f16, "f16"}, {Part::kStateInput, nullptr, "bf16"}};
+
 constexpr SchemeFamily kEightBits{kKernels, kSmallerGroups}, kMixedFamily{kKernels, kSmallerGroups, "f32"},
-    kLosslessFamily{};
+    kLosslessFamily{}, kHyperFamily{kKernels, {}};
 
 constexpr Scheme kPresetMixes[] = {
     {"simple",
@@ -62,6 +65,14 @@ constexpr Scheme kPresetMixes[] = {
      "nf4", kNf4, &kEightBits},
     {"lossless", "every bit is kept: 16-bit floats in about two thirds of their size, 32-bit floats in five sixths",
      "safetensors", nullptr, 0, "lossless_f32", kLossless, &kLosslessFamily},
+    {"hyper_1600", "6 to 6.5 bits: pairs of weights on a grid (Hyper-Compression), for comparison", "safetensors",
+     nullptr, 0, "hyper_1600", kOneGrid, &kHyperFamily},
+    {"hyper_1600_rans", "the same in about 5.5 bits, entropy coded", "safetensors", nullptr, 0, "hyper_1600_rans",
+     kOneGrid, &kHyperFamily},
+    {"hyper_225", "5 bits: pairs of weights on a grid (Hyper-Compression), for comparison", "safetensors", nullptr, 0,
+     "hyper_225", kOneGrid, &kHyperFamily},
+    {"hyper_225_rans", "the same in about 4 bits, entropy coded", "safetensors", nullptr, 0, "hyper_225_rans", kOneGrid,
+     &kHyperFamily},
 };
 
 }  // namespace

@@ -1,0 +1,48 @@
+// The side information of a tensor in Hyper-Compression: its grid (hyper_grid.h) and, where its indices are entropy
+// coded, their tables.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "codec/codec.h"
+#include "codec/hyper_grid.h"
+#include "codec/rans.h"
+
+namespace quern {
+
+enum class HyperCoding { kPlain, kEntropy };
+
+// An index as two bytes, which hardly depend on each other. Of point k in class m: m * (s + 1) + 1 + k mod s, and k /
+// s; of the centre in class m: m * (s + 1), and s / 2.
+struct HyperSymbols {
+  std::uint8_t row, column;
+};
+HyperSymbols symbols_of(const HyperGrid& grid, std::uint32_t index);
+// Error(kInput) where no index has them.
+std::uint32_t index_of(const HyperGrid& grid, HyperSymbols symbols);
+
+struct HyperTables {
+  FrequencyTable rows, columns;
+};
+
+// Little-endian: side (f32), centre, farthest (2 f32 each), classes (u8); with tables, for each its bytes (u16) and the
+// table.
+class HyperSide final : public TensorSide {
+ public:
+  HyperSide(HyperGrid grid, std::optional<HyperTables> tables) : grid_(std::move(grid)), tables_(std::move(tables)) {}
+
+  std::vector<std::byte> serialise() const override;
+  const HyperGrid& grid() const { return grid_; }
+  const HyperTables& tables() const { return *tables_; }
+
+ private:
+  HyperGrid grid_;
+  std::optional<HyperTables> tables_;
+};
+
+// Error(kInput) unless they are what serialise() would write.
+std::shared_ptr<const HyperSide> parse_hyper_side(const HyperSetting& setting, HyperCoding coding,
+                                                  std::span<const std::byte> bytes);
+
+}  // namespace quern

@@ -26,6 +26,7 @@ extern const Codec kMxfp4;
 extern const Codec kNvfp4;
 extern const Codec kTq2_0;
 extern const Codec kTq1_0;
+extern const Codec kTernary2Bit, kTernaryB3;  // ternary_tensor.cpp
 extern const std::span<const Codec> kHyper;   // hyper_1600 ... hyper_225_l01_rans
 
 // Only read: no fit, round and pack.

@@ -15,7 +15,7 @@ namespace {
 const Codec* const kBeforeInt4[] = {
     &kF32,  &kLosslessF32, &kF16,  &kBf16,  &kLosslessF16, &kLosslessBf16, &kQ8_0,  &kInt8Channel, &kQ6K,  &kQ5_1,
     &kQ5_0, &kQ5K,         &kQ4_1, &kIq4Nl, &kQ4_0,        &kQ4K,          &kNvfp4, &kMxfp4,       &kIq4Xs};
-const Codec* const kAfterInt4[] = {&kNf4, &kNf4Dq, &kQ3K, &kQ2K, &kTq2_0, &kTq1_0};
+const Codec* const kAfterInt4[] = {&kNf4, &kNf4Dq, &kQ3K, &kQ2K, &kTq2_0, &kTq1_0, &kTernary2Bit, &kTernaryB3};
 
 const Codec* const kReadOnly[] = {&kF64, &kIq3S, &kIq3Xxs, &kIq2S, &kIq2Xs, &kQ2_0, &kIq2Xxs, &kIq1M, &kIq1S, &kQ1_0};
 

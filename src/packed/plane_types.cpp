@@ -18,6 +18,7 @@ constexpr std::string_view kMethod = "quern", kShape = "shape";
 constexpr std::uint64_t kMostAxes = 8;
 constexpr std::string_view kLossless[] = {"rows", "offsets", "table"};
 constexpr std::string_view kHyper[] = {"codes", "grid"}, kHyperCoded[] = {"rows", "offsets", "grid"};
+constexpr std::string_view kTernary[] = {"codes", "scale"};
 
 // A tensor T.CODEC.PLANE, taken apart.
 struct PlaneName {
@@ -92,7 +93,9 @@ std::vector<PlaneEncoding> built_in_plane_encodings() {
           {"hyper_225_l01", kHyper},
           {"hyper_1600_rans", kHyperCoded, "offsets"},
           {"hyper_225_rans", kHyperCoded, "offsets"},
-          {"hyper_225_l01_rans", kHyperCoded, "offsets"}};
+          {"hyper_225_l01_rans", kHyperCoded, "offsets"},
+          {"ternary_2bit", kTernary},
+          {"ternary_b3", kTernary}};
 }
 
 std::span<const PlaneEncoding> plane_encodings() {

@@ -62,9 +62,21 @@ void encode_together(const Codec& codec, MatrixView rows, std::span<const float>
   }
 }
 
+// Rows that are one block each and are rounded side by side.
+void encode_beside(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers first_row) {
+  if (rows.cols == 0) return;
+  const std::vector<std::byte> sides = fit_blocks(codec, rows, importance);
+  std::vector<std::int32_t> codes(rows.rows * rows.cols);
+  round_rows(codec, sides, 0, rows, importance, codes, {});
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    codec.pack(codec, sides.data() + i * codec.side_bytes, std::span(codes).subspan(i * rows.cols, rows.cols),
+               row_planes(codec, rows.cols / codec.stripe, first_row, i));
+}
+
 // Of rows, or of stripes in their place.
 void encode_planes(const Codec& codec, MatrixView rows, std::span<const float> importance, PlanePointers planes) {
   if (codec.encode) return codec.encode(codec, rows, importance, planes);
+  if (codec.round_rows) return encode_beside(codec, rows, importance, planes);
   const std::uint64_t cols = rows.cols / codec.stripe;
   const std::size_t together = codec.settle ? codec.rows_together(cols) : 1;
   for (std::size_t i = 0; i < rows.rows; i += together) {
@@ -165,6 +177,16 @@ std::vector<std::byte> fit_blocks(const Codec& codec, MatrixView rows, std::span
   for (std::size_t at = 0; codec.settle && at < sides.size(); at += run)
     codec.settle(codec, std::span(sides).subspan(at, std::min(run, sides.size() - at)));
   return sides;
+}
+
+void round_rows(const Codec& codec, std::span<const std::byte> sides, std::uint32_t first, MatrixView weights,
+                std::span<const float> importance, std::span<std::int32_t> codes, std::span<float> values) {
+  if (codec.round_rows) return codec.round_rows(codec, sides, first, weights, importance, codes, values);
+  for (std::size_t i = 0; i < weights.rows; ++i) {
+    const std::size_t at = i * weights.cols;
+    codec.round(codec, sides.data() + i * codec.side_bytes, first, weights.row(i), importance,
+                codes.subspan(at, weights.cols), values.empty() ? values : values.subspan(at, weights.cols));
+  }
 }
 
 void decode_row(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {

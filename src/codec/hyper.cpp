@@ -129,7 +129,7 @@ constexpr Codec codec(const char* name, const char* summary, double bits) {
              .round = round};
   made.use = kSetting.side_in == Side::kAbsolute ? Codec::Use::kTrained : Codec::Use::kAny;
   made.granule = 2;
-  made.row_end = Codec::RowEnd::kPadded;
+  made.tail = 1;
   made.train = [](const Codec&) { return train_hyper(kSetting, kCoding); };
   made.load_tensor_side = [](const Codec&, std::span<const std::byte> bytes) -> std::shared_ptr<const TensorSide> {
     return parse_hyper_side(kSetting, kCoding, bytes);

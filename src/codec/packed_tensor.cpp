@@ -84,6 +84,13 @@ void encode_rows(MatrixView rows, std::span<const float> importance, PackedTenso
   const std::size_t block = codec.block == 0 ? rows.cols : codec.block;
   const std::vector<std::byte> sides = fit_blocks(codec, rows, importance);
   const std::size_t of_row = codec.blocks_of(rows.cols) * codec.side_bytes;
+  if (codec.round_rows) {
+    std::vector<std::int32_t> codes(rows.rows * rows.cols);
+    round_rows(codec, sides, 0, rows, importance, codes, {});
+    for (std::size_t i = 0; i < rows.rows; ++i)
+      out.append_row(std::span(sides).subspan(i * of_row, of_row), std::span(codes).subspan(i * rows.cols, rows.cols));
+    return;
+  }
   std::vector<std::int32_t> codes(rows.cols);
   for (std::size_t i = 0; i < rows.rows; ++i) {
     const auto row_sides = std::span(sides).subspan(i * of_row, of_row);

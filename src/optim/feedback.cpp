@@ -184,14 +184,15 @@ class Feedback {
       const std::size_t end = std::min(at + run, count);
       add_product(factor_.upper(), work(), {first, first + at}, first + at, end - at, a.wanted, at);
       for (std::size_t k = at; k < end; k += granule_) {
-        for (std::size_t c = k; c < std::min(k + granule_, end); ++c)
+        const std::size_t width = std::min(granule_, end - k);
+        for (std::size_t c = k; c < k + width; ++c)
           add_product(factor_.upper(), work(), {first + at, first + k}, first + c, 1, a.wanted, c);
         if (stripe_ > 1)
           round_stripes(first, k, count, a);
         else if (granule_ == 1)
           round_column(first, k, count, a);
         else
-          round_granule(first, k, count, a);
+          round_granule(first, k, width, count, a);
       }
     }
     a.errors = columns_at(first, count);
@@ -219,39 +220,38 @@ class Feedback {
     const auto place = static_cast<std::uint32_t>((first + k) * stripe_);
     const std::vector<float> importance = repeated(importance_of(first + k, 1), stripe_);
     const double pivot = factor_.pivots()[first + k];
-    std::vector<float> wanted(stripe_), values(stripe_);
-    for (std::size_t s = 0; s < stripes_; ++s) {
-      const std::size_t row = s * stripe_, rows = std::min(stripe_, rows_.rows - row);
-      std::copy_n(a.wanted.column(k) + row, rows, wanted.begin());
-      std::fill(wanted.begin() + static_cast<std::ptrdiff_t>(rows), wanted.end(), 0.0f);
-      codec_.round(codec_, a.sides.data() + s * codec_.side_bytes, place, wanted, importance,
-                   {&a.codes[(s * count + k) * stripe_], stripe_}, values);
-      float* errors = work().column(first + k) + row;
-      for (std::size_t r = 0; r < rows; ++r) {
-        const double error = static_cast<double>(wanted[r]) - static_cast<double>(values[r]);
-        a.loss[s] += pivot * error * error;
-        errors[r] -= values[r];
-      }
+    Matrix wanted(stripes_, stripe_), values(stripes_, stripe_);
+    std::copy_n(a.wanted.column(k), rows_.rows, wanted.flat().data());
+    std::vector<std::int32_t> codes(stripes_ * stripe_);
+    round_rows(codec_, a.sides, place, wanted.view(), importance, codes, values.flat());
+    for (std::size_t s = 0; s < stripes_; ++s)
+      std::copy_n(&codes[s * stripe_], stripe_, &a.codes[(s * count + k) * stripe_]);
+    float* errors = work().column(first + k);
+    for (std::size_t r = 0; r < rows_.rows; ++r) {
+      const double error = static_cast<double>(wanted.flat()[r]) - static_cast<double>(values.flat()[r]);
+      a.loss[r / stripe_] += pivot * error * error;
+      errors[r] -= values.flat()[r];
     }
   }
 
-  // Columns k .. k + granule - 1 of the panel, or to the end of the row. What the errors of the first do to the loss of
-  // the others counts, though these were chosen with them.
-  void round_granule(std::size_t first, std::size_t k, std::size_t count, Attempt& a) {
+  // Columns k .. k + width - 1 of the panel. What the errors of the first do to the loss of the others counts, though
+  // these were chosen with them.
+  void round_granule(std::size_t first, std::size_t k, std::size_t width, std::size_t count, Attempt& a) {
     const auto place = static_cast<std::uint32_t>((first + k) % block_);
-    const std::size_t columns = std::min(granule_, count - k);
-    std::vector<float> wanted(columns), values(columns);
-    Columns projected(columns, rows_.rows);
+    Matrix wanted(rows_.rows, width), values(rows_.rows, width);
+    for (std::size_t r = 0; r < rows_.rows; ++r)
+      for (std::size_t c = 0; c < width; ++c) wanted.row(r)[c] = a.wanted.column(k + c)[r];
+    std::vector<std::int32_t> codes(rows_.rows * width);
+    round_rows(codec_, a.sides, place, wanted.view(), importance_of(first + k, width), codes, values.flat());
+    Columns projected(width, rows_.rows);
     for (std::size_t r = 0; r < rows_.rows; ++r) {
-      for (std::size_t c = 0; c < columns; ++c) wanted[c] = a.wanted.column(k + c)[r];
-      codec_.round(codec_, a.sides.data() + r * codec_.side_bytes, place, wanted, importance_of(first + k, columns),
-                   {&a.codes[r * count + k], columns}, values);
-      for (std::size_t c = 0; c < columns; ++c) {
-        work().column(first + k + c)[r] -= values[c];
-        projected.column(c)[r] = wanted[c] - values[c];
+      std::copy_n(&codes[r * width], width, &a.codes[r * count + k]);
+      for (std::size_t c = 0; c < width; ++c) {
+        work().column(first + k + c)[r] -= values.row(r)[c];
+        projected.column(c)[r] = wanted.row(r)[c] - values.row(r)[c];
       }
     }
-    for (std::size_t c = 0; c < columns; ++c) {
+    for (std::size_t c = 0; c < width; ++c) {
       add_product(factor_.upper(), work(), {first + k, first + k + c}, first + k + c, 1, projected, c);
       const double pivot = factor_.pivots()[first + k + c];
       for (std::size_t r = 0; r < rows_.rows; ++r) {

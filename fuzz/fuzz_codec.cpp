@@ -14,20 +14,23 @@ namespace {
 
 constexpr std::size_t kMostWeights = 1024;
 
+// What divides a row.
+std::size_t unit_of(const Codec& codec) {
+  return codec.block != 0 ? codec.block : codec.tail != 0 ? codec.tail : codec.granule;
+}
+
 // The first half of the bytes as side information of a tensor, the second as a row.
-void unpack_bytes(const Codec& codec, std::span<const std::byte> bytes) try {
+void unpack_bytes(const Codec& codec, std::span<const std::byte> bytes) {
   const auto side = bytes.first(bytes.size() / 2), row = bytes.subspan(bytes.size() / 2);
   std::shared_ptr<const Codec> trained(std::shared_ptr<const Codec>(), &codec);
   if (codec.train) trained = trained_codec(codec, codec.load_tensor_side(codec, side));
   std::vector<float> out(std::min(bytes.size(), kMostWeights) / codec.granule * codec.granule);
   codec.unpack_row(*trained, row, out);
-} catch (const Error& error) {
-  if (error.code() != ErrorCode::kInput) throw;
 }
 
 // The bytes as one row of as many weights as they suffice for.
 void decode_row_of(const Codec& codec, std::span<const std::byte> bytes) {
-  const std::size_t unit = codec.block == 0 ? 1 : codec.block;
+  const std::size_t unit = unit_of(codec);
   std::size_t cols = 0;
   while (cols + unit <= kMostWeights && codec.row_bytes(cols + unit) <= bytes.size()) cols += unit;
   if (cols == 0) return;
@@ -38,22 +41,22 @@ void decode_row_of(const Codec& codec, std::span<const std::byte> bytes) {
 }
 
 // The first bytes as side information of a tensor, the others as a row.
-void decode_trained(const Codec& codec, std::span<const std::byte> bytes) try {
+void decode_trained(const Codec& codec, std::span<const std::byte> bytes) {
   const std::size_t side = trained_on(codec, {nullptr, 0, 0, 0})->tensor_side->serialise().size();
   if (bytes.size() < side) return;
   const auto trained = trained_codec(codec, codec.load_tensor_side(codec, bytes.first(side)));
   decode_row_of(*trained, bytes.subspan(side));
+}
+
+void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) try {
+  if (codec.is_measured()) return unpack_bytes(codec, bytes);
+  codec.train ? decode_trained(codec, bytes) : decode_row_of(codec, bytes);
 } catch (const Error& error) {
   if (error.code() != ErrorCode::kInput) throw;
 }
 
-void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) {
-  if (codec.is_measured()) return unpack_bytes(codec, bytes);
-  codec.train ? decode_trained(codec, bytes) : decode_row_of(codec, bytes);
-}
-
 void encode_floats(const Codec& codec, std::span<const float> floats) {
-  const std::size_t cols = codec.block == 0 ? floats.size() : floats.size() / codec.block * codec.block;
+  const std::size_t cols = floats.size() / unit_of(codec) * unit_of(codec);
   if (cols == 0) return;
   const auto weights = floats.first(cols);
   const std::vector<float> importance(weights.rbegin(), weights.rend());

@@ -11,8 +11,10 @@ namespace quern {
 extern const Codec kF32, kF16, kBf16;                          // float_codecs.cpp
 extern const Codec kLosslessF32, kLosslessF16, kLosslessBf16;  // lossless.cpp
 extern const Codec kInt8Channel;
-extern const std::span<const Codec> kInt4;  // int4_g32 ... int4a_g128
-extern const Codec kNf4, kNf4Dq;            // nf4.cpp
+extern const std::span<const Codec> kInt4;             // int4_g32 ... int4a_g128
+extern const Codec kNf4, kNf4Dq;                       // nf4.cpp
+extern const Codec kSeedlm4, kSeedlm3, kSeedlm4Paper;  // seedlm.cpp
+extern const Codec kSeedlm4w, kSeedlm3w;               // seedlm_weighted.cpp
 extern const Codec kQ8_0;
 extern const Codec kQ6K;
 extern const Codec kQ5K, kQ4K;    // q5_k_q4_k.cpp

@@ -17,6 +17,8 @@ const Codec* const kBeforeInt4[] = {
     &kQ5_0, &kQ5K,         &kQ4_1, &kIq4Nl, &kQ4_0,        &kQ4K,          &kNvfp4, &kMxfp4,       &kIq4Xs};
 const Codec* const kAfterInt4[] = {&kNf4, &kNf4Dq, &kQ3K, &kQ2K, &kTq2_0, &kTq1_0, &kTernary2Bit, &kTernaryB3};
 
+const Codec* const kSeeds[] = {&kSeedlm4, &kSeedlm4Paper, &kSeedlm4w, &kSeedlm3, &kSeedlm3w};
+
 const Codec* const kReadOnly[] = {&kF64, &kIq3S, &kIq3Xxs, &kIq2S, &kIq2Xs, &kQ2_0, &kIq2Xxs, &kIq1M, &kIq1S, &kQ1_0};
 
 const Codec* find_named(std::span<const Codec* const> among, std::string_view name) {
@@ -99,6 +101,7 @@ std::vector<const Codec*> built_in_codecs() {
   for (const Codec& codec : kInt4) all.push_back(&codec);
   all.insert(all.end(), std::begin(kAfterInt4), std::end(kAfterInt4));
   for (const Codec& codec : kHyper) all.push_back(&codec);
+  all.insert(all.end(), std::begin(kSeeds), std::end(kSeeds));
   return all;
 }
 

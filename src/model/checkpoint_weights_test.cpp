@@ -47,7 +47,7 @@ Matrix numbered(std::size_t rows, std::size_t cols) {
 
 TEST_F(OneTensor, EveryCodecReadsTheRowsThatItWrote) {
   for (const Codec* codec : codecs()) {
-    const std::size_t cols = 512, rows = 1100;  // several reads
+    const std::size_t cols = codec->round_rows ? 48 : 512, rows = 1100;  // several reads
     if (!codec->divides(cols)) continue;
     const Matrix weights = numbered(rows, cols);
     const PackedTensor packed = encode_tensor(*codec, weights.view());

@@ -26,8 +26,11 @@ std::string where(const Checkpoint& checkpoint, const TensorEntry& entry) {
 
 void check_planes(const Checkpoint& checkpoint, const TensorEntry& entry, const Codec& codec) {
   const RowLayout layout = row_layout(entry.shape);
-  ensure(entry.parts.size() == codec.planes.size() && codec.divides(layout.cols),
-         "tensor {}: {} parts, {} columns of {}", entry.name, entry.parts.size(), layout.cols, entry.encoding);
+  ensure(entry.parts.size() == codec.planes.size(), "tensor {}: {} parts of {}", entry.name, entry.parts.size(),
+         entry.encoding);
+  if (!codec.divides(layout.cols))
+    fail(ErrorCode::kInput, "{} has rows of {} weights, which that format cannot", where(checkpoint, entry),
+         layout.cols);
   if (!codec.is_measured()) return;
   const std::uint64_t offsets = entry.parts[kOffsetsPlane].bytes;
   if (offsets / kOffsetBytes != layout.rows + 1 || offsets % kOffsetBytes != 0)

@@ -19,6 +19,7 @@ constexpr std::uint64_t kMostAxes = 8;
 constexpr std::string_view kLossless[] = {"rows", "offsets", "table"};
 constexpr std::string_view kHyper[] = {"codes", "grid"}, kHyperCoded[] = {"rows", "offsets", "grid"};
 constexpr std::string_view kTernary[] = {"codes", "scale"};
+constexpr std::string_view kSeedVectors[] = {"vectors", "exponent"}, kSeedRows[] = {"rows", "offsets", "table"};
 
 // A tensor T.CODEC.PLANE, taken apart.
 struct PlaneName {
@@ -95,7 +96,12 @@ std::vector<PlaneEncoding> built_in_plane_encodings() {
           {"hyper_225_rans", kHyperCoded, "offsets"},
           {"hyper_225_l01_rans", kHyperCoded, "offsets"},
           {"ternary_2bit", kTernary},
-          {"ternary_b3", kTernary}};
+          {"ternary_b3", kTernary},
+          {"seedlm_4", kSeedVectors},
+          {"seedlm_4_paper", kSeedVectors},
+          {"seedlm_3", kSeedVectors},
+          {"seedlm_4w", kSeedRows, "offsets"},
+          {"seedlm_3w", kSeedRows, "offsets"}};
 }
 
 std::span<const PlaneEncoding> plane_encodings() {

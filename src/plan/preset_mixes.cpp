@@ -15,10 +15,12 @@ constexpr SchemeRule kInt4[] = {{Part::kLogits, nullptr, "int8_channel"},
                                 {Part::kEmbed, nullptr, "int8_channel"},
                                 {Part::kStateInput, source_is_f16, "f16"},
                                 {Part::kStateInput, nullptr, "bf16"}};
-// Embedding and head stay in 16 bits, as bitsandbytes leaves them: its loaders know NF4 in linear layers only.
-constexpr SchemeRule kNf4[] = {{Part::kLogits, source_is_f16, "f16"},     {Part::kLogits, nullptr, "bf16"},
-                               {Part::kEmbed, source_is_f16, "f16"},      {Part::kEmbed, nullptr, "bf16"},
-                               {Part::kStateInput, source_is_f16, "f16"}, {Part::kStateInput, nullptr, "bf16"}};
+// Embedding and head stay in 16 bits, as bitsandbytes leaves them: its loaders know NF4 in linear layers only. A folder
+// of planes has no format of 8 bits.
+constexpr SchemeRule kLinearLayers[] = {
+    {Part::kLogits, source_is_f16, "f16"},     {Part::kLogits, nullptr, "bf16"},
+    {Part::kEmbed, source_is_f16, "f16"},      {Part::kEmbed, nullptr, "bf16"},
+    {Part::kStateInput, source_is_f16, "f16"}, {Part::kStateInput, nullptr, "bf16"}};
 
 // In rows so short the offset of a row and the state of its coder take what the coding saves.
 constexpr std::uint64_t kShortRow = 64;
@@ -39,13 +41,15 @@ constexpr Substitute kSmallerGroups[] = {{"int4_g128", "int4_g64"},
                                          {"int8_channel", "bf16"},
                                          {"nf4", "bf16"}};
 
+constexpr Substitute kSixteenBitsInstead[] = {{"seedlm_3", "bf16"}, {"seedlm_3w", "bf16"}};
+
 constexpr SchemeRule kKernels[] = {{Part::kKernel, source_is_f16, "f16"}, {Part::kKernel, nullptr, "bf16"}};
 
 // A tensor is one grid: nothing but the small inputs of a state-space model asks for more.
 constexpr SchemeRule kOneGrid[] = {{Part::kStateInput, source_is_f16, "f16"}, {Part::kStateInput, nullptr, "bf16"}};
 
 constexpr SchemeFamily kEightBits{kKernels, kSmallerGroups}, kMixedFamily{kKernels, kSmallerGroups, "f32"},
-    kLosslessFamily{}, kHyperFamily{kKernels, {}};
+    kLosslessFamily{}, kHyperFamily{kKernels, {}}, kSeedFamily{kKernels, kSixteenBitsInstead};
 
 constexpr Scheme kPresetMixes[] = {
     {"simple",
@@ -62,7 +66,7 @@ constexpr Scheme kPresetMixes[] = {
     {"mixed-int4", "as mixed, with 4 bits (groups of 128) in the large matrices", "safetensors", nullptr, 0,
      "int4_g128", kInt4, &kMixedFamily},
     {"nf4", "4 bits (NormalFloat, blocks of 64) in the large matrices, 16-bit embeddings", "bitsandbytes", nullptr, 0,
-     "nf4", kNf4, &kEightBits},
+     "nf4", kLinearLayers, &kEightBits},
     {"lossless", "every bit is kept: 16-bit floats in about two thirds of their size, 32-bit floats in five sixths",
      "safetensors", nullptr, 0, "lossless_f32", kLossless, &kLosslessFamily},
     {"hyper_1600", "6 to 6.5 bits: pairs of weights on a grid (Hyper-Compression), for comparison", "safetensors",
@@ -73,6 +77,16 @@ constexpr Scheme kPresetMixes[] = {
      "hyper_225", kOneGrid, &kHyperFamily},
     {"hyper_225_rans", "the same in about 4 bits, entropy coded", "safetensors", nullptr, 0, "hyper_225_rans", kOneGrid,
      &kHyperFamily},
+    {"seedlm_4", "4 bits (SeedLM: seeds of a shift register) in the large matrices, 16-bit embeddings; for quern alone",
+     "safetensors", nullptr, 0, "seedlm_4", kLinearLayers, &kSeedFamily},
+    {"seedlm_3", "3 bits (SeedLM) in the large matrices, 16-bit embeddings; for quern alone", "safetensors", nullptr, 0,
+     "seedlm_3", kLinearLayers, &kSeedFamily},
+    {"seedlm_4w",
+     "3.6 bits (SeedLM by importance, entropy coded) in the large matrices, 16-bit embeddings; for quern alone",
+     "safetensors", nullptr, 0, "seedlm_4w", kLinearLayers, &kSeedFamily},
+    {"seedlm_3w",
+     "2.7 bits (SeedLM by importance, entropy coded) in the large matrices, 16-bit embeddings; for quern alone",
+     "safetensors", nullptr, 0, "seedlm_3w", kLinearLayers, &kSeedFamily},
 };
 
 }  // namespace

@@ -53,6 +53,12 @@ ExportMap names_and_notes(const OpenModel& source, const Format& format, const S
   return names;
 }
 
+// As it stands, not packed without loss.
+bool is_float(const std::string& name) {
+  const Codec* codec = find_codec(name);
+  return is_plain(codec) && plain_codec(*codec).name == name;
+}
+
 // What it was made with, but for the counts: they are known behind calibration.
 CheckpointHead head_before_plans(const Opened& opened) {
   CheckpointHead head = package_head(opened.names, opened.format, opened.source, opened.tokenizer);
@@ -151,9 +157,18 @@ bool Opened::loses_nothing(const Plan& plan) const {
   });
 }
 
+bool Opened::holds_what_scheme_names(const Plan& plan) const {
+  return std::ranges::any_of(output_tensors(plan, source.spec, names), [&](const OutputTensor& tensor) {
+    if (keeps_precision(tensor.weight)) return false;
+    const std::string encoding = source.weights.stored(tensor.weight).encoding, &codec = tensor.step.codec;
+    if (codec != scheme.codec_for({tensor.weight, source.spec, encoding, !plan.statistics_sha256.empty()}))
+      return false;
+    return codec == scheme.codec || !is_float(codec);
+  });
+}
+
 std::string Opened::contents_of(const Plan& plan) const {
-  if (follows_scheme(plan) && std::ranges::count(plan.steps, std::string(scheme.codec), &PlanStep::codec))
-    return scheme.name;
+  if (follows_scheme(plan) && holds_what_scheme_names(plan)) return scheme.name;
   return loses_nothing(plan) ? most_used_codec(plan) + ", nothing lost" : "mostly " + most_used_codec(plan);
 }
 

@@ -80,6 +80,9 @@ class Opened {
  private:
   // The plan that the scheme makes; nullopt: its container holds none. Made once.
   const std::optional<Plan>& scheme_plan(std::string_view statistics) const;
+  // Whether a matrix has the number format that the scheme's rules give it before rows and container are asked: its own,
+  // or one that is no float, which other schemes give too.
+  bool holds_what_scheme_names(const Plan& plan) const;
   CheckpointHead unnamed_head_of(const Plan& plan) const;
 
   struct SchemePlan {

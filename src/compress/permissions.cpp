@@ -1,12 +1,14 @@
 // Decided by encodings and shapes.
 #include "compress/permissions.h"
 
+#include <fmt/core.h>
+
 #include <optional>
 
-#include "base/fail.h"
 #include "compress/size_range.h"
 #include "package/requantization.h"
 #include "plan/output_tensor.h"
+#include "quern/error.h"
 
 namespace quern {
 namespace {

@@ -1,7 +1,6 @@
 // Reading: files of the gguf package, and every way a file can be wrong. Writing: round trips.
 #include "format/gguf.h"
 
-#include <map>
 
 #include "checkpoint/scratch_folder_fixture.h"
 #include "format/formats.h"

@@ -2,10 +2,8 @@
 #include <fmt/ranges.h>
 
 #include <map>
-#include <string_view>
 #include <vector>
 
-#include "base/printable.h"
 #include "base/shell_word.h"
 #include "format/formats.h"
 #include "quern/version.h"

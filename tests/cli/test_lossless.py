@@ -43,6 +43,7 @@ class Lossless(ProgramTest):
 
     def test_is_smaller_and_says_by_how_much(self):
         report = read_json(self.package / "report.json")
+        self.assertEqual(report["contents"], "lossless")
         weights = (self.package / "model.safetensors").stat().st_size
         self.assertLess(weights, 0.70 * (MODEL / "model.safetensors").stat().st_size)
         self.assertEqual(report["output_bytes"], sum(path.stat().st_size for path in model_files(self.package)))

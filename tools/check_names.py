@@ -8,6 +8,7 @@ import sys
 import cpp_source
 
 CODEC = re.compile(r'(?:const(?:expr)?\s+Codec\s+k\w+\s*=?\s*(?:\{|\w+<\w+>(?:::codec)?\()|\bint4\()\s*(?:\.name\s*=\s*)?"([^"]+)"')
+# Without BitNet, which names a layout and a program as well.
 ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9]|2c|2\.c)|mistral|mixtral|qwen|mamba|gpt2|itera_?lite", re.I)
 
 # Where a codec's name may stand: its own layer, what a format calls its types, the schemes.

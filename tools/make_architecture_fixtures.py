@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Tiny seeded models of Qwen3, GPT-2, Mamba and Mixtral by transformers (5.23), options away from their defaults.
+"""Tiny seeded models of Qwen3, GPT-2, Mamba, Mixtral and BitNet by transformers (5.23), options away from their defaults.
 
-Writes under testdata/runtime for each of tiny-{qwen3,gpt2,gpt2-unscaled,mamba,mixtral}: config.json, model.safetensors, golden.json
+Writes under testdata/runtime for each of tiny-{qwen3,gpt2,gpt2-unscaled,mamba,mixtral,bitnet}: config.json, model.safetensors, golden.json
 (logits by transformers in float32) and options.json (each option, its value, and how far the logits move, as a share
 of the largest of them, where it is switched off). tiny-mixtral-stacked holds the weights of tiny-mixtral in the
 spelling that save_pretrained(save_original_format=False) writes: all experts of a layer in one tensor.
@@ -37,6 +37,9 @@ MIXTRAL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, 
            "intermediate_size": 40, "vocab_size": 120, "max_position_embeddings": 256, "rms_norm_eps": 0.05,
            "num_local_experts": 5, "num_experts_per_tok": 3, "sliding_window": 16, "tie_word_embeddings": False,
            "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}
+BITNET = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+          "intermediate_size": 80, "vocab_size": 120, "max_position_embeddings": 256, "rms_norm_eps": 0.05,
+          "hidden_act": "relu2", "tie_word_embeddings": True, "rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}
 
 
 def edit(pattern, change):
@@ -96,6 +99,9 @@ OFF = {
                      "rope_theta": configure(rope_parameters=DEFAULT_ROPE), "rms_norm_eps": configure(rms_norm_eps=1e-5),
                      "router": edit(r"mlp\.gate\.weight", torch.zeros_like),
                      "tie_word_embeddings": configure(tie_word_embeddings=True)},
+    "tiny-bitnet": {"hidden_act": configure(hidden_act="silu"), "attn_sub_norm": edit("attn_sub_norm", NO_GAIN),
+                    "ffn_sub_norm": edit("ffn_sub_norm", NO_GAIN), "rms_norm_eps": configure(rms_norm_eps=1e-6),
+                    "rope_theta": configure(rope_parameters=DEFAULT_ROPE)},
 }
 
 
@@ -185,6 +191,7 @@ def main():
     stacked = save(OUT / "tiny-mixtral-stacked", copy.deepcopy(mixtral), torch.bfloat16, save_original_format=False)
     assert golden_cases(stacked) == cases
     write_golden(OUT / "tiny-mixtral-stacked" / "golden.json", cases)
+    write_tiny("tiny-bitnet", (transformers.BitNetConfig, transformers.BitNetForCausalLM), BITNET, 26, torch.bfloat16)
 
 
 if __name__ == "__main__":

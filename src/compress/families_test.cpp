@@ -32,6 +32,7 @@ struct Family {
 
 const Family kFamilies[] = {{"Llama", "runtime/tiny-llama-bias", "simple", nullptr},
                             {"Qwen3", "model/tiny-qwen3", "simple", nullptr},
+                            {"Bitnet", "runtime/tiny-bitnet", "simple", nullptr},
                             {"Gpt2", "model/tiny-gpt2", "q8_0", ".c_"},
                             {"Mamba", "model/tiny-mamba", "simple", nullptr},
                             {"Mixtral", "model/tiny-mixtral", "simple", nullptr},

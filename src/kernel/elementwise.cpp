@@ -15,6 +15,15 @@ void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<
   for (std::size_t i = 0; i < out.size(); ++i) to[i] = g[i] / (1.0f + lane_exp(-g[i])) * u[i];
 }
 
+void squared_relu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out) {
+  const float *g = gate.data(), *u = up.data();
+  float* to = out.data();
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const float positive = g[i] < 0.0f ? 0.0f : g[i];
+    to[i] = positive * positive * u[i];
+  }
+}
+
 void silu(std::span<const float> x, std::span<float> out) {
   const float* from = x.data();
   float* to = out.data();

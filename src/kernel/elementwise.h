@@ -10,6 +10,9 @@ namespace quern {
 // out = silu(gate) * up, silu(x) = x / (1 + e^-x). REQUIRES: equal sizes.
 void silu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out);
 
+// out = max(gate, 0)^2 * up, the activation "relu2" of transformers. NaN stays. REQUIRES: equal sizes.
+void squared_relu_mul(std::span<const float> gate, std::span<const float> up, std::span<float> out);
+
 // out = silu(x). `out` may be x. REQUIRES: equal sizes.
 void silu(std::span<const float> x, std::span<float> out);
 

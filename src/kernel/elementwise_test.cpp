@@ -35,6 +35,17 @@ TEST(SiluMul, FarNegativeIsNearlyZeroAndNanStays) {
   EXPECT_TRUE(std::isnan(out[2]));
 }
 
+TEST(SquaredReluMul, SquaresWhatIsPositiveAndKeepsNan) {
+  const std::vector<float> gate{-3.0f, -0.0f, 0.5f, 3.0f, std::nanf("")}, up{2.0f, 2.0f, -2.0f, 0.25f, 1.0f};
+  std::vector<float> out(gate.size());
+  squared_relu_mul(gate, up, out);
+  EXPECT_EQ(out[0], 0.0f);
+  EXPECT_EQ(out[1], 0.0f);
+  EXPECT_EQ(out[2], -0.5f);
+  EXPECT_EQ(out[3], 2.25f);
+  EXPECT_TRUE(std::isnan(out[4]));
+}
+
 // Values of PyTorch 2.15 in double: transformers' ACT2FN["gelu_new"] and torch.nn.functional.silu.
 constexpr float kAt[] = {-8.5f, -3.0f, -1.0f, -0.1f, 0.0f, 0.1f, 0.5f, 1.0f, 3.0f, 8.5f};
 constexpr double kGelu[] = {0.0,

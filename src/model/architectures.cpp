@@ -16,7 +16,7 @@ namespace quern {
 namespace {
 
 constexpr const Architecture* kArchitectures[] = {
-    &kLlama, &kMixtral, &kQwen3, &kGpt2, &kMamba, &kIteraLite,
+    &kLlama, &kMixtral, &kQwen3, &kBitnet, &kGpt2, &kMamba, &kIteraLite,
 };
 
 std::string known_names() {

@@ -8,7 +8,7 @@
 
 namespace quern {
 
-extern const Architecture kLlama, kQwen3, kMixtral, kGpt2, kMamba, kIteraLite;
+extern const Architecture kLlama, kBitnet, kQwen3, kMixtral, kGpt2, kMamba, kIteraLite;
 
 // As describe_or_list, but of a list without its tensors (outline_unknown_model).
 ModelSpec describe_or_outline(const Checkpoint& checkpoint);

@@ -88,16 +88,23 @@ void lay_attention(SpecBuilder& builder, const HyperParameters& parameters, cons
   const double yarn = config.rope.scaling.attention_factor;
   builder.add(AttentionOp{to_u32(parameters["heads"]), to_u32(parameters["kv_heads"]), head_dim,
                           config.attention_scale * yarn * yarn, parts.window},
-              {"q.rope", "k.rope", "v"}, "attn.out");
+              {"q.rope", "k.rope", "v"}, parts.output_norm ? "attn.mixed" : "attn.out");
+  if (parts.output_norm)
+    builder.add(RmsNormOp{config.epsilon}, {"attn.mixed"}, "attn.out", {builder.weight(parts.output_norm)});
   builder.linear("attn_o", "attn_o_b", "attn.out", "attn.delta");
   builder.add(AddOp{}, {"hidden", "attn.delta"}, "hidden");
 }
 
-void lay_gated_mlp(SpecBuilder& builder, const DecoderConfig& config) {
+void lay_gated_mlp(SpecBuilder& builder, const DecoderConfig& config, const char* down_norm) {
   builder.add(RmsNormOp{config.epsilon}, {"hidden"}, "mlp.in", {builder.weight("ffn_norm")});
   builder.linear("ffn_gate", "ffn_gate_b", "mlp.in", "gate");
   builder.linear("ffn_up", "ffn_up_b", "mlp.in", "up");
-  builder.add(SiluMulOp{}, {"gate", "up"}, "mlp.out");
+  const char* gated = down_norm ? "mlp.gated" : "mlp.out";
+  if (config.activation == kSquaredRelu)
+    builder.add(SquaredReluMulOp{}, {"gate", "up"}, gated);
+  else
+    builder.add(SiluMulOp{}, {"gate", "up"}, gated);
+  if (down_norm) builder.add(RmsNormOp{config.epsilon}, {gated}, "mlp.out", {builder.weight(down_norm)});
   builder.linear("ffn_down", "ffn_down_b", "mlp.out", "mlp.delta");
   builder.add(AddOp{}, {"hidden", "mlp.delta"}, "hidden");
 }
@@ -156,7 +163,7 @@ ExportMap decoder_to_transformers(const ModelSpec& spec, const DecoderConfig& co
          config.attention_scale, of.architecture, 1 / std::sqrt(static_cast<double>(head_dim)));
   ExportMap map;
   map.config = transformers_config(of, spec, decoder_values(), {{kEpsilonName, config.epsilon}}, rows);
-  map.config.set("hidden_act", "silu");
+  map.config.set("hidden_act", config.activation);
   set_rope_config(map.config, config.rope, head_dim);
   map.weights = transformers_weights(spec, rows, decoder_roots());
   return map;

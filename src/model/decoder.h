@@ -1,4 +1,5 @@
-// What Llama, Mistral, Mixtral and Qwen3 share: RMS norms, rotary positions, grouped-query attention, gated MLPs.
+// What Llama, Mistral, Mixtral, Qwen3 and BitNet share: RMS norms, rotary positions, grouped-query attention, gated
+// MLPs.
 #pragma once
 
 #include "model/family.h"
@@ -17,6 +18,8 @@ bool is_gguf_mixture(const Checkpoint& checkpoint);
 // llama.cpp stores the rotary pairs of "llama" as neighbours, transformers as halves.
 RopeOp::Pairing llama_pairing(const Naming& naming);
 
+inline constexpr std::string_view kSquaredRelu = "relu2";
+
 // Defaults of transformers' configuration class.
 struct DecoderMember {
   TransformersClass name;
@@ -25,6 +28,7 @@ struct DecoderMember {
   std::uint64_t head_dim;               // 0: hidden / heads
   std::optional<std::uint64_t> window;  // where "sliding_window" is absent (not null), 0: none; nullopt: never one
   double epsilon, rope_base;
+  std::string_view activation = "silu";  // where "hidden_act" is absent; a model may have it or "silu"
 };
 
 struct DecoderConfig {
@@ -32,6 +36,7 @@ struct DecoderConfig {
   RopeConfig rope;
   std::uint32_t window = 0;  // AttentionOp::window
   std::optional<bool> tied_head;
+  std::string activation = "silu";  // of the gate, transformers' name
 };
 
 // Extents and numbers from config.json or GGUF metadata; what no configuration says is solved from `rows`.
@@ -62,12 +67,13 @@ struct AttentionParts {
   RopeOp rope;
   std::uint32_t window = 0;
   HeadNorms norms = HeadNorms::kNone;
+  const char* output_norm = nullptr;  // key of a norm in front of the output matrix; null: none
 };
 // hidden <- hidden + attention(norm(hidden)).
 void lay_attention(SpecBuilder& builder, const HyperParameters& parameters, const DecoderConfig& config,
                    const AttentionParts& parts);
-// hidden <- hidden + mlp(norm(hidden)).
-void lay_gated_mlp(SpecBuilder& builder, const DecoderConfig& config);
+// hidden <- hidden + mlp(norm(hidden)). `down_norm`: key of a norm in front of the matrix that leads back; null: none.
+void lay_gated_mlp(SpecBuilder& builder, const DecoderConfig& config, const char* down_norm = nullptr);
 void lay_embedding(SpecBuilder& builder);
 void lay_final_norm(SpecBuilder& builder, const DecoderConfig& config);
 

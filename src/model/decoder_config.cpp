@@ -137,8 +137,10 @@ DecoderConfig read_decoder(HyperParameters& parameters, const DecoderMember& mem
   check_positive(parameters, "the epsilon of the norms", config.epsilon);
   check_positive(parameters, "the scale of the attention", config.attention_scale);
   config.tied_head = parameters.flag({"tie_word_embeddings", nullptr});
-  if (const std::string act = parameters.text({"hidden_act", nullptr}).value_or("silu"); act != "silu")
-    fail(ErrorCode::kInput, "config.json says hidden_act \"{}\"; only \"silu\" is supported", act);
+  config.activation = parameters.text({"hidden_act", nullptr}).value_or(std::string(member.activation));
+  if (config.activation != "silu" && config.activation != member.activation)
+    fail(ErrorCode::kInput, "config.json says hidden_act \"{}\"; only \"silu\"{} supported", config.activation,
+         member.activation == "silu" ? " is" : fmt::format(" and \"{}\" are", member.activation));
   config.window = read_window(parameters, member.window);
   config.rope = read_rope(parameters, member.rope_base);
   return config;

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 std::vector<fs::path> fixtures() {
   const fs::path data = QUERN_TESTDATA;
   std::vector<fs::path> paths{fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m"};
-  for (const char* name : {"tiny-llama-bias", "tiny-llama-linear", "tiny-mistral", "tiny-qwen3", "tiny-gpt2",
-                           "tiny-mamba", "tiny-mixtral", "tiny-mixtral-stacked"})
+  for (const char* name : {"tiny-llama-bias", "tiny-llama-linear", "tiny-mistral", "tiny-qwen3", "tiny-bitnet",
+                           "tiny-gpt2", "tiny-mamba", "tiny-mixtral", "tiny-mixtral-stacked"})
     paths.push_back(data / "runtime" / name);
   for (const char* name : {"tiny-gpt2.gguf", "tiny-mamba.gguf", "tiny-mixtral.gguf", "tiny-qwen3.gguf"})
     paths.push_back(data / "model" / name);

@@ -19,6 +19,7 @@ bool recognises(const Checkpoint& checkpoint) {
 
 bool has_tensors(const Checkpoint& checkpoint) {
   return !has_suffixes(checkpoint, {"q_norm.weight"}) && !has_suffixes(checkpoint, {"attn_q_norm.weight"}) &&
+         !has_suffixes(checkpoint, {"attn_sub_norm.weight"}) &&
          (has_suffixes(checkpoint, {"self_attn.q_proj.weight", "mlp.gate_proj.weight"}) ||
           has_suffixes(checkpoint, {"attn_q.weight", "ffn_gate.weight"}));
 }

@@ -104,13 +104,15 @@ struct GeluOp {    // x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))), or exac
   enum class Form { kTanh, kExact };
   Form form = Form::kTanh;
 };
-struct SiluMulOp {};    // silu(inputs[0]) * inputs[1]
-struct AddOp {};        // inputs[0] + inputs[1]
-struct ScaledAddOp {};  // inputs[0] + weights[0] * inputs[1], a scale for each column
+struct SiluMulOp {};         // silu(inputs[0]) * inputs[1]
+struct SquaredReluMulOp {};  // max(inputs[0], 0)^2 * inputs[1]
+struct AddOp {};             // inputs[0] + inputs[1]
+struct ScaledAddOp {};       // inputs[0] + weights[0] * inputs[1], a scale for each column
 
 struct Op {
   std::variant<EmbedOp, PositionsOp, RmsNormOp, LayerNormOp, LinearOp, SliceOp, RopeOp, AttentionOp, CausalConvOp,
-               SelectiveScanOp, SharedStepScanOp, ExpertsOp, SiluOp, GeluOp, SiluMulOp, AddOp, ScaledAddOp>
+               SelectiveScanOp, SharedStepScanOp, ExpertsOp, SiluOp, GeluOp, SiluMulOp, SquaredReluMulOp, AddOp,
+               ScaledAddOp>
       kind;
   std::vector<std::string> inputs;  // names of values; "ids" are the token ids
   std::string output;

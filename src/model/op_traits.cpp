@@ -369,6 +369,7 @@ Json::Object gelu_fields(const GeluOp& op) {
 constexpr OpTraits<SiluOp> kSilu = element_wise<SiluOp>("silu");
 constexpr OpTraits<GeluOp> kGelu = element_wise<GeluOp>("gelu", gelu_fields);
 constexpr OpTraits<SiluMulOp> kSiluMul = element_wise<SiluMulOp>("silu_mul");
+constexpr OpTraits<SquaredReluMulOp> kSquaredReluMul = element_wise<SquaredReluMulOp>("squared_relu_mul");
 constexpr OpTraits<AddOp> kAdd = element_wise<AddOp>("add");
 constexpr OpTraits<ScaledAddOp> kScaledAdd = element_wise<ScaledAddOp>("scaled_add");
 
@@ -380,8 +381,8 @@ struct TableOf<std::variant<Kinds...>> {
   using Type = std::tuple<OpTraits<Kinds>...>;
 };
 constexpr TableOf<decltype(Op::kind)>::Type kRows{
-    kEmbed,         kPositions,      kRmsNorm, kLayerNorm, kLinear, kSlice,   kRope, kAttention, kCausalConv,
-    kSelectiveScan, kSharedStepScan, kExperts, kSilu,      kGelu,   kSiluMul, kAdd,  kScaledAdd};
+    kEmbed,         kPositions,      kRmsNorm, kLayerNorm, kLinear, kSlice,   kRope,           kAttention, kCausalConv,
+    kSelectiveScan, kSharedStepScan, kExperts, kSilu,      kGelu,   kSiluMul, kSquaredReluMul, kAdd,       kScaledAdd};
 
 // question(kind, its row)
 template <typename Question>

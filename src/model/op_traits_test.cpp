@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 // One of each way in which a family can be stored.
 const std::vector<std::string> kTinyModels = {
-    "tiny-gpt2",    "tiny-itera-lite", "tiny-llama-bias",      "tiny-llama-linear",    "tiny-mamba",
-    "tiny-mistral", "tiny-mixtral",    "tiny-mixtral-stacked", "tiny-q8_0/model.gguf", "tiny-qwen3"};
+    "tiny-gpt2",    "tiny-itera-lite",      "tiny-llama-bias",      "tiny-llama-linear", "tiny-mamba", "tiny-mistral",
+    "tiny-mixtral", "tiny-mixtral-stacked", "tiny-q8_0/model.gguf", "tiny-qwen3",        "tiny-bitnet"};
 
 ModelSpec tiny(const std::string& name) {
   return describe_model(open_checkpoint(fs::path(QUERN_TESTDATA) / "runtime" / name));

@@ -92,7 +92,8 @@ TEST_P(Traits, CountWhatASequenceAllocates) {
 
 INSTANTIATE_TEST_SUITE_P(, Traits,
                          testing::Values("tiny-gpt2", "tiny-itera-lite", "tiny-llama-bias", "tiny-mamba",
-                                         "tiny-mistral", "tiny-mixtral", "tiny-mixtral-stacked", "tiny-qwen3"),
+                                         "tiny-mistral", "tiny-mixtral", "tiny-mixtral-stacked", "tiny-qwen3",
+                                         "tiny-bitnet"),
                          [](const auto& of) {
                            std::string name = of.param;
                            std::ranges::replace(name, '-', '_');

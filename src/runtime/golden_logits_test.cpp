@@ -22,7 +22,7 @@ TEST_P(TinyModels, AgreeWithTransformers) {
 INSTANTIATE_TEST_SUITE_P(, TinyModels,
                          testing::Values("tiny-llama-bias", "tiny-llama-linear", "tiny-mistral", "tiny-qwen3",
                                          "tiny-gpt2", "tiny-gpt2-unscaled", "tiny-mamba", "tiny-mixtral",
-                                         "tiny-mixtral-stacked", "tiny-itera-lite"));
+                                         "tiny-mixtral-stacked", "tiny-itera-lite", "tiny-bitnet"));
 
 // Files by llama.cpp's converter: stacked experts, -exp(A_log), rotary pairs as neighbours, matrices turned around.
 class ConvertedModels : public testing::TestWithParam<const char*> {};

@@ -98,6 +98,21 @@ void scale_every_layer_alike(WalkedModel& model) {
 void use_silu_for_gelu(WalkedModel& model) {
   for_each_op<GeluOp>(model.spec, [](GeluOp&, Op& op) { op.kind = SiluOp{}; });
 }
+void use_silu_for_squared_relu(WalkedModel& model) {
+  for_each_op<SquaredReluMulOp>(model.spec, [](SquaredReluMulOp&, Op& op) { op.kind = SiluMulOp{}; });
+}
+// The norm that makes this value from that other one lets everything through.
+void drop_sub_norm(WalkedModel& model, const char* output, const char* input) {
+  std::size_t dropped = 0;
+  for_each_op<RmsNormOp>(model.spec, [&](RmsNormOp&, Op& op) {
+    if (op.output != output || op.inputs[0] != input) return;
+    const std::uint64_t width = model.spec.weights[op.weights[0]].elements();
+    op.kind = SliceOp{0, static_cast<std::uint32_t>(width)};
+    op.weights.clear();
+    ++dropped;
+  });
+  ASSERT_GT(dropped, 0u) << output;
+}
 void use_fewer_experts(WalkedModel& model) {
   for_each_op<ExpertsOp>(model.spec, [](ExpertsOp& experts, Op&) { --experts.used; });
 }
@@ -179,6 +194,17 @@ constexpr Omission kOfQwen3[] = {
     {"tiny-qwen3", "tied head", untie_head},
 };
 INSTANTIATE_TEST_SUITE_P(Qwen3, Omissions, testing::ValuesIn(kOfQwen3));
+
+constexpr Omission kOfBitnet[] = {
+    {"tiny-bitnet", "squared ReLU", use_silu_for_squared_relu},
+    {"tiny-bitnet", "norm behind the attention", [](M& m) { drop_sub_norm(m, "attn.out", "attn.mixed"); }},
+    {"tiny-bitnet", "norm behind the gate", [](M& m) { drop_sub_norm(m, "mlp.out", "mlp.gated"); }},
+    {"tiny-bitnet", "gains of the norms", [](M& m) { fill(m, "norm", 1); }},
+    {"tiny-bitnet", "rope_theta", [](M& m) { set_rope_base(m, 10000); }},
+    {"tiny-bitnet", "epsilon", [](M& m) { set_epsilon<RmsNormOp>(m, 1e-6); }},
+    {"tiny-bitnet", "tied head", untie_head},
+};
+INSTANTIATE_TEST_SUITE_P(Bitnet, Omissions, testing::ValuesIn(kOfBitnet));
 
 constexpr Omission kOfGpt2[] = {
     {"tiny-gpt2", "scale by layer index", scale_every_layer_alike},

@@ -261,6 +261,7 @@ PreparedOp prepare(const GeluOp& gelu, const Request& r) {
   return prepare_single(r, gelu.form == GeluOp::Form::kExact ? gelu_exact : gelu_tanh);
 }
 PreparedOp prepare(const SiluMulOp&, const Request& r) { return prepare_pairwise(r, silu_mul); }
+PreparedOp prepare(const SquaredReluMulOp&, const Request& r) { return prepare_pairwise(r, squared_relu_mul); }
 PreparedOp prepare(const AddOp&, const Request& r) { return prepare_pairwise(r, add); }
 
 PreparedOp prepare(const ScaledAddOp&, const Request& r) {

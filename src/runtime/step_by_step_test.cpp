@@ -126,8 +126,8 @@ TEST_P(StepByStep, ForgettingTheStateMovesTheLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, StepByStep,
-                         testing::Values(Family{"tiny-mistral", 2}, Family{"tiny-qwen3", 3}, Family{"tiny-gpt2", 3},
-                                         Family{"tiny-mamba", 6}, Family{"tiny-mixtral", 3},
+                         testing::Values(Family{"tiny-mistral", 2}, Family{"tiny-qwen3", 3}, Family{"tiny-bitnet", 3},
+                                         Family{"tiny-gpt2", 3}, Family{"tiny-mamba", 6}, Family{"tiny-mixtral", 3},
                                          Family{"tiny-mixtral-stacked", 3}, Family{"tiny-itera-lite", 6}),
                          [](const auto& of) {
                            std::string name = of.param.folder;

@@ -378,6 +378,23 @@ def bitnet():
           {"quantization_config": {"quant_method": "bitnet", "linear_class": "bitlinear"}})
 
 
+def bitnet_online():
+    # AutoBitLinear's WeightQuant, whose forward is compiled.
+    def made_ternary(weight):
+        scale = 1.0 / weight.float().abs().mean().clamp_(min=1e-5)
+        return ((weight.float() * scale).round().clamp(-1, 1) / scale).to(weight.dtype)
+
+    generator = torch.Generator().manual_seed(131)
+    weights = {"model.layers.0.q_proj.weight": (0.05 * torch.randn(12, 16, generator=generator)).bfloat16(),
+               "model.layers.0.o_proj.weight": 0.05 * torch.randn(7, 9, generator=generator),
+               "model.layers.0.kept.weight": 0.05 * torch.randn(4, 8, generator=generator),
+               "model.embed_tokens.weight": 0.05 * torch.randn(5, 8, generator=generator)}
+    expected = {name: made_ternary(weight) if "_proj" in name else weight for name, weight in weights.items()}
+    write("bitnet_online", weights, expected,
+          {"quantization_config": {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "online",
+                                   "modules_to_not_convert": ["kept"]}})
+
+
 def main():
     sources, names = pathlib.Path(sys.argv[1]), sys.argv[2:]
     if not names:
@@ -390,7 +407,7 @@ def main():
     for of_folder in (auto_gptq, awq, awq_gemv):
         if not names or of_folder.__name__ in names:
             of_folder(sources)
-    for of_package in (fp8, compressed_tensors, modelopt, bitsandbytes, hqq, quanto, torchao, mlx, gpt_oss, bitnet):
+    for of_package in (fp8, compressed_tensors, modelopt, bitsandbytes, hqq, quanto, torchao, mlx, gpt_oss, bitnet, bitnet_online):
         if not names or of_package.__name__ in names:
             of_package()
 

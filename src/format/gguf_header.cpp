@@ -17,6 +17,7 @@
 
 #include "base/fail.h"
 #include "base/printable.h"
+#include "packed/i2_s.h"
 
 namespace quern {
 namespace {
@@ -203,6 +204,8 @@ void check_start(Cursor& cursor) {
     fail(ErrorCode::kInput, "GGUF version {} is not supported; versions 2 and 3 are", version);
 }
 
+constexpr const char* kI2s = "i2_s";  // until it is decoded
+
 // The offset still counts from the start of the data here.
 TensorEntry read_tensor(Cursor& cursor) {
   TensorEntry tensor;
@@ -217,10 +220,10 @@ TensorEntry read_tensor(Cursor& cursor) {
     std::reverse(tensor.shape.begin(), tensor.shape.end());
     const auto id = cursor.scalar<std::uint32_t>("a tensor type");
     const GgmlType* type = find_ggml_type(id);
-    if (!type) fail(ErrorCode::kInput, "ggml type {} is unknown, or was removed from ggml", id);
-    tensor.encoding = type->name;
+    if (!type && id != kI2sType) fail(ErrorCode::kInput, "ggml type {} is unknown, or was removed from ggml", id);
+    tensor.encoding = type ? type->name : kI2s;
     const auto offset = cursor.scalar<std::uint64_t>("an offset");
-    tensor.parts.push_back({0, offset, ggml_bytes(*type, tensor.shape)});
+    tensor.parts.push_back({0, offset, type ? ggml_bytes(*type, tensor.shape) : i2_s_bytes(tensor.shape)});
     return std::move(tensor);
   });
 }
@@ -260,6 +263,25 @@ void check_no_overlap(const std::vector<TensorEntry>& tensors) {
   }
 }
 
+// Type 36 has another meaning in old versions of llama.cpp: of bitnet.cpp's I2_S the room up to the next tensor, or to
+// the end of the file, is just what it takes. Offsets count from the start of the data.
+void check_i2_s(const std::vector<TensorEntry>& tensors, std::uint64_t alignment, std::uint64_t data_bytes) {
+  if (std::ranges::find(tensors, kI2s, &TensorEntry::encoding) == tensors.end()) return;
+  std::vector<std::uint64_t> begins{data_bytes};
+  for (const TensorEntry& tensor : tensors) begins.push_back(tensor.parts[0].offset);
+  std::ranges::sort(begins);
+  for (const TensorEntry& tensor : tensors) {
+    if (tensor.encoding != kI2s) continue;
+    const TensorPart& place = tensor.parts[0];
+    const std::uint64_t room = *std::ranges::upper_bound(begins, place.offset) - place.offset;
+    if (room > round_up(place.bytes, alignment))
+      fail(ErrorCode::kInput,
+           "tensor \"{}\" of ggml type {} has room for {} bytes, and as I2_S of bitnet.cpp it would take {}: it is in "
+           "a type that was removed from ggml",
+           tensor.name, kI2sType, room, place.bytes);
+  }
+}
+
 }  // namespace
 
 GgufHeader read_gguf_header(const File& file) {
@@ -288,7 +310,11 @@ GgufHeader read_gguf_header(const File& file) {
     for (const TensorEntry& tensor : header.tensors) check_place(tensor, alignment, file.size() - data_start);
     check_names(header.tensors);
     check_no_overlap(header.tensors);
-    for (TensorEntry& tensor : header.tensors) tensor.parts[0].offset += data_start;
+    check_i2_s(header.tensors, alignment, file.size() - data_start);
+    for (TensorEntry& tensor : header.tensors) {
+      tensor.parts[0].offset += data_start;
+      if (tensor.encoding == kI2s) tensor = decoded_i2_s(tensor);
+    }
     return header;
   });
 }

@@ -7,8 +7,10 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "checkpoint/quantized_numbers.h"
 #include "format/gguf.h"
 #include "format/gguf_header.h"
+#include "packed/i2_s.h"
 
 namespace quern {
 namespace fs = std::filesystem;
@@ -74,6 +76,8 @@ std::vector<fs::path> models_in(const fs::path& folder) {
 }
 
 void append(Checkpoint::Contents& contents, const File& file, std::vector<TensorEntry> tensors) {
+  const auto is_i2_s = [](const TensorEntry& tensor) { return decoded_from(tensor) == kI2sName; };
+  if (contents.notes.empty() && std::ranges::any_of(tensors, is_i2_s)) contents.notes.emplace_back(kI2sNote);
   const auto index = static_cast<std::uint32_t>(contents.files.size());
   contents.files.push_back({file.path(), file.size(), SourceFile::Role::kWeights});
   for (TensorEntry& tensor : tensors) tensor.parts[0].file = index;

@@ -216,6 +216,44 @@ TEST(Gguf, WrongTensorsAreRefused) {
   expect_refused_bytes(GgufBytes(1, 0).tensor("", {4}, 0, 0).data(99), {"name of 0 bytes"});
 }
 
+// I2_S of bitnet.cpp: weight j of a block of 128 in byte j % 32 at bit 6 - 2 (j / 32), the scale behind all blocks.
+std::string i2_s_file(std::size_t bytes, unsigned char first) {
+  GgufBytes file = GgufBytes(2, 0).tensor("w", {64, 4}, 36, 0).tensor("next", {1}, 0, bytes);
+  std::string text(std::string_view(file.data(bytes + sizeof(float))));
+  const std::size_t data = text.size() - bytes - sizeof(float);
+  std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(data), 64, '\x55');  // zeros
+  text[data] = static_cast<char>(first);
+  text[data + 32 + 5] = '\x95';  // weight 128 + 5 is +1: row 2, column 5
+  const float scale = 0.75f;
+  std::memcpy(&text[data + 64], &scale, sizeof scale);
+  return text;
+}
+
+TEST(Gguf, ReadsTheTernaryTypeOfBitnetCpp) {
+  const ScratchFolder folder;
+  // Weights 0, 32, 64 and 96: -1, 0, +1, 0.
+  const Checkpoint checkpoint = open_checkpoint(folder.write("a.gguf", i2_s_file(96, 0x19)));
+  const TensorEntry& entry = checkpoint.at("w");
+  EXPECT_EQ(entry.encoding, "f32");
+  EXPECT_EQ(entry.bytes(), 256u / 4 + 32);
+  const auto values = read_as<float>(checkpoint, "w");
+  for (std::size_t i = 0; i < values.size(); ++i)
+    EXPECT_EQ(values[i], i == 0 ? -0.75f : i == 64 || i == 133 ? 0.75f : 0.0f) << i;
+  ASSERT_EQ(checkpoint.notes().size(), 1u);
+  EXPECT_NE(checkpoint.notes()[0].find("blocks of 128 weights"), std::string::npos);
+}
+
+TEST(Gguf, TheTypeThatLlamaCppRemovedIsToldFromIt) {
+  const ScratchFolder folder;
+  expect_refused(folder.write("a.gguf", i2_s_file(160, 0x19)), {"type 36", "room for 160 bytes", "96"});
+  try {
+    read_as<float>(open_checkpoint(folder.write("b.gguf", i2_s_file(96, 0xd9))), "w");
+    FAIL() << "read";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("code 3 in row 0, column 0"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Gguf, AFileCutAnywhereIsRefused) {
   const std::string whole = text_of_file(fixture("all_values.gguf"));
   const std::uint64_t needed = open_checkpoint(fixture("all_values.gguf")).at("y").parts[0].offset + 3;  // then padding

@@ -24,7 +24,7 @@ constexpr PackedLayout kLayouts[] = {
     {"fp4", "NVFP4 and MXFP4, of compressed-tensors and ModelOpt", unpack_fp4},
     {"gpt-oss", "experts in MXFP4", unpack_mxfp4_experts, TensorEntry::Axes::kOfModule},
     {"mlx", "2 to 8 bits of MLX, and its mxfp4, mxfp8 and nvfp4", unpack_mlx},
-    {"bitnet", "ternary weights of BitNet, four a byte", unpack_bitnet},
+    {"bitnet", "ternary weights of BitNet, four a byte, or as they were trained", unpack_bitnet},
     {"scaled", "FP8 (blocks of DeepSeek too) and INT8 under scales, one a tensor, row, group or block", unpack_scaled,
      TensorEntry::Axes::kOfModule},
     {"tuples", "INT8 and its scale in a tuple of PyTorch", unpack_tuples, TensorEntry::Axes::kOfModule},

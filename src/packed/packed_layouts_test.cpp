@@ -303,6 +303,21 @@ TEST(StaleConfiguration, IsANoteBesideMasksAndPositions) {
   EXPECT_NE(checkpoint.notes()[0].find("the tensors count"), std::string::npos);
 }
 
+// The tensors alone do not say so: plain floats under a configuration that makes them ternary.
+TEST(Bitnet, WeightsAsTheyWereTrainedAreReadAsWhatIsComputedWith) {
+  const ScratchFolder scratch;
+  const fs::path folder = scratch.copy(packed("bitnet_online")), expected = folder / "expected.safetensors";
+  const fs::path aside = scratch.path() / "expected.safetensors";
+  fs::rename(expected, aside);
+  expect_decodes(folder, aside);
+  const std::string config = text_of_file(folder / "config.json");
+  ASSERT_NE(config.find("\"online\""), std::string::npos);
+  OutputFile(folder / "config.json").write(R"({"model_type": "toy"})");
+  const Checkpoint plain = open_checkpoint(folder);
+  EXPECT_FALSE(bytes_of(plain, plain.at("model.layers.0.q_proj.weight")) ==
+               bytes_of(open_checkpoint(aside), open_checkpoint(aside).at("model.layers.0.q_proj.weight")));
+}
+
 TEST(Bitnet, CodeThreeIsRefused) {
   const ScratchFolder scratch;
   const Checkpoint checkpoint = open_checkpoint(

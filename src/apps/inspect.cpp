@@ -10,8 +10,10 @@
 #include "format/formats.h"
 #include "model/architectures.h"
 #include "model/checkpoint_weights.h"
+#include "model/ternary_weights.h"
 #include "package/package.h"
 #include "package/requantization.h"
+#include "plan/weight_site.h"
 #include "quern/error.h"
 #include "vocabulary/load_tokenizer.h"
 
@@ -36,8 +38,8 @@ void add_roles(const Checkpoint& checkpoint, const ModelSpec& spec, Inspection& 
 }
 
 // The result of `describe`; nullopt where it has none.
-template <typename Describe>
-std::optional<ModelSpec> described(Describe describe) {
+template <typename What = ModelSpec, typename Describe>
+std::optional<What> described(Describe describe) {
   try {
     return describe();
   } catch (const Error& error) {
@@ -120,6 +122,20 @@ void add_tokenizer_notes(const SourceTokenizer& tokenizer, const ModelSpec& spec
     notes.push_back(std::move(note));
 }
 
+std::optional<TernaryMatrices> ternary_matrices(const Checkpoint& checkpoint, const ModelSpec& spec) {
+  ThreadPool pool;
+  TernaryMatrices found;
+  for (const auto& [index, form] : find_ternary(CheckpointWeights(checkpoint), spec, pool)) {
+    if (keeps_precision(spec.weights[index])) continue;
+    ++found.count;
+    found.by_row += form.scale == TernaryForm::Scale::kRow;
+  }
+  if (!found.count) return std::nullopt;
+  found.of = static_cast<std::uint64_t>(
+      std::ranges::count_if(spec.weights, [](const Weight& weight) { return !keeps_precision(weight); }));
+  return found;
+}
+
 void add_techniques(const SourceTokenizer& tokenizer, Inspection& result) {
   const std::shared_ptr<const Checkpoint>& files = result.checkpoint;
   const auto made_of = [&](ModelSpec& spec) {
@@ -164,6 +180,9 @@ Inspection inspect_checkpoint(const std::filesystem::path& path, const InspectOp
     describe_without_config(checkpoint, result);
   }
   if (result.model()) add_sums(options.context, result);
+  // What cannot be decoded is refused by the commands that must.
+  if (const ModelSpec* model = result.model())
+    result.ternary = described<TernaryMatrices>([&] { return ternary_matrices(checkpoint, *model); });
   const SourceTokenizer tokenizer(checkpoint);
   if (result.spec) {
     result.unused_rows = unused_rows(tokenizer, *result.spec);

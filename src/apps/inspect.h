@@ -34,6 +34,11 @@ struct UnusedRows {
   std::uint64_t parameters = 0, of_parameters = 0;  // of these rows, and of all weights
 };
 
+// Matrices whose values are -s, 0 and s (find_ternary), of all that a scheme packs.
+struct TernaryMatrices {
+  std::uint64_t count = 0, of = 0, by_row = 0;  // by_row: of `count`, those with a scale for each row
+};
+
 struct Inspection {
   std::string path, format;
   std::uint64_t file_bytes = 0;
@@ -46,8 +51,9 @@ struct Inspection {
   std::vector<ExtentDifference> differences;
   DuplicateTensors duplicates;
   std::optional<MemoryEstimate> memory;
-  std::optional<UnusedRows> unused_rows;  // absent: none, or without a tokenizer or a spec
-  std::vector<Technique> techniques;      // empty: nothing that could be compressed, which the other commands refuse
+  std::optional<UnusedRows> unused_rows;   // absent: none, or without a tokenizer or a spec
+  std::optional<TernaryMatrices> ternary;  // absent: there are none
+  std::vector<Technique> techniques;       // empty: nothing that could be compressed, which the other commands refuse
   std::shared_ptr<const Checkpoint> checkpoint;
   TensorSums total;
 

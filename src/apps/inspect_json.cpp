@@ -59,6 +59,10 @@ Json unused_json(const UnusedRows& unused) {
                        {"of_parameters", unused.of_parameters}});
 }
 
+Json ternary_json(const TernaryMatrices& ternary) {
+  return Json::object({{"count", ternary.count}, {"of", ternary.of}, {"by_row", ternary.by_row}});
+}
+
 Json memory_json(const MemoryEstimate& m) {
   return Json::object({{"context", m.context},
                        {"made_for", m.made_for},
@@ -100,6 +104,7 @@ void write_json(const Inspection& i, int indent, const TakeText& take) {
   out.close();
   write_duplicates(out, i.duplicates);
   out.member("rows_without_token", i.unused_rows ? unused_json(*i.unused_rows) : Json());
+  out.member("ternary_matrices", i.ternary ? ternary_json(*i.ternary) : Json());
   out.member("memory", i.memory ? memory_json(*i.memory) : Json());
   out.member("techniques", techniques_json(i));
   out.open_array("tensors");

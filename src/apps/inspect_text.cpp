@@ -109,6 +109,13 @@ std::string unused_lines(const UnusedRows& unused) {
                      100 * share);
 }
 
+std::string ternary_line(const TernaryMatrices& ternary) {
+  return fmt::format(
+      "\nternary weights: {} of {} matrices have the values -s, 0 and s alone{}; schemes of three values "
+      "keep them\n",
+      ternary.count, ternary.of, ternary.by_row ? fmt::format(" ({} with an s for each row)", ternary.by_row) : "");
+}
+
 std::string memory_lines(const MemoryEstimate& m) {
   std::string text = "\nmemory for one sequence, bytes";
   if (m.context) text += fmt::format(" at a context of {} tokens", m.context);
@@ -132,6 +139,7 @@ std::string describe(const Inspection& i) {
   text += architecture_lines(i);
   if (!i.by_role.empty()) text += sums_table("role", i.by_role, i.total.elements);
   text += sums_table("stored as", i.by_encoding, i.total.elements);
+  if (i.ternary) text += ternary_line(*i.ternary);
   if (i.unused_rows) text += unused_lines(*i.unused_rows);
   if (i.memory) text += memory_lines(*i.memory);
   text += i.techniques.empty() ? refusal(i) : techniques_table(i.techniques, i.file_bytes);

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/scalars.h"
+#include "codec/codec_table.h"
 #include "codec/grid_search.h"
 
 namespace quern {
@@ -67,7 +68,15 @@ Split find_split(const Magnitudes& a, const Magnitudes& w) {
   return best;
 }
 
+constexpr const Codec* kTernary[] = {&kTq2_0, &kTq1_0};
+
 }  // namespace
+
+std::span<const Codec* const> ternary_codecs() { return kTernary; }
+
+bool is_ternary(const Codec& codec) {
+  return std::ranges::any_of(kTernary, [&](const Codec* one) { return std::string_view(one->name) == codec.name; });
+}
 
 void fit_ternary(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   Magnitudes a, w;

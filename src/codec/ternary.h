@@ -12,6 +12,11 @@ namespace quern {
 
 inline constexpr std::size_t kTernaryBlock = 256;
 
+// Whether the values of a block are -d, 0 and d alone.
+bool is_ternary(const Codec& codec);
+// The formats of which that is so, in the order of bits per weight, highest first.
+std::span<const Codec* const> ternary_codecs();
+
 // Codec::fit and Codec::round of both.
 void fit_ternary(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side);
 void round_ternary(const Codec&, const std::byte* side, std::uint32_t first, std::span<const float> weights,

@@ -98,6 +98,11 @@ Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenMode
       optimizer(optimizer_for(opt)),
       head_(head_before_plans(*this)) {}
 
+const TernaryForms& Opened::ternary() const {
+  std::call_once(ternary_found_, [&] { ternary_ = find_ternary(source.weights, source.spec, pool()); });
+  return ternary_;
+}
+
 Plan Opened::plan(const StatisticsHashes& statistics, const Optimizer* by) const {
   const PlanInput input{
       scheme, format, source.spec, names, source.weights, statistics, precision_map ? &*precision_map : nullptr, by};

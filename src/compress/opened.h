@@ -12,6 +12,7 @@
 #include "compress/scheme_choice.h"
 #include "encode/encode.h"
 #include "measure/evaluation_setup.h"
+#include "model/ternary_weights.h"
 #include "package/package.h"
 #include "plan/coupling.h"
 #include "quern/compress_options.h"
@@ -47,6 +48,9 @@ class Opened {
   const std::vector<Coupling> couplings;  // of the model in the format
   const EvaluationSetup setup;
   const Optimizer* const optimizer;  // the one that was named; null: the scheme's, or whichever measures better
+
+  // Matrices that were trained to have three values. Looked for at the first call; must not be called by pool tasks.
+  const TernaryForms& ternary() const;
 
   ThreadPool& pool() const noexcept { return *pool_; }
   WalkContext walk() const { return source.walk(pool(), setup.precision); }
@@ -89,6 +93,8 @@ class Opened {
     std::once_flag made;
     std::optional<Plan> plan;
   };
+  mutable std::once_flag ternary_found_;
+  mutable TernaryForms ternary_;
   mutable SchemePlan without_statistics_, with_statistics_;
   const CheckpointHead head_;  // of any plan: only the tensors and the names of the mix differ
 };

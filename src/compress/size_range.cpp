@@ -20,7 +20,8 @@ std::vector<StepOptions> options_by_shape(const Opened& opened, const Plan& base
     const Codec* stored = find_codec(opened.source.weights.stored(tensor.weight).encoding);
     if (keeps_precision(tensor.weight) || !stored) continue;
     StepOptions& options = all.emplace_back(StepOptions{i, {}});
-    std::vector<const Codec*> codecs = codecs_to_try(opened.format, tensor.weight, tensor.exported, *stored);
+    std::vector<const Codec*> codecs =
+        codecs_to_try(opened.format, tensor.weight, tensor.exported, *stored, opened.ternary());
     codecs.push_back(find_codec(tensor.step.codec));
     for (const Codec* codec : codecs) {
       const RowLayout layout = tensor.layout();

@@ -43,7 +43,9 @@ Surveyed survey_steps(const Opened& opened, const CompressTexts& texts, Plan bas
       surveyed.options = std::move(*known);
       return surveyed;
     }
-  surveyed.options = survey({candidates.original(), surveyed.base, opened.format, texts.survey->design.groups});
+  SurveyInput input{candidates.original(), surveyed.base, opened.format, texts.survey->design.groups};
+  input.ternary = opened.ternary();
+  surveyed.options = survey(input);
   if (work.journal) work.journal->add_survey(surveyed.base, surveyed.options);
   return surveyed;
 }

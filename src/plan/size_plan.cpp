@@ -2,10 +2,12 @@
 #include "plan/size_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <tuple>
 
 #include "base/fail.h"
+#include "codec/ternary.h"
 #include "plan/better_codec.h"
 #include "plan/choice.h"
 #include "plan/knapsack.h"
@@ -102,8 +104,12 @@ std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols
 }
 
 std::vector<const Codec*> codecs_to_try(const Format& format, const Weight& weight, const ExportedWeight& output,
-                                        const Codec& source) {
-  std::vector<const Codec*> codecs = codecs_to_try(format, row_layout(output.output_shape(weight)).cols, source);
+                                        const Codec& source, const TernaryForms& ternary) {
+  const std::uint64_t cols = row_layout(output.output_shape(weight)).cols;
+  std::vector<const Codec*> codecs = codecs_to_try(format, cols, source);
+  if (ternary.contains(output.weight))
+    std::ranges::copy_if(ternary_codecs(), std::inserter(codecs, codecs.begin()),
+                         [&](const Codec* c) { return format.holds(c->name, cols) && c->divides(cols); });
   std::erase_if(codecs, [&](const Codec* c) { return !why_refused(format, weight, output, c->name).empty(); });
   return codecs;
 }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "model/ternary_weights.h"
 #include "plan/joint_options.h"
 #include "plan/plan.h"
 #include "plan/step_options.h"
@@ -32,9 +33,10 @@ struct SizePoint {
 // (up to 16, where it does not hold the source's own), without those that another of larger blocks and hardly fewer
 // bits replaces and those for weights that were trained in them; last the source's own, where the container holds it.
 std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source);
-// Of a tensor of the container: without those that it cannot have there, whatever its rows.
+// Of a tensor of the container: without those that it cannot have there, whatever its rows. With those of three values
+// where the weight is one of `ternary`.
 std::vector<const Codec*> codecs_to_try(const Format& format, const Weight& weight, const ExportedWeight& output,
-                                        const Codec& source);
+                                        const Codec& source, const TernaryForms& ternary = {});
 
 // The best choice of options that keeps to the rules, exactly, for at most `tensor_bytes` in all steps of `base`
 // together. Of equal losses the one of fewer bytes, then of the first mix. Nothing when even the smallest options are

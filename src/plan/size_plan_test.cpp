@@ -56,6 +56,20 @@ TEST(CodecsToTry, AreThoseThatTheTensorMayHave) {
   EXPECT_EQ(names_for("model.embed_tokens.weight"), (std::vector<std::string>{"bf16"}));
 }
 
+TEST(CodecsToTry, HaveThreeValuesWhereTheWeightHas) {
+  const Weight weight{.axes = {{"inner", 128}, {"hidden", 512}}};
+  const ExportedWeight output{.weight = 3, .name = "blk.0.ffn_up.weight"};
+  const auto names_for = [&](const char* format, const TernaryForms& ternary) {
+    return names_of(codecs_to_try(find_format(format), weight, output, *find_codec("bf16"), ternary));
+  };
+  const auto ordinary = names_for("gguf", {{2, {}}}), trained = names_for("gguf", {{3, {}}});
+  EXPECT_EQ(std::ranges::find(ordinary, "tq1_0"), ordinary.end());
+  EXPECT_NE(std::ranges::find(trained, "tq1_0"), trained.end());
+  EXPECT_NE(std::ranges::find(trained, "tq2_0"), trained.end());
+  EXPECT_EQ(trained.size(), ordinary.size() + 2);
+  EXPECT_EQ(names_for("safetensors", {{3, {}}}), names_for("safetensors", {}));  // it holds none
+}
+
 TEST(CodecsToTry, HaveMoreBitsThanASourceThatTheContainerLacks) {
   const Format& gguf = find_format("gguf");
   const auto of_int8 = names_of(codecs_to_try(gguf, 512, *find_codec("int8_channel")));

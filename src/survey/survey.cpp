@@ -128,7 +128,7 @@ std::vector<TriedCodec> tried(const SurveyInput& in, const OutputTensor& tensor,
 Candidate candidate_of(const SurveyInput& in, std::size_t step, const OutputTensor& tensor) {
   const Codec& stored = stored_codec(in, tensor);
   Candidate candidate{step, tensor, {}, {}};
-  std::vector<const Codec*> codecs = codecs_to_try(in.format, tensor.weight, tensor.exported, stored);
+  std::vector<const Codec*> codecs = codecs_to_try(in.format, tensor.weight, tensor.exported, stored, in.ternary);
   if (std::ranges::find(codecs, candidate.planned()) == codecs.end()) codecs.push_back(candidate.planned());
   for (const TriedCodec& trial : tried(in, tensor, codecs)) {
     if (std::isfinite(trial.error.plain) && std::isfinite(trial.error.loss()))

@@ -17,6 +17,7 @@ struct SurveyInput {
   const Format& format;
   const std::vector<StepGroup>& groups;  // each measured as one, see design_survey
   std::uint64_t weights_tried = kWeightsTried, weights_tried_by_feedback = kWeightsTriedByFeedback;
+  TernaryForms ternary = {};  // of its matrices: they may have three values
 
   const EncodeInput& encode() const noexcept { return original.input; }
 };

@@ -64,6 +64,8 @@ struct CompressOptions {
   enum class Requantize { kRefuse, kAllow } requantize = Requantize::kRefuse;
   // A result that is larger than its source, where no size was asked for.
   enum class Larger { kRefuse, kAllow } larger = Larger::kRefuse;
+  // A format of three values in a matrix that was not trained to have only three: it ruins a model.
+  enum class Damage { kRefuse, kAllow } damage = Damage::kRefuse;
   // kResume: goes on from what an equal run left in `output`.partial when it was interrupted, if it left anything.
   enum class Start { kAnew, kResume } start = Start::kAnew;
   std::string command = "library call";  // as the user typed it, for the record

@@ -20,6 +20,7 @@ constexpr std::array kFieldFlags{
     FieldFlag{"calibration_text", "--calib"},
     FieldFlag{"calibration_windows", "--calib-windows"},
     FieldFlag{"context", "--context"},
+    FieldFlag{"damage=kAllow", "--allow-damage"},
     FieldFlag{"drop", "--drop"},
     FieldFlag{"existing=kReplace", "--force"},
     FieldFlag{"format", "--format"},

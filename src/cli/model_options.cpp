@@ -44,6 +44,7 @@ CompressOptions& ModelOptions::resolved() {
     compress.bound.max_perplexity_increase = parse_fraction(max_perplexity_increase);
   if (!max_kld.empty()) compress.bound.max_kld = parse_number(max_kld);
   compress.size = size_goal(*this);
+  if (damage) compress.damage = CompressOptions::Damage::kAllow;
   if (is_same_name(compress.optimizer, kMeasuredOptimizer)) compress.optimizer = kMeasuredOptimizer;
   return compress;
 }
@@ -130,6 +131,9 @@ void add_choices(CLI::App& app, ModelOptions& o) {
                  "How weights are rounded, from quick to careful: rtn (to the nearest), weighted (by importance), ldlq "
                  "(error feedback), descent (that refined); auto: what measures better")
       ->type_name("NAME")
+      ->group(kMoreChoices);
+  app.add_flag("--allow-damage", o.damage,
+               "Give formats of three values to a model that was not trained for them, which ruins it")
       ->group(kMoreChoices);
   add_compute(app, o.shared)->group(kMoreChoices);
   add_shared(app, o.shared);

@@ -16,6 +16,7 @@ struct ModelOptions {
   SharedOptions shared;
   std::string max_perplexity_increase, max_kld;
   std::string target_size, target_bpw, min_ratio;
+  bool damage = false;
 
   // `compress` with what is a string here. Error(kUsage) where one cannot be read.
   CompressOptions& resolved();
@@ -35,7 +36,7 @@ void add_target_size(CLI::App& app, ModelOptions& o);
 void add_other_sizes(CLI::App& app, ModelOptions& o);
 // --imatrix, --gate-text and how many windows.
 void add_texts(CLI::App& app, ModelOptions& o);
-// --precision-map, --compute, --threads, --json, --quiet, --verbose.
+// --precision-map, --optimizer, --allow-damage, --compute, --threads, --json, --quiet, --verbose.
 void add_choices(CLI::App& app, ModelOptions& o);
 
 }  // namespace quern::cli

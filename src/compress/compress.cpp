@@ -60,7 +60,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
   const Plan& plan = of.encoded.ladder.back().plan;
   std::vector<std::string> notes;
   if (!opened.source.can_run()) notes.push_back(unknown_note(opened.source));
-  if (std::string note = requantization_note(opened, plan); !note.empty()) notes.push_back(std::move(note));
+  add(notes, permission_notes(opened, plan));
   add(notes, plan.notes);
   for (const ReportedTensor& tensor : of.encoded.tensors)
     if (std::string note = loss_note(tensor.step, tensor.error); !note.empty()) notes.push_back(std::move(note));
@@ -162,7 +162,7 @@ void check(const Opened& opened, const CompressTexts& texts, CompressJournal& jo
 
 void note_plan(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated, const Plan& plan) {
   std::vector<std::string> notes = plan.notes;
-  if (std::string note = requantization_note(opened, plan); !note.empty()) notes.push_back(std::move(note));
+  add(notes, permission_notes(opened, plan));
   add(notes, opened.loading_notes(plan));
   add(notes, opened.names.notes);
   add(notes, calibration_notes(opened, texts, calibrated));

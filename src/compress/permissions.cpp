@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "compress/size_range.h"
+#include "compress/ternary_steps.h"
 #include "package/requantization.h"
 #include "plan/output_tensor.h"
 #include "quern/error.h"
@@ -16,6 +17,11 @@ namespace {
 // A scale a row more, or blocks of another kind, are no reason to stop anybody.
 constexpr double kNoticeable = 1.01;
 
+std::size_t quantized_again(const Opened& opened, const Plan& plan) {
+  return steps_quantized_again(plan, opened.source, opened.names,
+                               [&](const OutputTensor& tensor) { return keeps_three_values(opened, tensor); });
+}
+
 // Why a plan is refused.
 struct Refusal {
   ErrorCode code;
@@ -24,7 +30,7 @@ struct Refusal {
 
 std::optional<Refusal> refused_requantization(const Opened& opened, const Plan& plan) {
   if (opened.options.requantize == CompressOptions::Requantize::kAllow || opened.quantized.empty()) return {};
-  if (steps_quantized_again(plan, opened.source, opened.names) == 0) return {};
+  if (quantized_again(opened, plan) == 0) return {};
   return Refusal{
       ErrorCode::kUsage,
       fmt::format(
@@ -65,11 +71,13 @@ std::optional<Refusal> refused_larger(const Opened& opened, const Plan& plan) {
 }  // namespace
 
 void check_permissions(const Opened& opened, const Plan& plan) {
+  check_damage(opened, plan);
   for (const auto& refused : {refused_requantization, refused_larger})
     if (const std::optional<Refusal> refusal = refused(opened, plan)) throw Error(refusal->code, refusal->why);
 }
 
 void check_permissions_early(const Opened& opened, const Plan& plan) {
+  check_damage(opened, plan);
   if (!opened.options.size || most_bytes(opened) < opened.source.file_bytes()) check_permissions(opened, plan);
 }
 
@@ -81,13 +89,14 @@ std::vector<std::string> foretold_refusals(const Opened& opened, const Plan& pla
   return notes;
 }
 
-std::string requantization_note(const Opened& opened, const Plan& plan) {
-  if (opened.quantized.empty()) return {};
-  if (steps_quantized_again(plan, opened.source, opened.names) == 0) return {};
-  return fmt::format(
-      "the source is quantized already: {}; this quantizes it once more, which adds to the loss of the first time, and "
-      "every figure counts from the quantized source",
-      opened.quantized);
+std::vector<std::string> permission_notes(const Opened& opened, const Plan& plan) {
+  std::vector<std::string> notes = ternary_notes(opened, plan);
+  if (!opened.quantized.empty() && quantized_again(opened, plan) != 0)
+    notes.insert(notes.begin(),
+                 fmt::format("the source is quantized already: {}; this quantizes it once more, which adds to the loss "
+                             "of the first time, and every figure counts from the quantized source",
+                             opened.quantized));
+  return notes;
 }
 
 }  // namespace quern

@@ -55,7 +55,7 @@ TEST(Permissions, WhatStaysInItsNumberFormatIsNotQuantizedAgain) {
   Observer observer;
   const Opened opened(options, observer);
   const Plan plan = opened.plan({}, opened.optimizer);
-  EXPECT_EQ(steps_quantized_again(plan, opened.source, opened.names), 0u);
+  EXPECT_EQ(steps_quantized_again(plan, opened.source, opened.names, [](const OutputTensor&) { return false; }), 0u);
   EXPECT_TRUE(opened.loses_nothing(plan));
 }
 
@@ -73,6 +73,15 @@ TEST(Permissions, AreForetoldInTheSameWords) {
 
 TEST(Permissions, FloatsOfTheSameWidthAreNoLargerResult) {
   for (const char* scheme : {"f16", "bf16"}) refusal(options_for(kFloats, scheme, "safetensors"), std::nullopt);
+}
+
+// Its rows are 256 long.
+TEST(Permissions, ThreeValuesForWeightsOfManyAreRefusedUnlessThatIsAllowed) {
+  CompressOptions options = options_for(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m", "tq1_0");
+  expect_parts(refusal(options, ErrorCode::kUsage),
+               {"tq1_0 has three values", "42 matrices", "19% of their energy", "scheme q2_k", "`damage=kAllow`"});
+  options.damage = CompressOptions::Damage::kAllow;
+  refusal(options, std::nullopt);
 }
 
 TEST(Permissions, SixteenBitsAreNotQuantized) {

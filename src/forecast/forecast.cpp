@@ -9,6 +9,7 @@
 #include "compress/compress_choice.h"
 #include "compress/permissions.h"
 #include "compress/planned.h"
+#include "compress/ternary_steps.h"
 #include "encode/check_weights.h"
 #include "forecast/memory_forecast.h"
 #include "model/op_walk.h"
@@ -187,7 +188,7 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   if (!kept.folder.empty()) OutputFolder::check_target(kept.folder, OutputFolder::Existing::kRefuse);
   const CompressTexts texts = read_texts(opened, GateText::kWhereGiven);
   const OpenModel& source = opened.source;
-  opened.plan({}, opened.optimizer);  // refuses what cannot be planned before a weight is read
+  check_damage(opened, opened.plan({}, opened.optimizer));  // refuses what cannot be planned before weights are checked
   check_tied_copy(source.checkpoint, source.spec);
   check_weights(source.weights, source.spec, opened.pool(), opened.observer);
   Forecast f{.plan = {}, .architecture = source.spec.architecture, .source_format = source.checkpoint.format()};
@@ -205,7 +206,7 @@ Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
   f.time = expected_time(opened, texts, f.plan, f.survey);
   std::ranges::copy(opened.notes_of(f.plan), std::back_inserter(f.notes));
   std::erase(f.notes, "");
-  if (std::string note = requantization_note(opened, f.plan); !note.empty()) f.notes.push_back(std::move(note));
+  std::ranges::copy(permission_notes(opened, f.plan), std::back_inserter(f.notes));
   std::ranges::copy(foretold_refusals(opened, f.plan), std::back_inserter(f.notes));
   std::ranges::copy(opened.loading_notes(f.plan), std::back_inserter(f.notes));
   if (kept.moments && kept.folder.empty() && needs_hessians(f.plan))

@@ -29,7 +29,7 @@ CompressPreview preview(const Opened& opened, const CompressTexts& texts) {
                     .threads = opened.pool().threads(),
                     .precision = opened.setup.precision,
                     .notes = opened.notes_of(plan)};
-  if (std::string note = requantization_note(opened, plan); !note.empty()) p.notes.push_back(std::move(note));
+  std::ranges::copy(permission_notes(opened, plan), std::back_inserter(p.notes));
   p.time = expected_time(opened, texts, plan, likely_walks(opened));
   if (options.size) {
     p.most_bytes = most_bytes(opened);

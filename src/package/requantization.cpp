@@ -54,12 +54,13 @@ std::string describe_quantization(const ModelSpec& spec, const Checkpoint& sourc
   return matrices.text();
 }
 
-std::size_t steps_quantized_again(const Plan& plan, const OpenModel& source, const ExportMap& names) {
+std::size_t steps_quantized_again(const Plan& plan, const OpenModel& source, const ExportMap& names,
+                                  const std::function<bool(const OutputTensor&)>& is_lossless) {
   const std::vector<OutputTensor> tensors = output_tensors(plan, source.spec, names);
   return static_cast<std::size_t>(std::ranges::count_if(tensors, [&](const OutputTensor& tensor) {
     const Codec* codec = find_codec(tensor.step.codec);
     return !is_plain(codec) && !quantization_of(tensor.weight, source.checkpoint).empty() &&
-           !(codec && is_stored_in(*codec, source.weights, tensor.weight, tensor.exported));
+           !(codec && is_stored_in(*codec, source.weights, tensor.weight, tensor.exported)) && !is_lossless(tensor);
   }));
 }
 

@@ -1,10 +1,11 @@
 // Weights that were quantized before they came here: what they are, and which a plan would quantize once more.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
-#include "plan/plan.h"
+#include "plan/output_tensor.h"
 #include "runtime/open_model.h"
 
 namespace quern {
@@ -29,7 +30,8 @@ class QuantizedMatrices {
 std::string describe_quantization(const ModelSpec& spec, const Checkpoint& source);
 
 // Steps of the plan that round a quantized weight to another grid. Floats of 16 bits or more, and those that are copied
-// in the number format that they have, are none.
-std::size_t steps_quantized_again(const Plan& plan, const OpenModel& source, const ExportMap& names);
+// in the number format that they have, are none, nor are those of which `is_lossless`.
+std::size_t steps_quantized_again(const Plan& plan, const OpenModel& source, const ExportMap& names,
+                                  const std::function<bool(const OutputTensor&)>& is_lossless);
 
 }  // namespace quern

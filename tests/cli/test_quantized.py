@@ -1,5 +1,5 @@
 """A model in layouts of other packages is the model that these decode to: the same logits, and the layout is named. Doubles are their
-nearest floats."""
+nearest floats. Three values are for weights that were trained to have no others."""
 
 import array
 import json
@@ -9,8 +9,9 @@ import struct
 import unittest
 import zipfile
 
+import tiny_bitnet
 import tiny_llama
-from quern_program import REPORT_TEXT, ROOT, ProgramTest, strict_json
+from quern_program import MODEL, REPORT_TEXT, ROOT, ProgramTest, read_json, strict_json
 
 GROUP = 32
 LAYERS = 2
@@ -215,6 +216,64 @@ class QuantizedInput(ProgramTest):
         result = strict_json(self.succeed("eval", self.folder / "packed.out", "--against", plain, "--text", REPORT_TEXT, "--windows",
                                           "2", "--json", "-q").stdout)
         self.assertEqual(result["mean_kld"]["value"], 0)
+
+
+class ThreeValues(ProgramTest):
+    def test_are_refused_an_ordinary_model_by_every_command(self):
+        words = ["tq2_0 has three values", "42 matrices", "19% of their energy", "ruins", "the scheme q2_k", "--allow-damage"]
+        for arguments in (["compress", MODEL, "-o", self.folder / "out"], ["compress", MODEL, "-o", self.folder / "out", "--dry-run"],
+                          ["plan", MODEL]):
+            self.fail_with(2, words, *arguments, "--scheme", "tq2_0")
+        self.assert_gone(self.folder / "out", self.folder / "out.partial")
+        rules = self.folder / "map.json"
+        rules.write_text(json.dumps([{"match": "re:.*mlp.up.*", "codec": "tq1_0"}]))
+        self.fail_with(2, ["tq1_0 has three values", "6 matrices"], "compress", MODEL, "-o", self.folder / "out", "--scheme", "q4_k_m",
+                       "--precision-map", rules)
+
+    def test_are_given_it_where_that_is_allowed_and_the_card_says_what_it_does(self):
+        self.assertIn("ruined", self.succeed("plan", MODEL, "--scheme", "tq1_0", "--allow-damage", "--json").stdout)
+        self.succeed("compress", MODEL, "-o", self.folder / "out", "--scheme", "tq2_0", "--allow-damage")
+        report = read_json(self.folder / "out/report.json")
+        self.assertTrue([note for note in report["notes"] if note.startswith("42 matrices have three values only (tq2_0)")], report["notes"])
+        errors = [t["relative_error"] for t in report["tensors"] if t["codec"] == "tq2_0"]
+        self.assertLess(max(errors), 0.25)  # as the best scales lose; the largest magnitude as scale loses 0.65
+
+    def test_hold_weights_that_were_trained_so_exactly(self):
+        model = tiny_bitnet.write(self.folder / "model")
+        said = self.succeed("inspect", model).stdout
+        self.assertIn("ternary weights: 7 of 8 matrices have the values -s, 0 and s alone", said)
+        self.assertIn("activations of 8 bits", said)
+        for scheme, block in (("tq2_0", 66), ("tq1_0", 54)):
+            out = self.folder / scheme
+            self.succeed("compress", model, "-o", out, "--scheme", scheme)
+            report = read_json(out / "report.json")
+            self.assertIn(f"7 matrices have three values, and come back exactly from {scheme}", report["notes"])
+            kept = [t for t in report["tensors"] if t["codec"] == scheme]
+            self.assertEqual([t["relative_error"] for t in kept], [0] * 7)
+            self.assertEqual(sum(t["bytes"] for t in kept), (5 * 256 + 2 * 128) * block)
+            self.assertIn("7 of 8 matrices", self.succeed("inspect", out).stdout)
+            # Ternary types are quantized already, and going from one to the other loses nothing.
+            again = self.folder / f"{scheme}.again"
+            self.succeed("compress", out, "-o", again, "--precision-map", self.rules("tq1_0"), "--scheme", "f32", "--allow-larger")
+            errors = [t["relative_error"] for t in read_json(again / "report.json")["tensors"] if t["codec"] == "tq1_0"]
+            self.assertEqual(errors, [0] * 7)
+
+    def rules(self, codec):
+        path = self.folder / f"{codec}.json"
+        path.write_text(json.dumps([{"match": "re:.*(attn_[qkvo]|attn_output|ffn_(gate|up|down)).weight", "codec": codec}]))
+        return path
+
+    def test_say_by_how_much_a_scale_is_rounded(self):
+        model = tiny_bitnet.write(self.folder / "model", tiny_bitnet.weights(scale=0.1))
+        self.succeed("compress", model, "-o", self.folder / "out", "--scheme", "tq2_0")
+        notes = read_json(self.folder / "out/report.json")["notes"]
+        self.assertTrue([n for n in notes if n.startswith("7 matrices have three values, and come back to 0.0002 of their size")], notes)
+
+    def test_one_ordinary_matrix_among_them_is_refused(self):
+        tensors = tiny_bitnet.weights()
+        tensors["model.layers.0.mlp.up_proj.weight"][1][70] = 0.3
+        model = tiny_bitnet.write(self.folder / "model", tensors)
+        self.fail_with(2, ["1 matrix", "was not trained"], "compress", model, "-o", self.folder / "out", "--scheme", "tq1_0")
 
 
 def npz(tensors):

@@ -1,6 +1,7 @@
 """Every family of architectures in llama.cpp: it loads what compress writes, and its perplexity is ours."""
 
 import llama_cpp
+import tiny_bitnet
 from quern_program import FLOAT, ROOT, REPORT_TEXT, ProgramTest, compress, shared, strict_json
 
 # At 2 bits the 8-bit activations of llama.cpp send tokens of a mixture to other experts: on 8 windows of mixtral-moe15m as q2_k the two
@@ -34,6 +35,14 @@ class Families(ProgramTest):
 
     def test_mixtral(self):
         self.assert_reference("mixtral-moe15m", ["bf16", "q8_0", "q4_k_m", "iq4_xs", "q2_k"])
+
+    # llama.cpp computes SiLU where bitnet.cpp has ReLU^2; the trained scales come back exactly.
+    def test_bitnet(self):
+        model = tiny_bitnet.write(self.folder / "bitnet", hidden_act="silu")
+        for scheme in ("f32", "tq2_0", "tq1_0"):
+            with self.subTest(scheme=scheme):
+                larger = ["--allow-larger"] if scheme == "f32" else []
+                self.assert_same_perplexity(model, scheme, REPORT_TEXT, *larger, window=128, windows=FEW_WINDOWS)
 
     # Made with random weights: what they say means nothing, but both programs must say the same.
     def test_tiny_models_with_their_tokenizers(self):

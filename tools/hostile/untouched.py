@@ -53,7 +53,7 @@ def try_one(setting, case):
     here = setting.scratch / f"untouched-{number}"
     here.mkdir()
     package = here / "package"
-    made = setting.quern.run("compress", model, "-o", package, "--scheme", scheme, "--threads", "1", "-q")
+    made = setting.quern.run("compress", model, "-o", package, "--scheme", scheme, "--allow-damage", "--threads", "1", "-q")
     if made.code:
         shutil.rmtree(here)
         return None

@@ -234,6 +234,21 @@ class Feedback {
     }
   }
 
+  // What an error of each column costs when all columns behind the granule make up for what they can, errors of the
+  // others in it aside: the diagonal of U diag(pivots) U^T, of these columns alone.
+  std::vector<float> importance_within(std::size_t first, std::size_t width) const {
+    std::vector<float> importance(width);
+    for (std::size_t i = 0; i < width; ++i) {
+      double sum = factor_.pivots()[first + i];
+      for (std::size_t j = i + 1; j < width; ++j) {
+        const double share = factor_.upper().at(first + i, first + j);
+        sum += factor_.pivots()[first + j] * share * share;
+      }
+      importance[i] = static_cast<float>(sum);
+    }
+    return importance;
+  }
+
   // Columns k .. k + width - 1 of the panel. What the errors of the first do to the loss of the others counts, though
   // these were chosen with them.
   void round_granule(std::size_t first, std::size_t k, std::size_t width, std::size_t count, Attempt& a) {
@@ -242,7 +257,7 @@ class Feedback {
     for (std::size_t r = 0; r < rows_.rows; ++r)
       for (std::size_t c = 0; c < width; ++c) wanted.row(r)[c] = a.wanted.column(k + c)[r];
     std::vector<std::int32_t> codes(rows_.rows * width);
-    round_rows(codec_, a.sides, place, wanted.view(), importance_of(first + k, width), codes, values.flat());
+    round_rows(codec_, a.sides, place, wanted.view(), importance_within(first + k, width), codes, values.flat());
     Columns projected(width, rows_.rows);
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       std::copy_n(&codes[r * width], width, &a.codes[r * count + k]);

@@ -13,6 +13,7 @@ using namespace quern;
 namespace {
 
 constexpr std::size_t kMostWeights = 1024;
+constexpr std::size_t kMostSearched = 24;  // where a search over all seeds takes milliseconds a vector
 
 // What divides a row.
 std::size_t unit_of(const Codec& codec) {
@@ -56,7 +57,8 @@ void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) try {
 }
 
 void encode_floats(const Codec& codec, std::span<const float> floats) {
-  const std::size_t cols = floats.size() / unit_of(codec) * unit_of(codec);
+  const std::size_t most = codec.round_rows ? std::min(kMostSearched, floats.size()) : floats.size(),
+                    cols = most / unit_of(codec) * unit_of(codec);
   if (cols == 0) return;
   const auto weights = floats.first(cols);
   const std::vector<float> importance(weights.rbegin(), weights.rend());

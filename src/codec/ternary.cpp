@@ -69,14 +69,17 @@ Split find_split(const Magnitudes& a, const Magnitudes& w) {
 }
 
 constexpr const Codec* kTernary[] = {&kTq2_0, &kTq1_0};
+constexpr const Codec* kOfTensor[] = {&kTernary2Bit, &kTernaryB3};
+
+bool is_among(std::span<const Codec* const> codecs, const Codec& codec) {
+  return std::ranges::any_of(codecs, [&](const Codec* one) { return std::string_view(one->name) == codec.name; });
+}
 
 }  // namespace
 
 std::span<const Codec* const> ternary_codecs() { return kTernary; }
 
-bool is_ternary(const Codec& codec) {
-  return std::ranges::any_of(kTernary, [&](const Codec* one) { return std::string_view(one->name) == codec.name; });
-}
+bool is_ternary(const Codec& codec) { return is_among(kTernary, codec) || is_among(kOfTensor, codec); }
 
 void fit_ternary(const Codec&, std::span<const float> weights, std::span<const float> importance, std::byte* side) {
   Magnitudes a, w;

@@ -12,9 +12,9 @@ namespace quern {
 
 inline constexpr std::size_t kTernaryBlock = 256;
 
-// Whether the values of a block are -d, 0 and d alone.
+// Whether the values of a block, or of a tensor, are -d, 0 and d alone.
 bool is_ternary(const Codec& codec);
-// The formats of which that is so, in the order of bits per weight, highest first.
+// The formats of which that is so for each block, in the order of bits per weight, highest first.
 std::span<const Codec* const> ternary_codecs();
 
 // Codec::fit and Codec::round of both.

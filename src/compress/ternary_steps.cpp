@@ -69,8 +69,10 @@ const Scheme* sensible_scheme(const Opened& opened, const Codec& ternary) {
 
 bool keeps_three_values(const Opened& opened, const OutputTensor& tensor) {
   const Codec* codec = find_codec(tensor.step.codec);
-  return codec && is_ternary(*codec) && tensor.exported.transform == ExportedWeight::Transform::kNone &&
-         opened.ternary().contains(tensor.exported.weight);
+  if (!codec || !is_ternary(*codec) || tensor.exported.transform != ExportedWeight::Transform::kNone) return false;
+  const auto form = opened.ternary().find(tensor.exported.weight);
+  // What is trained has one scale of the whole tensor.
+  return form != opened.ternary().end() && (!codec->train || form->second.scale == TernaryForm::Scale::kTensor);
 }
 
 void check_damage(const Opened& opened, const Plan& plan) {

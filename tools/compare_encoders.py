@@ -13,7 +13,9 @@ import sys
 import tempfile
 import time
 
-from make_codec_fixtures import TYPES, column_importance, load_peer, sources
+import numpy as np
+
+from make_codec_fixtures import NEEDS_IMPORTANCE, TYPES, column_importance, load_peer, sources
 
 
 def write_cases(folder, args):
@@ -25,9 +27,10 @@ def write_cases(folder, args):
         weights.tofile(folder / f"{source}.f32")
         for name, ggml_type in TYPES.items():
             for label, columns in (("none", None), ("lognormal", importance)):
-                peer.encode(weights[:1], ggml_type, columns)
+                given = np.ones(args.cols, np.float32) if columns is None and name in NEEDS_IMPORTANCE else columns
+                peer.encode(weights[:1], ggml_type, given)
                 start = time.perf_counter()
-                blocks = peer.encode(weights, ggml_type, columns)
+                blocks = peer.encode(weights, ggml_type, given)
                 seconds = time.perf_counter() - start
                 blocks.tofile(folder / f"{name}.{source}.{label}.blocks")
                 lines.append(f"{name},{source},{label},{weights.shape[0]},{weights.shape[1]},{seconds:.6g}")

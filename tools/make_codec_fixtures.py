@@ -20,8 +20,9 @@ from safetensors import safe_open
 
 TYPES = {"q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14,  # ggml's numbers
          "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q2_k": 10, "q3_k": 11,
-         "iq4_nl": 20, "iq4_xs": 23, "tq1_0": 34, "tq2_0": 35, "mxfp4": 39, "nvfp4": 40}
-READ_ONLY = {"iq1_s": 19, "iq1_m": 29, "iq2_xxs": 16, "iq2_xs": 17, "iq2_s": 22, "iq3_xxs": 18, "iq3_s": 21}
+         "iq4_nl": 20, "iq4_xs": 23, "tq1_0": 34, "tq2_0": 35, "mxfp4": 39, "nvfp4": 40,
+         "iq1_s": 19, "iq1_m": 29, "iq2_xxs": 16, "iq2_xs": 17, "iq2_s": 22, "iq3_xxs": 18, "iq3_s": 21}
+NEEDS_IMPORTANCE = {"iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s"}  # llama.cpp's encoders; ones are given for none
 ROWS, COLS = 8, 512
 REAL = {"llama-30m": "model.layers.1.self_attn.q_proj.weight", "llama-7m": "model.layers.1.mlp.down_proj.weight"}
 SCALE_OFFSETS = {"q8_0": [0], "q4_k": [0, 2], "q5_k": [0, 2], "q6_k": [208],  # of the binary16 fields of a block
@@ -81,7 +82,7 @@ def adversarial_blocks(name, size):
 
 
 def write_goldens(out):
-    for name, ggml_type in {**TYPES, **READ_ONLY}.items():
+    for name, ggml_type in TYPES.items():
         blocks = adversarial_blocks(name, block_bytes(ggml_type))
         with np.errstate(all="ignore"):
             decoded = gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType(ggml_type))
@@ -108,7 +109,8 @@ def write_errors(out, shared, peer):
         weights.astype(np.float16).tofile(out / f"{source}.f16")
         for name, ggml_type in TYPES.items():
             for label, columns in (("none", None), ("lognormal", importance)):
-                decoded = dequantize(peer.encode(weights, ggml_type, columns), ggml_type, weights.shape)
+                given = np.ones(COLS, np.float32) if columns is None and name in NEEDS_IMPORTANCE else columns
+                decoded = dequantize(peer.encode(weights, ggml_type, given), ggml_type, weights.shape)
                 lines.append(f"{name},{source},{label},{weighted_error(weights, decoded, columns):.9g}")
     (out / "llama_cpp_errors.csv").write_text("\n".join(lines) + "\n")
 

@@ -26,17 +26,17 @@ extern const Codec kIq4Nl;
 extern const Codec kIq4Xs;
 extern const Codec kMxfp4;
 extern const Codec kNvfp4;
+extern const Codec kIq3S, kIq3Xxs;          // iq3.cpp
+extern const Codec kIq2S, kIq2Xs, kIq2Xxs;  // iq2.cpp
+extern const Codec kIq1M, kIq1S;            // iq1.cpp
 extern const Codec kTq2_0;
 extern const Codec kTq1_0;
 extern const Codec kTernary2Bit, kTernaryB3;  // ternary_tensor.cpp
 extern const std::span<const Codec> kHyper;   // hyper_1600 ... hyper_225_l01_rans
 
 // Only read: no fit, round and pack.
-extern const Codec kF64;                    // float_codecs.cpp
-extern const Codec kIq3S, kIq3Xxs;          // iq3.cpp
-extern const Codec kIq2S, kIq2Xs, kIq2Xxs;  // iq2.cpp
-extern const Codec kIq1M, kIq1S;            // iq1.cpp
-extern const Codec kQ2_0, kQ1_0;            // q1_0_q2_0.cpp
+extern const Codec kF64;          // float_codecs.cpp
+extern const Codec kQ2_0, kQ1_0;  // q1_0_q2_0.cpp
 
 // Those above that are written, and what codecs() has: they, unless the program says otherwise (codec_list.cpp). In any
 // order.

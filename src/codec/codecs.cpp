@@ -15,11 +15,12 @@ namespace {
 const Codec* const kBeforeInt4[] = {
     &kF32,  &kLosslessF32, &kF16,  &kBf16,  &kLosslessF16, &kLosslessBf16, &kQ8_0,  &kInt8Channel, &kQ6K,  &kQ5_1,
     &kQ5_0, &kQ5K,         &kQ4_1, &kIq4Nl, &kQ4_0,        &kQ4K,          &kNvfp4, &kMxfp4,       &kIq4Xs};
-const Codec* const kAfterInt4[] = {&kNf4, &kNf4Dq, &kQ3K, &kQ2K, &kTq2_0, &kTq1_0, &kTernary2Bit, &kTernaryB3};
+const Codec* const kAfterInt4[] = {&kNf4,   &kNf4Dq,  &kQ3K,  &kIq3S,  &kIq3Xxs, &kQ2K,         &kIq2S,     &kIq2Xs,
+                                   &kTq2_0, &kIq2Xxs, &kIq1M, &kTq1_0, &kIq1S,   &kTernary2Bit, &kTernaryB3};
 
 const Codec* const kSeeds[] = {&kSeedlm4, &kSeedlm4Paper, &kSeedlm4w, &kSeedlm3, &kSeedlm3w};
 
-const Codec* const kReadOnly[] = {&kF64, &kIq3S, &kIq3Xxs, &kIq2S, &kIq2Xs, &kQ2_0, &kIq2Xxs, &kIq1M, &kIq1S, &kQ1_0};
+const Codec* const kReadOnly[] = {&kF64, &kQ2_0, &kQ1_0};
 
 const Codec* find_named(std::span<const Codec* const> among, std::string_view name) {
   const auto at = std::ranges::find_if(among, [&](const Codec* codec) { return codec->name == name; });

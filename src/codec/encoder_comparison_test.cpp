@@ -66,7 +66,7 @@ TEST(EncoderErrors, AreAtMostThoseOfLlamaCpp) {
   const Path folder = QUERN_TESTDATA "/codec";
   const auto columns = read_all<float>(folder / "importance.f32");
   const auto rows = read_table(folder / "llama_cpp_errors.csv");
-  ASSERT_EQ(rows.size(), 160u);
+  ASSERT_EQ(rows.size(), 230u);
   for (const auto& row : rows) {
     const Codec& codec = *find_codec(row[0]);
     std::vector<float> weights;
@@ -77,8 +77,9 @@ TEST(EncoderErrors, AreAtMostThoseOfLlamaCpp) {
     encode_all(codec, weights, columns.size(), importance, out);
     const double ratio = decoded_error(codec, out.plane(0), weights, columns.size(), importance) / std::stod(row[3]);
     EXPECT_LE(ratio, 0.985) << row[0] << " " << row[1] << " " << row[2];
-    // For ternary codes llama.cpp takes the scale of the largest weight, which sends nearly all others to 0.
-    EXPECT_GT(ratio, row[0].starts_with("tq") ? 0.25 : 0.5)
+    // For ternary codes llama.cpp takes the scale of the largest weight, which sends nearly all others to 0; for grids
+    // of eight weights it looks for scales near that, which does not suit heavy tails.
+    EXPECT_GT(ratio, row[0].starts_with("tq") ? 0.25 : row[0].starts_with("iq2") ? 0.4 : 0.5)
         << "too good to be true: " << row[0] << " " << row[1] << " " << row[2];
   }
 }

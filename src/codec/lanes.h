@@ -31,8 +31,13 @@ inline Lanes load_lanes(const float* from) {
 inline void store_lanes(float* to, Lanes lanes) { std::memcpy(to, &lanes, sizeof lanes); }
 
 inline Lanes all_lanes(float value) { return Lanes{value, value, value, value, value, value, value, value}; }
-inline Lanes lane_min(Lanes a, Lanes b) { return a < b ? a : b; }  // b where either is a NaN
-inline Lanes lane_max(Lanes a, Lanes b) { return a > b ? a : b; }  // b where either is a NaN
+#if defined(QUERN_LANES_AVX2)
+inline Lanes lane_min(Lanes a, Lanes b) { return _mm256_min_ps(a, b); }  // b where either is a NaN, or both are zeros
+inline Lanes lane_max(Lanes a, Lanes b) { return _mm256_max_ps(a, b); }  // the same
+#else
+inline Lanes lane_min(Lanes a, Lanes b) { return a < b ? a : b; }
+inline Lanes lane_max(Lanes a, Lanes b) { return a > b ? a : b; }
+#endif
 // `low` where the value is a NaN.
 inline Lanes lane_clamp(Lanes value, float low, float high) {
   return lane_min(lane_max(value, all_lanes(low)), all_lanes(high));

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "base/scalars.h"
+#include "codec/iq_grids.h"
 #include "codec/packed_tensor.h"
 
 namespace quern {
@@ -182,6 +183,75 @@ TEST(Nvfp4, IsNearTheBestOfAllScales) {
       EXPECT_GT(error, (1 - 1e-6) * best) << tail << " " << seed << " " << size;
     }
   }
+}
+
+// A format of iq_grids.h whose scales are d * unit * (q + 0.5), q < 16.
+struct GridFormat {
+  const char* name;
+  std::span<const std::uint16_t> grid;
+  std::vector<float> values;  // of the places of an entry
+  std::size_t run;            // weights of a scale
+  double unit;
+  bool even_signs;
+};
+
+// The least error of the weights of one entry under any entry; where signs must be even and are not, of one sign too.
+double entry_error(const GridFormat& format, double scale, FloatSpan x, FloatSpan w) {
+  const std::size_t bits = 16 / x.size();
+  const bool is_odd = format.even_signs && std::ranges::count_if(x, [](float v) { return v < 0; }) % 2 == 1;
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::uint16_t entry : format.grid) {
+    double error = 0, negation = std::numeric_limits<double>::infinity();
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      const double value = scale * format.values[entry >> (bits * k) & ((1u << bits) - 1)],
+                   weight = w.empty() ? 1 : w[k];
+      error += weight * std::pow(std::abs(x[k]) - value, 2);
+      negation = std::min(negation, 4 * weight * std::abs(x[k]) * value);
+    }
+    least = std::min(least, error + (is_odd ? negation : 0));
+  }
+  return least;
+}
+
+// With the scale of least error among the 16; those far too small or large are left out.
+double run_error(const GridFormat& format, double d, FloatSpan x, FloatSpan w, std::size_t places) {
+  double least = std::numeric_limits<double>::infinity();
+  for (int q = 0; q < 16; ++q) {
+    const double scale = d * format.unit * (q + 0.5), reach = scale * format.values.back() / largest(x);
+    if (reach < 0.5 || reach > 1.7) continue;
+    double sum = 0;
+    for (std::size_t k = 0; k < x.size() && sum < least; k += places)
+      sum += entry_error(format, scale, x.subspan(k, places), w.empty() ? w : w.subspan(k, places));
+    least = std::min(least, sum);
+  }
+  return least;
+}
+
+TEST(Grids, AreNearTheBestOfAllScales) {
+  const std::vector<GridFormat> formats = {{"iq2_xxs", kIq2XxsGrid, {8, 25, 43}, 32, 0.25, true},
+                                           {"iq3_s", kIq3SGrid, {1, 3, 5, 7, 9, 11, 13, 15}, 32, 2, false}};
+  for (const GridFormat& format : formats) {
+    const std::size_t places = format.values.size() == 3 ? 8 : 4;
+    for (const auto& [tail, seed] : {kCases[0], kCases[3]}) {
+      const Floats x = sample(256, tail, 8), w = importance(256, seed);
+      const double whole = largest(x) / (format.unit * 15.5 * format.values.back());
+      double best = std::numeric_limits<double>::infinity();
+      for (double d = 0.6 * whole; d < 1.5 * whole; d *= 1.03) {
+        double sum = 0;
+        for (std::size_t first = 0; first < 256 && sum < best; first += format.run)
+          sum += run_error(format, as_half(d), part(x, first, format.run), part(w, first, format.run), places);
+        best = std::min(best, sum);
+      }
+      EXPECT_LT(encoded_error(format.name, x, w), 1.01 * best) << format.name << " " << tail << " " << seed;
+    }
+  }
+}
+
+// Signs of eight weights that are odd cost one weight its sign: never more than the least of all.
+TEST(Grids, NegateTheWeightThatCostsLeast) {
+  Floats x(256, 0.02f), w(256, 1.0f);
+  for (std::size_t k = 0; k < 256; k += 8) x[k] = -0.02f, w[k + 5] = 1e-6f;
+  for (const char* name : {"iq2_xxs", "iq2_xs", "iq3_xxs"}) EXPECT_LT(encoded_error(name, x, w), 1e-6) << name;
 }
 
 // With the magnitudes sorted, only the largest ones can be those on codes of 1, and their mean is the scale.

@@ -41,15 +41,43 @@ bool has_eight_experts(const WeightSite& site) { return site.extent("experts") =
 bool has_other_than_eight_experts(const WeightSite& site) { return !has_eight_experts(site); }
 bool is_of_an_expert(const WeightSite& site) { return site.weight.role.starts_with("moe."); }
 
+bool has_four_experts(const WeightSite& site) { return site.extent("experts") >= 4; }
+bool is_unmeasured(const WeightSite& site) { return !site.has_statistics; }
+bool is_query(const WeightSite& site) { return site.weight.role == "attn.q"; }
+bool is_among_first_eighth(const WeightSite& site) { return site.rank() < site.siblings() / 8; }
+bool is_favoured_down_of_eight_experts(const WeightSite& site) {
+  return has_eight_experts(site) && is_favoured_down(site);
+}
+bool has_whole_blocks(const WeightSite& site) { return rows_of(site.weight).cols % 256 == 0; }
+// All but the first and the last eighth.
+bool is_inner_gate_or_up(const WeightSite& site) {
+  const std::string_view role = site.weight.role;
+  const auto layers = static_cast<std::int64_t>(site.extent("layers"));
+  return (role.ends_with(".gate") || role.ends_with(".up") || role.ends_with(".gate_up")) &&
+         site.weight.layer >= layers / 8 && site.weight.layer < 7 * layers / 8;
+}
+
 constexpr SchemeRule kFirst[] = {{Part::kLogits, nullptr, "q6_k"},
                                  {Part::kValue, has_eight_experts, "q8_0"},
                                  {Part::kKey, has_eight_experts, "q8_0"}};
 
-constexpr Substitute kSmallerBlocks[] = {{"iq4_xs", "iq4_nl"}, {"q2_k", "q4_0"},  {"q3_k", "q4_0"}, {"tq1_0", "q4_0"},
-                                         {"tq2_0", "q4_0"},    {"q4_k", "q5_0"},  {"q5_k", "q5_1"}, {"q6_k", "q8_0"},
-                                         {"q4_0", "f16"},      {"q4_1", "f16"},   {"q5_0", "f16"},  {"q5_1", "f16"},
-                                         {"q8_0", "f16"},      {"iq4_nl", "f16"}, {"mxfp4", "f16"}};
+constexpr SchemeRule kFirstOfIq2[] = {
+    {Part::kLogits, has_whole_blocks, "q5_k"},     {Part::kLogits, nullptr, "q8_0"},
+    {Part::kValue, shares_values_by_four, "q4_k"}, {Part::kValue, has_four_experts, "q4_k"},
+    {Part::kKey, has_eight_experts, "q4_k"},       {Part::kAttentionOut, has_eight_experts, "q5_k"}};
+constexpr SchemeRule kFirstOfIq3Xxs[] = {{Part::kLogits, has_whole_blocks, "q5_k"},
+                                         {Part::kLogits, nullptr, "q8_0"},
+                                         {Part::kValue, has_eight_experts, "q8_0"},
+                                         {Part::kKey, has_eight_experts, "q8_0"}};
 
+constexpr Substitute kSmallerBlocks[] = {
+    {"iq1_s", "iq4_nl"},   {"iq1_m", "iq4_nl"}, {"iq2_xxs", "iq4_nl"}, {"iq2_xs", "iq4_nl"}, {"iq2_s", "iq4_nl"},
+    {"iq3_xxs", "iq4_nl"}, {"iq3_s", "iq4_nl"}, {"iq4_xs", "iq4_nl"},  {"q2_k", "q4_0"},     {"q3_k", "q4_0"},
+    {"tq1_0", "q4_0"},     {"tq2_0", "q4_0"},   {"q4_k", "q5_0"},      {"q5_k", "q5_1"},     {"q6_k", "q8_0"},
+    {"q4_0", "f16"},       {"q4_1", "f16"},     {"q5_0", "f16"},       {"q5_1", "f16"},      {"q8_0", "f16"},
+    {"iq4_nl", "f16"},     {"mxfp4", "f16"}};
+
+constexpr SchemeFamily kIq2Mix{kFirstOfIq2, kSmallerBlocks}, kIq3XxsMix{kFirstOfIq3Xxs, kSmallerBlocks};
 constexpr SchemeFamily kMix{kFirst, kSmallerBlocks}, kUniform{{}, kSmallerBlocks};
 
 constexpr SchemeRule kQ2K[] = {{Part::kValue, is_70b, "q5_k"},
@@ -80,6 +108,41 @@ constexpr SchemeRule kQ5KM[] = {{Part::kValue, is_favoured_value, "q6_k"}, {Part
 constexpr SchemeRule kIq4[] = {{Part::kValue, shares_values_by_four, "q5_k"},
                                {Part::kDown, unmeasured_first_eighth, "q5_k"},
                                {Part::kAttentionOut, has_eight_experts, "q5_k"}};
+constexpr SchemeRule kIq1[] = {{Part::kEmbed, nullptr, "q2_k"},
+                               {Part::kValue, nullptr, "q2_k"},
+                               {Part::kDown, is_among_first_eighth, "q2_k"},
+                               {Part::kAttentionOut, nullptr, "iq2_xxs"}};
+constexpr SchemeRule kIq2Xs[] = {
+    {Part::kEmbed, nullptr, "q2_k"}, {Part::kValue, nullptr, "q2_k"}, {Part::kDown, is_among_first_eighth, "q2_k"}};
+constexpr SchemeRule kIq2S[] = {{Part::kEmbed, nullptr, "iq3_s"},
+                                {Part::kValue, nullptr, "iq3_s"},
+                                {Part::kDown, is_among_first_eighth, "iq3_s"},
+                                {Part::kAttentionOut, nullptr, "iq3_s"}};
+constexpr SchemeRule kIq3Xxs[] = {{Part::kEmbed, nullptr, "iq3_s"},
+                                  {Part::kValue, is_70b, "q5_k"},
+                                  {Part::kValue, shares_values_by_four, "q4_k"},
+                                  {Part::kValue, is_unmeasured, "iq3_s"},
+                                  {Part::kKey, nullptr, "iq2_s"},
+                                  {Part::kOther, is_query, "iq2_s"},
+                                  {Part::kDown, unmeasured_first_eighth, "q4_k"},
+                                  {Part::kDown, is_unmeasured, "q3_k"},
+                                  {Part::kAttentionOut, has_eight_experts, "q5_k"},
+                                  {Part::kAttentionOut, nullptr, "iq3_s"}};
+constexpr SchemeRule kIq3Xs[] = {{Part::kValue, is_70b, "q5_k"},
+                                 {Part::kValue, shares_values_by_four, "q4_k"},
+                                 {Part::kKey, nullptr, "iq3_xxs"},
+                                 {Part::kOther, is_query, "iq3_xxs"},
+                                 {Part::kOther, is_inner_gate_or_up, "iq3_xxs"},
+                                 {Part::kAttentionOut, has_eight_experts, "q5_k"}};
+constexpr SchemeRule kIq3S[] = {{Part::kValue, is_70b, "q5_k"},
+                                {Part::kValue, shares_values_by_four, "q4_k"},
+                                {Part::kAttentionOut, has_eight_experts, "q5_k"}};
+constexpr SchemeRule kIq3M[] = {{Part::kValue, is_70b, "q5_k"},
+                                {Part::kValue, nullptr, "q4_k"},
+                                {Part::kDown, in_first_eighth, "q4_k"},
+                                {Part::kDown, is_favoured_down_of_eight_experts, "q4_k"},
+                                {Part::kAttentionOut, has_eight_experts, "q5_k"},
+                                {Part::kAttentionOut, nullptr, "q4_k"}};
 constexpr SchemeRule kTernary[] = {{Part::kEmbed, nullptr, "q4_k"}};
 constexpr SchemeRule kMxfp4Moe[] = {{Part::kLogits, nullptr, "q8_0"}, {Part::kAny, is_of_an_expert, "mxfp4"}};
 
@@ -103,6 +166,16 @@ constexpr Scheme kGgufMixes[] = {
     row("q5_k_m", 17, "q5_k", "5.5 bits, 6.6 where it hurts most", kQ5KM),
     row("q6_k", 18, "q6_k", "6.6 bits everywhere"),
     row("q8_0", 7, "q8_0", "8.5 bits everywhere", {}, kUniform),
+    row("iq1_s", 24, "iq1_s", "1.6 bits, 2.1 and more where it hurts most", kIq1, kIq2Mix),
+    row("iq1_m", 31, "iq1_m", "1.75 bits, 2.1 and more where it hurts most", kIq1, kIq2Mix),
+    row("iq2_xxs", 19, "iq2_xxs", "2.1 bits, 2.6 and more where it hurts most", kIq2Xs, kIq2Mix),
+    row("iq2_xs", 20, "iq2_xs", "2.3 bits, 2.6 and more where it hurts most", kIq2Xs, kIq2Mix),
+    row("iq2_s", 28, "iq2_xs", "2.3 bits, 3.4 and more where it hurts most", kIq2S, kIq2Mix),
+    row("iq2_m", 29, "iq2_s", "2.6 bits, 3.4 and more where it hurts most", kIq2S, kIq2Mix),
+    row("iq3_xxs", 23, "iq3_xxs", "3.1 bits, 2.6 in queries and keys, 3.4 where it hurts most", kIq3Xxs, kIq3XxsMix),
+    row("iq3_xs", 22, "iq3_s", "3.4 bits, 3.1 where it hurts least", kIq3Xs),
+    row("iq3_s", 26, "iq3_s", "3.4 bits", kIq3S),
+    row("iq3_m", 27, "iq3_s", "3.4 bits, 4.5 where it hurts most", kIq3M),
     row("iq4_nl", 25, "iq4_nl", "4.5 bits, a fixed uneven grid, blocks of 32", kIq4),
     row("iq4_xs", 30, "iq4_xs", "4.25 bits, a fixed uneven grid, blocks of 256", kIq4),
     row("tq1_0", 36, "tq1_0", "1.7 bits, for weights trained to be -1, 0 or 1", kTernary),

@@ -67,7 +67,7 @@ constexpr Scheme kPresetMixes[] = {
      "int4_g128", kInt4, &kMixedFamily},
     {"nf4", "4 bits (NormalFloat, blocks of 64) in the large matrices, 16-bit embeddings", "bitsandbytes", nullptr, 0,
      "nf4", kLinearLayers, &kEightBits},
-    {"lossless", "every bit is kept: 16-bit floats in about two thirds of their size, 32-bit floats in five sixths",
+    {"lossless", "every bit is kept: 16-bit floats in two thirds of their size, 32-bit floats in five sixths",
      "safetensors", nullptr, 0, "lossless_f32", kLossless, &kLosslessFamily},
     {"hyper_1600", "6 to 6.5 bits: pairs of weights on a grid (Hyper-Compression), for comparison", "safetensors",
      nullptr, 0, "hyper_1600", kOneGrid, &kHyperFamily},

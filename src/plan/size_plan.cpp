@@ -91,7 +91,7 @@ std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols
   const bool held = format.holds(source.name, cols);
   const auto serves = [&](const Codec& codec) {
     const bool fewer = held ? codec.bits_per_weight < source.bits_per_weight : codec.bits_per_weight <= kFineBits;
-    return fewer && codec.use == Codec::Use::kAny && !codec.is_measured() && !codec.train &&
+    return fewer && codec.use == Codec::Use::kAny && !codec.is_measured() && !codec.train && codec.granule == 1 &&
            format.holds(codec.name, cols) && codec.divides(cols);
   };
   std::vector<const Codec*> serving, worthwhile;

@@ -31,7 +31,8 @@ struct SizePoint {
 
 // Codecs worth trying for rows of `cols` weights, now stored as `source`: what the container holds and has fewer bits
 // (up to 16, where it does not hold the source's own), without those that another of larger blocks and hardly fewer
-// bits replaces and those for weights that were trained in them; last the source's own, where the container holds it.
+// bits replaces, those that choose several weights together, which take many times as long, and those for weights that
+// were trained in them; last the source's own, where the container holds it.
 std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source);
 // Of a tensor of the container: without those that it cannot have there, whatever its rows. With those of three values
 // where the weight is one of `ternary`.

@@ -6,12 +6,13 @@ that the package decodes to. Nothing of Quern is imported. AutoGPTQ and AutoAWQ 
 transformers: their single files are imported from unpacked distributions.
 
     pip install torch safetensors transformers accelerate compressed-tensors bitsandbytes "mlx[cpu]" gptqmodel hqq optimum-quanto torchao
-    pip download --no-deps auto-gptq==0.7.1 autoawq==0.2.9   # unpack both into one FOLDER
+    pip download --no-deps auto-gptq==0.7.1 autoawq==0.2.9 vptq==0.0.5.post1   # unpack all into one FOLDER
     TORCHDYNAMO_DISABLE=1 tools/make_packed_fixtures.py FOLDER [NAME ...]
 """
 
 import importlib.util
 import json
+import math
 import pathlib
 import shutil
 import sys
@@ -395,6 +396,73 @@ def bitnet_online():
                                    "modules_to_not_convert": ["kept"]}})
 
 
+VPTQ_MODULES = [  # name, out, in, main and outlier (v, k), residual k, groups, outliers, norm, order of columns, packed
+    ("plain", 22, 40, (4, 16), None, 0, 1, 0, False, False, True),
+    ("residual", 20, 33, (6, 256), None, 64, 1, 0, False, True, True),
+    ("whole", 31, 44, (8, 512), (2, 32), 16, 2, 4, True, True, True),
+    ("words", 18, 24, (5, 100), (4, 300), 0, 3, 3, True, True, False)]
+
+
+def vptq(folder):
+    package = next(folder.rglob("vptq/layers/vqlinear.py")).parents[2]
+    for name in ("accelerate", "tqdm", "sentence_transformers", "sentence_transformers.SentenceTransformer"):
+        sys.modules.setdefault(name, types.ModuleType(name))
+    sys.modules["sentence_transformers.SentenceTransformer"].SentenceTransformer = type("SentenceTransformer", (), {})
+    ops = load_alone(package, "", "vptq.ops.quant_gemm")
+    sys.modules["vptq"].ops = sys.modules["vptq.ops"] = ops
+    vqlinear, pack = load_alone(package, "", "vptq.layers.vqlinear"), importlib.import_module("vptq.utils.pack")
+    tensors, expected, layers = {}, {}, {}
+    for seed, (name, rows, cols, main_shape, outlier_shape, residual, groups, outliers, norm, ordered, packed) in enumerate(VPTQ_MODULES):
+        generator = torch.Generator().manual_seed(300 + seed)
+        settings = {
+            "in_features": cols, "out_features": rows, "vector_lens": [outlier_shape[0] if outlier_shape else -1, main_shape[0]],
+            "num_centroids": [outlier_shape[1] if outlier_shape else -1, main_shape[1]], "num_res_centroids": [-1, residual or -1],
+            "group_num": groups, "group_size": (cols - outliers) // groups, "outlier_size": outliers, "indices_as_float": not packed,
+            "enable_norm": norm, "enable_perm": ordered, "is_indice_packed": packed, "bias": False, "vector_quant_dim": "out"}
+        dtype = torch.bfloat16 if name == "residual" else torch.float16
+        layer = vqlinear.VQuantLinear(**settings, dtype=dtype, enable_proxy_error=False)
+
+        def centroids(of, count, length):
+            of.weight.data = (0.05 * torch.randn(of.weight.shape[0], count * length, generator=generator)).to(dtype)
+            return of.weight.view(-1, count, length)
+
+        def indices(shape, count):
+            return torch.randint(0, count, shape, generator=generator).to(torch.uint16)
+
+        books = {"centroids": centroids(layer.centroids, main_shape[1], main_shape[0])}
+        shape = (groups, layer.num_indices, layer.group_size)
+        of_main, of_residual = indices(shape, main_shape[1]), None
+        if residual:
+            books["res_centroids"], of_residual = centroids(layer.res_centroids, residual, main_shape[0]), indices(shape, residual)
+        if packed:
+            layer.indices.data = pack.pack_index(of_main, int(math.log2(main_shape[1])), of_residual, int(math.log2(residual or 1)))
+        else:
+            layer.indices.data = of_main.view(torch.int16)
+        if outlier_shape:
+            books["outlier_centroids"] = centroids(layer.outlier_centroids, outlier_shape[1], outlier_shape[0])
+            layer.outlier_indices.data = indices(layer.outlier_indices.shape, outlier_shape[1]).view(layer.outlier_indices.dtype)
+        if ordered:
+            order = torch.randperm(cols, generator=generator)
+            layer.perm.data = order.to(torch.uint16).view(torch.int16) if packed else order
+        if norm:
+            layer.weight_scale.data = (1 + torch.randn(cols, generator=generator)).to(dtype)
+            layer.weight_bias.data = (0.01 * torch.randn(cols, generator=generator)).to(dtype)
+        # Where they are not packed, dequant() takes the order in 16 bits.
+        expected[f"{name}.weight"] = ops.dequant(
+            indices=layer.indices, outlier_indices=layer.outlier_indices, res_indices=None, outlier_centroids=books.get("outlier_centroids"),
+            centroids=books["centroids"], res_centroids=books.get("res_centroids"),
+            perm=layer.perm.to(torch.uint16) if ordered else None, weight_scale=layer.weight_scale, weight_bias=layer.weight_bias,
+            is_indice_packed=packed, enable_outlier=bool(outlier_shape), enable_residual=bool(residual), enable_perm=ordered, enable_norm=norm,
+            num_centroids=main_shape[1], num_outlier_centroids=settings["num_centroids"][0], num_res_centroids=settings["num_res_centroids"][1],
+            padding=layer.padding, outlier_padding=layer.outlier_padding, num_codebooks=groups, group_size=layer.group_size,
+            outlier_size=outliers, vector_len=main_shape[0], outlier_vector_len=settings["vector_lens"][0]).detach()
+        tensors |= {f"{name}.{key}": value.detach() for key, value in layer.state_dict().items()}
+        layers[name] = settings
+    # As convert_idx_dtype() does; the last of the modules under the last part of its name alone.
+    shared = {"words": layers.pop("words")}
+    write("vptq", tensors, expected, {"quantization_config": {"quant_method": "vptq", "config_for_layers": layers, "shared_layer_config": shared}})
+
+
 def main():
     sources, names = pathlib.Path(sys.argv[1]), sys.argv[2:]
     if not names:
@@ -404,7 +472,7 @@ def main():
         gptq(1, "gptq_asymmetric", [("affine", 4, False, False), ("eight", 8, False, False), ("two", 2, False, False)])
         gptq(2, "gptq_v2_asymmetric", [("affine", 4, False, False), ("three", 3, False, False)])
         gptq(1, "gptq_bin", GPTQ_MODULES[:1], binary=True)
-    for of_folder in (auto_gptq, awq, awq_gemv):
+    for of_folder in (auto_gptq, awq, awq_gemv, vptq):
         if not names or of_folder.__name__ in names:
             of_folder(sources)
     for of_package in (fp8, compressed_tensors, modelopt, bitsandbytes, hqq, quanto, torchao, mlx, gpt_oss, bitnet, bitnet_online):

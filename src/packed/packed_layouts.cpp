@@ -12,6 +12,7 @@ namespace {
 
 // In an order in which each finds its own tensors: what is left to a later one fits none of those before.
 constexpr PackedLayout kLayouts[] = {
+    {"vptq", "VPTQ: vectors of any length, residuals, outliers, norms and orders of columns", unpack_vptq},
     {"awq-gemv", "AWQ as its gemv and gemv_fast kernels take it: 4 bits", unpack_awq_gemv},
     {"marlin", "4 bits in the order of Marlin's kernel, symmetric", unpack_marlin},
     {"gptq", "GPTQ, versions 1 and 2: 2, 3, 4 and 8 bits, any group, act-order", unpack_gptq},

@@ -25,6 +25,7 @@ std::span<const PackedLayout> packed_layouts();
 void unpack_layouts(Checkpoint::Contents& contents);
 
 // The rows of the table.
+void unpack_vptq(LayoutTable& table);
 void unpack_gptq(LayoutTable& table);
 void unpack_awq(LayoutTable& table);
 void unpack_awq_gemv(LayoutTable& table);

@@ -269,10 +269,9 @@ TEST(UnreadLayouts, AreNamedWithoutAConfiguration) {
        {Case{"EXL2", "q_weight", "i32", "q_scale"}, Case{"EXL3", "trellis", "i16", "svh"},
         Case{"QTIP", "trellis", "i16", "SV"}, Case{"AQLM", "codes", "i16", "codebooks"},
         Case{"QuIP#", "Qidxs", "i64", "SV"}, Case{"SpQR", "dense_weights", "i64", "row_offsets"},
-        Case{"VPTQ", "indices", "i16", "centroids.weight"}, Case{"EETQ", "weight", "i8", "weight_scales"},
-        Case{"HIGGS", "tables", "f16", "tables2"}, Case{"torchao", "_weight_qdata", "i8", "_weight_scale"},
-        Case{"SINQ", "W_q", "u8", "meta"}, Case{"optimum-quanto", "weight._data._data", "u8", "weight._scale"},
-        Case{"HQQ", "W_q", "u8", "scale"}}) {
+        Case{"EETQ", "weight", "i8", "weight_scales"}, Case{"HIGGS", "tables", "f16", "tables2"},
+        Case{"torchao", "_weight_qdata", "i8", "_weight_scale"}, Case{"SINQ", "W_q", "u8", "meta"},
+        Case{"optimum-quanto", "weight._data._data", "u8", "weight._scale"}, Case{"HQQ", "W_q", "u8", "scale"}}) {
     const ScratchFolder scratch;
     const std::string first = std::string("m.") + unread.first, second = std::string("m.") + unread.second;
     file_of(scratch, {tensor_of(first.c_str(), unread.encoding, {4, 8}), tensor_of(second.c_str(), "f16", {4, 1})});

@@ -23,7 +23,6 @@ constexpr UnreadLayout kUnread[] = {
     {"QuIP#", ".Qidxs", ".SV"},
     {"QuIP#", ".Qidxs_0", ".SV"},
     {"SpQR", ".dense_weights", ".row_offsets"},
-    {"VPTQ", ".indices", ".centroids.weight"},
     {"EETQ", ".weight", ".weight_scales"},
     {"EETQ", ".qweight", ".weight_scales"},
     {"HIGGS", ".tables", ".tables2"},

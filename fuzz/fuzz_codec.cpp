@@ -37,7 +37,7 @@ void decode_row_of(const Codec& codec, std::span<const std::byte> bytes) {
   if (cols == 0) return;
   ConstPlanePointers planes{bytes.data()};
   for (std::size_t p = 1; p < codec.planes.size(); ++p) planes[p] = planes[p - 1] + codec.plane_row_bytes(p - 1, cols);
-  std::vector<float> out(cols);
+  std::vector<float> out(cols * codec.stripe);
   decode_row(codec, planes, out);
 }
 
@@ -65,7 +65,7 @@ void encode_floats(const Codec& codec, std::span<const float> floats) {
   for (const std::span<const float> columns : {std::span<const float>(), std::span<const float>(importance)}) {
     const PackedTensor packed = encode_tensor(codec, {weights.data(), 1, cols, cols}, columns);
     std::vector<float> decoded(cols);
-    decode_row(packed.codec(), packed.row(0), decoded);
+    decode_rows(packed.codec(), packed.row(0), 0, {decoded.data(), 1, cols, cols});
     const auto in_range = [](float value) { return std::abs(value) < 1e4f; };
     ensure(!std::ranges::all_of(weights, in_range) ||
                std::ranges::all_of(decoded, [](float value) { return std::isfinite(value); }),

@@ -33,6 +33,7 @@ extern const Codec kTq2_0;
 extern const Codec kTq1_0;
 extern const Codec kTernary2Bit, kTernaryB3;  // ternary_tensor.cpp
 extern const std::span<const Codec> kHyper;   // hyper_1600 ... hyper_225_l01_rans
+extern const std::span<const Codec> kVptq;    // vptq_v6_k4096_r4096 ... vptq_v8_k256
 
 // Only read: no fit, round and pack.
 extern const Codec kF64;          // float_codecs.cpp

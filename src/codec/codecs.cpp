@@ -103,6 +103,7 @@ std::vector<const Codec*> built_in_codecs() {
   all.insert(all.end(), std::begin(kAfterInt4), std::end(kAfterInt4));
   for (const Codec& codec : kHyper) all.push_back(&codec);
   all.insert(all.end(), std::begin(kSeeds), std::end(kSeeds));
+  for (const Codec& codec : kVptq) all.push_back(&codec);
   return all;
 }
 

@@ -113,7 +113,7 @@ void expect_exact_integers(const DotKernels& kernels, const PackedTensor& packed
   const std::size_t cols = packed.layout().cols;
   std::vector<float> weights(cols);
   for (std::size_t r = 0; r < packed.layout().rows; ++r) {
-    decode_row(packed.codec(), packed.row(r), weights);
+    decode_rows(packed.codec(), packed.row(0), r, {weights.data(), 1, cols, cols});
     double largest = 0;
     for (const float w : weights) largest = std::max(largest, std::abs(double{w}));
     for (std::size_t t = 0; t < x.rows(); ++t) {
@@ -143,7 +143,7 @@ TEST_P(PackedProduct, RoundingOfActivationsIsWithinHalfACode) {
     const Matrix x = random_matrix(3, cols, 2), y = product_by(*GetParam(), packed, x);
     std::vector<float> weights(cols);
     for (std::size_t r = 0; r < 5; ++r) {
-      decode_row(packed.codec(), packed.row(r), weights);
+      decode_rows(packed.codec(), packed.row(0), r, {weights.data(), 1, cols, cols});
       for (std::size_t t = 0; t < 3; ++t) {
         double sum = 0, bound = 0;
         for (std::size_t k = 0; k < cols; ++k) {

@@ -23,7 +23,7 @@ Matrix random_rows(std::size_t rows, std::size_t cols, std::uint64_t seed) {
 
 Matrix decoded(const PackedTensor& packed) {
   Matrix matrix(packed.layout().rows, packed.layout().cols);
-  for (std::size_t i = 0; i < matrix.rows(); ++i) decode_row(packed.codec(), packed.row(i), matrix.row(i));
+  decode_rows(packed.codec(), packed.row(0), 0, matrix.view());
   return matrix;
 }
 
@@ -121,6 +121,7 @@ INSTANTIATE_TEST_SUITE_P(All, FeedbackOfCodec, testing::ValuesIn(codecs().begin(
 
 TEST_P(FeedbackOfCodec, LosesLessThanWeightedRounding) {
   const Codec& codec = *GetParam();
+  if (codec.stripe > 1) GTEST_SKIP() << "so few rows fit into a codebook: vptq_feedback_test.cpp has more";
   const Known& known = known_inputs();
   const Matrix rows = random_rows(kRows, kCols, 3);
   const EncodeError rounding = measure_error(rows.view(), known.inputs, encoded("weighted", codec, rows, known.inputs)),
@@ -152,14 +153,15 @@ TEST_P(FeedbackOfCodec, GivesTheSameBytesHoweverRowsAreShared) {
   const std::size_t together = std::max<std::size_t>(1, codec.rows_together(kCols)),
                     part = (rows.rows() / 2) / together * together;
   if (part == 0) GTEST_SKIP() << "all rows are one run";
-  for (std::size_t first = 0; first < rows.rows(); first += part) {
+  for (std::size_t first = 0; first + part <= rows.rows(); first += part) {
     const auto trained = trained_on(codec, rows.view());
     PackedTensor some(trained, {part, kCols});
     find_optimizer("descent").encode(known.inputs, {rows.row(first).data(), part, kCols, kCols}, some);
     for (std::size_t p = 0; p < codec.planes.size(); ++p) {
       const std::size_t bytes = codec.plane_row_bytes(p, kCols);
       if (codec.planes[p].holds == CodecPlane::Holds::kBlocks) {
-        EXPECT_TRUE(std::ranges::equal(some.plane(p), whole.plane(p).subspan(first * bytes, part * bytes)))
+        EXPECT_TRUE(std::ranges::equal(
+            some.plane(p), whole.plane(p).subspan(codec.stripes(first) * bytes, codec.stripes(part) * bytes)))
             << "rows from " << first;
       }
     }

@@ -20,6 +20,7 @@ constexpr std::string_view kLossless[] = {"rows", "offsets", "table"};
 constexpr std::string_view kHyper[] = {"codes", "grid"}, kHyperCoded[] = {"rows", "offsets", "grid"};
 constexpr std::string_view kTernary[] = {"codes", "scale"};
 constexpr std::string_view kSeedVectors[] = {"vectors", "exponent"}, kSeedRows[] = {"rows", "offsets", "table"};
+constexpr std::string_view kVptq[] = {"indices", "codebook"};
 
 // A tensor T.CODEC.PLANE, taken apart.
 struct PlaneName {
@@ -101,7 +102,20 @@ std::vector<PlaneEncoding> built_in_plane_encodings() {
           {"seedlm_4_paper", kSeedVectors},
           {"seedlm_3", kSeedVectors},
           {"seedlm_4w", kSeedRows, "offsets"},
-          {"seedlm_3w", kSeedRows, "offsets"}};
+          {"seedlm_3w", kSeedRows, "offsets"},
+          {"vptq_v6_k4096_r4096", kVptq},
+          {"vptq_v3_k4096", kVptq},
+          {"vptq_v4_k256_r256", kVptq},
+          {"vptq_v2_k256", kVptq},
+          {"vptq_v4_k4096", kVptq},
+          {"vptq_v3_k512", kVptq},
+          {"vptq_v2_k64", kVptq},
+          {"vptq_v6_k4096", kVptq},
+          {"vptq_v4_k256", kVptq},
+          {"vptq_v3_k64", kVptq},
+          {"vptq_v2_k16", kVptq},
+          {"vptq_v8_k4096", kVptq},
+          {"vptq_v8_k256", kVptq}};
 }
 
 std::span<const PlaneEncoding> plane_encodings() {

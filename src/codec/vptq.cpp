@@ -1,0 +1,336 @@
+// VPTQ (Liu et al. 2024, arXiv 2409.17066): vectors of v weights of one column, in v rows that follow each other, each
+// the nearest of k centroids, or the sum of one and of one of as many residual centroids (docs/formats/vptq.md).
+//   indices   stripe after stripe (v rows): for each column index + residual index * k, in log2 of both bits, the first
+//             in the lowest bits of the first byte; filled up to whole bytes
+//   codebook  f32      a power of two, which multiplies all centroids
+//             f16[k][v], and f16[k][v] of residuals
+// Names say v, k and the residual k. Norms of columns, columns of outliers and an order of columns, which the package
+// may store, are not here: they are read (packed/vptq_layers.cpp).
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/fail.h"
+#include "base/random.h"
+#include "codec/codec_table.h"
+#include "codec/grid_search.h"
+#include "codec/kmeans.h"
+#include "codec/nearest_centroid.h"
+#include "codec/vector_sample.h"
+
+namespace quern {
+namespace {
+
+// Vectors that centroids are found from: so many for each, and not fewer than a small codebook takes no time for.
+constexpr std::size_t kVectorsForEach = 128, kLeastVectors = std::size_t{1} << 17;
+constexpr float kLargest = 1e9f;  // of a weight over the scale
+constexpr int kTopExponent = 14;  // of the largest weight over the scale: binary16 has room for less than 2^16
+constexpr int kLeastScale = -126;
+
+struct Shape {
+  std::uint32_t length = 0;              // of a vector
+  unsigned bits = 0, residual_bits = 0;  // of an index
+  constexpr unsigned index_bits() const { return bits + residual_bits; }
+  constexpr std::size_t centroids() const { return std::size_t{1} << bits; }
+  constexpr std::size_t residuals() const { return residual_bits == 0 ? 0 : std::size_t{1} << residual_bits; }
+  constexpr std::size_t side_bytes() const {
+    return sizeof(float) + (centroids() + residuals()) * length * sizeof(std::uint16_t);
+  }
+};
+
+// The halves nearest to values, as floats.
+std::vector<float> halves_of(std::vector<float> values) {
+  for (float& value : values) value = nearest_f16(value);
+  return values;
+}
+
+class Codebook final : public TensorSide {
+ public:
+  // Of numbers of binary16.
+  Codebook(Shape shape, float scale, std::span<const float> centroids, std::span<const float> residuals)
+      : shape_(shape), scale_(scale), centroids_(shape.length, centroids), residuals_(shape.length, residuals) {}
+
+  std::vector<std::byte> serialise() const override {
+    std::vector<std::byte> out(shape_.side_bytes());
+    store(out.data(), scale_);
+    std::byte* at = out.data() + sizeof scale_;
+    for (const Centroids* some : {&centroids_, &residuals_})
+      for (const float value : some->values()) {
+        store(at, f32_to_f16(value));
+        at += sizeof(std::uint16_t);
+      }
+    return out;
+  }
+
+  const Shape& shape() const { return shape_; }
+
+  // The code of each vector, and the values that they decode to (may be empty).
+  void round(std::span<const float> weights, std::span<std::int32_t> codes, std::span<float> values) const {
+    const std::size_t length = shape_.length, count = weights.size() / length;
+    std::vector<float> vectors(weights.size());
+    for (std::size_t i = 0; i < weights.size(); ++i) vectors[i] = scaled(weights[i], scale_);
+    std::vector<std::uint32_t> nearest(count), second(count);
+    centroids_.find_nearest(vectors, nearest);
+    if (residuals_.count() > 0) {
+      for (std::size_t i = 0; i < count; ++i)
+        for (std::size_t d = 0; d < length; ++d) vectors[i * length + d] -= centroids_.at(nearest[i])[d];
+      residuals_.find_nearest(vectors, second);
+    }
+    std::ranges::fill(codes, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t code = nearest[i] | second[i] << shape_.bits;
+      codes[i * length] = static_cast<std::int32_t>(code);
+      if (!values.empty()) put(code, values.subspan(i * length, length));
+    }
+  }
+
+  void put(std::uint32_t code, std::span<float> values) const {
+    const std::span<const float> main = centroids_.at(code & (shape_.centroids() - 1));
+    if (shape_.residual_bits == 0) {
+      for (std::size_t d = 0; d < values.size(); ++d) values[d] = main[d] * scale_;
+      return;
+    }
+    const std::span<const float> residual = residuals_.at(code >> shape_.bits);
+    for (std::size_t d = 0; d < values.size(); ++d) values[d] = (main[d] + residual[d]) * scale_;
+  }
+
+  static float scaled(float weight, float scale) {
+    const float value = weight / scale;  // a power of two: exact
+    return value == value ? std::clamp(value, -kLargest, kLargest) : 0.0f;
+  }
+
+ private:
+  Shape shape_;
+  float scale_;
+  Centroids centroids_, residuals_;
+};
+
+const Codebook& codebook_of(const Codec& codec) { return static_cast<const Codebook&>(*codec.tensor_side); }
+
+// What vectors of one column count, so that one that is no number, or that there is none, is 1.
+float usable_weight(std::span<const float> importance, std::size_t at) {
+  return importance.empty() ? 1.0f : usable_importance(all_lanes(importance[at]))[0];
+}
+
+// Of a vector and its column, `less` taken from the bits of each weight but 0.
+std::uint64_t hash_of(std::uint64_t column, std::span<const float> vector, std::uint32_t less) {
+  std::uint64_t hash = Random(column).next();
+  for (const float value : vector)
+    hash = Random(hash ^ (value == 0 ? 0 : std::bit_cast<std::uint32_t>(value) - less)).next();
+  return hash;
+}
+
+// The bits of the largest exponent: without them a tensor times a power of two is sampled alike.
+std::uint32_t exponent_of(std::span<const float> vector) {
+  std::uint32_t most = 0;
+  for (const float value : vector) most = std::max(most, std::bit_cast<std::uint32_t>(value) & 0x7f800000u);
+  return most;
+}
+
+class Training final : public TensorTraining {
+ public:
+  explicit Training(Shape shape)
+      : shape_(shape),
+        sample_(shape.length, std::max(kVectorsForEach * shape.centroids(), kLeastVectors)),
+        heaviest_(shape.length, shape.centroids()) {}
+
+  void observe(MatrixView stripes, std::span<const float> importance) override {
+    if (std::ranges::none_of(importance, [](float value) { return usable_importance(all_lanes(value))[0] > 0; }))
+      importance = {};
+    std::vector<float> vector(shape_.length);
+    for (std::size_t s = 0; s < stripes.rows; ++s)
+      for (std::size_t at = 0; at < stripes.cols; at += shape_.length) {
+        for (std::size_t d = 0; d < shape_.length; ++d) vector[d] = Codebook::scaled(stripes.row(s)[at + d], 1);
+        add(vector, at / shape_.length, usable_weight(importance, at));
+      }
+  }
+
+  void merge(const TensorTraining& other) override {
+    sample_.merge(static_cast<const Training&>(other).sample_);
+    heaviest_.merge(static_cast<const Training&>(other).heaviest_);
+  }
+
+  std::shared_ptr<const TensorSide> finish() const override {
+    WeightedVectors vectors = whole_sample();
+    float largest = 0;
+    for (const float value : vectors.values) largest = std::max(largest, std::abs(value));
+    const int exponent = largest > 0 ? std::max(std::ilogb(largest) - kTopExponent, kLeastScale) : 0;
+    const float scale = std::ldexp(1.0f, exponent);
+    for (float& value : vectors.values) value = Codebook::scaled(value, scale);
+    const std::vector<float> centroids = halves_of(find_centroids(vectors, shape_.centroids()));
+    std::vector<float> residuals;
+    if (shape_.residual_bits > 0) {
+      take_nearest(Centroids(shape_.length, centroids), vectors);
+      residuals = halves_of(find_centroids(vectors, shape_.residuals()));
+    }
+    return std::make_shared<const Codebook>(shape_, scale, centroids, residuals);
+  }
+
+ private:
+  void add(std::span<const float> vector, std::size_t column, float weight) {
+    const std::uint64_t hash = hash_of(column, vector, 0), key = hash_of(column, vector, exponent_of(vector));
+    double energy = 0;
+    for (const float value : vector) energy += static_cast<double>(value) * value;
+    sample_.add({key, hash, weight, 1}, vector);
+    heaviest_.add({~std::bit_cast<std::uint64_t>(energy * weight), hash, weight, 1}, vector);
+  }
+
+  // The heaviest stand for themselves, the others for all that are like them.
+  WeightedVectors whole_sample() const {
+    VectorSample sample = sample_, heaviest = heaviest_;
+    sample.settle();
+    heaviest.settle();
+    float most = 0;
+    for (std::size_t i = 0; i < sample.size(); ++i) most = std::max(most, sample.at(i).weight);
+    for (std::size_t i = 0; i < heaviest.size(); ++i) most = std::max(most, heaviest.at(i).weight);
+    WeightedVectors all{shape_.length, {}, {}, heaviest.size()};
+    const auto put = [&](const VectorSample& from, std::size_t i, double share) {
+      const std::span<const float> values = from.values(i);
+      all.values.insert(all.values.end(), values.begin(), values.end());
+      const double weight = most > 0 ? std::max(from.at(i).weight / most, kLeastImportance) : 1.0;
+      all.weights.push_back(weight * from.at(i).times / share);
+    };
+    std::vector<std::uint64_t> taken;
+    for (std::size_t i = 0; i < heaviest.size(); ++i) {
+      put(heaviest, i, 1);
+      taken.push_back(heaviest.at(i).hash);
+    }
+    std::ranges::sort(taken);
+    for (std::size_t i = 0; i < sample.size(); ++i)
+      if (!std::ranges::binary_search(taken, sample.at(i).hash)) put(sample, i, sample.share());
+    return all;
+  }
+
+  static void take_nearest(const Centroids& centroids, WeightedVectors& vectors) {
+    std::vector<std::uint32_t> nearest(vectors.count());
+    centroids.find_nearest(vectors.values, nearest);
+    for (std::size_t i = 0; i < vectors.count(); ++i)
+      for (std::size_t d = 0; d < vectors.length; ++d)
+        vectors.values[i * vectors.length + d] -= centroids.at(nearest[i])[d];
+  }
+
+  Shape shape_;
+  VectorSample sample_, heaviest_;
+};
+
+void fit(const Codec&, std::span<const float>, std::span<const float>, std::byte*) {}
+
+void round(const Codec& codec, const std::byte*, std::uint32_t, std::span<const float> weights, std::span<const float>,
+           std::span<std::int32_t> codes, std::span<float> values) {
+  codebook_of(codec).round(weights, codes, values);
+}
+
+void pack(const Codec& codec, const std::byte*, std::span<const std::int32_t> codes, PlanePointers planes) {
+  const Shape& shape = codebook_of(codec).shape();
+  std::uint64_t pending = 0;
+  unsigned held = 0;
+  std::byte* out = planes[0];
+  for (std::size_t at = 0; at < codes.size(); at += shape.length) {
+    pending |= static_cast<std::uint64_t>(codes[at]) << held;
+    for (held += shape.index_bits(); held >= 8; held -= 8, pending >>= 8) *out++ = static_cast<std::byte>(pending);
+  }
+  if (held > 0) *out = static_cast<std::byte>(pending);
+}
+
+void decode(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
+  const Codebook& codebook = codebook_of(codec);
+  const Shape& shape = codebook.shape();
+  const std::uint64_t mask = (std::uint64_t{1} << shape.index_bits()) - 1;
+  std::uint64_t pending = 0;
+  unsigned held = 0;
+  const std::byte* in = planes[0];
+  for (std::size_t at = 0; at < out.size(); at += shape.length) {
+    for (; held < shape.index_bits(); held += 8) pending |= static_cast<std::uint64_t>(*in++) << held;
+    codebook.put(static_cast<std::uint32_t>(pending & mask), out.subspan(at, shape.length));
+    pending >>= shape.index_bits();
+    held -= shape.index_bits();
+  }
+}
+
+bool is_power_of_two(float value) {
+  int exponent = 0;
+  return std::isfinite(value) && std::frexp(value, &exponent) == 0.5f && exponent > kLeastScale;
+}
+
+std::vector<float> read_halves(std::span<const std::byte> bytes) {
+  std::vector<float> values(bytes.size() / sizeof(std::uint16_t));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = f16_to_f32(load<std::uint16_t>(&bytes[i * sizeof(std::uint16_t)]));
+    if (!std::isfinite(values[i])) fail(ErrorCode::kInput, "number {} of a VPTQ codebook is {}", i, values[i]);
+  }
+  return values;
+}
+
+std::shared_ptr<const TensorSide> load_codebook(const Shape& shape, std::span<const std::byte> bytes) {
+  if (bytes.size() != shape.side_bytes())
+    fail(ErrorCode::kInput, "a VPTQ codebook has {} bytes, but {} were expected for {} + {} centroids of {} weights",
+         bytes.size(), shape.side_bytes(), shape.centroids(), shape.residuals(), shape.length);
+  const float scale = load<float>(bytes.data());
+  if (!is_power_of_two(scale))
+    fail(ErrorCode::kInput, "the scale of a VPTQ codebook is {}, which is no power of two", scale);
+  const std::vector<float> values = read_halves(bytes.subspan(sizeof scale));
+  const std::size_t of_main = shape.centroids() * shape.length;
+  return std::make_shared<const Codebook>(shape, scale, std::span(values).first(of_main),
+                                          std::span(values).subspan(of_main));
+}
+
+template <Shape kShape>
+struct Rows {
+  static_assert(kShape.index_bits() <= 24);
+  static constexpr CodecPlane kPlanes[] = {
+      {.name = "indices", .bits_per_weight = kShape.index_bits(), .vector = kShape.length},
+      {.name = "codebook", .holds = CodecPlane::Holds::kTensorSide}};
+
+  static std::unique_ptr<TensorTraining> train(const Codec&) { return std::make_unique<Training>(kShape); }
+  static std::shared_ptr<const TensorSide> load(const Codec&, std::span<const std::byte> bytes) {
+    return load_codebook(kShape, bytes);
+  }
+  static std::uint64_t stored_bytes(const Codec& codec, std::uint64_t rows, std::uint64_t cols) {
+    return codec.stripes(rows) * codec.row_bytes(cols) + kShape.side_bytes();
+  }
+
+  static constexpr Codec codec(const char* name, const char* summary) {
+    return {.name = name,
+            .summary = summary,
+            .bits_per_weight = static_cast<double>(kShape.index_bits()) / kShape.length,
+            .block = 0,
+            .planes = kPlanes,
+            .fit = fit,
+            .round = round,
+            .pack = pack,
+            .decode = decode,
+            .stored_bytes_of = stored_bytes,
+            .granule = kShape.length,
+            .train = train,
+            .load_tensor_side = load,
+            .stripe = kShape.length};
+  }
+};
+
+template <std::uint32_t kLength, unsigned kBits, unsigned kResidualBits = 0>
+constexpr auto kCodec = Rows<Shape{kLength, kBits, kResidualBits}>::codec;
+
+// Of equal bits the one of the smallest codebook comes last.
+constinit const Codec kRows[] = {
+    kCodec<6, 12, 12>("vptq_v6_k4096_r4096", "VPTQ, 4 bits: vectors of 6, 4096 centroids and 4096 residuals"),
+    kCodec<3, 12>("vptq_v3_k4096", "VPTQ, 4 bits: vectors of 3, 4096 centroids"),
+    kCodec<4, 8, 8>("vptq_v4_k256_r256", "VPTQ, 4 bits: vectors of 4, 256 centroids and 256 residuals"),
+    kCodec<2, 8>("vptq_v2_k256", "VPTQ, 4 bits: vectors of 2, 256 centroids"),
+    kCodec<4, 12>("vptq_v4_k4096", "VPTQ, 3 bits: vectors of 4, 4096 centroids"),
+    kCodec<3, 9>("vptq_v3_k512", "VPTQ, 3 bits: vectors of 3, 512 centroids"),
+    kCodec<2, 6>("vptq_v2_k64", "VPTQ, 3 bits: vectors of 2, 64 centroids"),
+    kCodec<6, 12>("vptq_v6_k4096", "VPTQ, 2 bits: vectors of 6, 4096 centroids"),
+    kCodec<4, 8>("vptq_v4_k256", "VPTQ, 2 bits: vectors of 4, 256 centroids"),
+    kCodec<3, 6>("vptq_v3_k64", "VPTQ, 2 bits: vectors of 3, 64 centroids"),
+    kCodec<2, 4>("vptq_v2_k16", "VPTQ, 2 bits: vectors of 2, 16 centroids"),
+    kCodec<8, 12>("vptq_v8_k4096", "VPTQ, 1.5 bits: vectors of 8, 4096 centroids"),
+    kCodec<8, 8>("vptq_v8_k256", "VPTQ, 1 bit: vectors of 8, 256 centroids"),
+};
+
+}  // namespace
+
+constinit const std::span<const Codec> kVptq = kRows;
+
+}  // namespace quern

@@ -42,6 +42,9 @@ void check_codec(const FitInput& in, const Codec& codec, std::uint64_t cols) {
          codec.name);
   if (const std::string why = why_refused(in, codec.name); !why.empty())
     fail(ErrorCode::kInput, "it cannot be {}: {}", codec.name, why);
+  if (is_outweighed(codec, in.weight))
+    fail(ErrorCode::kInput, "the codebook of {} would be larger than its codes; choose one of fewer centroids",
+         codec.name);
   const char* prescribed = is_elementwise(in.weight) ? in.format.vector_encoding : nullptr;
   if (prescribed && codec.name != std::string_view(prescribed))
     fail(ErrorCode::kInput, "it must be {}, not {}: the runtimes of {} compute with it in no other", prescribed,

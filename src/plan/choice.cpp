@@ -13,7 +13,8 @@ constexpr double kKeptBits = 16;
 
 bool fits(const FitInput& in, const std::string& name, std::uint64_t cols) {
   const Codec* codec = find_codec(name);
-  return in.format.holds(name, cols) && (!codec || codec->divides(cols)) && why_refused(in, name).empty();
+  return in.format.holds(name, cols) && (!codec || (codec->divides(cols) && !is_outweighed(*codec, in.weight))) &&
+         why_refused(in, name).empty();
 }
 
 bool keeps_its_bits(const FitInput& in, const std::string& wanted, std::uint64_t cols) {
@@ -58,6 +59,12 @@ bool holds_exactly(const Codec* codec, std::string_view encoding) {
   return floats == plain_encoding(encoding) || (floats == kFloat32 && encoding != "f64");
 }
 
+bool is_outweighed(const Codec& codec, const Weight& weight) {
+  const RowsOfWeight rows = rows_of(weight);
+  const std::uint64_t codes = codec.stripes(rows.rows) * codec.row_bytes(rows.cols);
+  return codec.train && codec.stored_bytes(rows.rows, rows.cols) > 2 * codes;
+}
+
 std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,
                         std::string_view codec) {
   if (is_plain(find_codec(codec))) return {};
@@ -82,6 +89,12 @@ CodecChoice fit_codec(const FitInput& in, const std::string& wanted, const std::
     choice.reason += fmt::format("; in {} {}", in.format.name, why);
     choice.note =
         fmt::format("{}: {} instead of {} in {}: {}", in.weight.tensor, choice.codec, wanted, in.format.name, why);
+    return choice;
+  }
+  if (const Codec* codec = find_codec(wanted); codec && is_outweighed(*codec, in.weight)) {
+    choice.reason += fmt::format("; the codebook of {} would be larger than its codes", wanted);
+    choice.note = fmt::format("{}: {} instead of {}, whose codebook would be larger than its codes", in.weight.tensor,
+                              choice.codec, wanted);
     return choice;
   }
   choice.reason += fmt::format("; rows of {} do not fit {}", cols, wanted);

@@ -33,6 +33,9 @@ bool is_plain(const Codec* codec);
 // them.
 bool holds_exactly(const Codec* codec, std::string_view encoding);
 
+// Whether what all rows share, a codebook, would take more bytes than their codes.
+bool is_outweighed(const Codec& codec, const Weight& weight);
+
 // Why the tensor cannot have this number format in the container, whatever its rows, as a sentence; empty: it can.
 std::string why_refused(const Format& format, const Weight& weight, const ExportedWeight& output,
                         std::string_view codec);

@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/model_options.h"
 #include "cli/preview_text.h"
+#include "cli/stages_run.h"
 #include "cli/standard_streams.h"
 #include "cli/terminal.h"
 #include "compress/compress.h"
@@ -24,6 +25,7 @@ namespace {
 
 struct Options {
   ModelOptions model;
+  StageOptions stages;
   bool force = false, resume = false, dry_run = false, requantize = false, larger = false;
 };
 
@@ -83,6 +85,7 @@ int run(Options o) {
   if (o.resume) options.start = CompressOptions::Start::kResume;
   if (o.requantize) options.requantize = CompressOptions::Requantize::kAllow;
   if (o.larger) options.larger = CompressOptions::Larger::kAllow;
+  if (o.stages.are_given()) return run_stages(o.stages, options, shared);
   std::optional<TerminalObserver> observer(std::in_place, shared.verbosity(), "report.json");
   const Opened opened(options, *observer);
   const CompressTexts texts = read_texts(opened);
@@ -155,6 +158,7 @@ Subcommand add_compress(CLI::App& program, const std::string& line) {
   add_other_sizes(*app, o->model);
   add_choices(*app, o->model);
   add_plan_option(*app, *o);
+  add_stages(*app, o->stages);
   app->add_option("--name", c.name, "Name of the model in file names, card and metadata (default: MODEL's)")
       ->type_name("NAME")
       ->group(kMoreChoices);

@@ -98,6 +98,8 @@ constexpr Scheme kPresetMixes[] = {
      "nf4", kLinearLayers, &kEightBits},
     {"lossless", "every bit is kept: 16-bit floats in two thirds of their size, 32-bit floats in five sixths",
      "safetensors", nullptr, 0, "lossless_f32", kLossless, &kLosslessFamily},
+    {"ternary_b3", "1.6 bits: -1, 0 and 1 (BitNet b1.58) in the large matrices, for models that were trained so",
+     "safetensors", nullptr, 0, "ternary_b3", kLinearLayers, &kSeedFamily},
     {"hyper_1600", "6 to 6.5 bits: pairs of weights on a grid (Hyper-Compression), for comparison", "safetensors",
      nullptr, 0, "hyper_1600", kOneGrid, &kHyperFamily},
     {"hyper_1600_rans", "the same in about 5.5 bits, entropy coded", "safetensors", nullptr, 0, "hyper_1600_rans",

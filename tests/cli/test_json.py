@@ -50,7 +50,7 @@ class Schemas(ProgramTest):
         with_json = [line.split()[0] for line in self.succeed("--help").stdout.split("\n\n")[1].split("\n")
                      if "--json" in self.succeed(line.split()[0], "--help").stdout]
         self.assertGreater(len(with_json), 10)
-        self.assertEqual(set(SCHEMAS), {*with_json, "compress-dry-run", "error"})
+        self.assertEqual(set(SCHEMAS), {*with_json, "compress-dry-run", "compress-chain", "error"})
 
     def test_lists(self):
         for name in LISTS:
@@ -77,6 +77,12 @@ class Schemas(ProgramTest):
         weights = next(self.package.glob("*.gguf"))
         weights.write_bytes(weights.read_bytes()[:-64] + bytes(64))
         self.assertIs(self.hold("verify", "verify", self.package, code=7)["ok"], False)
+
+    def test_chain(self):
+        chain = self.hold("compress-chain", "compress", MODEL, "-o", self.folder / "chain", "--stages", "hyper,bitnet", "--report-text", REPORT_TEXT,
+                          "--report-windows", "1")
+        self.assertEqual(chain, strict_json((self.folder / "chain/chain.json").read_text()))
+        self.assertEqual([stage["stage"] for stage in chain["stages"]], ["hyper", "bitnet"])
 
     def test_plan(self):
         self.hold("plan", "plan", self.tiny)

@@ -49,12 +49,15 @@ function(quern_discover_tests target)
     QUERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}" QUERN_TESTDATA="${CMAKE_SOURCE_DIR}/testdata")
   if(QUERN_SANITIZE)
     # A process takes longer to start than most tests to run: a program at a time, those of the last layers first. Whole
-    # models that are planned and packed in many sizes take minutes: they belong to release.
+    # models that are planned and packed in many sizes take minutes, as searches over all seeds and large codebooks do:
+    # they belong to release.
     get_property(programs GLOBAL PROPERTY QUERN_TEST_PROGRAMS)
     math(EXPR programs "0${programs} + 1")
     set_property(GLOBAL PROPERTY QUERN_TEST_PROGRAMS ${programs})
-    add_test(NAME unit.${target} COMMAND ${target} --gtest_brief=1 
-             "--gtest_filter=-*AreKeptToTheByte*:Overlay.IsSurveyedAndCompressedToASize:Library.PlansForASize*")
+    string(CONCAT slow "*AreKeptToTheByte*:Overlay.IsSurveyedAndCompressedToASize:Library.PlansForASize*:"
+                       "*CodecTest.*/seedlm_3w:*CodecTest.*/seedlm_4_paper:Seedlm.HasTheGaussian*:SeedSearch.HasThePublished*:"
+                       "Vptq.LosesOnAGaussian*:*CodecTest.*/vptq_v6_k4096_r4096")
+    add_test(NAME unit.${target} COMMAND ${target} --gtest_brief=1 --gtest_filter=-${slow})
     set_tests_properties(unit.${target} PROPERTIES TIMEOUT 1800 COST ${programs})
   else()
     gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")

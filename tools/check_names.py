@@ -11,8 +11,8 @@ CODEC = re.compile(r'(?:const(?:expr)?\s+Codec\s+k\w+\s*=?\s*(?:\{|\w+<\w+>(?:::
 # Without BitNet, which names a layout and a program as well.
 ARCHITECTURE = re.compile(r"llama(?!\.cpp|-[a-z0-9]|2c|2\.c)|mistral|mixtral|qwen|mamba|gpt2|itera_?lite", re.I)
 
-# Where a codec's name may stand: its own layer, what a format calls its types, the schemes.
-CODEC_FILES = re.compile(r"src/codec/|src/(?:format|packed)/[^/]*types[^/]*$|src/packed/compressed_tensors\.h$|src/plan/\w+_mixes\.cpp$")
+# Where a codec's name may stand: its own layer, what a format calls its types, the schemes, and the stages that name one.
+CODEC_FILES = re.compile(r"src/codec/|src/(?:format|packed)/[^/]*types[^/]*$|src/packed/compressed_tensors\.h$|src/plan/\w+_mixes\.cpp$|src/chain/chain_stages\.cpp$")
 
 FORMAT = re.compile(r'const(?:expr)?\s+Format\s+k\w+\s*=?\s*\{\s*(?:\.name\s*=\s*)?"([^"]+)"')
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "apps/eval_models.h"
+#include "base/descriptor.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "chain/summed_weights.h"
@@ -91,7 +92,7 @@ class Chain {
     if (!literal_.empty()) package.input = literal_;
     literal_ = package.output;
     say(package);
-    if (!fs::exists(package.output)) compress(package, observer_);
+    if (!is_there(package.output)) compress(package, observer_);
     const OpenModel result(package.output);
     return {result.file_bytes(), eval_models(eval_, result, &model_, observer_).quality};
   }
@@ -106,7 +107,7 @@ class Chain {
   MeasuredFiles residual_stage(const ChainStage& stage, std::size_t number) {
     const CompressOptions package = stage_options("residual", stage, number);
     say(package);
-    if (!fs::exists(package.output)) {
+    if (!is_there(package.output)) {
       const Opened opened(package, observer_, summed(SummedWeights::Form::kRemainder));
       compress(opened, read_texts(opened));
     }
@@ -134,7 +135,7 @@ class Chain {
     say(package);
     std::optional<MeasuredFiles> result;
     try {
-      if (!fs::exists(package.output)) compress(package, observer_);
+      if (!is_there(package.output)) compress(package, observer_);
       const OpenModel written(package.output);
       result = {written.file_bytes(), eval_models(eval_, written, &model_, observer_).quality};
     } catch (const Error& error) {

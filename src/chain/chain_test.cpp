@@ -1,3 +1,4 @@
+// Two stages on the bundled model: what each leaves, beside one choice of the same bytes.
 #include "chain/chain.h"
 
 #include <gtest/gtest.h>

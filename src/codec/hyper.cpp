@@ -152,7 +152,7 @@ constexpr Codec kCodecs[] = {
     codec<k1600Side01, kPlain>("hyper_1600_l01", "Hyper-Compression as published: 1600 points on a side of 0.1", 6.0),
     codec<k1600Side08, kPlain>("hyper_1600_l08", "Hyper-Compression as published: 1600 points on a side of 0.8", 6.0),
     codec<k1600Coded, kEntropy>("hyper_1600_rans",
-                                "hyper_1600 with entropy-coded indices, and as many classes as err least", 5.47),
+                                "hyper_1600 with entropy-coded indices, as many classes as err least", 5.47),
     codec<k225, kPlain>("hyper_225", "pairs as one of 225 points of a grid over 4 deviations", 5.0),
     codec<k225Side01, kPlain>("hyper_225_l01", "Hyper-Compression as published: 225 points on a side of 0.1", 5.0),
     codec<k225, kEntropy>("hyper_225_rans", "hyper_225 with entropy-coded indices", 4.06),

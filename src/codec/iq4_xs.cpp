@@ -63,7 +63,7 @@ void decode(const Codec&, ConstPlanePointers planes, std::span<float> out) {
 
 }  // namespace
 
-const Codec kIq4Xs = {"iq4_xs", "4-bit codes of uneven values, 6-bit scales of 32 weights (GGUF IQ4_XS)",
+const Codec kIq4Xs = {"iq4_xs", "4-bit codes of uneven values, 6-bit scales of 32 weights (IQ4_XS)",
                       4.25,     kIq4SuperBlock,
                       kPlanes,  sizeof(Iq4XsSide),
                       fit,      round,

@@ -133,7 +133,7 @@ std::uint64_t settled_bytes(const Codec&, std::uint64_t rows, std::uint64_t cols
 }
 
 constexpr Codec make_settled() {
-  Codec codec = {"nf4_dq",    "4-bit normal quantiles, 8-bit scales of 64 weights (NF4, double quantized)",
+  Codec codec = {"nf4_dq",    "4-bit normal quantiles, 8-bit scales of 64 weights (doubly quantized)",
                  4.126953125, kBlock,
                  kPlanes,     sizeof(float),
                  fit,         round,

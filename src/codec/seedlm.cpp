@@ -136,9 +136,9 @@ struct Vectors {
 }  // namespace
 
 constinit const Codec kSeedlm4 = Vectors<kEight>::codec(
-    "seedlm_4", "8 weights as a seed of 16 bits and 3 coefficients; its basis is computed", 4, kFourBits);
+    "seedlm_4", "8 weights as a 16-bit seed and 3 coefficients; its basis is computed", 4, kFourBits);
 constinit const Codec kSeedlm3 = Vectors<kTwelve>::codec(
-    "seedlm_3", "12 weights as a seed of 16 bits and 4 coefficients; its basis is computed", 3, kThreeBits);
+    "seedlm_3", "12 weights as a 16-bit seed and 4 coefficients; its basis is computed", 3, kThreeBits);
 constinit const Codec kSeedlm4Paper = Vectors<kEightAsPrinted>::codec(
     "seedlm_4_paper", "as seedlm_4, with the exponent as it was published: for comparison", 4, kFourBits);
 

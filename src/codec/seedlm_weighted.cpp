@@ -244,8 +244,8 @@ struct Rows {
 }  // namespace
 
 constinit const Codec kSeedlm4w = Rows<kEight>::codec(
-    "seedlm_4w", "as seedlm_4, searched by importance, exponents and coefficients entropy coded", 3.62);
+    "seedlm_4w", "as seedlm_4, searched by importance, entropy coded", 3.62);
 constinit const Codec kSeedlm3w = Rows<kTwelve>::codec(
-    "seedlm_3w", "as seedlm_3, searched by importance, exponents and coefficients entropy coded", 2.73);
+    "seedlm_3w", "as seedlm_3, searched by importance, entropy coded", 2.73);
 
 }  // namespace quern

@@ -220,7 +220,7 @@ class QuantizedInput(ProgramTest):
 
 class ThreeValues(ProgramTest):
     def test_are_refused_an_ordinary_model_by_every_command(self):
-        words = ["tq2_0 has three values", "42 matrices", "19% of their energy", "ruins", "the scheme q2_k", "--allow-damage"]
+        words = ["tq2_0 has three values", "42 matrices", "19% of their energy", "ruins", "the scheme q3_k_s", "--allow-damage"]
         for arguments in (["compress", MODEL, "-o", self.folder / "out"], ["compress", MODEL, "-o", self.folder / "out", "--dry-run"],
                           ["plan", MODEL]):
             self.fail_with(2, words, *arguments, "--scheme", "tq2_0")

@@ -1,22 +1,17 @@
 """Hyper-Compression: every weight as the decoder in plain Python gives it, and damage named."""
 
 import json
-import pathlib
-import shutil
-import struct
-import sys
 import unittest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests/cli"), str(ROOT / "tools/decoders")]
+from decoder_test import DecoderTest
 
 import hyper
-from quern_program import MODEL, REPORT_TEXT, ProgramTest, compress
+from quern_program import MODEL, REPORT_TEXT, compress
 
 CODECS = ["hyper_1600", "hyper_1600_l01", "hyper_1600_l08", "hyper_225", "hyper_225_l01", "hyper_1600_rans", "hyper_225_rans", "hyper_225_l01_rans"]
 
 
-class Hyper(ProgramTest):
+class Hyper(DecoderTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -28,28 +23,12 @@ class Hyper(ProgramTest):
     def test_every_weight_is_that_of_the_other_decoder(self):
         back = compress(self.folder / "back", "--precision-map", self.class_folder / "f32.json", "--format", "safetensors", "--allow-requantize",
                         "--allow-larger", "-q", model=self.package)
-        tensors, floats = hyper.read_tensors(self.package), hyper.read_tensors(back)
-        coded = hyper.coded_tensors(tensors)
-        self.assertEqual(sorted(coded.values()), sorted(CODECS))
-        for name, codec in coded.items():
-            self.assertEqual(hyper.decode(tensors, name, codec).tobytes(), floats[name], f"{name} {codec}")
+        self.hold_every_weight(hyper, self.package, back, CODECS)
 
     def test_verify_and_eval_read_it(self):
         self.succeed("verify", self.package, "--against", MODEL, "--every", 1)
         self.succeed("eval", self.package, "--text", REPORT_TEXT, "--windows", "1")
         self.assertIn("hyper_225_rans", self.succeed("inspect", self.package).stdout)
-
-    def changed(self, plane, change):
-        """A copy of the package in which `change` was made to the bytes of a tensor that ends so."""
-        copy = self.folder / "changed"
-        shutil.copytree(self.package, copy, dirs_exist_ok=True)
-        data = bytearray((copy / "model.safetensors").read_bytes())
-        start = 8 + struct.unpack("<Q", data[:8])[0]
-        header = json.loads(data[8:start])
-        begin, end = next(t["data_offsets"] for name, t in header.items() if name.endswith(plane))
-        data[start + begin:start + end] = change(data[start + begin:start + end])
-        (copy / "model.safetensors").write_bytes(data)
-        return copy
 
     def test_damage_is_named(self):
         changes = {".hyper_225.codes": lambda b: b"\xff" * len(b),                           # indices outside the grid
@@ -58,7 +37,7 @@ class Hyper(ProgramTest):
                    ".hyper_225_rans.rows": lambda b: bytes(len(b)),
                    ".hyper_225_rans.grid": lambda b: b[:21] + bytes(len(b) - 21)}
         for plane, change in changes.items():
-            self.fail_with(3, ["self_attn"], "eval", self.changed(plane, change), "--text", REPORT_TEXT, "--windows", "1")
+            self.fail_with(3, ["self_attn"], "eval", self.changed(self.package, plane, change), "--text", REPORT_TEXT, "--windows", "1")
 
 
 if __name__ == "__main__":

@@ -4,16 +4,16 @@
     python3 tools/decoders/seedlm.py model.safetensors TENSOR     its weights as 32-bit floats, on standard output
 """
 
-import json
 import math
 import struct
 import sys
 
+import planes
+import rans
+
 # Weights a vector, coefficients of it.
 SHAPES = {"seedlm_4": (8, 3), "seedlm_4_paper": (8, 3), "seedlm_3": (12, 4), "seedlm_4w": (8, 3), "seedlm_3w": (12, 4)}
 TAPS = (0, 1, 3, 12)
-BITS = 12  # of the frequencies of a table
-TOTAL = 1 << BITS
 
 
 def register():
@@ -60,72 +60,12 @@ def vectors_of_bits(row, cols, length, count):
         yield word & 0xffff, signed(word >> 16 & 15), [signed(word >> 20 + 4 * p & 15) for p in range(count)]
 
 
-def parse_table(data):
-    """Frequencies of the 256 bytes; the escape symbol; bytes used."""
-    escape, at, frequencies = data[0], 1, []
-    while len(frequencies) < 256:
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                break
-        frequencies.append(value)
-        if value == 0:
-            frequencies += [0] * data[at]
-            at += 1
-    return frequencies, escape, at
-
-
-def slots_of(frequencies):
-    """(symbol, start) of each of the 4096 slots."""
-    slots, start = [], 0
-    for symbol, frequency in enumerate(frequencies):
-        slots += [(symbol, start)] * frequency
-        start += frequency
-    return slots
-
-
-def lanes_of(symbols):
-    return 8 if symbols >= 2048 else 4 if symbols >= 256 else 1
-
-
-def decode_stream(data, runs, carried):
-    """rANS: `runs` are (table, symbols). Returns the symbols of each run and the numbers carried."""
-    lanes = lanes_of(sum(count for _, count in runs))
-    states = list(struct.unpack_from(f"<{lanes}I", data))
-    at, end, decoded = 4 * lanes, len(data), []
-    for (frequencies, escape, slots), count in runs:
-        symbols = []
-        for k in range(count):
-            state = states[k % lanes]
-            symbol, start = slots[state % TOTAL]
-            state = frequencies[symbol] * (state >> BITS) + state % TOTAL - start
-            if state < 1 << 16:
-                state = state << 16 | struct.unpack_from("<H", data, at)[0]
-                at += 2
-            states[k % lanes] = state
-            symbols.append(symbol)
-        decoded.append(symbols)
-    for ((_, escape, _), _), symbols in zip(runs, decoded):
-        for k, symbol in enumerate(symbols):
-            if symbol == escape:
-                end -= 1
-                symbols[k] = data[end]
-    numbers = [state - (1 << 16) for state in states]
-    if at != end or any(numbers[carried:]):
-        raise ValueError("a stream does not end where it should")
-    return decoded, numbers[:carried]
-
-
 def vectors_of_stream(row, cols, length, count, tables):
     vectors = -(-cols // length)
-    carried = min(vectors, lanes_of(vectors * (1 + count)) - 1)
+    carried = min(vectors, rans.lanes_of(vectors * (1 + count)) - 1)
     plain = 2 * (vectors - carried)
     runs = [(tables[0], vectors), (tables[1], vectors * count)]
-    (exponents, coefficients), first = decode_stream(row[plain:], runs, carried)
+    (exponents, coefficients), first = rans.decode_stream(row[plain:], runs, carried)
     seeds = first + list(struct.unpack(f"<{vectors - carried}H", row[:plain]))
     for v in range(vectors):
         yield seeds[v], exponents[v] - 8, [q - 8 for q in coefficients[v * count:(v + 1) * count]]
@@ -133,11 +73,7 @@ def vectors_of_stream(row, cols, length, count, tables):
 
 class File:
     def __init__(self, path):
-        data = open(path, "rb").read()
-        size = struct.unpack_from("<Q", data)[0]
-        header = json.loads(data[8:8 + size])
-        self.tensors = {name: data[8 + size + t["data_offsets"][0]:8 + size + t["data_offsets"][1]]
-                        for name, t in header.items() if name != "__metadata__"}
+        self.tensors = planes.read_file(path)
 
     def names(self):
         """Tensor -> its format."""
@@ -152,7 +88,7 @@ class File:
     def rows(self, name, codec):
         """(bytes of a row, tables) for each row, the columns, and the exponent of the tensor."""
         plane = lambda p: self.tensors[f"{name}.{codec}.{p}"]
-        shape = struct.unpack(f"<{len(plane('shape')) // 8}q", plane("shape"))
+        shape = planes.shape_of(self.tensors, name, codec)
         cols, rows = shape[-1], math.prod(shape[:-1])
         length, count = SHAPES[codec]
         if not codec.endswith("w"):
@@ -162,8 +98,7 @@ class File:
         offsets = struct.unpack(f"<{rows + 1}Q", plane("offsets"))
         table, data = plane("table"), plane("rows")
         size = struct.unpack_from("<H", table, 1)[0]
-        tables = [parse_table(table[3:3 + size]), parse_table(table[3 + size:])]
-        tables = [(frequencies, escape, slots_of(frequencies)) for frequencies, escape, _ in tables]
+        tables = [rans.parse_table(table[3:3 + size])[:3], rans.parse_table(table[3 + size:])[:3]]
         return [data[offsets[i]:offsets[i + 1]] for i in range(rows)], cols, table[:1], tables
 
 

@@ -6,37 +6,23 @@
 """
 
 import array
-import json
 import math
-import pathlib
 import re
 import struct
 import sys
 
-
-def read_tensors(folder):
-    """Name -> bytes of every tensor of model.safetensors."""
-    data = (pathlib.Path(folder) / "model.safetensors").read_bytes()
-    start = 8 + struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:start])
-    return {name: data[start + t["data_offsets"][0]:start + t["data_offsets"][1]] for name, t in header.items() if name != "__metadata__"}
+import planes
 
 
 def coded_tensors(tensors):
     """Name -> number format."""
-    parts = (name.rsplit(".", 2) for name in tensors)
-    return {p[0]: p[1] for p in parts if len(p) == 3 and p[1].startswith("vptq_") and p[2] == "codebook"}
+    return planes.coded_tensors(tensors, "vptq_", "codebook")
 
 
 def sizes_of(codec):
     """Weights of a vector, centroids, residual centroids (0: none)."""
     length, centroids, residuals = re.fullmatch(r"vptq_v(\d+)_k(\d+)(?:_r(\d+))?", codec).groups()
     return int(length), int(centroids), int(residuals or 0)
-
-
-def shape_of(tensors, name, codec):
-    shape = tensors[f"{name}.{codec}.shape"]
-    return struct.unpack(f"<{len(shape) // 8}q", shape)
 
 
 def codebooks(data, length, centroids, residuals):
@@ -55,7 +41,7 @@ def as_float(value):
 def decode(tensors, name, codec):
     """The weights as array('f')."""
     length, centroids, residuals = sizes_of(codec)
-    shape = shape_of(tensors, name, codec)
+    shape = planes.shape_of(tensors, name, codec)
     cols, rows = shape[-1], math.prod(shape[:-1])
     scale, main, residual = codebooks(tensors[f"{name}.{codec}.codebook"], length, centroids, residuals)
     main_bits = (centroids - 1).bit_length()
@@ -74,20 +60,5 @@ def decode(tensors, name, codec):
     return out
 
 
-def main(arguments):
-    if len(arguments) not in (1, 3):
-        sys.exit(__doc__)
-    tensors = read_tensors(arguments[0])
-    codecs = coded_tensors(tensors)
-    if len(arguments) == 1:
-        for name, codec in codecs.items():
-            print(name, codec, *shape_of(tensors, name, codec))
-        return
-    weights = decode(tensors, arguments[1], codecs[arguments[1]])
-    if sys.byteorder == "big":
-        weights.byteswap()
-    pathlib.Path(arguments[2]).write_bytes(weights.tobytes())
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    planes.run(sys.modules[__name__])

@@ -77,8 +77,8 @@ void check_permissions(const Opened& opened, const Plan& plan) {
 }
 
 void check_permissions_early(const Opened& opened, const Plan& plan) {
+  if (!opened.options.size || most_bytes(opened) < opened.source.file_bytes()) return check_permissions(opened, plan);
   check_damage(opened, plan);
-  if (!opened.options.size || most_bytes(opened) < opened.source.file_bytes()) check_permissions(opened, plan);
 }
 
 std::vector<std::string> foretold_refusals(const Opened& opened, const Plan& plan) {

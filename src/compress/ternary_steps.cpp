@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "codec/packed_tensor.h"
 #include "codec/ternary.h"
+#include "optim/encode_error.h"
 #include "plan/better_codec.h"
 
 namespace quern {
@@ -33,7 +34,7 @@ TernarySteps ternary_steps(const Opened& opened, const Plan& plan) {
 
 // Squared error over the sum of squares, by rounding with the best scales, on the first rows of some of the matrices.
 double relative_error(const Opened& opened, const std::vector<OutputTensor>& tensors) {
-  double error = 0, energy = 0;
+  EncodeError sum;
   const std::size_t stride = (tensors.size() + kMatricesTried - 1) / kMatricesTried;
   for (std::size_t i = 0; i < tensors.size(); i += stride) {
     const RowLayout layout = tensors[i].weight.layout();
@@ -41,18 +42,9 @@ double relative_error(const Opened& opened, const std::vector<OutputTensor>& ten
     if (!codec.divides(layout.cols)) continue;
     Matrix rows(std::min(kRowsTried, layout.rows), layout.cols);
     opened.source.weights.read_rows(tensors[i].weight, 0, rows.view());
-    const PackedTensor packed = encode_tensor(codec, rows.view());
-    std::vector<float> decoded(layout.cols);
-    for (std::size_t r = 0; r < rows.rows(); ++r) {
-      decode_row(packed.codec(), packed.row(r), decoded);
-      for (std::size_t c = 0; c < decoded.size(); ++c) {
-        const double value = rows.row(r)[c], difference = value - decoded[c];
-        error += difference * difference;
-        energy += value * value;
-      }
-    }
+    sum += measure_error(rows.view(), {}, encode_tensor(codec, rows.view()));
   }
-  return energy > 0 ? error / energy : 0;
+  return sum.relative_plain();
 }
 
 // The scheme of the same container whose matrices have the next more bits; null: there is none.

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/fail.h"
-#include "codec/exponent_split.h"
+#include "entropy/exponent_split.h"
 
 using namespace quern;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes src/codec/iq_grids.cpp: the grids of llama.cpp's IQ1, IQ2 and IQ3, constants of those formats, from the gguf package.
+"""Writes src/search/iq_grids.cpp: the grids of llama.cpp's IQ1, IQ2 and IQ3, constants of those formats, from the gguf package.
 
-  python tools/make_iq_grids.py [--out src/codec/iq_grids.cpp]      needs gguf and numpy
+  python tools/make_iq_grids.py [--out src/search/iq_grids.cpp]      needs gguf and numpy
 
 An entry is the places of its values in the grid's short list of values (iq_grids.h): 8 of 2 bits, or 4 of 4 bits."""
 import argparse
@@ -32,8 +32,8 @@ def table(name, kind):
 if __name__ == "__main__":
     root = pathlib.Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=pathlib.Path, default=root / "src" / "codec" / "iq_grids.cpp")
+    parser.add_argument("--out", type=pathlib.Path, default=root / "src" / "search" / "iq_grids.cpp")
     args = parser.parse_args()
     head = ("// Made by tools/make_iq_grids.py from the gguf package: iq1s_grid, iq2xxs_grid, iq2xs_grid, iq2s_grid, iq3xxs_grid and\n"
-            "// iq3s_grid of llama.cpp's ggml-common.h.\n#include \"codec/iq_grids.h\"\n\nnamespace quern {\n\n")
+            "// iq3s_grid of llama.cpp's ggml-common.h.\n#include \"search/iq_grids.h\"\n\nnamespace quern {\n\n")
     args.out.write_text(head + "\n".join(table(name, kind) for name, kind in GRIDS.items()) + "\n}  // namespace quern\n")

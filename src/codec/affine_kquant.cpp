@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/scalars.h"
-#include "codec/lanes.h"
+#include "search/lanes.h"
 
 namespace quern {
 

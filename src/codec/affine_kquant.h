@@ -7,9 +7,9 @@
 #include <span>
 
 #include "base/bytes.h"
-#include "codec/affine_centres.h"
 #include "codec/codec.h"
-#include "codec/kquant_codes.h"
+#include "search/affine_centres.h"
+#include "search/kquant_codes.h"
 
 namespace quern {
 

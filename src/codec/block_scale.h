@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec.h"
-#include "codec/grid_search.h"
+#include "search/grid_search.h"
 
 namespace quern {
 

@@ -8,7 +8,7 @@
 #include <span>
 
 #include "base/bytes.h"
-#include "codec/lanes.h"
+#include "search/lanes.h"
 
 namespace quern {
 

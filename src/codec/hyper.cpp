@@ -1,4 +1,4 @@
-// hyper_225, hyper_1600 and others: Hyper-Compression (docs/formats/hyper.md, src/codec/hyper_grid.h), in planes.
+// hyper_225, hyper_1600 and others: Hyper-Compression (docs/formats/hyper.md, src/search/hyper_grid.h), in planes.
 //   codes    an index for each pair of a row, of as many bits as the largest of the tensor has: the first in the
 //   highest
 //            bits, with zeros in front of it that fill whole bytes

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "codec/codec.h"
-#include "codec/hyper_grid.h"
-#include "codec/rans.h"
+#include "entropy/rans.h"
+#include "search/hyper_grid.h"
 
 namespace quern {
 

@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"
-#include "codec/int4_search.h"
+#include "search/int4_search.h"
 
 namespace quern {
 namespace {

@@ -4,8 +4,8 @@
 // Code q stands for scale * q. A row of zeros (or nothing above 1e-36) has scale 0.
 #include "base/bytes.h"
 #include "base/scalars.h"
-#include "codec/bf16_scale_search.h"
 #include "codec/codec_table.h"
+#include "search/bf16_scale_search.h"
 
 namespace quern {
 namespace {

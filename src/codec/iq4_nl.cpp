@@ -5,9 +5,9 @@
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"
-#include "codec/grid_search.h"
-#include "codec/iq4_codebook.h"
 #include "codec/split_nibbles.h"
+#include "search/grid_search.h"
+#include "search/iq4_codebook.h"
 
 namespace quern {
 namespace {

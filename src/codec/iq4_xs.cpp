@@ -9,8 +9,8 @@
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"
-#include "codec/iq4_xs_search.h"
 #include "codec/split_nibbles.h"
+#include "search/iq4_xs_search.h"
 
 namespace quern {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "base/bytes.h"
 #include "codec/codec.h"
-#include "codec/iq_grids.h"
-#include "codec/iq_search.h"
+#include "search/iq_grids.h"
+#include "search/iq_search.h"
 
 namespace quern {
 

@@ -5,7 +5,7 @@
 // The name says which floats. Weights that are no such floats are rounded to them first, as by the plain codec.
 #include "base/bytes.h"
 #include "codec/codec_table.h"
-#include "codec/exponent_split.h"
+#include "entropy/exponent_split.h"
 
 namespace quern {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 #include "base/scalars.h"
-#include "codec/exponent_split.h"
+#include "entropy/exponent_split.h"
 
 namespace quern {
 namespace {

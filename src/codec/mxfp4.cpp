@@ -11,8 +11,8 @@
 #include "base/bytes.h"
 #include "codec/codec_table.h"
 #include "codec/e2m1.h"
-#include "codec/grid_search.h"
 #include "codec/split_nibbles.h"
+#include "search/grid_search.h"
 
 namespace quern {
 namespace {

@@ -12,8 +12,8 @@
 #include "base/bytes.h"
 #include "base/dynamic8.h"
 #include "base/nf4_levels.h"
-#include "codec/bf16_scale_search.h"
 #include "codec/codec_table.h"
+#include "search/bf16_scale_search.h"
 
 namespace quern {
 namespace {

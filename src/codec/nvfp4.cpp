@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "codec/codec_table.h"
 #include "codec/e2m1.h"
-#include "codec/grid_search.h"
+#include "search/grid_search.h"
 
 namespace quern {
 namespace {

@@ -11,8 +11,8 @@
 
 #include "base/random.h"
 #include "base/scalars.h"
-#include "codec/iq_grids.h"
 #include "codec/packed_tensor.h"
+#include "search/iq_grids.h"
 
 namespace quern {
 namespace {

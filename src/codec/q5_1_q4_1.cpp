@@ -6,9 +6,9 @@
 
 #include "base/bytes.h"
 #include "base/scalars.h"
-#include "codec/affine_centres.h"
 #include "codec/block_codes.h"
 #include "codec/codec_table.h"
+#include "search/affine_centres.h"
 
 namespace quern {
 namespace {

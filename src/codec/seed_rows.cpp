@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/fail.h"
-#include "codec/seed_search.h"
+#include "search/seed_search.h"
 
 namespace quern {
 namespace {

@@ -5,8 +5,8 @@
 #include <span>
 
 #include "codec/codec.h"
-#include "codec/rans.h"
-#include "codec/seed_basis.h"
+#include "entropy/rans.h"
+#include "search/seed_basis.h"
 
 namespace quern {
 

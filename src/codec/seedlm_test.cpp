@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "codec/packed_tensor.h"
-#include "codec/rans.h"
+#include "entropy/rans.h"
 #include "quern/error.h"
 
 namespace quern {

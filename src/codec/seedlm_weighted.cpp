@@ -14,7 +14,7 @@
 #include "base/fail.h"
 #include "codec/codec_table.h"
 #include "codec/seed_rows.h"
-#include "codec/seed_search.h"
+#include "search/seed_search.h"
 
 namespace quern {
 namespace {
@@ -243,9 +243,9 @@ struct Rows {
 
 }  // namespace
 
-constinit const Codec kSeedlm4w = Rows<kEight>::codec(
-    "seedlm_4w", "as seedlm_4, searched by importance, entropy coded", 3.62);
-constinit const Codec kSeedlm3w = Rows<kTwelve>::codec(
-    "seedlm_3w", "as seedlm_3, searched by importance, entropy coded", 2.73);
+constinit const Codec kSeedlm4w =
+    Rows<kEight>::codec("seedlm_4w", "as seedlm_4, searched by importance, entropy coded", 3.62);
+constinit const Codec kSeedlm3w =
+    Rows<kTwelve>::codec("seedlm_3w", "as seedlm_3, searched by importance, entropy coded", 2.73);
 
 }  // namespace quern

@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 #include "codec/codec.h"
-#include "codec/kquant_codes.h"
-#include "codec/symmetric_centres.h"
+#include "search/kquant_codes.h"
+#include "search/symmetric_centres.h"
 
 namespace quern {
 

@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "base/scalars.h"
 #include "codec/codec_table.h"
-#include "codec/grid_search.h"
+#include "search/grid_search.h"
 
 namespace quern {
 namespace {

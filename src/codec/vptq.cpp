@@ -15,10 +15,10 @@
 #include "base/fail.h"
 #include "base/random.h"
 #include "codec/codec_table.h"
-#include "codec/grid_search.h"
-#include "codec/kmeans.h"
-#include "codec/nearest_centroid.h"
-#include "codec/vector_sample.h"
+#include "search/grid_search.h"
+#include "search/kmeans.h"
+#include "search/nearest_centroid.h"
+#include "search/vector_sample.h"
 
 namespace quern {
 namespace {

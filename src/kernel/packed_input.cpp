@@ -9,9 +9,9 @@
 #include <limits>
 
 #include "base/bytes.h"
-#include "codec/lanes.h"
 #include "kernel/dot_kernels.h"
 #include "kernel/packed_product.h"
+#include "search/lanes.h"
 
 namespace quern {
 namespace {

@@ -7,8 +7,8 @@
 #include <numeric>
 #include <vector>
 
-#include "codec/lanes.h"
 #include "optim/feedback.h"
+#include "search/lanes.h"
 
 namespace quern {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/cpu.h"
-#include "codec/lanes.h"
 #include "optim/tiled_matrix.h"
+#include "search/lanes.h"
 
 namespace quern {
 namespace {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/large_pages.h"
-#include "codec/lanes.h"
 #include "optim/tiled_matrix.h"
+#include "search/lanes.h"
 #include "tensor/tensor.h"
 
 namespace quern {

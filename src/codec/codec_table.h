@@ -32,6 +32,7 @@ extern const Codec kIq1M, kIq1S;            // iq1.cpp
 extern const Codec kTq2_0;
 extern const Codec kTq1_0;
 extern const Codec kTernary2Bit, kTernaryB3;  // ternary_tensor.cpp
+extern const Codec kI2S, kI2SRows;            // ternary_i2_s.cpp
 extern const std::span<const Codec> kHyper;   // hyper_1600 ... hyper_225_l01_rans
 extern const std::span<const Codec> kVptq;    // vptq_v6_k4096_r4096 ... vptq_v8_k256
 

@@ -217,6 +217,8 @@ TEST_P(CodecTest, NeverDoesWorseThanWritingZeros) {
 TEST_P(CodecTest, SmallWeightsKeepWhatTheScaleHasRoomFor) {
   if (std::string(codec().name) == "nvfp4") GTEST_SKIP() << "its scales are E4M3 alone";
   if (is_absolute(codec())) GTEST_SKIP() << "its steps are those of larger weights";
+  if (codec().stripe > 1 && codec().use == Codec::Use::kTrained)
+    GTEST_SKIP() << "its mean is also of the zeros that fill the stripe";
   EXPECT_LE(relative_error(codec(), gaussian(512, 1e-6, 8)), 0.3);
 }
 

@@ -15,8 +15,9 @@ namespace {
 const Codec* const kBeforeInt4[] = {
     &kF32,  &kLosslessF32, &kF16,  &kBf16,  &kLosslessF16, &kLosslessBf16, &kQ8_0,  &kInt8Channel, &kQ6K,  &kQ5_1,
     &kQ5_0, &kQ5K,         &kQ4_1, &kIq4Nl, &kQ4_0,        &kQ4K,          &kNvfp4, &kMxfp4,       &kIq4Xs};
-const Codec* const kAfterInt4[] = {&kNf4,   &kNf4Dq,  &kQ3K,  &kIq3S,  &kIq3Xxs, &kQ2K,         &kIq2S,     &kIq2Xs,
-                                   &kTq2_0, &kIq2Xxs, &kIq1M, &kTq1_0, &kIq1S,   &kTernary2Bit, &kTernaryB3};
+const Codec* const kAfterInt4[] = {&kNf4,  &kNf4Dq,       &kQ3K,   &kIq3S,    &kIq3Xxs,   &kQ2K,
+                                   &kIq2S, &kIq2Xs,       &kTq2_0, &kIq2Xxs,  &kIq1M,     &kTq1_0,
+                                   &kIq1S, &kTernary2Bit, &kI2S,   &kI2SRows, &kTernaryB3};
 
 const Codec* const kSeeds[] = {&kSeedlm4, &kSeedlm4Paper, &kSeedlm4w, &kSeedlm3, &kSeedlm3w};
 

@@ -69,7 +69,7 @@ Split find_split(const Magnitudes& a, const Magnitudes& w) {
 }
 
 constexpr const Codec* kTernary[] = {&kTq2_0, &kTq1_0};
-constexpr const Codec* kOfTensor[] = {&kTernary2Bit, &kTernaryB3};
+constexpr const Codec* kOfTensor[] = {&kTernary2Bit, &kI2S, &kI2SRows, &kTernaryB3};
 
 bool is_among(std::span<const Codec* const> codecs, const Codec& codec) {
   return std::ranges::any_of(codecs, [&](const Codec* one) { return std::string_view(one->name) == codec.name; });

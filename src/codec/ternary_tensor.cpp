@@ -5,20 +5,14 @@
 // A row ends with a whole byte, filled up with q = 1. For tensors of BitNet b1.58 (arXiv:2402.17764): where all
 // magnitudes are one number and 0, that is the scale and nothing is lost; others are rounded to the mean of the
 // magnitudes, as that model does in training.
-#include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 
-#include "base/bytes.h"
 #include "base/fail.h"
 #include "codec/codec_table.h"
-#include "codec/exact_sums.h"
+#include "codec/ternary_scale.h"
 
 namespace quern {
 namespace {
-
-constexpr CodecPlane kPlanes[] = {{.name = "codes"}, {.name = "scale", .holds = CodecPlane::Holds::kTensorSide}};
 
 // Codes of a byte: its digits in a base, the place of each, and where bytes end that have them.
 struct Base3 {
@@ -31,70 +25,6 @@ struct TwoBits {
   static constexpr unsigned kBase = 4, kEnd = 256;
   static constexpr std::array<unsigned, kCodes> kPlaces = {1, 4, 16, 64};
 };
-
-class TernaryScale final : public TensorSide {
- public:
-  explicit TernaryScale(float scale) : scale_(scale) {}
-  std::vector<std::byte> serialise() const override {
-    std::vector<std::byte> bytes(sizeof scale_);
-    store(bytes.data(), scale_);
-    return bytes;
-  }
-  float value() const { return scale_; }
-
- private:
-  float scale_;
-};
-
-float scale_of(const Codec& codec) { return static_cast<const TernaryScale&>(*codec.tensor_side).value(); }
-
-class Magnitudes final : public TensorTraining {
- public:
-  void observe(MatrixView rows, std::span<const float>) override {
-    for (std::size_t i = 0; i < rows.rows; ++i)
-      for (const float weight : rows.row(i)) {
-        const float magnitude = std::abs(weight);
-        if (!std::isfinite(weight)) continue;
-        sums_.add(magnitude);
-        if (magnitude > 0) least_ = std::min(least_, magnitude);
-        most_ = std::max(most_, magnitude);
-      }
-  }
-  void merge(const TensorTraining& other) override {
-    const Magnitudes& theirs = static_cast<const Magnitudes&>(other);
-    sums_.merge(theirs.sums_);
-    least_ = std::min(least_, theirs.least_);
-    most_ = std::max(most_, theirs.most_);
-  }
-  std::shared_ptr<const TensorSide> finish() const override {
-    return std::make_shared<TernaryScale>(least_ >= most_ ? most_ : static_cast<float>(sums_.mean()));
-  }
-
- private:
-  ExactSums sums_;
-  float least_ = std::numeric_limits<float>::infinity(), most_ = 0;  // least: of those above 0
-};
-
-std::unique_ptr<TensorTraining> train(const Codec&) { return std::make_unique<Magnitudes>(); }
-
-std::shared_ptr<const TensorSide> load_scale(const Codec&, std::span<const std::byte> bytes) {
-  const float scale = bytes.size() == sizeof(float) ? load<float>(bytes.data()) : -1;
-  if (!(scale >= 0) || std::isinf(scale))
-    fail(ErrorCode::kInput, "{} bytes are no scale of ternary weights", bytes.size());
-  return std::make_shared<TernaryScale>(scale);
-}
-
-void fit(const Codec&, std::span<const float>, std::span<const float>, std::byte*) {}
-
-void round(const Codec& codec, const std::byte*, std::uint32_t, std::span<const float> weights, std::span<const float>,
-           std::span<std::int32_t> codes, std::span<float> values) {
-  const float scale = scale_of(codec), half = scale / 2;
-  for (std::size_t k = 0; k < weights.size(); ++k) {
-    const int code = scale > 0 ? (weights[k] > half) - (weights[k] < -half) : 0;
-    codes[k] = code + 1;
-    if (!values.empty()) values[k] = scale * static_cast<float>(code);
-  }
-}
 
 template <typename Layout>
 struct Rows {
@@ -129,7 +59,7 @@ struct Rows {
   }();
 
   static void decode(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
-    const float scale = scale_of(codec);
+    const float scale = ternary_scale(codec);
     for (std::size_t k = 0; k < out.size(); k += Layout::kCodes) {
       const Unpacked& codes = kUnpacked[std::to_integer<std::size_t>(*planes[0]++)];
       if (codes[0] == kNone) fail(ErrorCode::kInput, "a byte of {} holds no codes", codec.name);
@@ -141,18 +71,9 @@ struct Rows {
 
 template <typename Layout>
 constexpr Codec codec(const char* name, const char* summary, double bits) {
-  Codec made{.name = name,
-             .summary = summary,
-             .bits_per_weight = bits,
-             .block = 0,
-             .planes = kPlanes,
-             .fit = fit,
-             .round = round,
-             .pack = Rows<Layout>::pack,
-             .decode = Rows<Layout>::decode};
-  made.use = Codec::Use::kTrained;
-  made.train = train;
-  made.load_tensor_side = load_scale;
+  Codec made = ternary_codec(name, summary, bits);
+  made.pack = Rows<Layout>::pack;
+  made.decode = Rows<Layout>::decode;
   made.row_bytes_of = Rows<Layout>::bytes_of;
   return made;
 }

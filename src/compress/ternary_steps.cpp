@@ -96,7 +96,8 @@ std::vector<std::string> ternary_notes(const Opened& opened, const Plan& plan) {
   double apart = 0;
   for (const OutputTensor& tensor : steps.kept) {
     const TernaryForm& form = opened.ternary().at(tensor.exported.weight);
-    apart = std::max(apart, form.deviation + form.f16_error);
+    const bool has_whole_scale = find_codec(tensor.step.codec)->train != nullptr;  // others have it as binary16
+    apart = std::max(apart, form.deviation + (has_whole_scale ? 0 : form.f16_error));
   }
   const std::string exactly =
       apart == 0 ? "come back exactly" : fmt::format("come back to {:.1g} of their size", apart);

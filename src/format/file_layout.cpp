@@ -18,7 +18,7 @@ namespace {
 std::vector<StoredRun> gguf_runs(const File& file) {
   std::vector<StoredRun> runs;
   for (const TensorEntry& tensor : read_gguf_header(file).tensors)
-    runs.push_back({tensor.name, tensor.parts[0].offset, tensor.parts[0].bytes});
+    runs.push_back({tensor.name, tensor.parts[0].offset, tensor.bytes()});
   return runs;
 }
 

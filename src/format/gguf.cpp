@@ -1,6 +1,7 @@
 // The GGUF row of the table, and the alignment rule that reading and writing share.
 #include "format/gguf.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -29,8 +30,14 @@ bool holds(std::string_view encoding, std::uint64_t cols) {
 }
 
 constexpr Loader kLoader = {"llama-cli -m FILE -p \"...\"", "llama.cpp", nullptr};
+// llama.cpp has no I2_S.
+constexpr Loader kBitnetLoader = {"python run_inference.py -m FILE -p \"...\"", "bitnet.cpp", nullptr};
 
-const Loader& loader(std::span<const StoredTensor>) { return kLoader; }
+const Loader& loader(std::span<const StoredTensor> tensors) {
+  const bool has_i2_s =
+      std::ranges::any_of(tensors, [](const StoredTensor& tensor) { return tensor.encoding.starts_with("i2_s"); });
+  return has_i2_s ? kBitnetLoader : kLoader;
+}
 
 }  // namespace
 

@@ -23,15 +23,25 @@ struct GgmlType {
   std::uint32_t block_weights, block_bytes;
   // general.file_type of a file of which most is this, as llama.cpp guesses it.
   std::uint32_t file_type = kUnknownFileType;
+  // Bytes behind the blocks of a tensor; they begin with its scale, binary32, which is a second part.
+  std::uint32_t scale_room = 0;
+  std::uint32_t block_rows = 1;  // rows that a block spans
 };
 
 std::span<const GgmlType> ggml_types();
 // Null when there is none.
+// Of several of one id the first: i2_s (kI2sOrderKey).
 const GgmlType* find_ggml_type(std::uint32_t id);
 const GgmlType* find_ggml_type(std::string_view name);
 
 // Bytes of a tensor of this type. Error(kInput) when a row is not whole blocks or the size overflows 64 bits.
 std::uint64_t ggml_bytes(const GgmlType& type, const Shape& shape);
+// Its parts in a file, where its `bytes` lie at `offset`.
+std::vector<TensorPart> ggml_parts(const GgmlType& type, std::uint64_t offset, std::uint64_t bytes);
+
+// Which of its two orders on x86 the I2_S tensors of a file are in, by the name of the encoding: bitnet.cpp's own files
+// do not say it.
+inline constexpr const char* kI2sOrderKey = "quern.i2_s_order";
 
 // Ids of the value types of metadata: the position in MetaValue.
 enum class GgufValueType : std::uint32_t { kBool = 7, kString = 8, kArray = 9 };

@@ -204,10 +204,24 @@ void check_start(Cursor& cursor) {
     fail(ErrorCode::kInput, "GGUF version {} is not supported; versions 2 and 3 are", version);
 }
 
-constexpr const char* kI2s = "i2_s";  // until it is decoded
+// The type of the I2_S tensors of a file that says it; null: it does not.
+const GgmlType* stated_i2_s(const Metadata& metadata) {
+  const std::optional<std::string> order = metadata.text(kI2sOrderKey);
+  if (!order) return nullptr;
+  const GgmlType* type = find_ggml_type(*order);
+  if (!type || type->id != kI2sType)
+    fail(ErrorCode::kInput, "{} is \"{}\"; i2_s and i2_s_rows are known", kI2sOrderKey, excerpt(*order, kMaxKeyBytes));
+  return type;
+}
 
-// The offset still counts from the start of the data here.
-TensorEntry read_tensor(Cursor& cursor) {
+bool is_i2_s(const TensorEntry& tensor) { return tensor.encoding.starts_with("i2_s"); }
+// Blocks of 128 weights that reach from one row into the next.
+bool has_cut_blocks(const TensorEntry& tensor) {
+  return tensor.encoding == "i2_s" && row_layout(tensor.shape).cols % find_ggml_type(kI2sType)->block_weights != 0;
+}
+
+// The offset still counts from the start of the data here, and all bytes are one part.
+TensorEntry read_tensor(Cursor& cursor, const GgmlType* i2_s) {
   TensorEntry tensor;
   tensor.name = cursor.text("a tensor name");
   return with_context(fmt::format("tensor \"{}\"", excerpt(tensor.name, kMaxKeyBytes)), [&] {
@@ -219,11 +233,12 @@ TensorEntry read_tensor(Cursor& cursor) {
     for (std::uint64_t& extent : tensor.shape) extent = cursor.scalar<std::uint64_t>("an extent");
     std::reverse(tensor.shape.begin(), tensor.shape.end());
     const auto id = cursor.scalar<std::uint32_t>("a tensor type");
-    const GgmlType* type = find_ggml_type(id);
-    if (!type && id != kI2sType) fail(ErrorCode::kInput, "ggml type {} is unknown, or was removed from ggml", id);
-    tensor.encoding = type ? type->name : kI2s;
+    const GgmlType* type = id == kI2sType && i2_s ? i2_s : find_ggml_type(id);
+    if (!type) fail(ErrorCode::kInput, "ggml type {} is unknown, or was removed from ggml", id);
+    tensor.encoding = type->name;
     const auto offset = cursor.scalar<std::uint64_t>("an offset");
-    tensor.parts.push_back({0, offset, type ? ggml_bytes(*type, tensor.shape) : i2_s_bytes(tensor.shape)});
+    const bool is_cut = id == kI2sType && has_cut_blocks(tensor);
+    tensor.parts.push_back({0, offset, is_cut ? i2_s_bytes(tensor.shape) : ggml_bytes(*type, tensor.shape)});
     return std::move(tensor);
   });
 }
@@ -266,12 +281,12 @@ void check_no_overlap(const std::vector<TensorEntry>& tensors) {
 // Type 36 has another meaning in old versions of llama.cpp: of bitnet.cpp's I2_S the room up to the next tensor, or to
 // the end of the file, is just what it takes. Offsets count from the start of the data.
 void check_i2_s(const std::vector<TensorEntry>& tensors, std::uint64_t alignment, std::uint64_t data_bytes) {
-  if (std::ranges::find(tensors, kI2s, &TensorEntry::encoding) == tensors.end()) return;
+  if (std::ranges::none_of(tensors, is_i2_s)) return;
   std::vector<std::uint64_t> begins{data_bytes};
   for (const TensorEntry& tensor : tensors) begins.push_back(tensor.parts[0].offset);
   std::ranges::sort(begins);
   for (const TensorEntry& tensor : tensors) {
-    if (tensor.encoding != kI2s) continue;
+    if (!is_i2_s(tensor)) continue;
     const TensorPart& place = tensor.parts[0];
     const std::uint64_t room = *std::ranges::upper_bound(begins, place.offset) - place.offset;
     if (room > round_up(place.bytes, alignment))
@@ -301,10 +316,11 @@ GgufHeader read_gguf_header(const File& file) {
     GgufHeader header;
     header.metadata = read_metadata(cursor, pair_count);
     const std::uint64_t alignment = gguf_alignment(header.metadata);
+    const GgmlType* i2_s = stated_i2_s(header.metadata);
     header.tensors.reserve(std::min(tensor_count, kMostReserved));
     for (std::uint64_t i = 0; i < tensor_count; ++i)
       header.tensors.push_back(
-          with_context(fmt::format("entry {} of the tensor table", i), [&] { return read_tensor(cursor); }));
+          with_context(fmt::format("entry {} of the tensor table", i), [&] { return read_tensor(cursor, i2_s); }));
     // A file without tensors may end before the padding.
     const std::uint64_t data_start = std::min(round_up(cursor.position(), alignment), file.size());
     for (const TensorEntry& tensor : header.tensors) check_place(tensor, alignment, file.size() - data_start);
@@ -313,7 +329,12 @@ GgufHeader read_gguf_header(const File& file) {
     check_i2_s(header.tensors, alignment, file.size() - data_start);
     for (TensorEntry& tensor : header.tensors) {
       tensor.parts[0].offset += data_start;
-      if (tensor.encoding == kI2s) tensor = decoded_i2_s(tensor);
+      if (has_cut_blocks(tensor)) {
+        tensor = decoded_i2_s(tensor);
+      } else if (is_i2_s(tensor)) {
+        const TensorPart place = tensor.parts[0];
+        tensor.parts = ggml_parts(*find_ggml_type(tensor.encoding), place.offset, place.bytes);
+      }
     }
     return header;
   });

@@ -76,11 +76,15 @@ std::vector<fs::path> models_in(const fs::path& folder) {
 }
 
 void append(Checkpoint::Contents& contents, const File& file, std::vector<TensorEntry> tensors) {
-  const auto is_i2_s = [](const TensorEntry& tensor) { return decoded_from(tensor) == kI2sName; };
-  if (contents.notes.empty() && std::ranges::any_of(tensors, is_i2_s)) contents.notes.emplace_back(kI2sNote);
+  const auto is_i2_s = [](const TensorEntry& tensor) {
+    return tensor.encoding == "i2_s" || decoded_from(tensor) == kI2sName;
+  };
+  if (contents.notes.empty() && !contents.metadata.find(kI2sOrderKey) && std::ranges::any_of(tensors, is_i2_s))
+    contents.notes.emplace_back(kI2sNote);
   const auto index = static_cast<std::uint32_t>(contents.files.size());
   contents.files.push_back({file.path(), file.size(), SourceFile::Role::kWeights});
-  for (TensorEntry& tensor : tensors) tensor.parts[0].file = index;
+  for (TensorEntry& tensor : tensors)
+    for (TensorPart& part : tensor.parts) part.file = index;
   if (contents.tensors.empty())
     contents.tensors = std::move(tensors);
   else

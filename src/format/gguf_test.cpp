@@ -1,9 +1,9 @@
 // Reading: files of the gguf package, and every way a file can be wrong. Writing: round trips.
 #include "format/gguf.h"
 
-
 #include "checkpoint/scratch_folder_fixture.h"
 #include "format/formats.h"
+#include "model/packed_rows.h"
 #include "tests/shared_folder.h"
 
 namespace quern {
@@ -56,7 +56,7 @@ TEST(Gguf, ReadsEveryTypeOfThePackage) {
   EXPECT_TRUE(checkpoint.config().is_null());
   std::size_t start = 0;
   for (const GgmlType& type : ggml_types()) {
-    if (std::string_view(type.name) == "q2_0") continue;  // newer than the package
+    if (std::string_view(type.name) == "q2_0" || type.scale_room) continue;  // newer than the package; bitnet.cpp's
     const std::string name = std::string("t_") + type.name;
     const TensorEntry& entry = checkpoint.at(name);
     EXPECT_EQ(entry.encoding, type.name);
@@ -241,6 +241,44 @@ TEST(Gguf, ReadsTheTernaryTypeOfBitnetCpp) {
     EXPECT_EQ(values[i], i == 0 ? -0.75f : i == 64 || i == 133 ? 0.75f : 0.0f) << i;
   ASSERT_EQ(checkpoint.notes().size(), 1u);
   EXPECT_NE(checkpoint.notes()[0].find("blocks of 128 weights"), std::string::npos);
+}
+
+// A tensor of 4 rows of 128 whose first byte alone is no 0x55 (zeros), in the order that is stated, where one is.
+std::string whole_i2_s_file(std::string_view order, unsigned char first) {
+  GgufBytes file(1, order.empty() ? 0 : 1);
+  if (!order.empty()) file.key(kI2sOrderKey, static_cast<std::uint32_t>(GgufValueType::kString)).text(order);
+  std::string text(std::string_view(file.tensor("w", {128, 4}, 36, 0).data(160)));
+  const std::size_t data = text.size() - 160;
+  std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(data), 128, '\x55');
+  text[data] = static_cast<char>(first);
+  const float scale = 0.75f;
+  std::memcpy(&text[data + 128], &scale, sizeof scale);
+  return text;
+}
+
+TEST(Gguf, I2sOfWholeRowsStaysPackedInTheOrderThatTheFileStates) {
+  const ScratchFolder folder;
+  const auto opened = [&](std::string_view order) {
+    return open_checkpoint(folder.write("of" + std::string(order) + ".gguf", whole_i2_s_file(order, 0x19)));
+  };
+  for (const char* order : {"", "i2_s", "i2_s_rows"}) {
+    const Checkpoint checkpoint = opened(order);
+    const TensorEntry& entry = checkpoint.at("w");
+    EXPECT_EQ(entry.encoding, *order ? order : "i2_s");
+    ASSERT_EQ(entry.parts.size(), 2u);
+    EXPECT_EQ(entry.parts[0].bytes, 128u);
+    EXPECT_EQ(entry.parts[1].bytes, sizeof(float));
+    EXPECT_EQ(checkpoint.notes().size(), *order ? 0u : 1u);
+    const PackedTensor packed = read_packed_rows(checkpoint, entry, tensor_codec(checkpoint, entry), 0, 4);
+    Matrix values(4, 128);
+    decode_rows(packed.codec(), packed.row(0), 0, values.view());
+    // The codes of the first byte, 0, 1, 2 and 1, are of columns 0, 32, 64, 96 or of rows 0 to 3.
+    const bool in_rows = entry.encoding == "i2_s_rows";
+    for (std::size_t i = 0; i < 4 * 128; ++i)
+      EXPECT_EQ(values.flat()[i], i == 0 ? -0.75f : i == (in_rows ? 256 : 64) ? 0.75f : 0.0f) << i;
+  }
+  expect_refused(folder.write("x.gguf", whole_i2_s_file("columns", 0x19)),
+                 {"quern.i2_s_order", "columns", "i2_s_rows"});
 }
 
 TEST(Gguf, TheTypeThatLlamaCppRemovedIsToldFromIt) {

@@ -1,5 +1,5 @@
 // The types of ggml with their block sizes, as ggml.h and ggml-common.h define them. Ids without a row were removed
-// from ggml (4, 5, 31-33, 36-38).
+// from ggml (4, 5, 31-33, 36-38); 36 is I2_S in bitnet.cpp.
 #include <algorithm>
 
 #include "base/bytes.h"
@@ -8,6 +8,8 @@
 
 namespace quern {
 namespace {
+
+constexpr std::uint32_t kI2sFileType = 40, kI2sRoom = 32;  // of bitnet.cpp's llama.h and ggml.c
 
 constexpr GgmlType kTypes[] = {
     {"f32", 0, 1, 4, 0},
@@ -41,6 +43,8 @@ constexpr GgmlType kTypes[] = {
     {"bf16", 30, 1, 2, 32},
     {"tq1_0", 34, 256, 54, 36},
     {"tq2_0", 35, 256, 66, 37},
+    {"i2_s", 36, 128, 32, kI2sFileType, kI2sRoom},
+    {"i2_s_rows", 36, 1, 1, kI2sFileType, kI2sRoom, 4},
     {"mxfp4", 39, 32, 17, 38},
     {"nvfp4", 40, 64, 36},
     {"q1_0", 41, 128, 18},
@@ -69,11 +73,21 @@ std::uint64_t ggml_bytes(const GgmlType& type, const Shape& shape) {
     fail(ErrorCode::kInput, "rows of shape {} are no multiple of the {} weights of a {} block", to_string(shape),
          type.block_weights, type.name);
   }
+  if (layout.rows % type.block_rows) {
+    fail(ErrorCode::kInput, "the {} rows of shape {} are no multiple of the {} of a {} block", layout.rows,
+         to_string(shape), type.block_rows, type.name);
+  }
   const auto row = checked_mul(layout.cols / type.block_weights, type.block_bytes);
-  const auto bytes = row ? checked_mul(*row, layout.rows) : std::nullopt;
-  if (!bytes)
+  const auto bytes = row ? checked_mul(*row, layout.rows / type.block_rows) : std::nullopt;
+  if (!bytes || *bytes > UINT64_MAX - type.scale_room)
     fail(ErrorCode::kInput, "{} of shape {} has more bytes than 64 bits can count", type.name, to_string(shape));
-  return *bytes;
+  return *bytes + type.scale_room;
+}
+
+std::vector<TensorPart> ggml_parts(const GgmlType& type, std::uint64_t offset, std::uint64_t bytes) {
+  if (!type.scale_room) return {{0, offset, bytes}};
+  const std::uint64_t blocks = bytes - type.scale_room;
+  return {{0, offset, blocks}, {0, offset + blocks, sizeof(float)}};
 }
 
 }  // namespace quern

@@ -64,10 +64,14 @@ void put_pair(std::string& out, const Metadata::Pair& pair) {
       pair.second);
 }
 
+struct Data {
+  std::vector<WrittenTensor> tensors;
+  std::uint64_t bytes = 0;
+};
+
 // Appends the tensor table and returns where each tensor lies in the data.
-std::vector<WrittenTensor> put_tensors(std::string& out, const CheckpointHead& head, std::uint64_t alignment) {
-  std::vector<WrittenTensor> written;
-  std::uint64_t offset = 0;
+Data put_tensors(std::string& out, const CheckpointHead& head, std::uint64_t alignment) {
+  Data data;
   for (const TensorSpec& spec : head.tensors) {
     const GgmlType* type = find_ggml_type(spec.encoding);
     if (!type) fail(ErrorCode::kInput, "tensor \"{}\": GGUF cannot hold {}", spec.name, spec.encoding);
@@ -77,17 +81,18 @@ std::vector<WrittenTensor> put_tensors(std::string& out, const CheckpointHead& h
     }
     const std::uint64_t bytes =
         with_context(fmt::format("tensor \"{}\"", spec.name), [&] { return ggml_bytes(*type, spec.shape); });
-    ensure(spec.part_bytes.size() == 1 && spec.part_bytes[0] == bytes, "tensor {} takes one part of {} bytes",
-           spec.name, bytes);
+    std::vector<TensorPart> parts = ggml_parts(*type, data.bytes, bytes);
+    ensure(spec.part_bytes.size() == parts.size() && spec.part_bytes[0] == parts[0].bytes,
+           "tensor {} takes {} parts, the first of {} bytes", spec.name, parts.size(), parts[0].bytes);
     put_text(out, spec.name);
     put(out, static_cast<std::uint32_t>(spec.shape.size()));
     for (auto extent = spec.shape.rbegin(); extent != spec.shape.rend(); ++extent) put<std::uint64_t>(out, *extent);
     put(out, type->id);
-    put(out, offset);
-    written.push_back({spec.name, {{0, offset, bytes}}});
-    offset += round_up(bytes, alignment);
+    put(out, data.bytes);
+    data.tensors.push_back({spec.name, std::move(parts)});
+    data.bytes += round_up(bytes, alignment);
   }
-  return written;
+  return data;
 }
 
 struct Layout {
@@ -107,13 +112,12 @@ Layout lay_out(const CheckpointHead& head) {
   put<std::uint64_t>(header, head.tensors.size());
   put<std::uint64_t>(header, head.metadata.pairs().size());
   for (const Metadata::Pair& pair : head.metadata.pairs()) put_pair(header, pair);
-  layout.tensors = put_tensors(header, head, alignment);
+  Data data = put_tensors(header, head, alignment);
   header.resize(round_up(header.size(), alignment), '\0');
-  layout.bytes = header.size();
-  for (WrittenTensor& tensor : layout.tensors) {
-    tensor.parts[0].offset += header.size();
-    layout.bytes = round_up(tensor.parts[0].offset + tensor.parts[0].bytes, alignment);
-  }
+  layout.bytes = header.size() + data.bytes;
+  layout.tensors = std::move(data.tensors);
+  for (WrittenTensor& tensor : layout.tensors)
+    for (TensorPart& part : tensor.parts) part.offset += header.size();
   return layout;
 }
 

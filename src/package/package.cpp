@@ -343,8 +343,29 @@ void set_importance(CheckpointHead& head, const Format& format, const Importance
   head.metadata.set("quantize.imatrix.chunks_count", keys.chunks);
 }
 
+namespace {
+
+// bitnet.cpp's files do not say it; of a file with both orders nothing could. Containers without metadata name the
+// encoding of each tensor.
+void set_i2_s_order(CheckpointHead& head) {
+  if (head.metadata.pairs().empty()) return;
+  const std::uint32_t id = find_ggml_type("i2_s")->id;
+  for (const TensorSpec& tensor : head.tensors) {
+    const GgmlType* type = find_ggml_type(tensor.encoding);
+    if (!type || type->id != id) continue;
+    const std::optional<std::string> other = head.metadata.text(kI2sOrderKey);
+    if (other && *other != tensor.encoding)
+      fail(ErrorCode::kUsage, "tensor {} is to be {}, others {}: a file has one order of I2_S", tensor.name,
+           tensor.encoding, *other);
+    head.metadata.set(kI2sOrderKey, tensor.encoding);
+  }
+}
+
+}  // namespace
+
 void set_tensors(CheckpointHead& head, std::vector<TensorSpec> tensors, const ExportMap& names) {
   head.tensors = std::move(tensors);
+  set_i2_s_order(head);
   if (!names.config.is_null()) set_torch_type(head);  // a configuration that is not the source's own
 }
 

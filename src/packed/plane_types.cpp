@@ -98,6 +98,8 @@ std::vector<PlaneEncoding> built_in_plane_encodings() {
           {"hyper_225_l01_rans", kHyperCoded, "offsets"},
           {"ternary_2bit", kTernary},
           {"ternary_b3", kTernary},
+          {"i2_s", kTernary},
+          {"i2_s_rows", kTernary},
           {"seedlm_4", kSeedVectors},
           {"seedlm_4_paper", kSeedVectors},
           {"seedlm_3", kSeedVectors},

@@ -73,9 +73,9 @@ constexpr SchemeRule kFirstOfIq3Xxs[] = {{Part::kLogits, has_whole_blocks, "q5_k
 constexpr Substitute kSmallerBlocks[] = {
     {"iq1_s", "iq4_nl"},   {"iq1_m", "iq4_nl"}, {"iq2_xxs", "iq4_nl"}, {"iq2_xs", "iq4_nl"}, {"iq2_s", "iq4_nl"},
     {"iq3_xxs", "iq4_nl"}, {"iq3_s", "iq4_nl"}, {"iq4_xs", "iq4_nl"},  {"q2_k", "q4_0"},     {"q3_k", "q4_0"},
-    {"tq1_0", "q4_0"},     {"tq2_0", "q4_0"},   {"q4_k", "q5_0"},      {"q5_k", "q5_1"},     {"q6_k", "q8_0"},
-    {"q4_0", "f16"},       {"q4_1", "f16"},     {"q5_0", "f16"},       {"q5_1", "f16"},      {"q8_0", "f16"},
-    {"iq4_nl", "f16"},     {"mxfp4", "f16"}};
+    {"i2_s", "f16"},       {"tq1_0", "q4_0"},   {"tq2_0", "q4_0"},     {"q4_k", "q5_0"},     {"q5_k", "q5_1"},
+    {"q6_k", "q8_0"},      {"q4_0", "f16"},     {"q4_1", "f16"},       {"q5_0", "f16"},      {"q5_1", "f16"},
+    {"q8_0", "f16"},       {"iq4_nl", "f16"},   {"mxfp4", "f16"}};
 
 constexpr SchemeFamily kIq2Mix{kFirstOfIq2, kSmallerBlocks}, kIq3XxsMix{kFirstOfIq3Xxs, kSmallerBlocks};
 constexpr SchemeFamily kMix{kFirst, kSmallerBlocks}, kUniform{{}, kSmallerBlocks};
@@ -144,6 +144,7 @@ constexpr SchemeRule kIq3M[] = {{Part::kValue, is_70b, "q5_k"},
                                 {Part::kAttentionOut, has_eight_experts, "q5_k"},
                                 {Part::kAttentionOut, nullptr, "q4_k"}};
 constexpr SchemeRule kTernary[] = {{Part::kEmbed, nullptr, "q4_k"}};
+constexpr SchemeRule kI2s[] = {{Part::kEmbed, nullptr, "q6_k"}};
 constexpr SchemeRule kMxfp4Moe[] = {{Part::kLogits, nullptr, "q8_0"}, {Part::kAny, is_of_an_expert, "mxfp4"}};
 
 constexpr Scheme row(const char* name, std::uint32_t file_type, const char* codec, const char* summary,
@@ -180,6 +181,8 @@ constexpr Scheme kGgufMixes[] = {
     row("iq4_xs", 30, "iq4_xs", "4.25 bits, a fixed uneven grid, blocks of 256", kIq4),
     row("tq1_0", 36, "tq1_0", "1.7 bits, for weights trained to be -1, 0 or 1", kTernary),
     row("tq2_0", 37, "tq2_0", "2.1 bits, for weights trained to be -1, 0 or 1", kTernary),
+    row("i2_s", 40, "i2_s", "2 bits, for weights trained to be -1, 0 or 1, for bitnet.cpp", kI2s),
+    row("i2_s_rows", 40, "i2_s_rows", "the same for a bitnet.cpp built without ACT_PARALLEL", kI2s),
     row("mxfp4_moe", 38, "q8_0", "4.25 bits (MXFP4) in experts, 8.5 elsewhere", kMxfp4Moe, kUniform),
     row("bf16", 32, "bf16", "16 bits (bfloat16), no quantization", {}, kUniform),
     row("f16", 1, "f16", "16 bits (half precision), no quantization", {}, kUniform),

@@ -243,14 +243,16 @@ class ThreeValues(ProgramTest):
         said = self.succeed("inspect", model).stdout
         self.assertIn("ternary weights: 7 of 8 matrices have the values -s, 0 and s alone", said)
         self.assertIn("activations of 8 bits", said)
-        for scheme, block in (("tq2_0", 66), ("tq1_0", 54)):
+        blocks, matrices = 5 * 256 + 2 * 128, 7
+        for scheme, size in (("tq2_0", blocks * 66), ("tq1_0", blocks * 54), ("i2_s", blocks * 64 + 4 * matrices), ("i2_s_rows", blocks * 64 + 4 * matrices)):
             out = self.folder / scheme
             self.succeed("compress", model, "-o", out, "--scheme", scheme)
             report = read_json(out / "report.json")
             self.assertIn(f"7 matrices have three values, and come back exactly from {scheme}", report["notes"])
             kept = [t for t in report["tensors"] if t["codec"] == scheme]
             self.assertEqual([t["relative_error"] for t in kept], [0] * 7)
-            self.assertEqual(sum(t["bytes"] for t in kept), (5 * 256 + 2 * 128) * block)
+            self.assertEqual(sum(t["bytes"] for t in kept), size)
+            self.succeed("verify", out, "--against", model)
             self.assertIn("7 of 8 matrices", self.succeed("inspect", out).stdout)
             # Ternary types are quantized already, and going from one to the other loses nothing.
             again = self.folder / f"{scheme}.again"

@@ -9,7 +9,7 @@ import planes
 import ternary
 from quern_program import MODEL, compress
 
-CODECS = ["ternary_b3", "ternary_2bit"]
+CODECS = ["ternary_b3", "ternary_2bit", "i2_s", "i2_s_rows"]
 
 
 class Ternary(DecoderTest):

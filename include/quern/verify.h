@@ -25,7 +25,10 @@ struct VerifyResult {
   std::uint64_t files = 0, tensors = 0;  // checked
   std::uint64_t compared = 0;            // tensors that were compared with the original
   std::string original;                  // where the original was found; empty: not at hand
-  std::vector<std::string> problems;     // empty: all is well
+  std::vector<std::string> problems;     // empty: nothing speaks against it
+  // What could not be held to the original, which was at hand: another version wrote the package, and this one writes
+  // something else there. Both empty: all is well.
+  std::vector<std::string> unproven;
 };
 
 // Hashes every file, holds the manifest against the package, and everything against the original where that is at hand.

@@ -26,8 +26,14 @@ void print_json(const VerifyResult& r) {
                                              {"tensors", r.tensors},
                                              {"compared", r.compared},
                                              {"original", r.original},
-                                             {"problems", Json::Array(r.problems.begin(), r.problems.end())}}),
+                                             {"problems", Json::Array(r.problems.begin(), r.problems.end())},
+                                             {"unproven", Json::Array(r.unproven.begin(), r.unproven.end())}}),
                                1));
+}
+
+const char* verdict(const VerifyResult& result) {
+  if (!result.problems.empty()) return "NOT as it was written";
+  return result.unproven.empty() ? "all well" : "nothing speaks against it, but not all of it could be proven";
 }
 
 int run(Options o) {
@@ -40,11 +46,12 @@ int run(Options o) {
     print_json(result);
   } else {
     for (const std::string& problem : result.problems) tell("quern: {}\n", printable_line(problem));
+    for (const std::string& line : result.unproven) tell("not proven: {}\n", printable_line(line));
     fmt::print("{}: {} hashed, {} looked at, {} compared with {}: {}\n", printable_line(o.verify.package.string()),
                counted(result.files, "file"), counted(result.tensors, "tensor"), result.compared,
                result.original.empty() ? "the original, which is not at hand (--against names it)"
                                        : printable_line(result.original),
-               result.problems.empty() ? "all well" : "NOT as it was written");
+               verdict(result));
   }
   return result.problems.empty() ? 0 : static_cast<int>(ErrorCode::kVerification);
 }

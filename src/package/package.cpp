@@ -389,9 +389,24 @@ bool is_package(const fs::path& folder) {
   }
 }
 
+bool is_chain(const fs::path& folder) {
+  try {
+    const Json chain = parse_json(read_text(folder / kChainName));
+    if (!chain.find("quern") || !chain.find("stages")) return false;
+    return std::ranges::all_of(fs::directory_iterator(folder), [](const fs::directory_entry& entry) {
+      const std::string name = entry.path().filename().string();
+      const fs::file_status status = entry.symlink_status();
+      return fs::is_regular_file(status) ? std::ranges::find(kChainNames, name) != std::end(kChainNames)
+                                         : fs::is_directory(status) && is_package(entry.path());
+    });
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 namespace {
 
-// REQUIRES: is_package(folder), or it is empty.
+// REQUIRES: is_package(folder), or it is empty or a chain.
 bool is_report_of_file(const fs::path& folder) {
   if (!is_there(folder / kManifestName)) return false;
   const Json manifest = parse_json(read_text(folder / kManifestName));
@@ -407,15 +422,14 @@ void check_output(const fs::path& output, const fs::path& input, OutputFolder::E
     fail(ErrorCode::kUsage, "the output \"{}\" is the input model {} or a folder around it; choose another folder",
          output.string(), input.string());
   if (existing == OutputFolder::Existing::kRefuse || !is_there(output)) return;
-  if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output))) {
+  if (fs::is_directory(output, ec) && (fs::is_empty(output, ec) || is_package(output) || is_chain(output))) {
     if (!is_report_of_file(output)) return;
     fail(ErrorCode::kUsage, "{} is the report of a file beside it; name that file, or choose another folder",
          output.string());
   }
   fail(ErrorCode::kUsage,
        "{} was not written by quern, or holds files that its {} does not list, and is not replaced; remove it by hand "
-       "or "
-       "choose another folder",
+       "or choose another folder",
        output.string(), kManifestName);
 }
 

@@ -70,9 +70,12 @@ std::vector<CarriedFile> copied_files(const Checkpoint& source, const Format& fo
 // What lies beside them: copied, or left.
 FolderFiles carried_files(const Checkpoint& source, const Format& format);
 
+// Whether the folder is one that a chain of compressions wrote, and nothing else is in it.
+bool is_chain(const std::filesystem::path& folder);
+
 // What stands in the way of writing the folder `output`, before anything is made. Error(kUsage) when it is the input
 // model or a folder around it, or when it would replace (kReplace) something that quern did not write: only an empty
-// folder and one that holds a manifest may go.
+// folder, a package and a chain may go.
 void check_output(const std::filesystem::path& output, const std::filesystem::path& input,
                   OutputFolder::Existing existing);
 

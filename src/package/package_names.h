@@ -12,6 +12,10 @@ inline constexpr const char* kHessiansName = "hessians";  // a folder beside it,
 inline constexpr const char* kReportName = "report.json";
 inline constexpr const char* kCardName = "README.md";
 inline constexpr const char* kHtmlName = "report.html";
+inline constexpr const char* kChainName = "chain.json";
+inline constexpr const char* kChainHtmlName = "chain.html";
+// Of a folder with the packages of a chain of compressions, beside these.
+inline constexpr const char* kChainNames[] = {kChainName, kChainHtmlName, kCardName};
 // Files of a package that no runtime needs.
 inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
 

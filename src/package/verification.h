@@ -38,6 +38,12 @@ struct Verification {
     return is_name_beside(listed.name) && !file.empty() ? file : package / listed.name;
   }
 
+  // Of what this program would write otherwise: a problem, unless another version wrote it.
+  template <typename... Args>
+  void differs(fmt::format_string<Args...> format, Args&&... args) {
+    (is_repeatable() ? result.problems : result.unproven).push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+
   template <typename... Args>
   void problem(fmt::format_string<Args...> format, Args&&... args) {
     result.problems.push_back(fmt::format(format, std::forward<Args>(args)...));

@@ -95,7 +95,7 @@ class Comparison {
     const PackageStatistics statistics(v_, original);
     const ComparedModels models{original, package_, names, statistics, place.is_named};
     compare_weights(v_, models, options_.stride);
-    if (v_.is_repeatable() && names.weights.size() == v_.manifest.tensors.size()) compare_head(v_, models);
+    if (names.weights.size() == v_.manifest.tensors.size()) compare_head(v_, models);
     return {};
   }
 
@@ -133,6 +133,10 @@ fs::path folder_of(const fs::path& package) {
              ? fmt::format("; only its report is there, in {}: the file was moved or removed", report.string())
              : "; give the folder or file that compressing wrote");
   }
+  if (is_chain(package))
+    fail(ErrorCode::kVerification,
+         "{} holds the packages of a chain of compressions, each with a {} of its own: verify these folders",
+         package.string(), kManifestName);
   const fs::path folder = manifest_folder(package);
   if (folder != package && !is_there(folder))
     fail(ErrorCode::kVerification,

@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kGeneral = "general.";
 constexpr const char* kFileType = "general.file_type";
+constexpr const char* kLicence = "general.license";
 // Made of the shapes and the format, whatever card lies beside the model.
 constexpr std::string_view kOwnKeys[] = {"general.architecture", "general.alignment", "general.quantization_version",
                                          kFileType};
@@ -127,10 +128,13 @@ class HeadComparison {
     });
   }
 
-  // In the package's order.
+  // In the package's order. What a model may be used for is compared wherever the original that a person named says it.
   void take_general_keys(CheckpointHead& head) const {
+    const bool has_licence = models_.is_named && head.metadata.find(kLicence);
     const auto is_own = [](std::string_view key) { return std::ranges::find(kOwnKeys, key) != std::end(kOwnKeys); };
-    const auto is_taken = [&](std::string_view key) { return key.starts_with(kGeneral) && !is_own(key); };
+    const auto is_taken = [&](std::string_view key) {
+      return key.starts_with(kGeneral) && !is_own(key) && !(has_licence && key.starts_with(kLicence));
+    };
     Metadata merged;
     std::vector<Metadata::Pair> made;
     for (const Metadata::Pair& pair : head.metadata.pairs())
@@ -150,17 +154,17 @@ class HeadComparison {
 
   void compare_written(const WrittenFile& file, const CheckpointHead& head) {
     const HashedFile* there = listed(file.name);
-    if (!there) return v_.problem("the manifest lists no {}, which such a package has", file.name);
+    if (!there) return v_.differs("the manifest lists no {}, which such a package has", file.name);
     check_role(*there, HashedFile::Role::kModel);
     if (v_.changed_files.contains(there->name)) return;
     if (there->bytes != file.bytes)
-      v_.problem("{} has {} bytes, what is made of the original has {}", file.name, there->bytes, file.bytes);
+      v_.differs("{} has {} bytes, what is made of the original has {}", file.name, there->bytes, file.bytes);
     const File found(v_.place_of(*there));
     std::string beginning(std::min<std::uint64_t>(file.beginning.size(), found.size()), '\0');
     found.read(0, std::as_writable_bytes(std::span(beginning)));
     const auto differs = std::ranges::mismatch(beginning, file.beginning);
     if (differs.in1 == beginning.end() && differs.in2 == file.beginning.end()) return;
-    v_.problem("{} is not what is made of the original: it differs from byte {} on{}", file.name,
+    v_.differs("{} is not what is made of the original: it differs from byte {} on{}", file.name,
                differs.in1 - beginning.begin(), keys_that_differ(head));
   }
 
@@ -189,16 +193,15 @@ class HeadComparison {
       v_.problem("{} is not the copy of the original's", file.name);
   }
 
-  // What lay beside the original's own files may have changed since: a problem only where programs read it and a person
-  // says that this is the original.
+  // What lay beside the original's own files may have changed since: a problem only where a person says that this is
+  // the original.
   void tell(const std::string& name, const std::string& what) {
-    if (models_.is_named && is_read_by_programs(name)) return v_.problem("{} {}", name, what);
+    if (models_.is_named) return v_.problem("{} {}", name, what);
     v_.observer.note(fmt::format("{} {}", name, what));
   }
 
   void compare_companion(const CarriedFile& file, std::set<std::string>& known) {
     const HashedFile* there = listed(file.name);
-    if (!there && !is_read_by_programs(file.name)) return;
     if (!there) return tell(file.name, "lies beside the original, and is not in the package");
     known.insert(file.name);
     check_role(*there, HashedFile::Role::kCompanion);
@@ -219,7 +222,7 @@ void compare_head(Verification& v, const ComparedModels& models) {
     HeadComparison(v, models).compare();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kInterrupted || error.code() == ErrorCode::kResource) throw;
-    v.problem("the package's header cannot be made again from the original: {}", error.what());
+    v.differs("the package's header cannot be made again from the original: {}", error.what());
   }
   v.observer.advance("");
 }

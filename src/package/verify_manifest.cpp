@@ -32,8 +32,8 @@ void check_seal(Verification& v) {
 void note_version(Verification& v) {
   if (v.is_repeatable()) return;
   v.observer.note(
-      fmt::format("version {} made the package, and this is {}: it may write other bytes, so nothing is made again "
-                  "from the original",
+      fmt::format("version {} made the package, and this is {}: it may write other bytes, so where these differ from "
+                  "what is made of the original, it cannot be told why",
                   v.manifest.version, kVersion));
 }
 
@@ -44,6 +44,9 @@ void check_files_listed(Verification& v) {
     if (is_evidence(file.name) != (file.role == HashedFile::Role::kEvidence))
       v.problem("the manifest gives {} another role than such a file has", file.name);
   }
+  const auto holds_tensors = [](const ManifestTensor& tensor) { return tensor.step.bytes > 0; };
+  if (v.manifest.parts.empty() && std::ranges::any_of(v.manifest.tensors, holds_tensors))
+    v.problem("{} has no hashes of tensors, which every version writes: it was edited", kManifestName);
   for (const HashedParts& parts : v.manifest.parts)
     if (!names.contains(parts.file)) v.problem("the manifest has hashes of tensors of {}, but not of it", parts.file);
 }

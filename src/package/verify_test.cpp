@@ -39,15 +39,25 @@ class Verify : public ::testing::Test {
     change(manifest);
     scratch.write("out/manifest.json", dump_json(sealed(std::move(manifest)), 1) + "\n");
   }
-  // Writes the weights anew and makes the manifest agree.
-  void replace_weights(const std::string& bytes) const {
-    scratch.write("out/model.safetensors", bytes);
+  // Writes a file anew and makes the manifest agree.
+  void replace(const std::string& name, const std::string& bytes) const {
+    scratch.write("out/" + name, bytes);
     edit_manifest([&](Json& manifest) {
       Json files = manifest.at("files");
       for (Json& file : files.as_array())
-        if (file.at("name").as_string() == "model.safetensors") file.set("sha256", sha256_of_file(weights));
+        if (file.at("name").as_string() == name) {
+          file.set("sha256", sha256_of_file(package / name));
+          file.set("bytes", bytes.size());
+        }
       manifest.set("files", files);
     });
+  }
+  void replace_weights(const std::string& bytes) const { replace("model.safetensors", bytes); }
+  // One code of a tensor that was rounded without statistics.
+  void change_a_code() const {
+    std::string bytes = read_text(weights);
+    bytes[open_checkpoint(package).at("model.layers.0.self_attn.k_proj.weight").parts[0].offset + 100] ^= 1;
+    replace_weights(bytes);
   }
 };
 
@@ -164,21 +174,9 @@ TEST_F(Verify, SaysWhichNameOfThePlanItDoesNotKnow) {
 TEST_F(Verify, TakesNoManifestWithoutItsHash) {
   Json manifest = parse_json(read_text(package / kManifestName)), bare = Json::object();
   for (const Json::Member& member : manifest.as_object())
-    if (member.first != "manifest_sha256" && member.first != "tensor_hashes") bare.set(member.first, member.second);
+    if (member.first != "manifest_sha256") bare.set(member.first, member.second);
   scratch.write("out/manifest.json", dump_json(bare, 1));
   expect_parts(problem(), {"manifest.json has no manifest_sha256", "every version writes"});
-}
-
-TEST_F(Verify, ReadsManifestsThatHaveNoHashesOfTensors) {
-  edit_manifest([&](Json& manifest) {
-    Json bare = Json::object();
-    for (const Json::Member& member : manifest.as_object())
-      if (member.first != "tensor_hashes") bare.set(member.first, member.second);
-    manifest = bare;
-  });
-  const VerifyResult result = check();
-  EXPECT_EQ(result.problems, std::vector<std::string>{});
-  EXPECT_EQ(result.compared, result.tensors);
 }
 
 TEST_F(Verify, FindsFilesThatChangeWhatIsOpened) {
@@ -203,14 +201,50 @@ TEST_F(Verify, FindsFilesThatChangeWhatIsOpened) {
 TEST_F(Verify, HoldsConfigurationAndTokenizerAgainstTheOriginal) {
   std::string config = read_text(package / "config.json");
   config[config.find("rms_norm_eps") + 15] ^= 1;
-  scratch.write("out/config.json", config);
-  edit_manifest([&](Json& manifest) {
-    Json files = manifest.at("files");
-    for (Json& file : files.as_array())
-      if (file.at("name").as_string() == "config.json") file.set("sha256", sha256_of_file(package / "config.json"));
+  replace("config.json", config);
+  expect_parts(problem(), {"config.json is not what is made of the original", "from byte"});
+}
+
+TEST_F(Verify, HoldsWhatLayBesideToTheOriginalThatAPersonNames) {
+  replace("golden.json", "{}");
+  EXPECT_TRUE(check().problems.empty());  // it may have changed there since
+  expect_parts(problem(model), {"golden.json is not the copy of what lies beside the original"});
+  fs::remove(package / "golden.json");
+  edit_manifest([](Json& manifest) {
+    Json::Array files;
+    for (const Json& file : manifest.at("files").as_array())
+      if (file.at("name").as_string() != "golden.json") files.push_back(file);
     manifest.set("files", files);
   });
-  expect_parts(problem(), {"config.json is not what is made of the original", "from byte"});
+  expect_parts(problem(model), {"golden.json lies beside the original, and is not in the package"});
+}
+
+TEST_F(Verify, SaysWhatCouldNotBeProvenOfAnotherVersion) {
+  std::string report = read_text(package / kReportName);
+  const std::size_t at = report.find("\"quern\": \"");
+  report.replace(at, report.find('\n', at) - at, "\"quern\": \"0.0.9\",");
+  replace(std::string(kReportName), report);
+  edit_manifest([](Json& manifest) { manifest.set("quern", "0.0.9"); });
+  EXPECT_TRUE(check().problems.empty()) << check().problems[0];
+  EXPECT_TRUE(check().unproven.empty());  // it wrote the same
+  std::string config = read_text(package / "config.json");
+  config[config.find("rms_norm_eps") + 15] ^= 1;
+  replace("config.json", config);
+  VerifyResult result = check();
+  EXPECT_TRUE(result.problems.empty());
+  ASSERT_EQ(result.unproven.size(), 1u);
+  expect_parts(result.unproven[0], {"config.json is not what is made of the original"});
+  change_a_code();
+  result = check();
+  ASSERT_EQ(result.unproven.size(), 2u);
+  expect_parts(result.unproven[0], {"k_proj.weight", "differs from the original encoded again"});
+  ASSERT_EQ(result.problems.size(), 1u);
+  expect_parts(result.problems[0], {"k_proj.weight", "differs from the original by"});
+}
+
+TEST_F(Verify, MissesTheHashesOfTensors) {
+  edit_manifest([](Json& manifest) { manifest.set("tensor_hashes", Json::Array()); });
+  expect_parts(problem(), {"has no hashes of tensors"});
 }
 
 TEST_F(Verify, HasASentenceForAFile) {
@@ -240,10 +274,7 @@ TEST_F(Verify, FindsSwappedTensorsBehindRightHashes) {
 }
 
 TEST_F(Verify, FindsOneChangedCodeBehindRightHashes) {
-  const Checkpoint checkpoint = open_checkpoint(package);
-  std::string bytes = read_text(weights);
-  bytes[checkpoint.at("model.layers.0.self_attn.k_proj.weight").parts[0].offset + 100] ^= 1;
-  replace_weights(bytes);
+  change_a_code();
   expect_parts(problem(), {"model.layers.0.self_attn.k_proj.weight", "differs from the original encoded again"});
 }
 

@@ -58,7 +58,7 @@ struct Manifest {
   std::string overlay = {};               // Weights::identity of what was read; empty: the files' own numbers
   std::vector<std::string> dropped = {};  // patterns of tensors that were left out
   std::string surroundings = {};          // hash_of_surroundings of the source, where something was made of them
-  std::vector<HashedParts> parts = {};    // empty: made by a version that kept none
+  std::vector<HashedParts> parts = {};    // empty: it was edited
   std::string name = {};                  // that a person gave the model; empty: the source's
   std::string version = {};               // of the program, as read
 

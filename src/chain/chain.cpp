@@ -7,12 +7,15 @@
 #include <set>
 
 #include "apps/eval_models.h"
+#include "base/counted.h"
 #include "base/descriptor.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "chain/summed_weights.h"
 #include "compress/compress.h"
 #include "format/formats.h"
+#include "package/package.h"
+#include "package/package_names.h"
 
 namespace quern {
 namespace {
@@ -89,7 +92,10 @@ class Chain {
 
   MeasuredFiles literal_stage(const ChainStage& stage, std::size_t number) {
     CompressOptions package = stage_options("literal", stage, number);
-    if (!literal_.empty()) package.input = literal_;
+    if (literal_.empty())
+      package.requantize = options_.requantize;  // the person's own file; what stages leave is quantized by design
+    else
+      package.input = literal_;
     literal_ = package.output;
     say(package);
     if (!is_there(package.output)) compress(package, observer_);
@@ -105,7 +111,9 @@ class Chain {
   }
 
   MeasuredFiles residual_stage(const ChainStage& stage, std::size_t number) {
-    const CompressOptions package = stage_options("residual", stage, number);
+    CompressOptions package = stage_options("residual", stage, number);
+    package.name = fmt::format("{}: what the {} before leave of it, no model by itself",
+                               options_.name.empty() ? model_.name() : options_.name, counted(number - 1, "stage"));
     say(package);
     if (!is_there(package.output)) {
       const Opened opened(package, observer_, summed(SummedWeights::Form::kRemainder));
@@ -167,6 +175,7 @@ void write_text(const fs::path& path, const std::string& text) {
 ChainReport run_chain(const CompressOptions& options, const std::vector<ChainStage>& stages, Observer& observer) {
   if (options.report_text.empty())
     fail(ErrorCode::kUsage, "a chain is measured after every stage: `report_text` is the text to measure on");
+  check_output(options.output, options.input, options.existing);
   const auto start = std::chrono::steady_clock::now();
   const bool resumes = options.start == CompressOptions::Start::kResume;
   OutputFolder out(options.output, options.existing,
@@ -185,9 +194,9 @@ ChainReport run_chain(const CompressOptions& options, const std::vector<ChainSta
                      .seconds = 0};
   report.rows = chain.run(stages, report.notes);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  write_text(folder / "chain.json", dump_json(to_json(report), 1) + "\n");
-  write_text(folder / "README.md", chain_markdown(report));
-  write_text(folder / "chain.html", chain_page(report));
+  write_text(folder / kChainName, dump_json(to_json(report), 1) + "\n");
+  write_text(folder / kCardName, chain_markdown(report));
+  write_text(folder / kChainHtmlName, chain_page(report));
   out.publish("chain");
   return report;
 }

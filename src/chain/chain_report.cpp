@@ -137,7 +137,7 @@ std::string chain_page(const ChainReport& report) {
       "<style>{1}</style>\n</head>\n<body>\n<header>\n<div class=\"top\"><p class=\"eyebrow\">Chain of compressions</p>"
       "<button id=\"scheme\" type=\"button\" hidden></button></div>\n<h1><bdi>{0}</bdi></h1>\n<p "
       "class=\"lead\">{2}</p>\n"
-      "</header>\n<main>\n<section><div class=\"scroll\" tabindex=\"0\"><table class=\"figures\"><thead><tr>",
+      "</header>\n<main>\n<section><div class=\"scroll\" tabindex=\"0\"><table class=\"figures chain\"><thead><tr>",
       escaped(header(report)), kReportStyle, escaped(conclusion(report)));
   for (const char* title : kTitles) html += fmt::format("<th scope=\"col\">{}</th>", title);
   html += "</tr></thead>\n<tbody>";

@@ -5,6 +5,8 @@
 
 #include "chain/summed_weights.h"
 #include "compress/tiny_package_fixture.h"
+#include "package/package.h"
+#include "package/verify.h"
 
 namespace quern {
 namespace {
@@ -58,6 +60,17 @@ TEST_F(Chains, MeasureEveryStage) {
   EXPECT_LT(second.residual.bytes, first.residual.bytes * 2);
   for (const char* name : {"literal-1-first", "literal-2-second", "residual-2-second"})
     EXPECT_TRUE(fs::exists(scratch.path() / "out" / name / "manifest.json")) << name;
+  expect_parts(read_text(scratch.path() / "out/residual-2-second/README.md"),
+               {"# llama-7m: what the 1 stage before leave of it, no model by itself"});
+  expect_parts(
+      message_of(ErrorCode::kVerification, [&] { verify_package({.package = scratch.path() / "out"}, observer); }),
+      {"packages of a chain", "verify these folders"});
+  CompressOptions replacing = options("out");
+  replacing.existing = OutputFolder::Existing::kReplace;
+  check_output(replacing.output, replacing.input, replacing.existing);
+  scratch.write("out/letter.txt", "dear");
+  expect_parts(message_of(ErrorCode::kUsage, [&] { run_chain(replacing, kTwo, observer); }),
+               {"was not written by quern"});
   expect_parts(conclusion(report), {"16x", "nats"});
   expect_parts(read_text(scratch.path() / "out" / "README.md"), {"4 bits again", "8x, together 8x", "literal"});
   expect_parts(read_text(scratch.path() / "out" / "chain.html"), {"4 bits again", "chain.json"});
@@ -73,6 +86,14 @@ TEST_F(Chains, StandBesideOneChoiceOfTheSameBytes) {
   ASSERT_TRUE(row.once_literal);
   EXPECT_LE(row.once_literal->bytes, row.literal.bytes);
   EXPECT_GT(row.once_literal->quality.mean_kld.value, 0);
+}
+
+TEST_F(Chains, AskBeforeTheyQuantizeASourceAgain) {
+  const fs::path package = scratch.path() / "package";
+  compress_tiny(kModel, package);
+  CompressOptions again = options("out");
+  again.input = package;
+  expect_parts(message_of(ErrorCode::kUsage, [&] { run_chain(again, kTwo, observer); }), {"quantized already"});
 }
 
 TEST_F(Chains, WantATextToMeasureOn) {

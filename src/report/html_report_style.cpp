@@ -88,6 +88,7 @@ footer { margin-top: 56px; padding-bottom: 40px; color: var(--soft); font-size: 
   #scheme, #tip, section:has(> details:not([open])), summary { display: none; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .scroll { overflow: visible; } .chart { min-width: 0 !important; } section { margin-top: 28px; } figure, tr, .tiles div { break-inside: avoid; } h2, .intro { break-after: avoid; }
   .figures th, .figures td:not(.list td) { white-space: normal; } .map td, .map thead th:not(:first-child) { white-space: normal; } .map { font-size: .7rem; border-spacing: 1px; } .map th, .map td { padding: 2px; }
+  .chain { font-size: .7rem; } .chain th, .chain td { padding: 2px 0 2px 6px; }
   .list { font-size: .7rem; } .list th, .list td { padding: 2px 0 2px 6px; } .list tbody th { min-width: 0; } }
 )css";
 

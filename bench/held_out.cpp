@@ -8,45 +8,17 @@
 #include <string>
 #include <vector>
 
-#include "base/file.h"
-#include "calib/collect_hessians.h"
+#include "bench/heard_texts.h"
 #include "encode/tensor_encoding.h"
-#include "optim/inputs.h"
 #include "optim/optimizer.h"
 #include "quern/error.h"
-#include "runtime/open_model.h"
-#include "tokenizer/texts.h"
-#include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kCalibrationWindows = 200, kEvaluationWindows = 40, kWindow = 512;
 constexpr std::size_t kRows = 64;  // of each matrix, or of its first expert
-constexpr std::uint64_t kMemory = std::uint64_t{8} << 30;
-
-// Of the inputs on some windows of a text.
-struct Heard {
-  Heard(const OpenModel& model, ThreadPool& pool, const Windows& windows, const fs::path& folder)
-      : store(collected(model, pool, windows, folder)),
-        statistics(statistics_of(store)),
-        inputs(statistics, &store, kMemory) {}
-
-  static HessianStore collected(const OpenModel& model, ThreadPool& pool, const Windows& windows,
-                                const fs::path& folder) {
-    Observer observer;
-    const HessianIdentity identity = hessian_identity("held out", windows, Precision::kF32);
-    HessianWriter writer(folder, identity);
-    collect_hessians(model.walk(pool, Precision::kF32), windows, {}, writer, observer);
-    return {folder, identity};
-  }
-
-  HessianStore store;
-  Statistics statistics;
-  Inputs inputs;
-};
 
 double loss(const Optimizer& optimizer, const Codec& codec, const Matrix& rows, const InputContext& known,
             const InputContext& held_out) {
@@ -58,10 +30,7 @@ double loss(const Optimizer& optimizer, const Codec& codec, const Matrix& rows, 
 // Of each codec the ratios of all matrices.
 std::map<const Codec*, std::vector<double>> ratios_of(const OpenModel& model, const Heard& known, const Heard& held_out,
                                                       ThreadPool& pool) {
-  std::vector<const Weight*> matrices;
-  for (const Weight& weight : model.spec.weights)
-    if (!weight.group.empty() && weight.axes.size() > 1 && known.store.experts(weight.group) > 0)
-      matrices.push_back(&weight);
+  const std::vector<const Weight*> matrices = heard_matrices(model, known);
   std::vector<std::map<const Codec*, double>> of_matrices(matrices.size());
   pool.run(matrices.size(), [&](std::size_t m) {
     const Weight& weight = *matrices[m];
@@ -88,13 +57,8 @@ std::map<const Codec*, std::vector<double>> measured(const fs::path& path, const
                                                      const std::string& evaluation) {
   const OpenModel model(path);
   ThreadPool pool(0);
-  const TemporaryFolder scratch("quern-held-out");
-  const Tokenizer tokenizer = load_tokenizer(model.checkpoint);
-  const Windows ours = make_windows(tokenizer, split_text(calibration).calibration, kWindow, kCalibrationWindows),
-                theirs = make_windows(tokenizer, evaluation, kWindow, kEvaluationWindows);
-  const Heard known(model, pool, ours, scratch.path() / "known"),
-      held_out(model, pool, theirs, scratch.path() / "held-out");
-  return ratios_of(model, known, held_out, pool);
+  const HeardTexts texts(model, pool, calibration, evaluation);
+  return ratios_of(model, texts.known, texts.held_out, pool);
 }
 
 std::string cell(std::vector<double> ratios) {

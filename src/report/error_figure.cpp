@@ -64,28 +64,44 @@ std::string size_figure(const Report& r) {
                 "every matrix loses alone, added up. Its disc is the plan that was written.");
 }
 
+constexpr double kBitsBeside = 0.25;  // of room left and right of the marks
+
+// Shannon's distortion-rate function of a Gaussian, relative to its variance.
+double least_error(double bits) { return std::exp2(-2 * bits); }
+
+// As far as it is within the chart; straight where the vertical axis is of logarithms.
+void add_bound(Chart& chart) {
+  const double left = chart.x.low, right = std::min(chart.x.high, -std::log2(chart.y.low) / 2);
+  if (right > left) chart.lines.push_back({{{left, least_error(left)}, {right, least_error(right)}}, "line-bound"});
+}
+
 std::string scatter_figure(const Report& r, const TensorGrid& grid) {
-  Chart chart{.label = "Relative squared error of every matrix against its bytes"};
+  Chart chart{.label = "Relative squared error of every matrix against its bits a weight"};
   double x_low = INFINITY, x_high = 0, y_low = INFINITY, y_high = 0;
   std::size_t exact = 0;
   for (const auto& [step, error, facts] : r.tensors) {
-    if (facts.kind == TensorFacts::Kind::kKept || !step.bytes) continue;
-    const ChartPoint at{static_cast<double>(step.bytes), error.relative_plain()};
+    if (facts.kind == TensorFacts::Kind::kKept || !step.bytes || !step.parameters) continue;
+    const ChartPoint at{8.0 * static_cast<double>(step.bytes) / static_cast<double>(step.parameters),
+                        error.relative_plain()};
     exact += at.y <= 0;
     if (at.y <= 0) continue;
     x_low = std::min(x_low, at.x);
     x_high = std::max(x_high, at.x);
     y_low = std::min(y_low, at.y);
     y_high = std::max(y_high, at.y);
-    chart.marks.push_back({at, grid.style_of(facts.role),
-                           fmt::format("{}\n{}, {} bytes\nrelative squared error {}", printable_line(step.tensor),
-                                       printable_line(step.codec), grouped(step.bytes), three_digits(at.y))});
+    chart.marks.push_back(
+        {at, grid.style_of(facts.role),
+         fmt::format("{}\n{}, {:.2f} bits a weight, {} bytes\nrelative squared error {}", printable_line(step.tensor),
+                     printable_line(step.codec), at.x, grouped(step.bytes), three_digits(at.y))});
   }
   if (chart.marks.empty()) return {};
-  chart.x = log_axis("bytes of the tensor", x_low, x_high, size_label);
+  y_low = std::min(y_low, least_error(x_low));
+  chart.x = linear_axis("bits a weight", x_low - kBitsBeside, x_high + kBitsBeside, plain_number);
   chart.y = log_axis("relative squared error", y_low, y_high, plain_number);
+  add_bound(chart);
   std::string caption =
-      "The squared error of a matrix over the sum of its squares, measured on the bytes that were written.";
+      "The squared error of a matrix over the sum of its squares, measured on the bytes that were written. The line is "
+      "2^(-2 bits): no code of as many bits loses less on weights of a bell curve.";
   if (exact) caption += fmt::format(" Not drawn: {} without any error.", exact);
   return role_legend(grid) + figure(draw(chart), caption);
 }

@@ -58,7 +58,7 @@ constexpr Section kSections[] = {
        const std::string chart = depth_figure(grid);
        return chart.empty() ? chart : chart + formats_table(r);
      }},
-    {"error", "Error against bytes", "", error_figure},
+    {"error", "Error against size", "", error_figure},
     {"precision", "Precision map", "", [](const Report&, const TensorGrid& grid) { return precision_map_of(grid); }},
     {"ladder", "Fallback ladder", "Plans that were tried, measured on the gate text, which decides.",
      [](const Report& r, const TensorGrid&) { return ladder_figure(r) + ladder_table(r); }},

@@ -41,8 +41,10 @@ constexpr Companion kCompanions[] = {
 std::vector<fs::path> files_ending(const fs::path& folder, std::string_view suffix) {
   std::vector<fs::path> found;
   std::error_code ec;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ec))
-    if (!entry.is_directory(ec) && entry.path().filename().string().ends_with(suffix)) found.push_back(entry.path());
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ec)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_directory(ec) && name.ends_with(suffix) && !name.starts_with(".")) found.push_back(entry.path());
+  }
   std::sort(found.begin(), found.end());
   return found;
 }

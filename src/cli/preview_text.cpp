@@ -42,8 +42,7 @@ std::string measured_text(const CompressOptions& o) {
   if (!o.statistics.empty()) {
     add("statistics are those of " + o.statistics.string());
   } else if (!o.calibration_text.empty()) {
-    add(fmt::format("statistics on {}{}", decides && o.gate_text.empty() ? "4/5 of " : "",
-                    o.calibration_text.string()));
+    add("statistics on 4/5 of " + o.calibration_text.string());
   }
   if (decides) {
     const char* what = o.bound.is_set() ? "the bound" : "the choice for the size";

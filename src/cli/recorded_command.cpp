@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <string_view>
 
-#include "base/printable.h"
 #include "base/shell_word.h"
 
 namespace quern::cli {
@@ -34,7 +33,7 @@ std::string without_place(std::string_view word) {
 std::string recorded_command(std::span<const std::string> arguments) {
   std::string line = "quern";
   for (const std::string& argument : arguments) line += " " + shell_word(without_place(argument));
-  return without_unprintable(line);
+  return line;
 }
 
 }  // namespace quern::cli

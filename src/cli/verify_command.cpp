@@ -36,6 +36,12 @@ const char* verdict(const VerifyResult& result) {
   return result.unproven.empty() ? "all well" : "nothing speaks against it, but not all of it could be proven";
 }
 
+std::string compared_with(const VerifyOptions& options, const VerifyResult& result) {
+  if (!result.original.empty()) return printable_line(result.original);
+  if (!options.original.empty() || !result.problems.empty()) return "an original";
+  return "the original, which is not at hand (--against names it)";
+}
+
 int run(Options o) {
   o.verify.machine = o.shared.machine();
   const VerifyResult result = [&] {
@@ -49,9 +55,7 @@ int run(Options o) {
     for (const std::string& line : result.unproven) tell("not proven: {}\n", printable_line(line));
     fmt::print("{}: {} hashed, {} looked at, {} compared with {}: {}\n", printable_line(o.verify.package.string()),
                counted(result.files, "file"), counted(result.tensors, "tensor"), result.compared,
-               result.original.empty() ? "the original, which is not at hand (--against names it)"
-                                       : printable_line(result.original),
-               verdict(result));
+               compared_with(o.verify, result), verdict(result));
   }
   return result.problems.empty() ? 0 : static_cast<int>(ErrorCode::kVerification);
 }

@@ -58,14 +58,14 @@ bool is_model(const fs::path& path) {
   }
 }
 
-// The files of the models in a folder: each single file, and the first found file of each split set. Headers are read
-// only where there is a choice to make.
+// The files of the models in a folder: each single file that is not hidden, and the first found file of each split set.
+// Headers are read only where there is a choice to make.
 std::vector<fs::path> models_in(const fs::path& folder) {
   std::map<std::string, fs::path> models;
   std::error_code ec;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ec)) {
-    if (entry.path().extension() != ".gguf") continue;
     const std::string name = entry.path().filename().string();
+    if (entry.path().extension() != ".gguf" || name.starts_with(".")) continue;
     const auto split = parse_split_name(name);
     models.emplace(split ? fmt::format("{} of {}", split->prefix, split->count) : name, entry.path());
   }

@@ -156,6 +156,13 @@ TEST(Gguf, AFolderWithTwoModelsIsRefused) {
   expect_refused(folder.path(), {"holds 2 model files", "they are not the parts of one model"});
 }
 
+TEST(Gguf, HiddenFilesOfAFolderAreNoModels) {
+  const ScratchFolder folder;
+  folder.copy(fixture("all_values.gguf"));
+  folder.write("._all_values.gguf", "what another system keeps of a file");
+  EXPECT_EQ(refusal(folder.path()), "");
+}
+
 TEST(Gguf, WrongStartsAreExplained) {
   expect_refused_bytes("GGUG" + std::string(40, '\0'), {"GGUF"});
   expect_refused_bytes("tjgg" + std::string(40, '\0'), {"before GGUF"});

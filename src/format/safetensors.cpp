@@ -148,7 +148,11 @@ const Loader& loader(std::span<const StoredTensor> tensors) {
   return mix->encodings.empty() ? kPlainLoader : kPackedLoader;
 }
 
-const Loader& loader_of_bitsandbytes(std::span<const StoredTensor>) { return kBitsandbytesLoader; }
+const Loader& loader_of_bitsandbytes(std::span<const StoredTensor> tensors) {
+  const bool is_packed = std::ranges::any_of(
+      tensors, [](const StoredTensor& tensor) { return find_block_encoding(tensor.encoding) != nullptr; });
+  return is_packed ? kBitsandbytesLoader : kPlainLoader;
+}
 
 }  // namespace
 

@@ -66,7 +66,10 @@ class Walk {
  public:
   Walk(const Checkpoint& source, Format::Companions place, const FolderLimits& limits)
       : folder_(folder_of(source)), place_(place), limits_(limits) {
-    if (folder_.empty()) return;
+    if (folder_.empty()) {
+      leave_documents(fs::absolute(source.path()).parent_path());
+      return;
+    }
     std::error_code ec;
     root_ = fs::canonical(folder_, ec);
     if (const auto repository = repository_in_hub_cache(folder_)) root_ = *repository;
@@ -93,6 +96,14 @@ class Walk {
   }
 
  private:
+  // Which model they are of, nothing says where the model is one file.
+  void leave_documents(const fs::path& folder) {
+    std::error_code ec;
+    for (const fs::directory_entry& entry : entries(folder))
+      if (const std::string name = entry.path().filename().string(); entry.is_regular_file(ec) && is_document(name))
+        leave(name, "the model is one file of its folder; give the folder to take them along");
+  }
+
   void leave(const std::string& name, std::string why) { found_files_.left.push_back({name, std::move(why)}); }
 
   std::vector<fs::directory_entry> entries(const fs::path& folder) const {
@@ -125,6 +136,8 @@ class Walk {
         leave(name + "/", "a link to a folder");
       } else if (depth == limits_.depth) {
         leave(name + "/", fmt::format("more than {} folders deep", limits_.depth));
+      } else if (was_written_by_quern(entry.path())) {
+        leave(name + "/", "a package of quern, or the report of one");
       } else if (holds_weights(entry.path(), depth + 1)) {
         leave(name + "/", kOtherModel);
       } else {

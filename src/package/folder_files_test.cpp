@@ -53,6 +53,27 @@ Names left(const FolderFiles& files) {
   return all;
 }
 
+TEST(FolderFiles, OfOneFileNameTheLicenceThatLiesBesideIt) {
+  const ScratchFolder scratch;
+  fs::copy(fs::path(QUERN_TESTDATA) / "format/all_values.gguf", scratch.path());
+  for (const char* name : {"LICENSE", "NOTICE", "letter.txt"}) put(scratch.path() / name);
+  const FolderFiles files =
+      folder_files(open_checkpoint(scratch.path() / "all_values.gguf"), Format::Companions::kInside);
+  EXPECT_EQ(names(files), Names{});
+  EXPECT_EQ(left(files), (Names{"LICENSE", "NOTICE"}));
+  expect_parts(left_notes(files).at(0), {"one file of its folder", "LICENSE, NOTICE"});
+}
+
+TEST(FolderFiles, PassOverWhatQuernWroteThere) {
+  const ScratchFolder scratch;
+  fill_model(scratch.path() / "m");
+  put(scratch.path() / "m/x.gguf.report/manifest.json", "{\"quern\": \"0.1.0\"}");
+  put(scratch.path() / "m/x.gguf.report/README.md");
+  const FolderFiles files = folder_files(open_checkpoint(scratch.path() / "m"), Format::Companions::kBeside);
+  EXPECT_EQ(names(files), Names{});
+  EXPECT_EQ(left(files), Names{"x.gguf.report/"});
+}
+
 TEST(FolderFiles, TakeWhatIsSmallAndNameTheRest) {
   const ScratchFolder scratch;
   fill_repository(scratch.path() / "m");
@@ -96,7 +117,7 @@ TEST(FolderFiles, AreThoseOfAFileWithItsConfigurationAndNoneOfALoneFiles) {
   fs::remove(scratch.path() / "m" / "config.json");
   const FolderFiles none = folder_files(open_checkpoint(file), Format::Companions::kBeside);
   EXPECT_EQ(names(none), Names{});
-  EXPECT_EQ(left(none), Names{});
+  EXPECT_EQ(left(none), (Names{"LICENSE", "README.md"}));
 }
 
 TEST(FolderFiles, StayWithinTheirLimits) {

@@ -193,10 +193,10 @@ class HeadComparison {
       v_.problem("{} is not the copy of the original's", file.name);
   }
 
-  // What lay beside the original's own files may have changed since: a problem only where a person says that this is
-  // the original.
+  // What lay beside the original's own files may have changed since: a problem where a person says that this is the
+  // original, and where it is code or else what programs read.
   void tell(const std::string& name, const std::string& what) {
-    if (models_.is_named) return v_.problem("{} {}", name, what);
+    if (models_.is_named || is_read_by_programs(name)) return v_.problem("{} {}", name, what);
     v_.observer.note(fmt::format("{} {}", name, what));
   }
 

@@ -62,9 +62,12 @@ std::string companions_line(const Manifest& manifest) {
 
 const Loader& loader_of(const Plan& plan) { return find_format(plan.format).loader(stored_tensors(plan)); }
 
+// As an argument that no program takes for an option.
+std::string as_argument(const std::string& file) { return shell_word((file.starts_with('-') ? "./" : "") + file); }
+
 std::string with_names(std::string command, const std::string& weights_file) {
   for (const auto& [word, name] :
-       {std::pair<std::string, std::string>{"FILE", shell_word(weights_file)}, {"FOLDER", "THIS FOLDER"}})
+       {std::pair<std::string, std::string>{"FILE", as_argument(weights_file)}, {"FOLDER", "THIS FOLDER"}})
     if (const std::size_t at = command.find(word); at != std::string::npos) command.replace(at, word.size(), name);
   return command;
 }
@@ -77,7 +80,7 @@ std::string run_section(const Report& r, const std::string& weights_file, const 
     return text + (loader.unpacks ? fmt::format(" The {} package reads the packed matrices.\n", loader.unpacks) : "\n");
   }
   const std::string what_to_run =
-      facts.result == CardFacts::Result::kOneFile ? shell_word(weights_file) : "\"THIS FOLDER\"";
+      facts.result == CardFacts::Result::kOneFile ? as_argument(weights_file) : "\"THIS FOLDER\"";
   if (facts.tokenizer == CardFacts::Part::kThere)
     text += fmt::format("- `quern run {} --prompt \"...\"`\n", what_to_run);
   else

@@ -12,6 +12,7 @@ std::string card_of(const char* fixture, const char* scheme, const char* codec_o
   options.input = convertible_copy(tiny(fixture), scratch);
   options.output = scratch.path() / "out";
   options.scheme = scheme;
+  options.larger = CompressOptions::Larger::kAllow;
   Observer observer;
   const Report report = compress(options, observer);
   EXPECT_EQ(report.ladder.back().plan.steps.front().codec, codec_of_embedding);
@@ -29,6 +30,7 @@ TEST(ModelCard, SaysWhatRunsAPackageOfEachContainer) {
   EXPECT_TRUE(has(packed, "from_pretrained(\"THIS FOLDER\")`: transformers with the compressed-tensors package"));
   EXPECT_TRUE(has(blocks, "from_pretrained(\"THIS FOLDER\")`: transformers with the bitsandbytes package"));
   EXPECT_FALSE(has(blocks, "compressed-tensors"));
+  EXPECT_FALSE(has(card_of("tiny-gpt2", "nf4", "bf16"), "bitsandbytes package"));  // nothing of it is packed
   EXPECT_FALSE(has(several, "from_pretrained"));
   EXPECT_TRUE(has(several, "transformers 5.23 does not load the number formats of this folder beside each other"));
   EXPECT_TRUE(has(gguf, "`llama-cli -m tiny-llama-bias-q8_0.gguf -p \"...\"`: llama.cpp")) << gguf;

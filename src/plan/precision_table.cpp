@@ -11,6 +11,8 @@
 namespace quern {
 namespace {
 
+const char* tensors(std::size_t count) { return count == 1 ? "tensor" : "tensors"; }
+
 std::string rules_table(const Plan& plan) {
   const PrecisionMapUse& map = *plan.precision_map;
   std::uint64_t all = map.unmatched_parameters, matched = 0;
@@ -28,8 +30,8 @@ std::string rules_table(const Plan& plan) {
                                  printable_line(plan.scheme));
   for (std::size_t r = 0; r < map.rules.size(); ++r) {
     const RuleUse& rule = map.rules[r];
-    text += fmt::format("  {:>3}  {:<{}}  {:<12}  {:>6} tensors  {:>5.1f}%\n", r + 1, printable_line(rule.match), width,
-                        printable_line(rule.codec), rule.tensors, percent(rule.parameters));
+    text += fmt::format("  {:>3}  {:<{}}  {:<12}  {:>6} {:<7}  {:>5.1f}%\n", r + 1, printable_line(rule.match), width,
+                        printable_line(rule.codec), rule.tensors, tensors(rule.tensors), percent(rule.parameters));
   }
   return text;
 }
@@ -61,8 +63,8 @@ std::string precision_table(const Plan& plan) {
   std::size_t width = 0;
   for (const WidthShare& s : shares) width = std::max(width, s.codec.size());
   for (const WidthShare& s : shares)
-    text += fmt::format("  {:<{}} {:>5.2f} bits {:>4} tensors {:>5.1f}%\n", printable_line(s.codec), width, s.bits(),
-                        s.tensors, 100 * s.share);
+    text += fmt::format("  {:<{}} {:>5.2f} bits {:>4} {:<7} {:>5.1f}%\n", printable_line(s.codec), width, s.bits(),
+                        s.tensors, tensors(s.tensors), 100 * s.share);
   return plan.precision_map ? text + rules_table(plan) : text;
 }
 

@@ -43,6 +43,7 @@ std::string quoted(const Json& text) {
 
 std::string scalar_or_list(const char* key, const Json& value) {
   if (value.is_string()) return fmt::format("{}: {}\n", key, quoted(value));
+  if (value.as_array().empty()) return {};
   std::string text = fmt::format("{}:\n", key);
   for (const Json& item : value.as_array()) text += fmt::format("- {}\n", quoted(item));
   return text;
@@ -59,20 +60,30 @@ std::string merged_models(const CardFacts& facts) {
   return models.empty() ? "" : scalar_or_list("base_model", models);
 }
 
+constexpr const char* kQuantized = "base_model_relation: quantized\n";
+
 std::string base_model(const CardFacts& facts) {
   if (!facts.adapter.empty()) return merged_models(facts);
-  if (facts.hub_id.find('/') != std::string::npos)
-    return scalar_or_list("base_model", facts.hub_id) + "base_model_relation: quantized\n";
-  if (const Json* named = facts.original.find("base_model")) return scalar_or_list("base_model", *named);
+  if (facts.hub_id.find('/') != std::string::npos) return scalar_or_list("base_model", facts.hub_id) + kQuantized;
+  if (const Json* named = facts.original.find("base_model")) {
+    const Json* relation = facts.original.find("base_model_relation");
+    return scalar_or_list("base_model", *named) + (relation && *relation == Json("quantized") ? kQuantized : "");
+  }
   return facts.base.empty() ? "" : scalar_or_list("base_model", facts.base);
 }
 
 std::string tags(const CardFacts& facts, const Plan& plan) {
   std::vector<std::string> all{"quern", plan.format};
-  if (const Json* old = facts.original.find("tags"); old && old->is_array())
-    for (const Json& tag : old->as_array())
+  if (const Json* old = facts.original.find("tags"))
+    for (const Json& tag : old->is_array() ? old->as_array() : Json::Array{*old})
       if (std::ranges::find(all, tag.as_string()) == all.end()) all.push_back(tag.as_string());
   return scalar_or_list("tags", Json::Array(all.begin(), all.end()));
+}
+
+// The hub offers the code of a library that it knows.
+const char* library_of(const Plan& plan) {
+  const Format& format = find_format(plan.format);
+  return format.loader(stored_tensors(plan)).command ? format.hub_library : "quern";
 }
 
 }  // namespace
@@ -85,7 +96,7 @@ std::string card_yaml(const CardFacts& facts, const Report& report) {
   if (!facts.original.find("pipeline_tag") && report.can_run) text += "pipeline_tag: \"text-generation\"\n";
   text += base_model(facts);
   if (report.can_run && facts.configuration == CardFacts::Part::kThere)
-    text += fmt::format("library_name: {}\n", find_format(plan.format).hub_library);
+    text += fmt::format("library_name: {}\n", library_of(plan));
   return text + tags(facts, plan) + "---\n\n";
 }
 

@@ -23,10 +23,11 @@ struct CardFacts {
   bool adapter_is_on_hub() const { return adapter.find('/') != std::string::npos; }
 };
 
-// YAML between two lines "---": licence, language and pipeline tag as the original has them, library_name, tags. An
-// original of the hub is the base_model, with the relation quantized; of another the base_model that its own card or
-// configuration names, without one; with an adapter merged both are named, and the hub takes it for a merge. Every text
-// is quoted. Source: huggingface.co/docs/hub/model-cards.
+// YAML between two lines "---": licence, language and pipeline tag as the original has them, library_name (quern where
+// no other program loads it), tags. An original of the hub is the base_model, with the relation quantized; of another
+// the base_model that its own card or configuration names, with the relation only where the card says that it was
+// quantized; with an adapter merged both are named, and the hub takes it for a merge. Every text is quoted. Source:
+// huggingface.co/docs/hub/model-cards.
 std::string card_yaml(const CardFacts& facts, const Report& report);
 
 }  // namespace quern

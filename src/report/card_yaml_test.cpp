@@ -37,6 +37,35 @@ TEST(CardYaml, WithoutAnIdOfItsOwnTheOriginalsBaseIsNamed) {
   EXPECT_EQ(card_yaml({Json::object(), "", ""}, report_in("gguf")).find("base_model"), std::string::npos);
 }
 
+TEST(CardYaml, NamesTheLibraryThatLoadsIt) {
+  Report report = report_in("safetensors");
+  const auto with = [&](std::vector<const char*> codecs) {
+    std::vector<PlanStep>& steps = report.ladder.back().plan.steps;
+    steps.clear();
+    for (const char* codec : codecs) steps.push_back({.output = "model.layers.0.mlp.up_proj.weight", .codec = codec});
+    return card_yaml({Json::object(), "", ""}, report);
+  };
+  for (const char* codec : {"bf16", "int8_channel"})
+    EXPECT_NE(with({codec}).find("\nlibrary_name: transformers\n"), std::string::npos) << codec;
+  for (const char* codec : {"lossless_bf16", "hyper_225", "seedlm_4"})
+    EXPECT_NE(with({codec, "bf16"}).find("\nlibrary_name: quern\n"), std::string::npos) << codec;
+}
+
+TEST(CardYaml, KeepsTheRelationToAModelThatWasQuantized) {
+  Json original = front_matter("---\nbase_model: acme/tiny\nbase_model_relation: quantized\n---\n");
+  const char* const both = "base_model: \"acme/tiny\"\nbase_model_relation: quantized\n";
+  EXPECT_NE(card_yaml({original, "", ""}, report_in("gguf")).find(both), std::string::npos);
+  original.set("base_model_relation", "finetune");
+  EXPECT_EQ(card_yaml({original, "", ""}, report_in("gguf")).find("relation"), std::string::npos);
+}
+
+TEST(CardYaml, TakesATagThatIsATextAndNoEmptyList) {
+  const Json original = Json::object({{"tags", "chat"}, {"language", Json::array()}});
+  const std::string text = card_yaml({original, "", ""}, report_in("gguf"));
+  EXPECT_NE(text.find("- \"gguf\"\n- \"chat\"\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("language"), std::string::npos) << text;
+}
+
 TEST(CardYaml, NothingInATextEndsIt) {
   const Json original = Json::object({{"license", "a\n---\nb: \"c\" # \x01"}});
   const std::string text = card_yaml({original, "", ""}, report_in("gguf"));

@@ -2,10 +2,14 @@
 #include "text/front_matter.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "text/unicode_text.h"
 
 namespace quern {
 namespace {
@@ -56,14 +60,70 @@ std::size_t end_of_quoted(std::string_view text, std::size_t at) {
   return text.size();
 }
 
+// Behind a backslash. Source: YAML 1.2.2, 5.7.
+struct Escape {
+  char letter;
+  char32_t code;
+};
+constexpr Escape kEscapes[] = {{'0', 0},    {'a', 7},      {'b', 8},     {'t', '\t'}, {'n', '\n'},
+                               {'v', 0xb},  {'f', 0xc},    {'r', '\r'},  {'e', 0x1b}, {'N', 0x85},
+                               {'_', 0xa0}, {'L', 0x2028}, {'P', 0x2029}};
+struct NumberedEscape {
+  char letter;
+  std::size_t digits;  // of a character's number
+};
+constexpr NumberedEscape kNumberedEscapes[] = {{'x', 2}, {'u', 4}, {'U', 8}};
+
+constexpr char32_t kReplacement = 0xfffd;  // of what is no character
+
+std::string text_of(char32_t code) {
+  const bool is_character = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+  std::string text;
+  append_character(text, is_character ? code : kReplacement);
+  return text;
+}
+
+// nullopt: the text does not begin with as many digits.
+std::optional<char32_t> number_at(std::string_view text, std::size_t digits) {
+  std::uint32_t number = 0;
+  const char* const end = text.data() + std::min(digits, text.size());
+  const auto [stop, error] = std::from_chars(text.data(), end, number, 16);
+  return text.size() >= digits && stop == end && error == std::errc() ? std::optional<char32_t>(number) : std::nullopt;
+}
+
+// JSON writes what takes more than four digits as a pair of surrogates.
+char32_t with_second_half(char32_t high, std::string_view behind, std::size_t& length) {
+  if (high < 0xd800 || high > 0xdbff || !behind.starts_with("\\u")) return high;
+  const std::optional<char32_t> low = number_at(behind.substr(2), 4);
+  if (!low || *low < 0xdc00 || *low > 0xdfff) return high;
+  length += 6;
+  return 0x10000 + ((high - 0xd800) << 10) + (*low - 0xdc00);
+}
+
+// The character of what stands behind a backslash, of which `length` gets how many bytes are its own.
+std::string escaped_text(std::string_view behind, std::size_t& length) {
+  length = 1;
+  for (const Escape& row : kEscapes)
+    if (row.letter == behind[0]) return text_of(row.code);
+  for (const NumberedEscape& row : kNumberedEscapes) {
+    if (row.letter != behind[0]) continue;
+    const std::optional<char32_t> code = number_at(behind.substr(1), row.digits);
+    if (!code) break;
+    length += row.digits;
+    return text_of(with_second_half(*code, behind.substr(length), length));
+  }
+  return std::string(1, behind[0]);
+}
+
 std::string unquoted(std::string_view text) {
   const char quote = text.front();
   std::string out;
   for (std::size_t at = 1; at + 1 < text.size(); ++at) {
     if (quote == '\'' && text[at] == '\'') ++at;
     if (quote == '"' && text[at] == '\\' && at + 2 < text.size()) {
-      const char escape = text[++at];
-      out += escape == 'n' ? '\n' : escape == 't' ? '\t' : escape;
+      std::size_t length = 0;
+      out += escaped_text(text.substr(at + 1, text.size() - at - 2), length);
+      at += length;
     } else {
       out += text[at];
     }
@@ -179,7 +239,6 @@ class Reader {
       if (!is_item && indent_of(line) == 0) break;
       if (margin == std::string_view::npos) margin = indent_of(line);
       if (!is_item || indent_of(line) != margin) continue;  // what is deeper belongs to a mapping
-      if (list.is_null()) list = Json::array();
       if (auto item = scalar(text.substr(1))) list.push_back(*std::move(item));
     }
     return list;

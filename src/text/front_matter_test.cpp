@@ -45,6 +45,23 @@ TEST(FrontMatter, IsEmptyWhereTheCardBeginsOtherwise) {
     EXPECT_EQ(front_matter(card), Json::object()) << card;
 }
 
+// As PyYAML has them, but for halves of pairs and numbers beyond Unicode's, which it refuses.
+TEST(FrontMatter, ReadsEscapesBetweenDoubleQuotes) {
+  const Json found = front_matter(
+      "---\na: \"Caf\\u00e9 \\xe9 \\U0001F600 \\ud83d\\ude00\"\nb: \"\\t\\\\\\\"\\/\\_\\e\\N\\L\"\nc: \"\\ud83d "
+      "\\Uffffffff \\u12 \\x\"\n"
+      "d: 'Caf\\u00e9'\n---\n");
+  EXPECT_EQ(found.find("a")->as_string(), "Caf\u00e9 \u00e9 \U0001F600 \U0001F600");
+  EXPECT_EQ(found.find("b")->as_string(), "\t\\\"/\u00a0\x1b\u0085\u2028");
+  EXPECT_EQ(found.find("c")->as_string(), "\ufffd \ufffd u12 x");
+  EXPECT_EQ(found.find("d")->as_string(), "Caf\\u00e9");
+}
+
+TEST(FrontMatter, PassesOverAListOfMappings) {
+  EXPECT_EQ(front_matter("---\nlanguage:\n- name: en\n  more: x\n- name: de\nlicense: mit\n---\n"),
+            Json::object({{"license", "mit"}}));
+}
+
 TEST(FrontMatter, ReadsListsOverSeveralLinesAndLineEndsOfWindows) {
   EXPECT_EQ(front_matter("---\r\ntags: [\r\n  a,\r\n  b\r\n]\r\nlicense: mit\r\n---\r\n"),
             Json::object({{"license", "mit"}, {"tags", Json::array({"a", "b"})}}));

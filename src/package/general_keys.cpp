@@ -13,18 +13,14 @@
 #include "base/printable.h"
 #include "base/python_json.h"
 #include "base/sha256.h"
-#include "base/utf8.h"
 #include "checkpoint/hub_cache.h"
-#include "package/folder_files.h"
-#include "text/front_matter.h"
+#include "package/original_card.h"
 #include "vocabulary/load_tokenizer.h"
 
 namespace quern {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::uint64_t kLongestCard = std::uint64_t{4} << 20;
 
 // Keys of a card that become `key`; the first that is there counts.
 struct CardRow {
@@ -157,17 +153,7 @@ void add_sampling(Metadata& out, const Json& generation) {
 // An id, and no path on the computer of whoever saved the model.
 std::string id_in_config(const Json& config) {
   const Json* name = config.find("_name_or_path");
-  if (!name || !name->is_string()) return {};
-  const std::string& id = name->as_string();
-  return std::ranges::count(id, '/') <= 1 && id != "." && id != ".." && id != "./" && id != "../" ? id : "";
-}
-
-// Empty where the card is not there or no text.
-std::string card_beside(const Checkpoint& source) {
-  for (const CarriedFile& file : folder_files(source, Format::Companions::kInside).carried)
-    if (file.name == kOriginalCard && file.bytes <= kLongestCard)
-      if (std::string text = read_text(file.path); !first_invalid_utf8(text)) return text;
-  return {};
+  return name && name->is_string() ? plain_id_or_nothing(name->as_string()) : "";
 }
 
 Json generation_beside(const Checkpoint& source) try {
@@ -201,33 +187,6 @@ ParameterCounts counts_of(const OpenModel& source, const ExportMap& names) {
   return counts;
 }
 
-// What a container has inside in place of a card beside it: as add_card writes it.
-Json card_in_metadata(const Metadata& metadata) {
-  Json card = Json::object();
-  for (const auto& [name, key] : {std::pair{"license", "general.license"},
-                                  {"license_name", "general.license.name"},
-                                  {"license_link", "general.license.link"}})
-    if (const auto text = metadata.text(key)) card.set(name, without_unprintable(*text));
-  for (const auto& [name, key] : {std::pair{"tags", "general.tags"}, {"language", "general.languages"}}) {
-    Json::Array texts;
-    if (const auto* all = metadata.array<std::string>(key))
-      for (const std::string& text : *all) texts.emplace_back(without_unprintable(text));
-    if (!texts.empty()) card.set(name, std::move(texts));
-  }
-  return card;
-}
-
-Json original_card(const Checkpoint& source) {
-  const std::string beside = card_beside(source);
-  return beside.empty() ? card_in_metadata(source.metadata()) : front_matter(beside);
-}
-
-// "acme/tiny"; empty for what is no id on the hub, such as a path on the computer of whoever trained it.
-std::string id_or_nothing(const std::string& text) {
-  static const re2::RE2 kId(R"([\w-][\w.-]*/[\w-][\w.-]*)"), kRunOfTraining(R"(.*/checkpoint-\d+)");
-  return re2::RE2::FullMatch(text, kId) && !re2::RE2::FullMatch(text, kRunOfTraining) ? text : "";
-}
-
 // "style" of "adapters/style/".
 std::string name_of_folder(const fs::path& folder) {
   const fs::path plain = folder.lexically_normal();
@@ -241,15 +200,15 @@ Metadata general_keys(const GeneralFacts& facts) {
   out.set("general.type", std::string("model"));
   add_sampling(out, facts.generation);
   const std::uint64_t parameters = facts.parameters.all;
-  add_card(out, front_matter(facts.card), parameters);
-  for (const std::string& id : {facts.hub_id, id_in_config(facts.config)})
+  add_card(out, facts.card, parameters);
+  for (const std::string& id : {facts.hub_id, id_in_config(facts.config), facts.folder})
     if (!id.empty()) add_id(out, id, parameters);
   if (parameters > 0) set_absent(out, "general.size_label", size_label(facts.parameters));
   return out;
 }
 
-CardFacts card_facts(const OpenModel& source) {
-  CardFacts facts{original_card(source.checkpoint), id_in_hub_cache(source.checkpoint.path()).value_or(""),
+CardFacts card_facts(const OpenModel& source, Format::Companions place) {
+  CardFacts facts{original_card(source.checkpoint, place), id_in_hub_cache(source.checkpoint.path()).value_or(""),
                   id_or_nothing(id_in_config(source.checkpoint.config()))};
   if (!has_tokenizer(source.checkpoint)) facts.tokenizer = CardFacts::Part::kMissing;
   if (source.adapter.empty()) return facts;
@@ -260,17 +219,18 @@ CardFacts card_facts(const OpenModel& source) {
 
 GeneralFacts general_facts(const OpenModel& source, const ExportMap& names) {
   GeneralFacts facts;
-  facts.card = card_beside(source.checkpoint);
+  facts.card = original_card(source.checkpoint, Format::Companions::kInside);
   facts.config = source.checkpoint.config();
   facts.generation = generation_beside(source.checkpoint);
   facts.hub_id = id_in_hub_cache(source.checkpoint.path()).value_or("");
+  facts.folder = source.name();
   facts.parameters = counts_of(source, names);
   return facts;
 }
 
 std::string hash_of_surroundings(const OpenModel& source) {
-  const std::string text =
-      id_in_hub_cache(source.checkpoint.path()).value_or("") + "\n" + card_beside(source.checkpoint);
+  const std::string text = id_in_hub_cache(source.checkpoint.path()).value_or("") + "\n" + source.name() + "\n" +
+                           dump_json(original_card(source.checkpoint, Format::Companions::kInside));
   return sha256_of(std::as_bytes(std::span(text)));
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "text/front_matter.h"
 
 namespace quern {
 namespace {
@@ -26,7 +27,7 @@ TEST(GeneralKeys, AreThoseOfTheConverter) {
   for (const Json& c : cases.as_array()) {
     const Json::Array& counts = c.at("counts").as_array();
     const Metadata ours = general_keys(
-        {.card = c.at("card").as_string(),
+        {.card = front_matter(c.at("card").as_string()),
          .config = c.at("config"),
          .generation = c.at("generation"),
          .hub_id = c.at("hub_id").as_string(),
@@ -42,12 +43,25 @@ TEST(GeneralKeys, AreThoseOfTheConverter) {
 }
 
 TEST(GeneralKeys, OfTheHubsCacheGoBeforeTheConfiguration) {
-  const Metadata keys = general_keys({.card = "",
-                                      .config = Json::object({{"_name_or_path", "acme/base"}}),
-                                      .hub_id = "acme/tuned-3M",
-                                      .parameters = {}});
+  const Metadata keys = general_keys(
+      {.config = Json::object({{"_name_or_path", "acme/base"}}), .hub_id = "acme/tuned-3M", .parameters = {}});
   EXPECT_EQ(keys.text("general.name"), "Tuned 3M");
   EXPECT_EQ(keys.text("general.size_label"), "3M");
+}
+
+// As the converter: of a folder, where neither a card nor an id names the model.
+TEST(GeneralKeys, OfAFolderAreItsName) {
+  GeneralFacts facts{.config = Json::object({{"_name_or_path", "/srv/secret/models/x"}}), .folder = "story-7M-chat"};
+  Metadata keys = general_keys(facts);
+  EXPECT_EQ(keys.text("general.name"), "Story 7M Chat");
+  EXPECT_EQ(keys.text("general.finetune"), "chat");
+  facts.config = Json::object({{"_name_or_path", "acme/base"}});
+  EXPECT_EQ(general_keys(facts).text("general.name"), "Base");
+  for (const char* path :
+       {"/models", "C:\\Users\\me\\x", "./out/checkpoint-3", "out/checkpoint-3", "checkpoint-3", "~/x"}) {
+    facts.config = Json::object({{"_name_or_path", path}});
+    EXPECT_EQ(general_keys(facts).text("general.name"), "Story 7M Chat") << path;
+  }
 }
 
 }  // namespace

@@ -10,13 +10,14 @@
 #include "base/output_path.h"
 #include "base/sha256.h"
 #include "package/package.h"
+#include "package/package_names.h"
 
 namespace quern {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kOneFile = ".gguf", kManyFiles = ".safetensors", kEvidence = ".report";
+constexpr std::string_view kOneFile = ".gguf", kManyFiles = ".safetensors";
 constexpr const char* kMovedWeights = "weights";  // within the folder of the work
 
 // Whether it is still the file that was written.
@@ -49,7 +50,7 @@ bool is_one_file(const fs::path& output) {
 fs::path evidence_path(const fs::path& output) {
   if (!is_one_file(output)) return output;
   fs::path path = output_folder_path(output);
-  path += kEvidence;
+  path += kEvidenceSuffix;
   return path;
 }
 
@@ -57,8 +58,8 @@ fs::path manifest_folder(const fs::path& package) {
   std::error_code ec;
   if (!fs::is_regular_file(package, ec)) return package;
   fs::path beside = package, folder = fs::canonical(package, ec);
-  if (beside += kEvidence; ec || is_there(beside)) return beside;  // a hub's cache keeps links to files elsewhere
-  return folder += kEvidence;
+  if (beside += kEvidenceSuffix; ec || is_there(beside)) return beside;  // a hub's cache keeps links to files elsewhere
+  return folder += kEvidenceSuffix;
 }
 
 void check_one_file(const CompressOptions& options) {

@@ -21,6 +21,7 @@
 #include "package/companion_files.h"
 #include "package/folder_files.h"
 #include "package/general_keys.h"
+#include "package/original_card.h"
 #include "report/headline.h"
 #include "report/html_report.h"
 #include "vocabulary/chat_templates.h"
@@ -307,7 +308,7 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
                             const SourceTokenizer& tokenizer) {
   CheckpointHead head;
   if (!is_single_file(format)) {
-    head.config = source.checkpoint.config();
+    head.config = published_config(source.checkpoint.config());
     if (!names.config.is_null()) add_companions(head, names.config, source, tokenizer);
     return head;
   }
@@ -471,8 +472,9 @@ void list_files_so_far(const PackagePlace& place, const FolderFiles& beside, con
 
 CardFacts facts_for_card(const PackagePlace& place, const OpenModel& source, const Manifest& manifest,
                          const Json& config) {
-  CardFacts facts = card_facts(source);
-  if (!names_a_class(config, find_format(manifest.plan.format))) facts.configuration = CardFacts::Part::kMissing;
+  const Format& format = find_format(manifest.plan.format);
+  CardFacts facts = card_facts(source, format.companions);
+  if (!names_a_class(config, format)) facts.configuration = CardFacts::Part::kMissing;
   if (!place.file.empty()) facts.result = CardFacts::Result::kOneFile;
   return facts;
 }

@@ -16,6 +16,8 @@ inline constexpr const char* kChainName = "chain.json";
 inline constexpr const char* kChainHtmlName = "chain.html";
 // Of a folder with the packages of a chain of compressions, beside these.
 inline constexpr const char* kChainNames[] = {kChainName, kChainHtmlName, kCardName};
+inline constexpr const char* kEvidenceSuffix =
+    ".report";  // of the folder with the evidence of one file, behind its name
 // Files of a package that no runtime needs.
 inline constexpr const char* kEvidenceNames[] = {kReportName, kHtmlName, kCardName, kStatisticsName};
 

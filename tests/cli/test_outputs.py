@@ -11,7 +11,7 @@ import unittest
 import test_quantized
 import tiny_llama
 from gguf_layout import Layout
-from quern_program import CALIBRATED, QUERN, REPORT_TEXT, ProgramTest, compress, hashes, read_json, run, sha256
+from quern_program import CALIBRATED, CALIBRATION_TEXT, QUERN, REPORT_TEXT, ProgramTest, compress, hashes, read_json, run, sha256
 from test_model_source import low_rank, write_adapter
 
 USAGE, INPUT, INFEASIBLE, QUALITY, RESOURCE, VERIFICATION = 2, 3, 4, 5, 6, 7
@@ -165,6 +165,16 @@ class Name(ProgramTest):
             self.assertNotIn(b"\x1b", done.stderr)
         self.assert_gone(self.folder / "bad")
 
+    def test_is_the_folders_where_nothing_else_names_it(self):
+        model = tiny_llama.write(self.folder / "secret/story-tiny-chat", config=tiny_llama.CONFIG | {"_name_or_path": "/srv/secret/x"})
+        package = compress(self.folder / "out", "--scheme", "q8_0", model=model)
+        file = package / "story-tiny-chat-q8_0.gguf"
+        self.assertEqual(metadata_text(file, "general.name"), "Story Tiny Chat")
+        self.assertEqual(metadata_text(file, "general.finetune"), "chat")
+        self.assertNotIn(b"secret", file.read_bytes().lower())
+        self.succeed("verify", package, "--against", model)
+        other = model.rename(self.folder / "renamed")
+        self.assertIn("is not compared", self.succeed("verify", package, "--against", other).stderr)
 
     def test_of_the_recorded_command_are_no_places(self):
         model = tiny_llama.write(self.folder / "tiny `x`")
@@ -315,6 +325,56 @@ class Card(ProgramTest):
             self.assertIn("--- | > & * ! % @ `", values["tags"])
         (model / "README.md").write_bytes(b"---\nlicense: \xff\xfe\n---\n")
         self.assertNotIn("license", self.head(compress(self.folder / "bytes", model=model)))
+
+    def test_holds_no_place_on_a_computer(self):
+        places = ["/srv/secret/models/x", "./out/checkpoint-3", "out/checkpoint-3", "C:\\\\Users\\\\secret\\\\x", "~/secret/x", "../secret"]
+        for i, place in enumerate(places):
+            model = tiny_llama.write(self.folder / f"tiny{i}", config=tiny_llama.CONFIG | {
+                "_name_or_path": place.replace("\\\\", "\\"), "nested": {"_name_or_path": place, "kept": 1}})
+            (model / "README.md").write_text(f'---\nlicense: other\nlicense_name: "{place}"\nlicense_link: "{place}"\n'
+                                             f'base_model:\n- "{place}"\n- acme/base\ndatasets: "{place}"\n---\n')
+            for scheme in ("simple", "q8_0"):
+                package = compress(self.folder / f"{scheme}{i}", "--scheme", scheme, model=model)
+                values = self.head(package)
+                self.assertEqual((values["base_model"], values["license"]), (["acme/base"], "other"), place)
+                self.assertNotIn("license_link", values)
+                for path in package.iterdir():
+                    if path.name != "README.original.md":  # the author's own words
+                        self.assertNotRegex(path.read_bytes(), rb"(?i)secret|checkpoint-3", f"{place} in {path.name}")
+                if scheme == "simple":
+                    self.assertEqual(read_json(package / "config.json")["nested"], {"kept": 1})
+            self.succeed("verify", self.folder / f"simple{i}", "--against", model)
+            self.succeed("verify", self.folder / f"q8_0{i}", "--against", model)
+
+    def test_a_link_to_a_licence_that_goes_along_stays(self):
+        model = tiny_llama.write(self.folder / "tiny")
+        for scheme in ("simple", "q8_0"):
+            (model / "README.md").write_text("---\nlicense: other\nlicense_link: LICENSE\n---\n")
+            (model / "LICENSE").write_text("mine\n")
+            self.assertEqual(self.head(compress(self.folder / scheme, "--scheme", scheme, model=model))["license_link"], "LICENSE")
+            (model / "LICENSE").unlink()
+            self.assertNotIn("license_link", self.head(compress(self.folder / (scheme + "2"), "--scheme", scheme, model=model)))
+            (model / "README.md").write_text("---\nlicense: other\nlicense_link: https://example.org/LICENSE\n---\n")
+            values = self.head(compress(self.folder / (scheme + "3"), "--scheme", scheme, model=model))
+            self.assertEqual(values["license_link"], "https://example.org/LICENSE")
+
+    def test_of_a_package_names_what_that_was_made_from(self):
+        cached = self.folder / "hub/models--acme--tiny/snapshots/c1"
+        cached.parent.mkdir(parents=True)
+        tiny_llama.write(cached)
+        for scheme in ("simple", "q8_0"):
+            first = compress(self.folder / scheme, "--scheme", scheme, model=cached)
+            again = compress(self.folder / (scheme + "-again"), "--scheme", "q4_0", "--allow-requantize", model=first)
+            for package in (first, again):
+                values = self.head(package)
+                self.assertEqual((values["base_model"], values["base_model_relation"]), ("acme/tiny", "quantized"), package)
+        one = self.folder / "one.gguf"
+        self.succeed("compress", cached, "-o", one, "--scheme", "q8_0")
+        package = compress(self.folder / "of-one", "--scheme", "q4_0", "--allow-requantize", model=one)
+        self.assertEqual(self.head(package)["base_model"], "acme/tiny")
+        (self.folder / "one.gguf.report").rename(self.folder / "elsewhere")
+        package = compress(self.folder / "without", "--scheme", "q4_0", "--allow-requantize", model=one)
+        self.assertNotIn("base_model", self.head(package))
 
     def test_of_a_gguf_file_has_its_licence(self):
         model = tiny_llama.write(self.folder / "tiny")

@@ -61,6 +61,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
   std::vector<std::string> notes;
   if (!opened.source.can_run()) notes.push_back(unknown_note(opened.source));
   add(notes, permission_notes(opened, plan));
+  if (std::string note = opened.unfitted_note(plan); !note.empty()) notes.push_back(std::move(note));
   add(notes, plan.notes);
   for (const ReportedTensor& tensor : of.encoded.tensors)
     if (std::string note = loss_note(tensor.step, tensor.error); !note.empty()) notes.push_back(std::move(note));

@@ -1,6 +1,8 @@
 // Opening in an order that refuses what cannot work before it takes time or touches the output.
 #include "compress/opened.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -57,6 +59,18 @@ ExportMap names_and_notes(const OpenModel& source, const Format& format, const S
 bool is_float(const std::string& name) {
   const Codec* codec = find_codec(name);
   return is_plain(codec) && plain_codec(*codec).name == name;
+}
+
+// Whether it is what a scheme is named for: its own, or one of as many kinds that its rules give matrices wherever they
+// stand, and none that they give to one place.
+bool is_named_for(const Scheme& scheme, std::string_view codec) {
+  if (codec == scheme.codec) return true;
+  const auto gives = [&](bool (*is_part)(Part)) {
+    return std::ranges::any_of(scheme.rules,
+                               [&](const SchemeRule& rule) { return rule.codec == codec && is_part(rule.part); });
+  };
+  return is_float(std::string(codec)) == is_float(scheme.codec) &&
+         gives([](Part part) { return part == Part::kAny; }) && !gives([](Part part) { return part != Part::kAny; });
 }
 
 // What it was made with, but for the counts: they are known behind calibration.
@@ -124,7 +138,8 @@ Plan Opened::plan(const StatisticsHashes& statistics, const Optimizer* by) const
 
 std::vector<std::string> Opened::notes_of(const Plan& plan) const {
   std::vector<std::string> notes = plan.notes;
-  if (std::string note = estimate_note(plan); !note.empty()) notes.push_back(std::move(note));
+  for (std::string& note : std::vector{estimate_note(plan), unfitted_note(plan)})
+    if (!note.empty()) notes.push_back(std::move(note));
   if (!choice.note.empty()) notes.insert(notes.begin(), choice.note);
   std::ranges::copy(source.checkpoint.notes(), std::back_inserter(notes));
   std::ranges::copy(names.notes, std::back_inserter(notes));
@@ -164,12 +179,16 @@ bool Opened::loses_nothing(const Plan& plan) const {
 
 bool Opened::holds_what_scheme_names(const Plan& plan) const {
   return std::ranges::any_of(output_tensors(plan, source.spec, names), [&](const OutputTensor& tensor) {
-    if (keeps_precision(tensor.weight)) return false;
-    const std::string encoding = source.weights.stored(tensor.weight).encoding, &codec = tensor.step.codec;
-    if (codec != scheme.codec_for({tensor.weight, source.spec, encoding, !plan.statistics_sha256.empty()}))
-      return false;
-    return codec == scheme.codec || !is_float(codec);
+    return !keeps_precision(tensor.weight) && is_named_for(scheme, tensor.step.codec);
   });
+}
+
+std::string Opened::unfitted_note(const Plan& plan) const {
+  if (!follows_scheme(plan) || holds_what_scheme_names(plan)) return {};
+  return fmt::format(
+      "nothing is in a number format of {}: no matrix has the size or the length of rows that it takes; most weights "
+      "are {}",
+      scheme.name, most_used_codec(plan));
 }
 
 std::string Opened::contents_of(const Plan& plan) const {

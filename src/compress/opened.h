@@ -70,6 +70,8 @@ class Opened {
   // What is in its files, for people: "q4_k_m", "mostly q5_k", also where the rows fit nothing that the scheme is named
   // for, or "bf16, nothing lost" of one that a size left room for.
   std::string contents_of(const Plan& plan) const;
+  // That nothing is in what the scheme is named for; empty: something is, or the plan is not the scheme's.
+  std::string unfitted_note(const Plan& plan) const;
   // Whether every weight is kept in floats that hold its numbers exactly, or copied.
   bool loses_nothing(const Plan& plan) const;
   // What keeps programs from loading its files.
@@ -84,8 +86,7 @@ class Opened {
  private:
   // The plan that the scheme makes; nullopt: its container holds none. Made once.
   const std::optional<Plan>& scheme_plan(std::string_view statistics) const;
-  // Whether a matrix has the number format that the scheme's rules give it before rows and container are asked: its own,
-  // or one that is no float, which other schemes give too.
+  // Whether a matrix has a number format that the scheme is named for.
   bool holds_what_scheme_names(const Plan& plan) const;
   CheckpointHead unnamed_head_of(const Plan& plan) const;
 

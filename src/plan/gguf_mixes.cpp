@@ -39,7 +39,7 @@ bool is_70b(const WeightSite& site) {
 }
 bool has_eight_experts(const WeightSite& site) { return site.extent("experts") == 8; }
 bool has_other_than_eight_experts(const WeightSite& site) { return !has_eight_experts(site); }
-bool is_of_an_expert(const WeightSite& site) { return site.weight.role.starts_with("moe."); }
+bool is_of_no_expert(const WeightSite& site) { return !site.weight.role.starts_with("moe."); }
 
 bool has_four_experts(const WeightSite& site) { return site.extent("experts") >= 4; }
 bool is_unmeasured(const WeightSite& site) { return !site.has_statistics; }
@@ -145,7 +145,7 @@ constexpr SchemeRule kIq3M[] = {{Part::kValue, is_70b, "q5_k"},
                                 {Part::kAttentionOut, nullptr, "q4_k"}};
 constexpr SchemeRule kTernary[] = {{Part::kEmbed, nullptr, "q4_k"}};
 constexpr SchemeRule kI2s[] = {{Part::kEmbed, nullptr, "q6_k"}};
-constexpr SchemeRule kMxfp4Moe[] = {{Part::kLogits, nullptr, "q8_0"}, {Part::kAny, is_of_an_expert, "mxfp4"}};
+constexpr SchemeRule kMxfp4Moe[] = {{Part::kLogits, nullptr, "q8_0"}, {Part::kAny, is_of_no_expert, "q8_0"}};
 
 constexpr Scheme row(const char* name, std::uint32_t file_type, const char* codec, const char* summary,
                      std::span<const SchemeRule> rules = {}, const SchemeFamily& family = kMix) {
@@ -183,7 +183,7 @@ constexpr Scheme kGgufMixes[] = {
     row("tq2_0", 37, "tq2_0", "2.1 bits, for weights trained to be -1, 0 or 1", kTernary),
     row("i2_s", 40, "i2_s", "2 bits, for weights trained to be -1, 0 or 1, for bitnet.cpp", kI2s),
     row("i2_s_rows", 40, "i2_s_rows", "the same for a bitnet.cpp built without ACT_PARALLEL", kI2s),
-    row("mxfp4_moe", 38, "q8_0", "4.25 bits (MXFP4) in experts, 8.5 elsewhere", kMxfp4Moe, kUniform),
+    row("mxfp4_moe", 38, "mxfp4", "4.25 bits (MXFP4) in experts, 8.5 elsewhere", kMxfp4Moe, kUniform),
     row("bf16", 32, "bf16", "16 bits (bfloat16), no quantization", {}, kUniform),
     row("f16", 1, "f16", "16 bits (half precision), no quantization", {}, kUniform),
     row("f32", 0, "f32", "32 bits, no quantization", {}, kUniform),

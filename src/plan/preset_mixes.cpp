@@ -42,6 +42,10 @@ bool has_room(const WeightSite& site) {
   const RowsOfWeight rows = rows_of(site.weight);
   return kVector * kCentroids * kHalfBits * kMostShare <= rows.rows * rows.cols * kBits;
 }
+template <std::uint64_t kVector, std::uint64_t kCentroids, std::uint64_t kBits>
+bool lacks_room(const WeightSite& site) {
+  return !has_room<kVector, kCentroids, kBits>(site);
+}
 constexpr SchemeRule kVptq2[] = {{Part::kLogits, nullptr, "int8_channel"},
                                  {Part::kEmbed, nullptr, "int8_channel"},
                                  {Part::kStateInput, source_is_f16, "f16"},
@@ -49,20 +53,20 @@ constexpr SchemeRule kVptq2[] = {{Part::kLogits, nullptr, "int8_channel"},
                                  {Part::kAny, has_room<6, 4096, 2>, "vptq_v6_k4096"},
                                  {Part::kAny, has_room<4, 256, 2>, "vptq_v4_k256"},
                                  {Part::kAny, has_room<3, 64, 2>, "vptq_v3_k64"},
-                                 {Part::kAny, has_room<2, 16, 2>, "vptq_v2_k16"}};
+                                 {Part::kAny, lacks_room<2, 16, 2>, "int8_channel"}};
 constexpr SchemeRule kVptq3[] = {{Part::kLogits, nullptr, "int8_channel"},
                                  {Part::kEmbed, nullptr, "int8_channel"},
                                  {Part::kStateInput, source_is_f16, "f16"},
                                  {Part::kStateInput, nullptr, "bf16"},
                                  {Part::kAny, has_room<4, 4096, 3>, "vptq_v4_k4096"},
                                  {Part::kAny, has_room<3, 512, 3>, "vptq_v3_k512"},
-                                 {Part::kAny, has_room<2, 64, 3>, "vptq_v2_k64"}};
+                                 {Part::kAny, lacks_room<2, 64, 3>, "int8_channel"}};
 constexpr SchemeRule kVptq4[] = {{Part::kLogits, nullptr, "int8_channel"},
                                  {Part::kEmbed, nullptr, "int8_channel"},
                                  {Part::kStateInput, source_is_f16, "f16"},
                                  {Part::kStateInput, nullptr, "bf16"},
                                  {Part::kAny, has_room<3, 4096, 4>, "vptq_v3_k4096"},
-                                 {Part::kAny, has_room<2, 256, 4>, "vptq_v2_k256"}};
+                                 {Part::kAny, lacks_room<2, 256, 4>, "int8_channel"}};
 
 constexpr Substitute kSmallerGroups[] = {{"int4_g128", "int4_g64"},
                                          {"int4_g64", "int4_g32"},
@@ -117,11 +121,11 @@ constexpr Scheme kPresetMixes[] = {
     {"seedlm_3w", "2.7 bits (SeedLM by importance, entropy coded) in the large matrices, embeddings of 16 bits",
      "safetensors", nullptr, 0, "seedlm_3w", kLinearLayers, &kSeedFamily},
     {"vptq_4", "4 bits (VPTQ) in the large matrices, 8-bit embeddings; for quern alone", "safetensors", nullptr, 0,
-     "int8_channel", kVptq4, &kMixedFamily},
+     "vptq_v2_k256", kVptq4, &kMixedFamily},
     {"vptq_3", "3 bits (VPTQ) in the large matrices, 8-bit embeddings; for quern alone", "safetensors", nullptr, 0,
-     "int8_channel", kVptq3, &kMixedFamily},
+     "vptq_v2_k64", kVptq3, &kMixedFamily},
     {"vptq_2", "2 bits (VPTQ) in the large matrices, 8-bit embeddings; for quern alone", "safetensors", nullptr, 0,
-     "int8_channel", kVptq2, &kMixedFamily},
+     "vptq_v2_k16", kVptq2, &kMixedFamily},
 };
 
 }  // namespace

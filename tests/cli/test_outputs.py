@@ -376,6 +376,19 @@ class Card(ProgramTest):
         package = compress(self.folder / "without", "--scheme", "q4_0", "--allow-requantize", model=one)
         self.assertNotIn("base_model", self.head(package))
 
+    def test_names_no_scheme_of_which_nothing_is_inside(self):
+        model = tiny_llama.write(self.folder / "tiny")
+        for scheme, inside in (("iq2_xs", "iq4_nl"), ("vptq_2", "int8_channel"), ("vptq_4", "int8_channel"), ("mxfp4_moe", "q8_0")):
+            package = compress(self.folder / scheme, "--scheme", scheme, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", model=model)
+            report = read_json(package / "report.json")
+            self.assertEqual(report["contents"], f"mostly {inside}")
+            self.assertIn(f"# tiny: mostly {inside}, ", (package / "README.md").read_text().replace("\\", ""))
+            self.assertTrue(any(note.startswith(f"nothing is in a number format of {scheme}: ") for note in report["notes"]), report["notes"])
+        for scheme in ("q8_0", "simple", "q4_0"):
+            report = read_json(compress(self.folder / scheme, "--scheme", scheme, model=model) / "report.json")
+            self.assertEqual(report["contents"], scheme)
+            self.assertFalse(any("number format of" in note for note in report["notes"]), report["notes"])
+
     def test_of_a_gguf_file_has_its_licence(self):
         model = tiny_llama.write(self.folder / "tiny")
         (model / "README.md").write_text("---\nlicense: mit\nlanguage: [en]\ntags: [chat]\n---\n")

@@ -4,6 +4,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/fail.h"
+#include "base/file.h"
+#include "base/python_json.h"
+#include "checkpoint/hf_folder.h"
 #include "codec/codec.h"
 #include "vocabulary/end_tokens.h"
 #include "vocabulary/tokenizer_files.h"
@@ -40,6 +44,23 @@ void set_torch_type(CheckpointHead& head) {
     most = std::max(most, elements);
   }
   head.config.set("torch_dtype", type);
+}
+
+std::vector<std::string> broken_tokenizer_notes(const Checkpoint& source) {
+  std::vector<std::string> notes;
+  for (const SourceFile& file : source.files()) {
+    if (file.role != SourceFile::Role::kTokenizer || file.path.extension() != ".json") continue;
+    if (file.path.filename() == "tokenizer.json" && !find_tokenizer_file(source, "tokenizer.model"))
+      continue;  // is read
+    try {
+      parse_python_json(read_text(file.path));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInput) throw;
+      notes.push_back(fmt::format("{} goes along as it is, and programs that read it will refuse it: {}",
+                                  file.path.filename().string(), error.what()));
+    }
+  }
+  return notes;
 }
 
 }  // namespace quern

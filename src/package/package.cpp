@@ -274,6 +274,8 @@ std::vector<std::string> package_notes(const Format& format, const OpenModel& so
                                        const SourceTokenizer& tokenizer) {
   std::vector<std::string> notes = left_notes(carried_files(source.checkpoint, format));
   if (!is_single_file(format)) {
+    if (tokenizer.problem().empty())
+      std::ranges::move(broken_tokenizer_notes(source.checkpoint), std::back_inserter(notes));
     if (source.can_run() && tokenizer.problem().empty())
       if (std::string note = surplus_pieces(tokenizer.get().vocabulary(), source.spec.extent("vocab")); !note.empty())
         notes.push_back(std::move(note));
@@ -308,6 +310,7 @@ CheckpointHead package_head(const ExportMap& names, const Format& format, const 
                             const SourceTokenizer& tokenizer) {
   CheckpointHead head;
   if (!is_single_file(format)) {
+    check_generation_config(source.checkpoint);
     head.config = published_config(source.checkpoint.config());
     if (!names.config.is_null()) add_companions(head, names.config, source, tokenizer);
     return head;

@@ -35,12 +35,8 @@ void add_ids(const Json& config, std::set<std::int32_t>& ids) {
   });
 }
 
-}  // namespace
-
-std::set<std::int32_t> end_tokens(const Checkpoint& checkpoint, const Vocabulary& vocabulary) {
-  std::set<std::int32_t> ids;
-  if (vocabulary.eos >= 0) ids.insert(vocabulary.eos);
-  with_context("while reading config.json", [&] { add_ids(checkpoint.config(), ids); });
+// What generation_config.json says, where there is one.
+void add_generation_ids(const Checkpoint& checkpoint, std::set<std::int32_t>& ids) {
   for (const SourceFile& file : checkpoint.files()) {
     const std::filesystem::path path = file.path.parent_path() / "generation_config.json";
     if (file.role != SourceFile::Role::kConfig || !find_file(path)) continue;
@@ -48,6 +44,20 @@ std::set<std::int32_t> end_tokens(const Checkpoint& checkpoint, const Vocabulary
                  [&] { add_ids(parse_python_json(read_text(path)), ids); });
     break;
   }
+}
+
+}  // namespace
+
+void check_generation_config(const Checkpoint& checkpoint) {
+  std::set<std::int32_t> ids;
+  add_generation_ids(checkpoint, ids);
+}
+
+std::set<std::int32_t> end_tokens(const Checkpoint& checkpoint, const Vocabulary& vocabulary) {
+  std::set<std::int32_t> ids;
+  if (vocabulary.eos >= 0) ids.insert(vocabulary.eos);
+  with_context("while reading config.json", [&] { add_ids(checkpoint.config(), ids); });
+  add_generation_ids(checkpoint, ids);
   for (const char* key : kMetadataKeys)
     if (const auto id = checkpoint.metadata().integer(key)) add_id(*id, ids);
   if (const auto* list = checkpoint.metadata().array<std::uint32_t>(kListKey))

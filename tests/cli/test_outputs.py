@@ -187,6 +187,25 @@ class Name(ProgramTest):
         self.assertNotIn(str(self.folder), card)
 
 
+class Companions(ProgramTest):
+    def test_a_broken_generation_config_is_refused_by_every_container(self):
+        model = tiny_llama.write(self.folder / "tiny")
+        for broken in ("{", '{"eos_token_id": "x"}'):
+            (model / "generation_config.json").write_text(broken)
+            for scheme in ("simple", "q8_0"):
+                self.fail_with(INPUT, [model / "generation_config.json"], "compress", model, "-o", self.folder / "out", "--scheme", scheme)
+        self.assert_gone(self.folder / "out")
+
+    def test_a_broken_file_of_the_tokenizer_that_goes_along_is_noted(self):
+        model = tiny_llama.write(self.folder / "tiny")
+        (model / "tokenizer.json").write_text("{")
+        notes = read_json(compress(self.folder / "out", model=model) / "report.json")["notes"]
+        self.assertTrue(any(note.startswith("tokenizer.json goes along as it is, ") for note in notes), notes)
+        (model / "tokenizer.json").unlink()
+        notes = read_json(compress(self.folder / "good", model=model) / "report.json")["notes"]
+        self.assertFalse(any("tokenizer.json" in note for note in notes), notes)
+
+
 class Permission(ProgramTest):
     @classmethod
     def setUpClass(cls):

@@ -124,7 +124,8 @@ const char* refuses_for_bitsandbytes(std::string_view encoding, std::string_view
   return find_block_encoding(encoding) ? why_not_in_4bit(tensor, axes) : nullptr;
 }
 
-constexpr const char* kFromPretrained = "AutoModelForCausalLM.from_pretrained(\"FOLDER\")";
+constexpr const char* kFromPretrained =
+    "from transformers import AutoModelForCausalLM; model = AutoModelForCausalLM.from_pretrained(\"FOLDER\")";
 constexpr Loader kPlainLoader = {kFromPretrained, "transformers", nullptr};
 constexpr Loader kPackedLoader = {kFromPretrained, "transformers with the compressed-tensors package",
                                   "compressed-tensors"};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/shell_word.h"
+#include "format/checked_programs.h"
 #include "format/formats.h"
 #include "quern/version.h"
 #include "report/card_yaml.h"
@@ -88,7 +89,8 @@ std::string run_section(const Report& r, const std::string& weights_file, const 
   if (facts.configuration == CardFacts::Part::kMissing)
     return text + "- Its config.json names no class of model, so that transformers cannot load it.\n";
   if (!loader.command) return text + fmt::format("- {}\n", loader.program);
-  return text + fmt::format("- {}: {}\n", markdown_code(with_names(loader.command, weights_file)), loader.program);
+  return text + fmt::format("- {}: {}, {}\n", markdown_code(with_names(loader.command, weights_file)), loader.program,
+                            checked_with(loader.program));
 }
 
 std::string measured_line(const Report& r, const CardFacts& facts, const std::string& weights_file) {

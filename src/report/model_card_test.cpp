@@ -27,13 +27,19 @@ TEST(ModelCard, SaysWhatRunsAPackageOfEachContainer) {
                     gguf = card_of("tiny-llama-bias", "q8_0", "q8_0");
   for (const std::string& card : {packed, several, blocks, gguf})
     EXPECT_TRUE(has(card, "`quern run \"THIS FOLDER\" --prompt \"...\"`")) << card;
-  EXPECT_TRUE(has(packed, "from_pretrained(\"THIS FOLDER\")`: transformers with the compressed-tensors package"));
-  EXPECT_TRUE(has(blocks, "from_pretrained(\"THIS FOLDER\")`: transformers with the bitsandbytes package"));
+  EXPECT_TRUE(has(packed,
+                  "- `from transformers import AutoModelForCausalLM; model = AutoModelForCausalLM.from_pretrained("
+                  "\"THIS FOLDER\")`: transformers with the compressed-tensors package, checked with "
+                  "transformers 5.23.0, compressed-tensors 0.20.0\n"))
+      << packed;
+  EXPECT_TRUE(
+      has(blocks, "from_pretrained(\"THIS FOLDER\")`: transformers with the bitsandbytes package, checked with "));
   EXPECT_FALSE(has(blocks, "compressed-tensors"));
   EXPECT_FALSE(has(card_of("tiny-gpt2", "nf4", "bf16"), "bitsandbytes package"));  // nothing of it is packed
   EXPECT_FALSE(has(several, "from_pretrained"));
   EXPECT_TRUE(has(several, "transformers 5.23 does not load the number formats of this folder beside each other"));
-  EXPECT_TRUE(has(gguf, "`llama-cli -m tiny-llama-bias-q8_0.gguf -p \"...\"`: llama.cpp")) << gguf;
+  EXPECT_TRUE(has(gguf, "`llama-cli -m tiny-llama-bias-q8_0.gguf -p \"...\"`: llama.cpp, checked with llama.cpp b"))
+      << gguf;
 }
 
 }  // namespace

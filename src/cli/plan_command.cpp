@@ -29,6 +29,14 @@ void show(const Options& o, const Forecast& f) {
   if (o.tensors) fmt::print("\n{}", printable(tensor_lines(f)));
 }
 
+// Of what a plan is made from: compress would go on from there.
+void expect_phases(const Options& o, const Opened& opened, const CompressTexts& texts, TerminalObserver& observer) {
+  if (o.model.shared.verbosity() == Verbosity::kQuiet) return;
+  const Plan plan = opened.plan({}, opened.optimizer);
+  if (const auto time = expected_time(opened, texts, plan, likely_walks(opened)))
+    observer.expect({{"read", time->read}, {"calibrate", time->calibrate}, {"survey", time->survey}});
+}
+
 int run(Options o) {
   const StandardInput input = o.model.standard_input();
   const CompressOptions& options = o.model.resolved();
@@ -39,7 +47,11 @@ int run(Options o) {
   const Forecast f = [&] {
     TerminalObserver observer(o.model.shared.verbosity());
     const Opened opened(options, observer);
-    return forecast(opened, {statistics_file ? &*statistics_file : nullptr, o.statistics_folder});
+    const KeptStatistics kept{statistics_file ? &*statistics_file : nullptr, o.statistics_folder};
+    check_kept(opened, kept);
+    const CompressTexts texts = read_texts(opened, GateText::kWhereGiven);
+    expect_phases(o, opened, texts, observer);
+    return forecast(opened, texts, kept);
   }();
   if (plan_file) plan_file->publish(dump_json(to_json(f), 1) + "\n");
   show(o, f);

@@ -29,6 +29,11 @@ constexpr StageRow kStages[] = {
 // Phases that are one stage, whose steps tell how far they are.
 constexpr std::string_view kOfOneStage[] = {"read", "calibrate", "encode"};
 
+constexpr std::string_view kEncode = "encode", kMeasure = "measure";
+constexpr std::string_view kOriginal = "original on the gate text";  // once a trial, and again to choose the next
+constexpr std::string_view kHarms[] = {"measure tensors one by one", "measure bands"};
+constexpr double kLeastSeconds = 1e-9;  // of a phase that there is
+
 constexpr int kMostPercent = 99;  // 100 is said by the end
 
 bool belongs(std::string_view stage, std::string_view phase) {
@@ -44,6 +49,38 @@ void RunProgress::expect(std::vector<ExpectedPhase> phases, PhaseSeconds seconds
   seconds_ = seconds;
   phase_ = 0;
   begun_ = phase_begun_ = now;
+  percent_ = 0;
+  trial_ = Trial::kNone;
+}
+
+// What the rest of the phases has in common with the trial that is over is forecast for the next one: as it was, and
+// longer where it took longer. Of the phase at hand only what is measured for that is left.
+void RunProgress::expect_trial(double now) {
+  const std::size_t past = phases_.size();
+  for (std::size_t p = 0; p < past; ++p) {
+    ExpectedPhase phase = phases_[p];
+    if (phase.name != kEncode && phase.name != kMeasure) continue;
+    if (p == phase_) {
+      phases_[p].seconds = std::max(kLeastSeconds, now - phase_begun_);
+      phase.seconds = std::max(phase.seconds, phases_[p].seconds);
+    }
+    if (p <= phase_) phases_.push_back(std::move(phase));
+  }
+  percent_ = 0;
+}
+
+// Behind the first trial's files come those of its stages that are there to choose another.
+void RunProgress::look_for_trial(std::string_view name, double now) {
+  const bool is_original = name == kOriginal, is_encode = name == kEncode;
+  is_surprise_ = trial_ != Trial::kNone &&
+                 (std::ranges::any_of(kHarms, [&](std::string_view start) { return name.starts_with(start); }) ||
+                  (is_original && knows_original_));
+  if (trial_ == Trial::kRuns && (is_surprise_ || is_encode)) {
+    expect_trial(now);
+    trial_ = Trial::kForeseen;
+  }
+  if (is_encode) trial_ = Trial::kRuns;
+  if (is_original && trial_ != Trial::kNone) knows_original_ = true;
 }
 
 void RunProgress::begin_stage(std::string_view name, std::uint64_t total, double now) {
@@ -51,6 +88,7 @@ void RunProgress::begin_stage(std::string_view name, std::uint64_t total, double
   total_ = total;
   done_ = 0;
   stage_begun_ = now;
+  if (seconds_ == PhaseSeconds::kForecast && !phases_.empty()) look_for_trial(name, now);
   for (std::size_t p = phase_; p < phases_.size(); ++p)
     if (phases_[p].seconds > 0 && belongs(name, phases_[p].name)) {
       if (p != phase_) phase_begun_ = now;
@@ -85,6 +123,7 @@ double RunProgress::left_by_shares(double now) const {
 
 std::optional<RunProgress::Done> RunProgress::of_run(double now) {
   if (phases_.empty() || (seconds_ == PhaseSeconds::kShares && phase_ == 0 && done_ == 0)) return std::nullopt;
+  if (is_surprise_ && done_ == 0) return std::nullopt;
   const double seconds = seconds_ == PhaseSeconds::kForecast ? left(now) : left_by_shares(now), elapsed = now - begun_;
   const double percent = elapsed > 0 ? 100 * elapsed / (elapsed + seconds) : 0;
   percent_ = std::max(percent_, std::min(kMostPercent, static_cast<int>(percent)));

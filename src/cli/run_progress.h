@@ -21,7 +21,7 @@ enum class PhaseSeconds { kForecast, kShares };
 class RunProgress {
  public:
   struct Done {
-    int percent = 0;          // of the whole run, 0 to 99; never less than before
+    int percent = 0;          // of the whole run, 0 to 99; less than before only where a further trial began
     double seconds_left = 0;  // of the whole run
   };
 
@@ -36,10 +36,13 @@ class RunProgress {
   std::uint64_t total() const { return total_; }
   // Of the stage, 0 to 1.
   double share() const;
-  // Absent: nobody knows how long the other phases take.
+  // Absent: nobody knows how long the other phases take, or a stage that nobody foresaw has only begun.
   std::optional<Done> of_run(double now);
 
  private:
+  void look_for_trial(std::string_view name, double now);
+  // A trial that missed the bound is followed by another, which takes as long.
+  void expect_trial(double now);
   double left(double now) const;
   double left_by_shares(double now) const;
 
@@ -50,6 +53,10 @@ class RunProgress {
   std::string stage_;
   std::uint64_t total_ = 0, done_ = 0;
   int percent_ = 0;
+  // kForeseen: one that has not begun is among the phases.
+  enum class Trial { kNone, kRuns, kForeseen } trial_ = Trial::kNone;
+  bool knows_original_ = false;  // it was measured on the gate text
+  bool is_surprise_ = false;     // the stage itself was not foreseen
 };
 
 }  // namespace quern::cli

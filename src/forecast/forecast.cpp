@@ -182,11 +182,19 @@ Json to_json(const QualityForecast& quality) {
 
 }  // namespace
 
-Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
+void check_kept(const Opened& opened, const KeptStatistics& kept) {
   if ((kept.moments || !kept.folder.empty()) && !opened.calibrates())
     throw Error(ErrorCode::kUsage, "there are no statistics to keep: give `calibration_text` or `statistics`");
   if (!kept.folder.empty()) OutputFolder::check_target(kept.folder, OutputFolder::Existing::kRefuse);
-  const CompressTexts texts = read_texts(opened, GateText::kWhereGiven);
+}
+
+Forecast forecast(const Opened& opened, const KeptStatistics& kept) {
+  check_kept(opened, kept);
+  return forecast(opened, read_texts(opened, GateText::kWhereGiven), kept);
+}
+
+Forecast forecast(const Opened& opened, const CompressTexts& texts, const KeptStatistics& kept) {
+  check_kept(opened, kept);
   const OpenModel& source = opened.source;
   check_damage(opened, opened.plan({}, opened.optimizer));  // refuses what cannot be planned before weights are checked
   check_tied_copy(source.checkpoint, source.spec);

@@ -61,6 +61,9 @@ struct KeptStatistics {
 // nothing else but scratch files in the system's folder for them: the model's files in one or a few plans where those
 // have to be measured whole.
 Forecast forecast(const Opened& opened, const KeptStatistics& kept);
+// The same with texts that were read, by GateText::kWhereGiven; and its refusal of statistics that are not there.
+Forecast forecast(const Opened& opened, const CompressTexts& texts, const KeptStatistics& kept);
+void check_kept(const Opened& opened, const KeptStatistics& kept);
 
 // The plan as `compress --plan` reads it, and the member "forecast".
 Json to_json(const Forecast& forecast);

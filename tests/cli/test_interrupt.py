@@ -128,12 +128,12 @@ class Interrupt(ProgramTest):
 class Progress(ProgramTest):
     COMMAND = ["compress", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "-o"]
 
-    def on_terminal(self, *arguments, columns=120, term="xterm"):
-        """What the program writes to a terminal as stderr."""
+    def on_terminal(self, *arguments, columns=120, term="xterm", stream="stderr"):
+        """What the program writes to a terminal as stderr, or stdout."""
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, columns))
-        with subprocess.Popen([QUERN, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=theirs,
-                              env=dict(os.environ, TERM=term)) as process:
+        with subprocess.Popen([QUERN, *map(str, arguments)], env=dict(os.environ, TERM=term),
+                              **({"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | {stream: theirs})) as process:
             os.close(theirs)
             said = b""
             while True:
@@ -167,6 +167,24 @@ class Progress(ProgramTest):
             self.assertLess(max(map(len, bars)), columns)
             preview = said.split("\x1b")[0].splitlines()
             self.assertLessEqual(max(map(len, preview)), max(columns, 60), preview)
+
+    def test_a_further_trial_is_more_to_do(self):
+        said = self.succeed("compress", MODEL, "-o", self.folder / "out", "--scheme", "q2_k", "--max-kld", "0.1", "--calib", CALIBRATION_TEXT,
+                            "--calib-windows", "8").stderr
+        self.assertIn("trial 1 misses the bound", said)
+        choosing = [line for line in said.splitlines() if re.search(r"measure (tensors one by one|bands of layers) \(0 of", line)]
+        self.assertEqual(len(choosing), 1, said)
+        self.assertNotIn("%", choosing[0], "how long that takes is not known before its first step")
+        self.assertNotRegex(said, r"(?s) 9\d%[^\n]*\n.*measure (tensors one|bands)")
+
+    def test_of_plan_and_verify_is_of_the_whole_run(self):
+        said = self.on_terminal("plan", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--target-size", "6MB")
+        self.assertRegex(said, r"\x1b\[Kcalibrate +\[#*\.*\] +\d+%  <?\d+ .* left")
+        package = compress(self.folder / "out", "--scheme", "q8_0")
+        said = self.on_terminal("verify", package)
+        percents = [int(percent) for percent in re.findall(r"\] +(\d+)%", said)]
+        self.assertGreater(len(percents), 20)
+        self.assertEqual(percents, sorted(percents))
 
     def test_wide_characters_take_two_columns(self):
         model = tiny_llama.write(self.folder / ("\u6a21\u578b" * 12))

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <compare>
 #include <numeric>
-#include <tuple>
 
 namespace quern {
 namespace {
@@ -38,6 +38,24 @@ std::string joined(std::span<const std::string> names) {
   return text;
 }
 
+constexpr std::size_t kMostOffered = 3;
+constexpr std::size_t kMostListed = 12;  // of names of which none is near
+
+struct Ranked {
+  std::size_t bare, with_signs, index;  // distances without and with signs; of the name
+  auto operator<=>(const Ranked&) const = default;
+};
+
+// Nearest first.
+std::vector<Ranked> ranked_names(std::string_view given, std::span<const std::string> known) {
+  const std::string bare = letters_and_digits(given);
+  std::vector<Ranked> ranked;
+  for (std::size_t i = 0; i < known.size(); ++i)
+    ranked.push_back({edit_distance(bare, letters_and_digits(known[i])), edit_distance(given, known[i]), i});
+  std::ranges::sort(ranked);
+  return ranked;
+}
+
 }  // namespace
 
 std::string small_letters(std::string text) {
@@ -51,22 +69,24 @@ bool is_same_name(std::string_view a, std::string_view b) {
 }
 
 std::vector<std::string> near_names(std::string_view given, std::span<const std::string> known) {
-  const std::string bare = letters_and_digits(given);
-  std::vector<std::tuple<std::size_t, std::size_t, std::size_t>> ranked;  // distances without and with signs, index
-  for (std::size_t i = 0; i < known.size(); ++i)
-    ranked.emplace_back(edit_distance(bare, letters_and_digits(known[i])), edit_distance(given, known[i]), i);
-  std::sort(ranked.begin(), ranked.end());
-  const std::size_t most = std::max<std::size_t>(bare.size() < 3 ? 1 : 2, bare.size() / 2);
+  const std::vector<Ranked> ranked = ranked_names(given, known);
+  const std::size_t length = letters_and_digits(given).size();
+  const std::size_t most = std::max<std::size_t>(length < 3 ? 1 : 2, length / 2);
   std::vector<std::string> near;
-  for (const auto& [distance, with_signs, index] : ranked) {
-    const bool same_letters_came = std::get<0>(ranked.front()) == 0 && distance > 0;
-    if (near.size() < 3 && distance <= most && !same_letters_came) near.push_back(known[index]);
+  for (const Ranked& row : ranked) {
+    const bool same_letters_came = ranked.front().bare == 0 && row.bare > 0;
+    if (near.size() < kMostOffered && row.bare <= most && !same_letters_came) near.push_back(known[row.index]);
   }
   return near;
 }
 
+// Of a long list the nearest, however far they are.
 std::string nearest_names(std::string_view given, std::span<const std::string> known) {
-  const std::vector<std::string> near = near_names(given, known);
+  std::vector<std::string> near = near_names(given, known);
+  if (near.empty() && known.size() > kMostListed) {
+    const std::vector<Ranked> ranked = ranked_names(given, known);
+    for (std::size_t i = 0; i < kMostOffered; ++i) near.push_back(known[ranked[i].index]);
+  }
   return joined(near.empty() ? known : std::span<const std::string>(near));
 }
 

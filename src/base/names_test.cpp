@@ -45,6 +45,9 @@ TEST(NearestNames, AtMostThree) {
 TEST(NearestNames, AllWhenNoneIsNear) {
   EXPECT_EQ(nearest_names("completely else", kKnown), "alpha, alphas, beta, gamma, delta");
   EXPECT_EQ(nearest_names("x", {}), "");
+  std::vector<std::string> many;
+  for (char c = 'a'; c <= 'm'; ++c) many.push_back(std::string(2, c) + "_" + std::string(c - 'a' + 2, c));
+  EXPECT_EQ(nearest_names("zzzzzz", many), "aa_aa, bb_bbb, cc_cccc") << "the nearest of many, not all of them";
 }
 
 }  // namespace

@@ -74,7 +74,11 @@ std::string empty_option(const CLI::App& program) {
   return {};
 }
 
-int main(int argc, char** argv, const std::string& instructions) {
+AnswerForm form_of(const std::vector<std::string>& arguments) {
+  return std::ranges::find(arguments, "--json") == arguments.end() ? AnswerForm::kText : AnswerForm::kJson;
+}
+
+int main(const std::vector<std::string>& arguments, int argc, char** argv, const std::string& instructions) {
   CLI::App program("Makes a trained neural network smaller and proves what was lost", "quern");
   program.require_subcommand(1);
   program.formatter_fn([](const CLI::App* app, const std::string&, CLI::AppFormatMode) {
@@ -87,10 +91,8 @@ int main(int argc, char** argv, const std::string& instructions) {
       "{}\nExit codes: 0 ok, 1 internal, 2 usage, 3 input, 4 infeasible, 5 quality bound, 6 memory or disk, "
       "7 verification, 8 missing component, 130 interrupted.",
       kFirstExample));
-  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   const std::vector<Subcommand> subcommands = add_all(program, recorded_command(arguments));
-  const AnswerForm form =
-      std::ranges::find(arguments, "--json") == arguments.end() ? AnswerForm::kText : AnswerForm::kJson;
+  const AnswerForm form = form_of(arguments);
   if (arguments.empty()) {
     tell("{}", short_usage(describe(program), help_columns(STDERR_FILENO)));
     return static_cast<int>(ErrorCode::kUsage);
@@ -113,13 +115,14 @@ int main(int argc, char** argv, const std::string& instructions) {
 
 int main(int argc, char** argv) {
   open_standard_streams();
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   std::string instructions;
   try {
     instructions = instruction_set();
   } catch (const Error& error) {  // the environment names none
-    return say_failure(ErrorCode::kUsage, printable_line(with_flags(error.what())), AnswerForm::kText);
+    return say_failure(ErrorCode::kUsage, printable_line(with_flags(error.what())), form_of(arguments));
   }
-  return main(argc, argv, instructions);
+  return main(arguments, argc, argv, instructions);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/printable.h"
 #include "cli/commands.h"
+#include "cli/field_flags.h"
 #include "cli/options.h"
 #include "cli/standard_streams.h"
 #include "quern/error.h"
@@ -44,7 +45,7 @@ std::string compared_with(const VerifyOptions& options, const VerifyResult& resu
 
 int run(Options o) {
   o.verify.machine = o.shared.machine();
-  const VerifyResult result = [&] {
+  VerifyResult result = [&] {
     TerminalObserver observer(o.shared.verbosity());
     // As they were measured; a package whose original is not at hand ends before the last two.
     observer.expect(
@@ -52,6 +53,7 @@ int run(Options o) {
         PhaseSeconds::kShares);
     return verify(o.verify, &observer);
   }();
+  for (std::string& problem : result.problems) problem = with_flags(problem);
   if (o.shared.json) {
     print_json(result);
   } else {

@@ -33,6 +33,16 @@ std::uint64_t reserved_bytes(const ModelSpec& spec, unsigned threads, std::size_
          threads * std::max(window_bytes(spec, window_length), logits);
 }
 
+namespace {
+
+// Of 1,000 bytes, as amounts are given.
+std::string in_kilobytes(std::uint64_t bytes) {
+  constexpr std::uint64_t kFew = 10000;
+  return bytes < kFew ? fmt::format("{} bytes", bytes) : fmt::format("{} KB", bytes / 1000);
+}
+
+}  // namespace
+
 EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec& spec, unsigned threads,
                                  std::size_t window_length) {
   if (machine.precision == Precision::kBf16 && best_precision() != Precision::kBf16)
@@ -42,10 +52,9 @@ EvaluationSetup evaluation_setup(const MachineOptions& machine, const ModelSpec&
   const std::uint64_t reserved = reserved_bytes(spec, threads, window_length);
   if (reserved > memory)
     fail(ErrorCode::kResource,
-         "this model takes {} KB for one block in float and a window in each of {} threads, more than the {} KB "
-         "allowed; "
+         "this model takes {} for one block in float and a window in each of {} threads, more than the {} allowed; "
          "raise `machine.max_memory` or lower `machine.threads`",
-         reserved >> 10, threads, memory >> 10);
+         in_kilobytes(reserved), threads, in_kilobytes(memory));
   return {.precision = machine.precision.value_or(best_precision()), .memory_limit = (memory - reserved) / 4};
 }
 

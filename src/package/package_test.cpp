@@ -324,8 +324,11 @@ TEST(EvaluationSetup, LeavesAQuarterOfTheRestForHiddenStatesAndSaysWhatIsMissing
   EXPECT_EQ(setup.precision, Precision::kF32);
   machine.max_memory = reserved - 1;
   expect_parts(message_of(ErrorCode::kResource, [&] { evaluation_setup(machine, model.spec, 3, 512); }),
-               {fmt::format("{} KB for one block", reserved >> 10), "each of 3 threads",
-                fmt::format("more than the {} KB allowed", (reserved - 1) >> 10), "`machine.max_memory`"});
+               {fmt::format("{} KB for one block", reserved / 1000), "each of 3 threads",
+                fmt::format("more than the {} KB allowed", (reserved - 1) / 1000), "`machine.max_memory`"});
+  machine.max_memory = 1000;
+  expect_parts(message_of(ErrorCode::kResource, [&] { evaluation_setup(machine, model.spec, 3, 512); }),
+               {"more than the 1000 bytes allowed"});
 }
 
 TEST(EvaluationSetup, RefusesProductsThatTheProcessorLacks) {

@@ -130,7 +130,7 @@ class BadOptions(RefusingTest):
         self.fail_with(USAGE, [])
 
     def test_memory_too_small_for_a_block(self):
-        self.refuse(RESOURCE, ["one block", "1024 KB allowed", "--max-memory"], "--max-memory", "1MiB")
+        self.refuse(RESOURCE, ["one block", "1048 KB allowed", "--max-memory"], "--max-memory", "1MiB")
 
     def test_gguf_becomes_a_folder(self):
         made = compress(self.folder / "gguf", "--scheme", "f16")

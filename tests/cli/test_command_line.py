@@ -9,7 +9,7 @@ import unittest
 import tiny_llama
 from quern_program import MODEL, QUERN, REPORT_TEXT, ProgramTest, compress, hashes, read_json, run, strict_json
 
-USAGE = 2
+USAGE, RESOURCE = 2, 6
 COMMANDS = ("inspect", "plan", "compress", "eval", "verify", "run", "bench", "schemes", "formats", "layouts", "architectures", "codecs")
 LARGE = ("plan", "compress")  # their help has headings behind what fits a screen
 SCREEN_LINES, SCREEN_COLUMNS = 24, 100
@@ -75,6 +75,8 @@ class WrongCommandLines(ProgramTest):
         for given in ("q4km", "q4-k-m"):
             said = self.fail_with(USAGE, [f'"{given}"', "did you mean q4_k_m?"], "compress", MODEL, "-o", self.folder / "out", "--scheme", given)
             self.assertNotIn("q4_0", said.stderr)
+        said = self.fail_with(USAGE, ['"zzz"'], "compress", MODEL, "-o", self.folder / "out", "--scheme", "zzz").stderr
+        self.assertRegex(said, r"did you mean \w+, \w+, \w+\?\n$")
 
     @unittest.skipUnless(platform.machine() == "x86_64", "levels are those of x86-64")
     def test_instructions_are_held_back_by_a_variable(self):
@@ -172,6 +174,12 @@ class Failures(ProgramTest):
     def test_of_the_command_line_too(self):
         for arguments in (["compres"], ["compress"], ["eval", MODEL, "--sheme", "x"], ["schemes", "--nonsense"]):
             self.assertEqual(self.error(*arguments)["name"], "usage")
+
+    def test_of_the_environment_too(self):
+        self.fail_with(USAGE, ["QUERN_MAX_ISA"], "inspect", MODEL, "--json", env=dict(os.environ, QUERN_MAX_ISA="foo"))
+
+    def test_say_what_was_allowed(self):
+        self.fail_with(RESOURCE, ["more than the 1000 bytes allowed"], "compress", MODEL, "-o", self.folder / "out", "--max-memory", "1KB")
 
 
 class Wording(ProgramTest):

@@ -452,6 +452,9 @@ class Card(ProgramTest):
         shutil.copytree(adapter, cached)
         values = self.head(compress(self.folder / "again", "--adapter", cached, model=base))
         self.assertEqual(values["base_model"], ["acme/tiny", "acme/style"])
+        said = run("verify", package, "--against", base)
+        self.assertEqual(said.returncode, VERIFICATION)
+        self.assertIn("give its folder (--adapter)", said.stderr)
 
     def test_nan_in_an_adapter_is_the_adapters(self):
         tensors = tiny_llama.weights()

@@ -13,6 +13,7 @@
 #include "cli/stages_run.h"
 #include "cli/standard_streams.h"
 #include "cli/terminal.h"
+#include "cli/titled_text.h"
 #include "compress/compress.h"
 #include "package/one_file.h"
 #include "package/package.h"
@@ -67,14 +68,16 @@ void show_preview(const Options& o, const Opened& opened, const CompressTexts& t
 // The bound and the figure that decided are the last that is said.
 void show_result(const Options& o, const Report& report, const std::filesystem::path& where) {
   const bool could_be_measured = !report.quality && report.can_run;
-  fmt::print("{}{}\n{}\n{} in {:.1f} s; the card with all figures is {}\n",
-             printable(summary(report, columns_of_terminal(STDOUT_FILENO))),
-             could_be_measured ? "Add --report-text FILE to measure it.\n" : "",
-             printable(precision_table(report.ladder.back().plan)), printable_line(where.string()), report.seconds,
-             printable_line((evidence_path(where) / kCardName).string()));
+  const std::optional<std::size_t> columns = columns_of_terminal(STDOUT_FILENO);
+  const std::string text =
+      fmt::format("{}{}\n{}\n{} in {:.1f} s; the card with all figures is {}\n", printable(summary(report, columns)),
+                  could_be_measured ? "Add --report-text FILE to measure it.\n" : "",
+                  printable(precision_table(report.ladder.back().plan)), printable_line(where.string()), report.seconds,
+                  printable_line((evidence_path(where) / kCardName).string()));
+  fmt::print("{}", fitted(text, columns));
   std::fflush(stdout);
   if (!report.accepted) say_missed(o, report, where);
-  for (const std::string& line : verdicts(report)) fmt::print("{}\n", line);
+  for (const std::string& line : verdicts(report)) fmt::print("{}", fitted(line, columns));
 }
 
 int run(Options o) {

@@ -1,5 +1,6 @@
 // quern eval MODEL --text TEXT [--against ORIGINAL]
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -8,6 +9,8 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/standard_input.h"
+#include "cli/terminal.h"
+#include "cli/titled_text.h"
 #include "kernel/linear.h"
 #include "quern/error.h"
 #include "quern/evaluate.h"
@@ -70,8 +73,10 @@ int run(Options o) {
   if (o.shared.json) {
     fmt::print("{}\n", result.json);
   } else {
-    fmt::print("{}", table(o, result));
-    for (const std::string& note : result.notes) fmt::print("note: {}\n", printable_line(with_input_name(note)));
+    std::string text = table(o, result);
+    for (const std::string& note : result.notes)
+      text += fmt::format("note: {}\n", printable_line(with_input_name(note)));
+    fmt::print("{}", fitted(text, columns_of_terminal(STDOUT_FILENO)));
   }
   return 0;
 }

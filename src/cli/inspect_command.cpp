@@ -1,5 +1,6 @@
 // quern inspect MODEL
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -7,6 +8,8 @@
 #include "cli/commands.h"
 #include "cli/field_flags.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
+#include "cli/titled_text.h"
 
 namespace quern::cli {
 namespace {
@@ -25,7 +28,7 @@ int run(const Options& o) {
     print("\n");
     return 0;
   }
-  print(with_flags(describe(inspection)));
+  print(fitted(with_flags(describe(inspection)), columns_of_terminal(STDOUT_FILENO)));
   if (o.tensors) describe_tensors(inspection, print);
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "cli/forecast_text.h"
 #include "cli/model_options.h"
 #include "cli/terminal.h"
+#include "cli/titled_text.h"
 #include "forecast/forecast.h"
 
 namespace quern::cli {
@@ -25,7 +26,8 @@ void show(const Options& o, const Forecast& f) {
     fmt::print("{}\n", dump_json(to_json(f), 1));
     return;
   }
-  fmt::print("{}", printable(with_input_name(forecast_text(o.model.compress, f, columns_of_terminal(STDOUT_FILENO)))));
+  const std::optional<std::size_t> columns = columns_of_terminal(STDOUT_FILENO);
+  fmt::print("{}", fitted(printable(with_input_name(forecast_text(o.model.compress, f, columns))), columns));
   if (o.tensors) fmt::print("\n{}", printable(tensor_lines(f)));
 }
 

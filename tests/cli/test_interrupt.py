@@ -168,6 +168,17 @@ class Progress(ProgramTest):
             preview = said.split("\x1b")[0].splitlines()
             self.assertLessEqual(max(map(len, preview)), max(columns, 60), preview)
 
+    def test_results_stay_within_a_narrow_terminal(self):
+        out = self.folder / "out"
+        reported = ["--report-text", REPORT_TEXT, "--report-windows", "1"]
+        for command in (["compress", MODEL, "-o", out, "--scheme", "q2_k", *reported, "--calib", CALIBRATION_TEXT, "--calib-windows", "2"],
+                        ["eval", out, "--against", MODEL, "--text", REPORT_TEXT, "--windows", "1"], ["inspect", MODEL],
+                        ["plan", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--target-size", "6MB"]):
+            said = self.on_terminal(*command, columns=40, stream="stdout")
+            self.assertGreater(said.count("\n"), 5)
+            for line in said.splitlines():
+                self.assertTrue(len(line) <= 40 or len(line.split()) == 1, f"{command[0]}: {line}")  # a path is not broken
+
     def test_a_further_trial_is_more_to_do(self):
         said = self.succeed("compress", MODEL, "-o", self.folder / "out", "--scheme", "q2_k", "--max-kld", "0.1", "--calib", CALIBRATION_TEXT,
                             "--calib-windows", "8").stderr

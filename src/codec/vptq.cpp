@@ -15,6 +15,7 @@
 #include "base/fail.h"
 #include "base/random.h"
 #include "codec/codec_table.h"
+#include "codec/pooled_training.h"
 #include "search/grid_search.h"
 #include "search/kmeans.h"
 #include "search/nearest_centroid.h"
@@ -28,6 +29,7 @@ constexpr std::size_t kVectorsForEach = 128, kLeastVectors = std::size_t{1} << 1
 constexpr float kLargest = 1e9f;  // of a weight over the scale
 constexpr int kTopExponent = 14;  // of the largest weight over the scale: binary16 has room for less than 2^16
 constexpr int kLeastScale = -126;
+constexpr std::size_t kTile = 2048;  // vectors that a thread takes at once
 
 struct Shape {
   std::uint32_t length = 0;              // of a vector
@@ -129,7 +131,7 @@ std::uint32_t exponent_of(std::span<const float> vector) {
   return most;
 }
 
-class Training final : public TensorTraining {
+class Training final : public PooledTraining {
  public:
   explicit Training(Shape shape)
       : shape_(shape),
@@ -152,18 +154,18 @@ class Training final : public TensorTraining {
     heaviest_.merge(static_cast<const Training&>(other).heaviest_);
   }
 
-  std::shared_ptr<const TensorSide> finish() const override {
+  std::shared_ptr<const TensorSide> finish(ThreadPool& pool) const override {
     WeightedVectors vectors = whole_sample();
     float largest = 0;
     for (const float value : vectors.values) largest = std::max(largest, std::abs(value));
     const int exponent = largest > 0 ? std::max(std::ilogb(largest) - kTopExponent, kLeastScale) : 0;
     const float scale = std::ldexp(1.0f, exponent);
     for (float& value : vectors.values) value = Codebook::scaled(value, scale);
-    const std::vector<float> centroids = halves_of(find_centroids(vectors, shape_.centroids()));
+    const std::vector<float> centroids = halves_of(find_centroids(vectors, shape_.centroids(), pool));
     std::vector<float> residuals;
     if (shape_.residual_bits > 0) {
-      take_nearest(Centroids(shape_.length, centroids), vectors);
-      residuals = halves_of(find_centroids(vectors, shape_.residuals()));
+      take_nearest(Centroids(shape_.length, centroids), vectors, pool);
+      residuals = halves_of(find_centroids(vectors, shape_.residuals(), pool));
     }
     return std::make_shared<const Codebook>(shape_, scale, centroids, residuals);
   }
@@ -203,12 +205,15 @@ class Training final : public TensorTraining {
     return all;
   }
 
-  static void take_nearest(const Centroids& centroids, WeightedVectors& vectors) {
-    std::vector<std::uint32_t> nearest(vectors.count());
-    centroids.find_nearest(vectors.values, nearest);
-    for (std::size_t i = 0; i < vectors.count(); ++i)
-      for (std::size_t d = 0; d < vectors.length; ++d)
-        vectors.values[i * vectors.length + d] -= centroids.at(nearest[i])[d];
+  static void take_nearest(const Centroids& centroids, WeightedVectors& vectors, ThreadPool& pool) {
+    const std::size_t length = vectors.length;
+    parallel_for(pool, vectors.count(), kTile, [&](std::size_t begin, std::size_t end) {
+      const std::span<float> some = std::span(vectors.values).subspan(begin * length, (end - begin) * length);
+      std::vector<std::uint32_t> nearest(end - begin);
+      centroids.find_nearest(some, nearest);
+      for (std::size_t i = 0; i < nearest.size(); ++i)
+        for (std::size_t d = 0; d < length; ++d) some[i * length + d] -= centroids.at(nearest[i])[d];
+    });
   }
 
   Shape shape_;

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/scalars.h"
 #include "codec/packed_tensor.h"
+#include "codec/pooled_training.h"
 #include "codec/stripes.h"
 #include "quern/error.h"
 
@@ -74,6 +75,19 @@ TEST(Vptq, LearnsTheSameInAnyOrderAndCut) {
       all->merge(*part);
     }
     EXPECT_EQ(all->finish()->serialise(), whole) << step;
+  }
+}
+
+// With residuals, and more vectors than a thread takes at once.
+TEST(Vptq, LearnsTheSameForAnyNumberOfThreads) {
+  const Codec& codec = *find_codec("vptq_v4_k256_r256");
+  const Matrix weights = gaussian(64, 512, 8);
+  const auto training = codec.train(codec);
+  observe_rows(codec, weights.view(), {}, *training);
+  const std::vector<std::byte> alone = training->finish()->serialise();
+  for (const unsigned threads : {2u, 4u}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(finish_training(*training, pool)->serialise(), alone) << threads;
   }
 }
 

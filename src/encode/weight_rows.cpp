@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/fail.h"
+#include "codec/pooled_training.h"
 #include "encode/value_transform.h"
 
 namespace quern {
@@ -187,7 +188,7 @@ std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Co
     });
     next = whole->next_pass();
   }
-  return trained_codec(codec, whole->finish());
+  return trained_codec(codec, finish_training(*whole, pool));
 }
 
 PackedTensor encode_in_memory(const Weights& source, const Weight& weight, const Codec& codec,

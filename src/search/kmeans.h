@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "base/thread_pool.h"
+
 namespace quern {
 
 // values[i * length + d] and a non-negative weight each.
@@ -22,8 +24,8 @@ struct WeightedVectors {
 
 // `count` centroids whose sum of weight * |x - nearest|^2 is a local minimum, one behind the other: first of a small
 // part of the vectors, then of larger ones, each round ending when an iteration gains less than a ten-thousandth. Where
-// there are fewer distinct vectors, some centroids are 0. The same bits on every machine. REQUIRES: finite vectors
-// below 1e18, and so few axes as Centroids takes.
-std::vector<float> find_centroids(const WeightedVectors& vectors, std::size_t count);
+// there are fewer distinct vectors, some centroids are 0. The same bits on every machine and for any number of threads.
+// REQUIRES: finite vectors below 1e18, and so few axes as Centroids takes; as ThreadPool::run.
+std::vector<float> find_centroids(const WeightedVectors& vectors, std::size_t count, ThreadPool& pool);
 
 }  // namespace quern

@@ -78,7 +78,8 @@ TEST(Centroids, AreFoundAlikeByEveryKernel) {
 
 TEST(KMeans, FewerVectorsThanCentroidsAreTheCentroids) {
   const WeightedVectors vectors{2, {1, 2, 3, 4, 1, 2, -5, 6}, {1, 1, 1, 1}, 0};
-  const Centroids found(2, find_centroids(vectors, 8));
+  ThreadPool pool(1);
+  const Centroids found(2, find_centroids(vectors, 8, pool));
   for (std::size_t i = 0; i < vectors.count(); ++i) {
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t k = 0; k < 8; ++k) least = std::min(least, distance(vectors.at(i), found.at(k)));
@@ -100,12 +101,25 @@ TEST(KMeans, FindsClustersThatLieApartAndTheirWeightedMeans) {
     sums[{x, y}].first += weight;
     sums[{x, y}].second += weight * first;
   }
-  const Centroids found(2, find_centroids(vectors, 16));
+  ThreadPool pool(2);
+  const Centroids found(2, find_centroids(vectors, 16, pool));
   for (const auto& [corner, sum] : sums) {
     const std::vector<float> mean{static_cast<float>(sum.second / sum.first), static_cast<float>(corner.second)};
     std::vector<std::uint32_t> nearest(1);
     found.find_nearest(mean, nearest);
     EXPECT_NEAR(found.at(nearest[0])[0], mean[0], 1e-5);
+  }
+}
+
+// Enough for several tiles of each step.
+TEST(KMeans, FindsTheSameForAnyNumberOfThreads) {
+  WeightedVectors vectors{3, random_values(3 * 20'000, 11), {}, 100};
+  for (std::size_t i = 0; i < 20'000; ++i) vectors.weights.push_back(static_cast<double>(1 + i % 5) / 3);
+  ThreadPool alone(1);
+  const std::vector<float> found = find_centroids(vectors, 700, alone);
+  for (const unsigned threads : {2u, 3u, 4u}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(find_centroids(vectors, 700, pool), found) << threads;
   }
 }
 

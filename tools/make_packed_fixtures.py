@@ -403,14 +403,18 @@ VPTQ_MODULES = [  # name, out, in, main and outlier (v, k), residual k, groups, 
     ("words", 18, 24, (5, 100), (4, 300), 0, 3, 3, True, True, False)]
 
 
-def vptq(folder):
+def vptq_modules(folder):
     package = next(folder.rglob("vptq/layers/vqlinear.py")).parents[2]
     for name in ("accelerate", "tqdm", "sentence_transformers", "sentence_transformers.SentenceTransformer"):
         sys.modules.setdefault(name, types.ModuleType(name))
     sys.modules["sentence_transformers.SentenceTransformer"].SentenceTransformer = type("SentenceTransformer", (), {})
     ops = load_alone(package, "", "vptq.ops.quant_gemm")
     sys.modules["vptq"].ops = sys.modules["vptq.ops"] = ops
-    vqlinear, pack = load_alone(package, "", "vptq.layers.vqlinear"), importlib.import_module("vptq.utils.pack")
+    return ops, load_alone(package, "", "vptq.layers.vqlinear"), importlib.import_module("vptq.utils.pack")
+
+
+def vptq(folder):
+    ops, vqlinear, pack = vptq_modules(folder)
     tensors, expected, layers = {}, {}, {}
     for seed, (name, rows, cols, main_shape, outlier_shape, residual, groups, outliers, norm, ordered, packed) in enumerate(VPTQ_MODULES):
         generator = torch.Generator().manual_seed(300 + seed)
@@ -463,16 +467,39 @@ def vptq(folder):
     write("vptq", tensors, expected, {"quantization_config": {"quant_method": "vptq", "config_for_layers": layers, "shared_layer_config": shared}})
 
 
+def vptq_written(folder):
+    """What the package decodes the folder to that quern_packed_test wrote: copy that of QUERN_KEEP_WRITTEN to ROOT first."""
+    ops, vqlinear, _ = vptq_modules(folder)
+    at = ROOT / "vptq_written"
+    tensors, config = load_file(at / "model.safetensors"), json.loads((at / "config.json").read_text())
+    expected = {}
+    for name, settings in config["quantization_config"]["config_for_layers"].items():
+        layer = vqlinear.VQuantLinear(**settings, dtype=torch.float32, enable_proxy_error=False)
+        layer.load_state_dict({key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")})
+        books = {"centroids": layer.centroids.weight.view(1, layer.num_centroids, layer.vector_len), "res_centroids": None}
+        if layer.enable_residual:
+            books["res_centroids"] = layer.res_centroids.weight
+        expected[f"{name}.weight"] = ops.dequant(
+            indices=layer.indices, **books, outlier_indices=None, outlier_centroids=None, res_indices=None, perm=None, weight_scale=None,
+            weight_bias=None, is_indice_packed=True, enable_outlier=False, enable_residual=layer.enable_residual, enable_perm=False,
+            enable_norm=False, num_centroids=layer.num_centroids, num_outlier_centroids=-1, num_res_centroids=layer.num_res_centroids,
+            padding=layer.padding, outlier_padding=0, num_codebooks=1, group_size=layer.group_size, outlier_size=0,
+            vector_len=layer.vector_len, outlier_vector_len=-1).detach()
+    save_file({key: value.contiguous().clone() for key, value in expected.items()}, at / "expected.safetensors")
+
+
 def main():
     sources, names = pathlib.Path(sys.argv[1]), sys.argv[2:]
     if not names:
-        shutil.rmtree(ROOT, ignore_errors=True)
+        for fixture in ROOT.iterdir():
+            if fixture.name != "vptq_written":
+                shutil.rmtree(fixture)
         gptq(1, "gptq", GPTQ_MODULES)
         gptq(2, "gptq_v2", GPTQ_MODULES)
         gptq(1, "gptq_asymmetric", [("affine", 4, False, False), ("eight", 8, False, False), ("two", 2, False, False)])
         gptq(2, "gptq_v2_asymmetric", [("affine", 4, False, False), ("three", 3, False, False)])
         gptq(1, "gptq_bin", GPTQ_MODULES[:1], binary=True)
-    for of_folder in (auto_gptq, awq, awq_gemv, vptq):
+    for of_folder in (auto_gptq, awq, awq_gemv, vptq, vptq_written):
         if not names or of_folder.__name__ in names:
             of_folder(sources)
     for of_package in (fp8, compressed_tensors, modelopt, bitsandbytes, hqq, quanto, torchao, mlx, gpt_oss, bitnet, bitnet_online):

@@ -26,8 +26,9 @@ namespace {
 
 // Vectors that centroids are found from: so many for each, and not fewer than a small codebook takes no time for.
 constexpr std::size_t kVectorsForEach = 128, kLeastVectors = std::size_t{1} << 17;
-constexpr float kLargest = 1e9f;  // of a weight over the scale
-constexpr int kTopExponent = 14;  // of the largest weight over the scale: binary16 has room for less than 2^16
+constexpr float kLargest = 1e9f;       // of a weight over the scale
+constexpr int kTopExponent = 14;       // of the largest number over the scale: binary16 has room for less than 2^16
+constexpr float kMostHalf = 32752.0f;  // the largest of that exponent
 constexpr int kLeastScale = -126;
 constexpr std::size_t kTile = 2048;  // vectors that a thread takes at once
 
@@ -44,8 +45,15 @@ struct Shape {
 
 // The halves nearest to values, as floats.
 std::vector<float> halves_of(std::vector<float> values) {
-  for (float& value : values) value = nearest_f16(value);
+  for (float& value : values) value = std::clamp(nearest_f16(value), -kMostHalf, kMostHalf);
   return values;
+}
+
+// The power of two that brings the largest of the values to kTopExponent.
+float scale_for(std::span<const float> values) {
+  float largest = 0;
+  for (const float value : values) largest = std::max(largest, std::abs(value));
+  return std::ldexp(1.0f, largest > 0 ? std::max(std::ilogb(largest) - kTopExponent, kLeastScale) : 0);
 }
 
 class Codebook final : public TensorSide {
@@ -156,21 +164,30 @@ class Training final : public PooledTraining {
 
   std::shared_ptr<const TensorSide> finish(ThreadPool& pool) const override {
     WeightedVectors vectors = whole_sample();
-    float largest = 0;
-    for (const float value : vectors.values) largest = std::max(largest, std::abs(value));
-    const int exponent = largest > 0 ? std::max(std::ilogb(largest) - kTopExponent, kLeastScale) : 0;
-    const float scale = std::ldexp(1.0f, exponent);
+    const float scale = scale_for(vectors.values);
     for (float& value : vectors.values) value = Codebook::scaled(value, scale);
-    const std::vector<float> centroids = halves_of(find_centroids(vectors, shape_.centroids(), pool));
+    std::vector<float> centroids = halves_of(find_centroids(vectors, shape_.centroids(), pool));
     std::vector<float> residuals;
     if (shape_.residual_bits > 0) {
       take_nearest(Centroids(shape_.length, centroids), vectors, pool);
       residuals = halves_of(find_centroids(vectors, shape_.residuals(), pool));
     }
-    return std::make_shared<const Codebook>(shape_, scale, centroids, residuals);
+    return settled(scale, std::move(centroids), std::move(residuals));
   }
 
  private:
+  // Under the scale that follows from the numbers alone, so that whoever has these knows it.
+  std::shared_ptr<const TensorSide> settled(float scale, std::vector<float> centroids,
+                                            std::vector<float> residuals) const {
+    std::vector<float> all = centroids;
+    all.insert(all.end(), residuals.begin(), residuals.end());
+    for (float& value : all) value *= scale;
+    const float own = scale_for(all);
+    for (std::vector<float>* some : {&centroids, &residuals})
+      for (float& value : *some) value *= scale / own;
+    return std::make_shared<const Codebook>(shape_, own, centroids, residuals);
+  }
+
   void add(std::span<const float> vector, std::size_t column, float weight) {
     const std::uint64_t hash = hash_of(column, vector, 0), key = hash_of(column, vector, exponent_of(vector));
     double energy = 0;

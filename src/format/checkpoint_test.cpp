@@ -69,7 +69,8 @@ TEST(Formats, MayBeOnlyReadOrOnlyWritten) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
     EXPECT_STREQ(error.what(),
-                 "read-only (a file of tests) is read, but not written; written are: safetensors, gguf, bitsandbytes");
+                 "read-only (a file of tests) is read, but not written; written are: safetensors, gguf, bitsandbytes, "
+                 "vptq-package");
   }
   kWriteOnly.create(folder.path(), {.tensors = {{"y", {1}, kFloat32, {4}}}})->keep(0);
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "model.gguf"));

@@ -39,8 +39,10 @@ struct Outline {
   const Format* format;
   std::vector<WrittenFile> (*files)(const CheckpointHead&);
 };
-constexpr Outline kOutlines[] = {
-    {&kGguf, gguf_outline}, {&kSafetensors, safetensors_outline}, {&kBitsandbytes, safetensors_outline}};
+constexpr Outline kOutlines[] = {{&kGguf, gguf_outline},
+                                 {&kSafetensors, safetensors_outline},
+                                 {&kBitsandbytes, safetensors_outline},
+                                 {&kVptqFolder, vptq_folder_outline}};
 
 }  // namespace
 

@@ -20,7 +20,7 @@ CheckpointHead small_head() {
 }
 
 TEST(FileLayout, OutlinesAreWhatIsWritten) {
-  for (const char* name : {"gguf", "safetensors", "bitsandbytes"}) {
+  for (const char* name : {"gguf", "safetensors", "bitsandbytes", "vptq-package"}) {
     const ScratchFolder scratch;
     const Format& format = find_format(name);
     format.create(scratch.path(), small_head());

@@ -20,7 +20,7 @@
 namespace quern {
 namespace {
 
-constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes, &kNpz, &kPytorch, &kLlama2c};
+constexpr const Format* kFormats[] = {&kSafetensors, &kGguf, &kBitsandbytes, &kVptqFolder, &kNpz, &kPytorch, &kLlama2c};
 
 // "safetensors, gguf": those of the table that have `function`.
 template <typename Function>

@@ -16,6 +16,7 @@
 #include "packed/plane_types.h"
 #include "packed/quantized_modules.h"
 #include "packed/safetensors_header.h"
+#include "packed/vptq_folder.h"
 
 namespace quern {
 namespace fs = std::filesystem;
@@ -116,12 +117,20 @@ bool holds_for_bitsandbytes(std::string_view encoding, std::uint64_t cols) {
   return find_safetensors_encoding(encoding);
 }
 
+bool holds_for_vptq(std::string_view encoding, std::uint64_t) {
+  return find_vector_encoding(encoding) || find_safetensors_encoding(encoding);
+}
+
 const char* refuses(std::string_view encoding, std::string_view tensor, std::size_t axes) {
   return find_packed_encoding(encoding) ? why_not_packed(tensor, axes) : nullptr;
 }
 
 const char* refuses_for_bitsandbytes(std::string_view encoding, std::string_view tensor, std::size_t axes) {
   return find_block_encoding(encoding) ? why_not_in_4bit(tensor, axes) : nullptr;
+}
+
+const char* refuses_for_vptq(std::string_view encoding, std::string_view tensor, std::size_t axes) {
+  return find_vector_encoding(encoding) ? why_not_of_vectors(tensor, axes) : nullptr;
 }
 
 constexpr const char* kFromPretrained =
@@ -149,15 +158,25 @@ const Loader& loader(std::span<const StoredTensor> tensors) {
   return mix->encodings.empty() ? kPlainLoader : kPackedLoader;
 }
 
+constexpr Loader kVptqLoader = {kFromPretrained, "transformers with the vptq package", "vptq"};
+
+// `packed` where a tensor is one that `is_packed`.
+template <typename IsPacked>
+const Loader& loader_of_packed(std::span<const StoredTensor> tensors, IsPacked is_packed, const Loader& packed) {
+  return std::ranges::any_of(tensors, is_packed, &StoredTensor::encoding) ? packed : kPlainLoader;
+}
+
 const Loader& loader_of_bitsandbytes(std::span<const StoredTensor> tensors) {
-  const bool is_packed = std::ranges::any_of(
-      tensors, [](const StoredTensor& tensor) { return find_block_encoding(tensor.encoding) != nullptr; });
-  return is_packed ? kBitsandbytesLoader : kPlainLoader;
+  return loader_of_packed(
+      tensors, [](std::string_view e) { return find_block_encoding(e) != nullptr; }, kBitsandbytesLoader);
+}
+const Loader& loader_of_vptq(std::span<const StoredTensor> tensors) {
+  return loader_of_packed(tensors, [](std::string_view e) { return find_vector_encoding(e) != nullptr; }, kVptqLoader);
 }
 
 }  // namespace
 
-// Such a folder is recognised as safetensors.
+// Such folders are recognised as safetensors.
 const Format kBitsandbytes = {.name = "bitsandbytes",
                               .summary = "a Hugging Face folder with 4-bit weights of bitsandbytes",
                               .loaded_by = "transformers (+ bitsandbytes)",
@@ -169,6 +188,17 @@ const Format kBitsandbytes = {.name = "bitsandbytes",
                               .file_bytes = safetensors_file_bytes,
                               .loader = loader_of_bitsandbytes,
                               .joined = Format::Joined::kSameInput};
+
+const Format kVptqFolder = {.name = "vptq-package",
+                            .summary = "a Hugging Face folder with matrices of the vptq package",
+                            .loaded_by = "transformers (+ vptq)",
+                            .open = open_safetensors,
+                            .holds = holds_for_vptq,
+                            .refuses = refuses_for_vptq,
+                            .vector_encoding = nullptr,
+                            .create = create_vptq_folder,
+                            .file_bytes = vptq_folder_bytes,
+                            .loader = loader_of_vptq};
 
 const Format kSafetensors = {.name = "safetensors",
                              .summary = "a .safetensors file, or a Hugging Face folder of them",

@@ -11,6 +11,7 @@
 #include "packed/plane_types.h"
 #include "packed/safetensors_header.h"
 #include "packed/stored_layout.h"
+#include "packed/vptq_folder.h"
 
 namespace quern {
 namespace fs = std::filesystem;
@@ -35,6 +36,12 @@ StoredLayout lay_out(const TensorSpec& spec, const Json& config) {
   return stored;
 }
 
+// How the tensors of a folder are stored, and what config.json says of it.
+struct FolderKind {
+  StoredLayout (*lay_out)(const TensorSpec& spec, const Json& config);
+  Json (*described)(const CheckpointHead& head);
+};
+
 void check_announced(const TensorSpec& spec, const StoredLayout& stored) {
   ensure(spec.part_bytes.size() == stored.parts.size(), "tensor {} was announced with {} parts", spec.name,
          spec.part_bytes.size());
@@ -44,12 +51,12 @@ void check_announced(const TensorSpec& spec, const StoredLayout& stored) {
 }
 
 // Places in head order; a shard is closed when the next tensor would take it past `max_bytes` of tensor data.
-std::vector<Placement> place(const CheckpointHead& head) {
+std::vector<Placement> place(const CheckpointHead& head, const FolderKind& kind) {
   std::vector<Placement> placements;
   std::uint32_t shard = 0;
   std::uint64_t filled = 0;
   for (const TensorSpec& spec : head.tensors) {
-    StoredLayout stored = lay_out(spec, head.config);
+    StoredLayout stored = kind.lay_out(spec, head.config);
     check_announced(spec, stored);
     std::uint64_t bytes = 0;
     for (const SafetensorsTensor& tensor : stored.tensors) bytes += tensor.bytes;
@@ -78,6 +85,17 @@ Json described(const CheckpointHead& head) {
   return blocks ? with_bitsandbytes_config(head.config, head.tensors)
                 : with_quantization_config(head.config, head.tensors);
 }
+
+constexpr FolderKind kByEncoding{lay_out, described};
+
+StoredLayout lay_out_for_vptq(const TensorSpec& spec, const Json& config) {
+  const VectorEncoding* encoding = find_vector_encoding(spec.encoding);
+  return encoding ? lay_out_vptq_weight(spec, *encoding) : lay_out(spec, config);
+}
+
+Json described_for_vptq(const CheckpointHead& head) { return with_vptq_config(head.config, head.tensors); }
+
+constexpr FolderKind kVptq{lay_out_for_vptq, described_for_vptq};
 
 std::string shard_name(const std::string& stem, std::uint32_t shard, std::uint32_t count) {
   if (count == 1) return stem + ".safetensors";
@@ -130,9 +148,9 @@ ShardFile lay_out_shard(std::string name, std::uint32_t shard, std::vector<Place
   return file;
 }
 
-FolderLayout lay_out_folder(const CheckpointHead& head) {
-  const Json config = described(head);
-  FolderLayout folder{place(head), {}, {}};
+FolderLayout lay_out_folder(const CheckpointHead& head, const FolderKind& kind) {
+  const Json config = kind.described(head);
+  FolderLayout folder{place(head, kind), {}, {}};
   const std::uint32_t shards = folder.placements.empty() ? 1 : folder.placements.back().shard + 1;
   for (std::uint32_t shard = 0; shard < shards; ++shard)
     folder.shards.push_back(lay_out_shard(shard_name(head.stem, shard, shards), shard, folder.placements));
@@ -148,18 +166,14 @@ void write_text(const fs::path& folder, const TextFile& content) {
   file.finish();
 }
 
-}  // namespace
-
-std::uint64_t safetensors_file_bytes(const CheckpointHead& head) {
-  const FolderLayout folder = lay_out_folder(head);
+std::uint64_t bytes_of(const FolderLayout& folder) {
   std::uint64_t bytes = 0;
   for (const ShardFile& shard : folder.shards) bytes += shard.bytes;
   for (const TextFile& text : folder.texts) bytes += text.text.size();
   return bytes;
 }
 
-std::vector<WrittenFile> safetensors_outline(const CheckpointHead& head) {
-  FolderLayout folder = lay_out_folder(head);
+std::vector<WrittenFile> outline_of(FolderLayout folder) {
   std::vector<WrittenFile> files;
   for (ShardFile& shard : folder.shards) files.push_back({std::move(shard.name), std::move(shard.header), shard.bytes});
   for (TextFile& text : folder.texts) {
@@ -169,8 +183,7 @@ std::vector<WrittenFile> safetensors_outline(const CheckpointHead& head) {
   return files;
 }
 
-std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& path, const CheckpointHead& head) {
-  FolderLayout folder = lay_out_folder(head);
+std::unique_ptr<CheckpointWriter> create_folder(const fs::path& path, FolderLayout folder) {
   std::vector<OutputFile> files;
   for (const ShardFile& shard : folder.shards)
     files.push_back(create_sized_file(path / shard.name, shard.header, shard.bytes));
@@ -187,6 +200,25 @@ std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& path, const
   for (Placement& placement : folder.placements) layouts.push_back(std::move(placement.stored));
   return make_encoding_writer(make_positional_writer(std::move(files), std::move(written), std::move(texts)),
                               std::move(layouts));
+}
+
+}  // namespace
+
+std::uint64_t safetensors_file_bytes(const CheckpointHead& head) { return bytes_of(lay_out_folder(head, kByEncoding)); }
+std::uint64_t vptq_folder_bytes(const CheckpointHead& head) { return bytes_of(lay_out_folder(head, kVptq)); }
+
+std::vector<WrittenFile> safetensors_outline(const CheckpointHead& head) {
+  return outline_of(lay_out_folder(head, kByEncoding));
+}
+std::vector<WrittenFile> vptq_folder_outline(const CheckpointHead& head) {
+  return outline_of(lay_out_folder(head, kVptq));
+}
+
+std::unique_ptr<CheckpointWriter> create_safetensors(const fs::path& path, const CheckpointHead& head) {
+  return create_folder(path, lay_out_folder(head, kByEncoding));
+}
+std::unique_ptr<CheckpointWriter> create_vptq_folder(const fs::path& path, const CheckpointHead& head) {
+  return create_folder(path, lay_out_folder(head, kVptq));
 }
 
 }  // namespace quern

@@ -200,7 +200,7 @@ TEST(ExportMap, RefusesAContainerThatIsOnlyRead) {
   only_read.create = nullptr;
   const OpenModel folder(tiny("tiny-llama-bias"));
   expect_parts(message_of(ErrorCode::kUsage, [&] { export_map(folder, only_read); }),
-               {"is read, but not written", "written are: safetensors, gguf, bitsandbytes"});
+               {"is read, but not written", "written are: safetensors, gguf, bitsandbytes, vptq-package"});
 }
 
 TEST(RejectedPath, StandsBesideTheOutput) {

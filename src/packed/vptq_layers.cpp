@@ -13,6 +13,8 @@
 //   M.perm                      16 or 64 bits [in]: which column of M each of these is
 //   M.weight_scale, weight_bias T [in]: w = T(T(q * scale) + bias), columns as M has them
 //
+// Where that is a codec's (vptq_folder.h) its planes are presented; everything else is decoded while it is read.
+//
 // The lengths are in config.json alone: quantization_config, config_for_layers by module, or shared_layer_config by the
 // last part of its name.
 #include <algorithm>
@@ -27,11 +29,13 @@
 #include "packed/packed_layouts.h"
 #include "packed/quantized_modules.h"
 #include "packed/tiles.h"
+#include "packed/vptq_folder.h"
 
 namespace quern {
 namespace {
 
-constexpr std::string_view kIndices = ".indices", kCentroids = ".centroids.weight";
+constexpr std::string_view kIndices = ".indices", kCentroids = ".centroids.weight",
+                           kResiduals = ".res_centroids.weight";
 constexpr std::uint64_t kMostExtent = std::uint64_t{1} << 31, kMostCentroids = std::uint64_t{1} << 24;
 constexpr std::uint64_t kMostOrderBytes = std::uint64_t{1} << 26;
 
@@ -323,8 +327,7 @@ VectorColumns main_columns(const Settings& settings, std::uint64_t rows, Parts& 
   const std::uint64_t vectors = (rows + main.length - 1) / main.length;
   main.centroids = {parts.numbers(kCentroids, {main.groups, *counts[1] * main.length}, type), *counts[1]};
   if (residual[1])
-    main.residuals = {parts.numbers(".res_centroids.weight", {main.groups, *residual[1] * main.length}, type),
-                      *residual[1]};
+    main.residuals = {parts.numbers(kResiduals, {main.groups, *residual[1] * main.length}, type), *residual[1]};
   if (settings.holds("is_indice_packed")) {
     const unsigned bits = bits_of(*counts[1]) + (residual[1] ? bits_of(*residual[1]) : 0);
     if (bits > 32 || bits == 0)
@@ -370,6 +373,22 @@ Module module_at(const TensorEntry& centroids, const Settings& settings, LayoutT
   return m;
 }
 
+// As a codec has it; nothing where none does.
+std::optional<TensorEntry> planes_of(const Module& m, const TensorEntry& centroids, const TensorEntry& indices,
+                                     const TensorEntry* residuals, const LayoutTable& table) {
+  const VectorColumns& main = m.parts.back();
+  const VectorEncoding* encoding =
+      find_vector_encoding(main.length, main.centroids.count, main.residuals ? main.residuals->count : 0);
+  const bool is_plain = m.parts.size() == 1 && main.groups == 1 && main.indices.is_packed && m.places.empty() &&
+                        !m.scale && centroids.encoding == kFloat32;
+  if (!encoding || !is_plain) return std::nullopt;
+  std::vector<TensorPart> parts =
+      planes_of_vectors({m.rows, m.cols, &indices, &centroids, residuals}, *encoding, table);
+  if (parts.empty()) return std::nullopt;
+  return TensorEntry{
+      m.name + std::string(kWeightSuffix), {m.rows, m.cols}, std::string(encoding->name), std::move(parts)};
+}
+
 }  // namespace
 
 void unpack_vptq(LayoutTable& table) {
@@ -385,7 +404,12 @@ void unpack_vptq(LayoutTable& table) {
            indices->name, centroids->name, module);
     const TensorPart home = indices->parts[0];
     const std::string type = centroids->encoding;
+    const TensorEntry* found_residuals = table.find(module + std::string(kResiduals));
     Module m = module_at(*centroids, Settings(*settings, module), table, home.file);
+    if (std::optional<TensorEntry> planes = planes_of(m, *centroids, *indices, found_residuals, table)) {
+      table.put(std::move(*planes), "");
+      continue;
+    }
     const VectorColumns& main = m.parts.back();
     const std::string layout =
         fmt::format("VPTQ, vectors of {}, {} centroids{}", main.length, main.centroids.count,

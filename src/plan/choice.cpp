@@ -1,6 +1,8 @@
 // The scheme's word, then the first of its substitutes that fits, then the container's next larger codec.
 #include "plan/choice.h"
 
+#include <algorithm>
+
 #include "base/fail.h"
 #include "codec/codec.h"
 #include "format/formats.h"
@@ -37,6 +39,25 @@ std::string fitting(const FitInput& in, const std::string& wanted, std::uint64_t
   while (larger && !fits(in, larger->name, cols)) larger = next_better_codec(*larger, in.format, cols);
   if (larger) return larger->name;
   fail(ErrorCode::kInfeasible, "no number format of {} holds rows of {} ({})", in.format.name, cols, in.weight.tensor);
+}
+
+// What the scheme packs some matrices in, and the container holds.
+bool holds_some_of(const FitInput& in) {
+  return std::ranges::any_of(in.scheme.rules, [&](const SchemeRule& rule) {
+    return !is_plain(find_codec(rule.codec)) && in.format.holds(rule.codec, 0);
+  });
+}
+
+// In a container that holds a part of what the scheme names, the first substitute that it holds, or the source's own 16
+// bits; null: it holds none.
+const char* held_instead(const FitInput& in, const std::string& wanted) {
+  if (in.format.holds(wanted, 0) || !holds_some_of(in)) return nullptr;
+  const char* next = in.scheme.substitute_for(wanted);
+  for (std::size_t hops = 0; next && !in.format.holds(next, 0) && hops < 16; ++hops)
+    next = in.scheme.substitute_for(next);
+  const Codec* own = find_codec(in.source_encoding);
+  const bool stays = is_plain(own) && own->bits_per_weight == kKeptBits && in.format.holds(own->name, 0);
+  return next && stays ? own->name : next;
 }
 
 // "; use `format` gguf", or nothing when no container holds it.
@@ -79,6 +100,11 @@ std::string why_refused(const FitInput& in, std::string_view codec) {
 }
 
 CodecChoice fit_codec(const FitInput& in, const std::string& wanted, const std::string& asker) {
+  if (const char* instead = held_instead(in, wanted)) {
+    CodecChoice choice = fit_codec(in, instead, asker);
+    choice.reason += fmt::format("; {} does not hold {}", in.format.name, wanted);
+    return choice;
+  }
   if (!in.format.holds(wanted, 0))
     fail(ErrorCode::kInfeasible, "{} needs the number format {}, which {} cannot hold{}", asker, wanted, in.format.name,
          container_of(in, wanted));

@@ -26,6 +26,23 @@ class Vptq(DecoderTest):
                         "--allow-larger", "-q", model=self.package)
         self.hold_every_weight(vptq, self.package, back, CODECS)
 
+    def test_the_layout_of_its_package_holds_the_same_weights(self):
+        package = compress(self.folder / "package", "--precision-map", self.class_folder / "map.json", "--format", "vptq-package", "-q")
+        layers = json.loads((package / "config.json").read_text())["quantization_config"]["config_for_layers"]
+        self.assertEqual(len(layers), len(CODECS))
+        self.assertEqual(layers["model.layers.0.mlp.gate_proj"]["num_res_centroids"], [-1, 256])
+        self.succeed("verify", package, "--against", MODEL, "--every", 1)
+        backs = [compress(self.folder / name, "--precision-map", self.class_folder / "f32.json", "--format", "safetensors", "--allow-requantize",
+                          "--allow-larger", "-q", model=of) for name, of in (("one", self.package), ("other", package))]
+        self.assertEqual(*((back / "model.safetensors").read_bytes() for back in backs))
+
+    def test_a_scheme_keeps_16_bits_where_its_package_has_no_8(self):
+        package = compress(self.folder / "scheme", "--scheme", "vptq_2", "--format", "vptq-package", "-q")
+        codecs = {s["tensor"]: s["codec"] for s in json.loads((package / "manifest.json").read_text())["plan"]["steps"]}
+        self.assertEqual(codecs["model.embed_tokens.weight"], "bf16")
+        self.assertEqual(codecs["model.layers.0.mlp.up_proj.weight"], "vptq_v3_k64")
+        self.fail_with(4, ["int8_channel", "vptq-package cannot hold"], "plan", MODEL, "--scheme", "simple", "--format", "vptq-package")
+
     def test_threads_do_not_matter(self):
         for threads in (1, 4):
             again = compress(self.folder / f"t{threads}", "--precision-map", self.class_folder / "map.json", "--threads", threads, "-q")

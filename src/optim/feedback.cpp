@@ -18,10 +18,6 @@ constexpr std::size_t kTile = TiledMatrix::kTile;
 constexpr std::size_t kRun = 32;        // columns of a panel whose errors are passed on one by one
 constexpr std::size_t kRowPanel = 128;  // columns of a panel where the whole row is one block
 
-// Times that side information is fitted to what the columns of a block were really rounded from, which the errors of
-// its own columns change, and tried: a row keeps what loses least.
-constexpr int kRefits = 1;
-
 // A block of every row (stripe), or a panel of rows that are one block, rounded in one way.
 struct Attempt {
   std::vector<std::byte> sides;     // of each row
@@ -33,11 +29,13 @@ struct Attempt {
 // The rows of one call.
 class Feedback {
  public:
-  Feedback(const HessianFactor& factor, const Codec& codec, MatrixView rows, std::span<const float> importance)
+  Feedback(const HessianFactor& factor, const Codec& codec, MatrixView rows, std::span<const float> importance,
+           const FeedbackOptions& options)
       : factor_(factor),
         codec_(codec),
         rows_(rows),
         importance_(importance),
+        options_(options),
         stripe_(codec.stripe),
         stripes_(codec.stripes(rows.rows)),
         granule_(codec.granule / codec.stripe),
@@ -47,8 +45,8 @@ class Feedback {
         rounded_{rows, block_, std::vector<std::byte>(stripes_ * blocks_ * codec.side_bytes),
                  std::vector<std::int32_t>(stripes_ * stripe_ * rows.cols), Columns(0, 0)} {}
 
-  void encode(PackedTensor& out, const FeedbackOptions& options) {
-    const bool fits_first = options.fit == FeedbackOptions::Fit::kOnce || codec_.block == 0;
+  void encode(PackedTensor& out) {
+    const bool fits_first = options_.fit == FeedbackOptions::Fit::kOnce || codec_.block == 0;
     if (fits_first)
       fit_all();
     else
@@ -58,7 +56,7 @@ class Feedback {
       settle_all();
       round_all(Sides::kKeep);
     }
-    if (codec_.granule == 1) descend(factor_.matrix(), codec_, importance_, options.sweeps, rounded_);
+    if (codec_.granule == 1) descend(factor_.matrix(), codec_, importance_, options_.sweeps, rounded_);
     pack_all(out);
   }
 
@@ -123,7 +121,7 @@ class Feedback {
   Attempt best_of(std::size_t first, std::size_t count) {
     const Columns start = corrected(first, count);
     Attempt best = attempt(first, count, start, fitted(first / block_, start));
-    for (int i = 0; i < kRefits; ++i) {
+    for (int i = 0; i < options_.refits; ++i) {
       const Attempt again = attempt(first, count, start, fitted(first / block_, best.wanted));
       for (std::size_t r = 0; r < rows_.rows; ++r)
         if (again.loss[r] < best.loss[r]) take_row(again, r, count, best);
@@ -299,6 +297,7 @@ class Feedback {
   const Codec& codec_;
   MatrixView rows_;
   std::span<const float> importance_;
+  FeedbackOptions options_;
   std::size_t stripe_, stripes_;
   std::size_t granule_, block_, panel_, blocks_;  // in columns
   RoundedRows rounded_;
@@ -309,7 +308,7 @@ class Feedback {
 void encode_with_feedback(const HessianFactor& factor, MatrixView rows, std::span<const float> importance,
                           PackedTensor& out, const FeedbackOptions& options) {
   ensure(factor.columns() == rows.cols, "the Hessian of {} columns for rows of {}", factor.columns(), rows.cols);
-  Feedback(factor, out.codec(), rows, importance).encode(out, options);
+  Feedback(factor, out.codec(), rows, importance, options).encode(out);
 }
 
 double hessian_error(const HessianFactor& factor, MatrixView rows, MatrixView decoded) {

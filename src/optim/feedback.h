@@ -20,6 +20,9 @@ struct FeedbackOptions {
     kAtEachBlock,
     kOnce,  // to the weights as they came, which loses more: for comparison
   } fit = Fit::kAtEachBlock;
+  // Times that side information is fitted again to what the columns of a block were really rounded from, which the
+  // errors of its own columns change, and tried: a row keeps what loses least.
+  int refits = 1;
   int sweeps = 0;  // of coordinate descent over the codes that feedback left (optim/descent.h), where a granule is 1
 };
 

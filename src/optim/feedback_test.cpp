@@ -133,6 +133,18 @@ TEST_P(FeedbackOfCodec, LosesLessThanWeightedRounding) {
   }
 }
 
+TEST(Feedback, LosesLessWhereScalesAreFittedAgain) {
+  const Known& known = known_inputs();
+  const Matrix rows = random_rows(kRows, kCols, 3);
+  const Codec& codec = *find_codec("q2_k");
+  const auto loss = [&](int refits) {
+    PackedTensor packed(codec, {rows.rows(), rows.cols()});
+    encode_with_feedback(*known.inputs.hessian, rows.view(), known.inputs.importance, packed, {.refits = refits});
+    return measure_error(rows.view(), known.inputs, packed).output;
+  };
+  EXPECT_LT(loss(1), 0.995 * loss(0));
+}
+
 TEST_P(FeedbackOfCodec, LosesLessStillAfterDescent) {
   const Codec& codec = *GetParam();
   const Known& known = known_inputs();

@@ -36,7 +36,7 @@ auto row_named(const Table& table, std::string_view name) -> std::remove_cvref_t
 // digits count before case and signs between them: "q4km" is q4_k_m, and then nothing else is offered.
 std::vector<std::string> near_names(std::string_view given, std::span<const std::string> known);
 
-// "q4_k_m, q5_k_m": near_names, or all known names when none is near.
+// "q4_k_m, q5_k_m": near_names, or all known names when none is near and they are few.
 std::string nearest_names(std::string_view given, std::span<const std::string> known);
 
 }  // namespace quern

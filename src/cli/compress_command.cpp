@@ -77,7 +77,7 @@ void show_result(const Options& o, const Report& report, const std::filesystem::
   fmt::print("{}", fitted(text, columns));
   std::fflush(stdout);
   if (!report.accepted) say_missed(o, report, where);
-  for (const std::string& line : verdicts(report)) fmt::print("{}", fitted(line, columns));
+  for (const std::string& line : verdicts(report)) fmt::print("{}", fitted(line + "\n", columns));
 }
 
 int run(Options o) {

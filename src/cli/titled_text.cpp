@@ -13,7 +13,26 @@ namespace quern::cli {
 namespace {
 
 constexpr std::size_t kTitle = 10, kLeastText = 24;
+constexpr std::size_t kNarrow = 60;                   // with fewer columns gaps are given up
 constexpr std::size_t kMostIndent = 8, kHanging = 2;  // of a line, and of what goes on under it
+
+// As much of the front of a line as fits, with its gaps, to the end of a word; empty: its first word is too wide.
+std::string_view front_of(std::string_view line, std::size_t columns) {
+  const std::size_t fits = cut_to_width(line, columns).size();
+  const std::size_t end = fits == line.size() || line[fits] == ' ' ? fits : line.substr(0, fits).find_last_of(' ');
+  return end == line.npos ? "" : line.substr(0, end);
+}
+
+std::string broken(std::string_view line, std::size_t columns) {
+  const std::size_t indent = std::min(line.find_first_not_of(' '), kMostIndent);
+  std::string_view front = columns < kNarrow ? "" : front_of(line, columns);
+  if (front.find_first_not_of(' ') == front.npos) front = "";
+  std::string lines = front.empty() ? "" : fmt::format("{}\n", front);
+  for (const std::string& part :
+       wrapped(std::string(line.substr(front.size())), std::max(columns, kLeastText) - indent - kHanging))
+    lines += fmt::format("{:{}}{}\n", "", lines.empty() ? indent : indent + kHanging, part);
+  return lines;
+}
 
 }  // namespace
 
@@ -31,16 +50,7 @@ std::string fitted(std::string_view text, std::optional<std::size_t> columns) {
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    if (width_of(line) <= *columns) {
-      lines += fmt::format("{}\n", line);
-      continue;
-    }
-    const std::size_t indent = std::min(line.find_first_not_of(' '), kMostIndent);
-    bool is_first = true;
-    for (const std::string& part : wrapped(std::string(line), std::max(*columns, kLeastText) - indent - kHanging)) {
-      lines += fmt::format("{:{}}{}\n", "", is_first ? indent : indent + kHanging, part);
-      is_first = false;
-    }
+    lines += width_of(line) <= *columns ? fmt::format("{}\n", line) : broken(line, *columns);
   }
   return lines;
 }

@@ -252,7 +252,7 @@ TEST_F(MappedPlan, TableSaysWhatCameOfIt) {
   EXPECT_DOUBLE_EQ(widths[1].bits(), 8.5);
   EXPECT_DOUBLE_EQ(widths[2].bits(), 4.5);
   const std::string table = precision_table(mapped);
-  EXPECT_NE(table.find("q8_0  8.50 bits    1 tensors  30.8%"), std::string::npos) << table;
+  EXPECT_NE(table.find("q8_0  8.50 bits    1 tensor   30.8%"), std::string::npos) << table;
   EXPECT_NE(table.find("Precision map: 43 tensors matched, 13 with 0.0% of the parameters left to scheme q4_k_m"),
             std::string::npos)
       << table;

@@ -37,6 +37,7 @@ TEST(ModelCard, SaysWhatRunsAPackageOfEachContainer) {
   EXPECT_FALSE(has(blocks, "compressed-tensors"));
   EXPECT_FALSE(has(card_of("tiny-gpt2", "nf4", "bf16"), "bitsandbytes package"));  // nothing of it is packed
   EXPECT_FALSE(has(several, "from_pretrained"));
+  EXPECT_TRUE(has(several, "\nlibrary_name: quern\n"));
   EXPECT_TRUE(has(several, "transformers 5.23 does not load the number formats of this folder beside each other"));
   EXPECT_TRUE(has(gguf, "`llama-cli -m tiny-llama-bias-q8_0.gguf -p \"...\"`: llama.cpp, checked with llama.cpp b"))
       << gguf;

@@ -171,17 +171,21 @@ class Progress(ProgramTest):
     def test_results_stay_within_a_narrow_terminal(self):
         out = self.folder / "out"
         reported = ["--report-text", REPORT_TEXT, "--report-windows", "1"]
-        for command in (["compress", MODEL, "-o", out, "--scheme", "q2_k", *reported, "--calib", CALIBRATION_TEXT, "--calib-windows", "2"],
-                        ["eval", out, "--against", MODEL, "--text", REPORT_TEXT, "--windows", "1"], ["inspect", MODEL],
-                        ["plan", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--target-size", "6MB"]):
+        model = tiny_llama.write(self.folder / "tiny")
+        for command in (["compress", model, "-o", out, "--scheme", "q4_0", *reported],
+                        ["eval", out, "--against", model, "--text", REPORT_TEXT, "--windows", "1"], ["inspect", MODEL],
+                        ["plan", model, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--target-size", "80KB"]):
             said = self.on_terminal(*command, columns=40, stream="stdout")
             self.assertGreater(said.count("\n"), 5)
             for line in said.splitlines():
                 self.assertTrue(len(line) <= 40 or len(line.split()) == 1, f"{command[0]}: {line}")  # a path is not broken
+        said = self.on_terminal("inspect", MODEL, columns=80, stream="stdout")
+        self.assertLessEqual(max(map(len, said.splitlines())), 80)
+        self.assertRegex(said, r"\r\nseedlm_4w +safetensors {3,}", "columns are kept where there is room for them")
 
     def test_a_further_trial_is_more_to_do(self):
-        said = self.succeed("compress", MODEL, "-o", self.folder / "out", "--scheme", "q2_k", "--max-kld", "0.1", "--calib", CALIBRATION_TEXT,
-                            "--calib-windows", "8").stderr
+        said = self.succeed("compress", tiny_llama.write(self.folder / "tiny"), "-o", self.folder / "out", "--scheme", "q4_0", "--max-kld", "0.0001",
+                            "--gate-text", REPORT_TEXT, "--gate-windows", "2", "--max-trials", "9").stderr
         self.assertIn("trial 1 misses the bound", said)
         choosing = [line for line in said.splitlines() if re.search(r"measure (tensors one by one|bands of layers) \(0 of", line)]
         self.assertEqual(len(choosing), 1, said)
@@ -189,9 +193,10 @@ class Progress(ProgramTest):
         self.assertNotRegex(said, r"(?s) 9\d%[^\n]*\n.*measure (tensors one|bands)")
 
     def test_of_plan_and_verify_is_of_the_whole_run(self):
-        said = self.on_terminal("plan", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--target-size", "6MB")
+        model = tiny_llama.write(self.folder / "tiny")
+        said = self.on_terminal("plan", model, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--target-size", "80KB")
         self.assertRegex(said, r"\x1b\[Kcalibrate +\[#*\.*\] +\d+%  <?\d+ .* left")
-        package = compress(self.folder / "out", "--scheme", "q8_0")
+        package = compress(self.folder / "out", "--scheme", "q8_0", model=model)
         said = self.on_terminal("verify", package)
         percents = [int(percent) for percent in re.findall(r"\] +(\d+)%", said)]
         self.assertGreater(len(percents), 20)

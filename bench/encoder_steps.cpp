@@ -107,16 +107,21 @@ std::vector<double> correction(const HeardInputs& heard, double ridge) {
 }
 
 Matrix moved(const Matrix& weights, const std::vector<double>& by, double share, ThreadPool& pool) {
+  constexpr std::size_t kRows = 16;  // that share a row of `by` while it is near
   const std::size_t n = weights.cols();
   Matrix out(weights.rows(), n);
-  pool.run(weights.rows(), [&](std::size_t r) {
-    std::vector<double> row(n);
-    for (std::size_t k = 0; k < n; ++k) {
-      const double weight = weights.row(r)[k];
-      for (std::size_t c = 0; c < n; ++c) row[c] += weight * by[k * n + c];
-    }
-    for (std::size_t c = 0; c < n; ++c)
-      out.row(r)[c] = static_cast<float>((1 - share) * static_cast<double>(weights.row(r)[c]) + share * row[c]);
+  parallel_for(pool, weights.rows(), kRows, [&](std::size_t begin, std::size_t end) {
+    std::vector<double> sums((end - begin) * n);
+    for (std::size_t k = 0; k < n; ++k)
+      for (std::size_t r = begin; r < end; ++r) {
+        const double weight = weights.row(r)[k];
+        double* row = &sums[(r - begin) * n];
+        for (std::size_t c = 0; c < n; ++c) row[c] += weight * by[k * n + c];
+      }
+    for (std::size_t r = begin; r < end; ++r)
+      for (std::size_t c = 0; c < n; ++c)
+        out.row(r)[c] = static_cast<float>((1 - share) * static_cast<double>(weights.row(r)[c]) +
+                                           share * sums[(r - begin) * n + c]);
   });
   return out;
 }

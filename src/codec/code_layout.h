@@ -19,8 +19,12 @@ enum class CodeLayout : std::uint8_t {
   kAffine4,        // blocks of 256, as in q4_k.cpp
   kAffine5,        // blocks of 256, as in q5_k.cpp
   kSymmetric6,     // blocks of 256, as in q6_k.cpp
+  kPairs,          // indices of pairs of weights, as in hyper.cpp
+  kVectors,        // codes of vectors of one column, as in vptq.cpp
+  kSeeds8,         // seeds of 8 weights, as in seedlm.cpp
+  kSeeds12,        // seeds of 12 weights, the same
 };
-inline constexpr std::size_t kCodeLayouts = 10;
+inline constexpr std::size_t kCodeLayouts = 14;
 
 CodeLayout code_layout(const Codec& codec);
 

@@ -22,14 +22,12 @@ constexpr CodecPlane kCodedPlanes[] = {{.name = "rows", .holds = CodecPlane::Hol
                                        {.name = "offsets", .holds = CodecPlane::Holds::kOffsets},
                                        {.name = "grid", .holds = CodecPlane::Holds::kTensorSide}};
 
-const HyperSide& side_of(const Codec& codec) { return static_cast<const HyperSide&>(*codec.tensor_side); }
-
 constexpr std::uint64_t pairs_of(std::uint64_t weights) { return (weights + 1) / 2; }
 
 std::uint64_t bytes_of(const Codec& codec, std::size_t p, std::uint64_t weights) {
   if (p != 0) return 0;
   const auto nominal = static_cast<std::uint64_t>(2 * codec.bits_per_weight);
-  return (pairs_of(weights) * (codec.tensor_side ? side_of(codec).grid().index_bits() : nominal) + 7) / 8;
+  return (pairs_of(weights) * (codec.tensor_side ? hyper_side(codec).grid().index_bits() : nominal) + 7) / 8;
 }
 
 void fit(const Codec&, std::span<const float>, std::span<const float>, std::byte*) {}
@@ -41,7 +39,7 @@ void put_pair(const HyperPlace::Pair& pair, std::size_t k, std::span<float> out)
 
 void round(const Codec& codec, const std::byte*, std::uint32_t, std::span<const float> weights, std::span<const float>,
            std::span<std::int32_t> codes, std::span<float> values) {
-  const HyperGrid& grid = side_of(codec).grid();
+  const HyperGrid& grid = hyper_side(codec).grid();
   for (std::size_t k = 0; k < weights.size(); k += 2) {
     const bool is_whole = k + 1 < weights.size();
     const std::uint32_t index = grid.nearest(weights[k], is_whole ? weights[k + 1] : grid.padding());
@@ -51,42 +49,31 @@ void round(const Codec& codec, const std::byte*, std::uint32_t, std::span<const 
   }
 }
 
-// Zeros in front of the first index.
-unsigned padding_bits(const Codec& codec, std::uint64_t weights) {
-  const std::uint64_t bits = pairs_of(weights) * side_of(codec).grid().index_bits();
-  return static_cast<unsigned>((8 - bits % 8) % 8);
-}
-
 void pack(const Codec& codec, const std::byte*, std::span<const std::int32_t> codes, PlanePointers planes) {
-  const std::uint32_t bits = side_of(codec).grid().index_bits();
+  const std::uint32_t bits = hyper_side(codec).grid().index_bits();
   std::uint64_t held = 0;
-  unsigned held_bits = padding_bits(codec, codes.size());
+  unsigned held_bits = hyper_padding_bits(hyper_side(codec).grid(), pairs_of(codes.size()));
   for (std::size_t k = 0; k < codes.size(); k += 2) {
     held = held << bits | static_cast<std::uint64_t>(codes[k]);
     for (held_bits += bits; held_bits >= 8;) *planes[0]++ = static_cast<std::byte>(held >> (held_bits -= 8));
   }
 }
 
+void put_row(const Codec& codec, std::span<const std::byte> row, std::span<float> out) {
+  HyperRows rows(codec, out.size());
+  std::vector<std::uint32_t> indices(round_up(rows.pairs(), 8));
+  rows.read(row, indices);
+  for (std::size_t k = 0; k < out.size(); k += 2) put_pair(hyper_side(codec).grid().value(indices[k / 2]), k, out);
+}
+
 void decode(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
-  if (out.empty()) return;
-  const HyperGrid& grid = side_of(codec).grid();
-  const std::uint32_t bits = grid.index_bits(), mask = (1u << bits) - 1;
-  const unsigned padding = padding_bits(codec, out.size());
-  std::uint64_t held = padding ? std::to_integer<std::uint64_t>(*planes[0]++) : 0;
-  unsigned held_bits = padding ? 8 - padding : 0;
-  for (std::size_t k = 0; k < out.size(); k += 2) {
-    for (; held_bits < bits; held_bits += 8) held = held << 8 | std::to_integer<std::uint64_t>(*planes[0]++);
-    const std::uint32_t index = static_cast<std::uint32_t>(held >> (held_bits -= bits)) & mask;
-    if (index >= grid.indices())
-      fail(ErrorCode::kInput, "index {} is outside the {} of the grid of {}", index, grid.indices(), codec.name);
-    put_pair(grid.value(index), k, out);
-  }
+  put_row(codec, {planes[0], bytes_of(codec, 0, out.size())}, out);
 }
 
 void pack_row(const Codec& codec, std::span<const std::byte>, std::span<const std::int32_t> codes,
               std::vector<std::byte>& out) {
   if (codes.empty()) return;
-  const HyperSide& side = side_of(codec);
+  const HyperSide& side = hyper_side(codec);
   std::vector<std::uint8_t> rows(pairs_of(codes.size())), columns(rows.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const HyperSymbols symbols = symbols_of(side.grid(), static_cast<std::uint32_t>(codes[2 * i]));
@@ -95,16 +82,6 @@ void pack_row(const Codec& codec, std::span<const std::byte>, std::span<const st
   }
   const SymbolRun runs[] = {{&side.tables().rows, rows}, {&side.tables().columns, columns}};
   rans_encode(runs, {}, out);
-}
-
-void unpack_row(const Codec& codec, std::span<const std::byte> row, std::span<float> out) {
-  if (out.empty() && row.empty()) return;
-  const HyperSide& side = side_of(codec);
-  std::vector<std::uint8_t> rows(pairs_of(out.size())), columns(rows.size());
-  const DecodedRun runs[] = {{&side.tables().rows, rows}, {&side.tables().columns, columns}};
-  rans_decode(row, runs, {});
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    put_pair(side.grid().value(index_of(side.grid(), {rows[i], columns[i]})), 2 * i, out);
 }
 
 // The published settings: U-Net, Sheared-LLaMA, MobileNetV3. Ours have the same points on a side in proportion to the
@@ -136,7 +113,7 @@ constexpr Codec codec(const char* name, const char* summary, double bits) {
   };
   if (kIsCoded) {
     made.pack_row = pack_row;
-    made.unpack_row = unpack_row;
+    made.unpack_row = put_row;
   } else {
     made.pack = pack;
     made.decode = decode;

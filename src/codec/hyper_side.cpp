@@ -82,4 +82,36 @@ std::shared_ptr<const HyperSide> parse_hyper_side(const HyperSetting& setting, H
   return std::make_shared<const HyperSide>(HyperGrid(setting, place), std::move(tables));
 }
 
+const HyperSide& hyper_side(const Codec& codec) { return static_cast<const HyperSide&>(*codec.tensor_side); }
+
+unsigned hyper_padding_bits(const HyperGrid& grid, std::size_t pairs) {
+  return static_cast<unsigned>((8 - pairs * grid.index_bits() % 8) % 8);
+}
+
+HyperRows::HyperRows(const Codec& codec, std::size_t weights)
+    : codec_(codec),
+      side_(hyper_side(codec)),
+      pairs_((weights + 1) / 2),
+      numbers_(PackedNumbers::Order::kHighFirst, side_.grid().index_bits(), hyper_padding_bits(side_.grid(), pairs_)),
+      rows_(codec.is_measured() ? pairs_ : 0),
+      columns_(rows_.size()) {}
+
+void HyperRows::read(std::span<const std::byte> row, std::span<std::uint32_t> indices) {
+  if (codec_.is_measured()) return read_coded(row, indices);
+  numbers_.read(row, indices);
+  const std::uint32_t count = side_.grid().indices();
+  std::uint32_t largest = 0;
+  for (const std::uint32_t index : indices) largest = std::max(largest, index);
+  if (largest >= count)
+    fail(ErrorCode::kInput, "index {} is outside the {} of the grid of {}", largest, count, codec_.name);
+}
+
+void HyperRows::read_coded(std::span<const std::byte> row, std::span<std::uint32_t> indices) {
+  std::ranges::fill(indices, 0u);
+  if (pairs_ == 0 && row.empty()) return;
+  const DecodedRun runs[] = {{&side_.tables().rows, rows_}, {&side_.tables().columns, columns_}};
+  rans_decode(row, runs, {});
+  for (std::size_t i = 0; i < pairs_; ++i) indices[i] = index_of(side_.grid(), {rows_[i], columns_[i]});
+}
+
 }  // namespace quern

@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "codec/codec.h"
+#include "codec/packed_numbers.h"
 #include "entropy/rans.h"
 #include "search/hyper_grid.h"
 
@@ -39,6 +41,32 @@ class HyperSide final : public TensorSide {
  private:
   HyperGrid grid_;
   std::optional<HyperTables> tables_;
+};
+
+// REQUIRES: a codec of Hyper-Compression, trained.
+const HyperSide& hyper_side(const Codec& codec);
+
+// Zeros in front of the first index of a row.
+unsigned hyper_padding_bits(const HyperGrid& grid, std::size_t pairs);
+
+// Reads rows of a codec of Hyper-Compression, in whichever form it stores them. REQUIRES: it is trained.
+class HyperRows {
+ public:
+  HyperRows(const Codec& codec, std::size_t weights);  // of a row
+
+  std::size_t pairs() const { return pairs_; }
+  // One index for each pair, and zeros behind the last. Each is below grid().indices(): Error(kInput) where the bytes
+  // say otherwise. REQUIRES: a multiple of 8 in `indices`, at least pairs().
+  void read(std::span<const std::byte> row, std::span<std::uint32_t> indices);
+
+ private:
+  void read_coded(std::span<const std::byte> row, std::span<std::uint32_t> indices);
+
+  const Codec& codec_;
+  const HyperSide& side_;
+  std::size_t pairs_;
+  PackedNumbers numbers_;
+  std::vector<std::uint8_t> rows_, columns_;  // of entropy-coded rows
 };
 
 // Error(kInput) unless they are what serialise() would write.

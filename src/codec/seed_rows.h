@@ -22,6 +22,9 @@ std::uint64_t word_of_codes(std::span<const std::int32_t> codes);
 int tensor_exponent(const SeedFormat& format, float largest);
 inline constexpr int kLeastTensorExponent = -128, kMostTensorExponent = 115;  // beyond: values that are not finite
 
+// That of a tensor in seedlm_4, seedlm_3 or seedlm_4_paper; 0 without a tensor: the exponents as published.
+int seed_exponent(const Codec& codec);
+
 // The largest magnitude among finite weights.
 float largest_weight(std::span<const float> weights);
 

@@ -50,11 +50,6 @@ class Largest final : public TensorTraining {
   float largest_ = 0;
 };
 
-// 0 without a tensor: the exponents as published.
-int exponent_of(const Codec& codec) {
-  return codec.tensor_side ? static_cast<const ExponentSide&>(*codec.tensor_side).exponent() : 0;
-}
-
 void write_bits(std::byte* row, std::size_t at, std::uint32_t bits, std::uint64_t word) {
   for (; bits > 0; at += 4, bits -= 4, word >>= 4) {
     const auto nibble = static_cast<unsigned>(word & 15);
@@ -75,13 +70,13 @@ struct Vectors {
 
   static void round(const Codec& codec, const std::byte*, std::uint32_t, std::span<const float> weights,
                     std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
-    round_seed_rows(kFormat, exponent_of(codec), {weights.data(), 1, weights.size(), weights.size()}, {}, codes,
+    round_seed_rows(kFormat, seed_exponent(codec), {weights.data(), 1, weights.size(), weights.size()}, {}, codes,
                     values);
   }
 
   static void round_rows(const Codec& codec, std::span<const std::byte>, std::uint32_t, MatrixView weights,
                          std::span<const float>, std::span<std::int32_t> codes, std::span<float> values) {
-    round_seed_rows(kFormat, exponent_of(codec), weights, {}, codes, values);
+    round_seed_rows(kFormat, seed_exponent(codec), weights, {}, codes, values);
   }
 
   static void pack(const Codec&, const std::byte*, std::span<const std::int32_t> codes, PlanePointers planes) {
@@ -93,7 +88,7 @@ struct Vectors {
   }
 
   static void decode(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
-    const int exponent = exponent_of(codec);
+    const int exponent = seed_exponent(codec);
     for (std::size_t at = 0; !out.empty(); at += vector_bits(kFormat)) {
       const auto weights = out.first(std::min<std::size_t>(kFormat.length, out.size()));
       decode_seed_vector(kFormat, vector_of(kFormat, read_bits(planes[0], at, vector_bits(kFormat))), exponent,
@@ -134,6 +129,10 @@ struct Vectors {
 };
 
 }  // namespace
+
+int seed_exponent(const Codec& codec) {
+  return codec.tensor_side ? static_cast<const ExponentSide&>(*codec.tensor_side).exponent() : 0;
+}
 
 constinit const Codec kSeedlm4 = Vectors<kEight>::codec(
     "seedlm_4", "8 weights as a 16-bit seed and 3 coefficients; its basis is computed", 4, kFourBits);

@@ -16,9 +16,9 @@
 #include "base/random.h"
 #include "codec/codec_table.h"
 #include "codec/pooled_training.h"
+#include "codec/vptq_codebook.h"
 #include "search/grid_search.h"
 #include "search/kmeans.h"
-#include "search/nearest_centroid.h"
 #include "search/vector_sample.h"
 
 namespace quern {
@@ -26,22 +26,10 @@ namespace {
 
 // Vectors that centroids are found from: so many for each, and not fewer than a small codebook takes no time for.
 constexpr std::size_t kVectorsForEach = 128, kLeastVectors = std::size_t{1} << 17;
-constexpr float kLargest = 1e9f;       // of a weight over the scale
 constexpr int kTopExponent = 14;       // of the largest number over the scale: binary16 has room for less than 2^16
 constexpr float kMostHalf = 32752.0f;  // the largest of that exponent
 constexpr int kLeastScale = -126;
 constexpr std::size_t kTile = 2048;  // vectors that a thread takes at once
-
-struct Shape {
-  std::uint32_t length = 0;              // of a vector
-  unsigned bits = 0, residual_bits = 0;  // of an index
-  constexpr unsigned index_bits() const { return bits + residual_bits; }
-  constexpr std::size_t centroids() const { return std::size_t{1} << bits; }
-  constexpr std::size_t residuals() const { return residual_bits == 0 ? 0 : std::size_t{1} << residual_bits; }
-  constexpr std::size_t side_bytes() const {
-    return sizeof(float) + (centroids() + residuals()) * length * sizeof(std::uint16_t);
-  }
-};
 
 // The halves nearest to values, as floats.
 std::vector<float> halves_of(std::vector<float> values) {
@@ -55,69 +43,6 @@ float scale_for(std::span<const float> values) {
   for (const float value : values) largest = std::max(largest, std::abs(value));
   return std::ldexp(1.0f, largest > 0 ? std::max(std::ilogb(largest) - kTopExponent, kLeastScale) : 0);
 }
-
-class Codebook final : public TensorSide {
- public:
-  // Of numbers of binary16.
-  Codebook(Shape shape, float scale, std::span<const float> centroids, std::span<const float> residuals)
-      : shape_(shape), scale_(scale), centroids_(shape.length, centroids), residuals_(shape.length, residuals) {}
-
-  std::vector<std::byte> serialise() const override {
-    std::vector<std::byte> out(shape_.side_bytes());
-    store(out.data(), scale_);
-    std::byte* at = out.data() + sizeof scale_;
-    for (const Centroids* some : {&centroids_, &residuals_})
-      for (const float value : some->values()) {
-        store(at, f32_to_f16(value));
-        at += sizeof(std::uint16_t);
-      }
-    return out;
-  }
-
-  const Shape& shape() const { return shape_; }
-
-  // The code of each vector, and the values that they decode to (may be empty).
-  void round(std::span<const float> weights, std::span<std::int32_t> codes, std::span<float> values) const {
-    const std::size_t length = shape_.length, count = weights.size() / length;
-    std::vector<float> vectors(weights.size());
-    for (std::size_t i = 0; i < weights.size(); ++i) vectors[i] = scaled(weights[i], scale_);
-    std::vector<std::uint32_t> nearest(count), second(count);
-    centroids_.find_nearest(vectors, nearest);
-    if (residuals_.count() > 0) {
-      for (std::size_t i = 0; i < count; ++i)
-        for (std::size_t d = 0; d < length; ++d) vectors[i * length + d] -= centroids_.at(nearest[i])[d];
-      residuals_.find_nearest(vectors, second);
-    }
-    std::ranges::fill(codes, 0);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint32_t code = nearest[i] | second[i] << shape_.bits;
-      codes[i * length] = static_cast<std::int32_t>(code);
-      if (!values.empty()) put(code, values.subspan(i * length, length));
-    }
-  }
-
-  void put(std::uint32_t code, std::span<float> values) const {
-    const std::span<const float> main = centroids_.at(code & (shape_.centroids() - 1));
-    if (shape_.residual_bits == 0) {
-      for (std::size_t d = 0; d < values.size(); ++d) values[d] = main[d] * scale_;
-      return;
-    }
-    const std::span<const float> residual = residuals_.at(code >> shape_.bits);
-    for (std::size_t d = 0; d < values.size(); ++d) values[d] = (main[d] + residual[d]) * scale_;
-  }
-
-  static float scaled(float weight, float scale) {
-    const float value = weight / scale;  // a power of two: exact
-    return value == value ? std::clamp(value, -kLargest, kLargest) : 0.0f;
-  }
-
- private:
-  Shape shape_;
-  float scale_;
-  Centroids centroids_, residuals_;
-};
-
-const Codebook& codebook_of(const Codec& codec) { return static_cast<const Codebook&>(*codec.tensor_side); }
 
 // What vectors of one column count, so that one that is no number, or that there is none, is 1.
 float usable_weight(std::span<const float> importance, std::size_t at) {
@@ -141,7 +66,7 @@ std::uint32_t exponent_of(std::span<const float> vector) {
 
 class Training final : public PooledTraining {
  public:
-  explicit Training(Shape shape)
+  explicit Training(VptqShape shape)
       : shape_(shape),
         sample_(shape.length, std::max(kVectorsForEach * shape.centroids(), kLeastVectors)),
         heaviest_(shape.length, shape.centroids()) {}
@@ -152,7 +77,7 @@ class Training final : public PooledTraining {
     std::vector<float> vector(shape_.length);
     for (std::size_t s = 0; s < stripes.rows; ++s)
       for (std::size_t at = 0; at < stripes.cols; at += shape_.length) {
-        for (std::size_t d = 0; d < shape_.length; ++d) vector[d] = Codebook::scaled(stripes.row(s)[at + d], 1);
+        for (std::size_t d = 0; d < shape_.length; ++d) vector[d] = VptqCodebook::scaled(stripes.row(s)[at + d], 1);
         add(vector, at / shape_.length, usable_weight(importance, at));
       }
   }
@@ -165,7 +90,7 @@ class Training final : public PooledTraining {
   std::shared_ptr<const TensorSide> finish(ThreadPool& pool) const override {
     WeightedVectors vectors = whole_sample();
     const float scale = scale_for(vectors.values);
-    for (float& value : vectors.values) value = Codebook::scaled(value, scale);
+    for (float& value : vectors.values) value = VptqCodebook::scaled(value, scale);
     std::vector<float> centroids = halves_of(find_centroids(vectors, shape_.centroids(), pool));
     std::vector<float> residuals;
     if (shape_.residual_bits > 0) {
@@ -185,7 +110,7 @@ class Training final : public PooledTraining {
     const float own = scale_for(all);
     for (std::vector<float>* some : {&centroids, &residuals})
       for (float& value : *some) value *= scale / own;
-    return std::make_shared<const Codebook>(shape_, own, centroids, residuals);
+    return std::make_shared<const VptqCodebook>(shape_, own, centroids, residuals);
   }
 
   void add(std::span<const float> vector, std::size_t column, float weight) {
@@ -233,7 +158,7 @@ class Training final : public PooledTraining {
     });
   }
 
-  Shape shape_;
+  VptqShape shape_;
   VectorSample sample_, heaviest_;
 };
 
@@ -241,11 +166,11 @@ void fit(const Codec&, std::span<const float>, std::span<const float>, std::byte
 
 void round(const Codec& codec, const std::byte*, std::uint32_t, std::span<const float> weights, std::span<const float>,
            std::span<std::int32_t> codes, std::span<float> values) {
-  codebook_of(codec).round(weights, codes, values);
+  vptq_codebook(codec).round(weights, codes, values);
 }
 
 void pack(const Codec& codec, const std::byte*, std::span<const std::int32_t> codes, PlanePointers planes) {
-  const Shape& shape = codebook_of(codec).shape();
+  const VptqShape& shape = vptq_codebook(codec).shape();
   std::uint64_t pending = 0;
   unsigned held = 0;
   std::byte* out = planes[0];
@@ -257,18 +182,11 @@ void pack(const Codec& codec, const std::byte*, std::span<const std::int32_t> co
 }
 
 void decode(const Codec& codec, ConstPlanePointers planes, std::span<float> out) {
-  const Codebook& codebook = codebook_of(codec);
-  const Shape& shape = codebook.shape();
-  const std::uint64_t mask = (std::uint64_t{1} << shape.index_bits()) - 1;
-  std::uint64_t pending = 0;
-  unsigned held = 0;
-  const std::byte* in = planes[0];
-  for (std::size_t at = 0; at < out.size(); at += shape.length) {
-    for (; held < shape.index_bits(); held += 8) pending |= static_cast<std::uint64_t>(*in++) << held;
-    codebook.put(static_cast<std::uint32_t>(pending & mask), out.subspan(at, shape.length));
-    pending >>= shape.index_bits();
-    held -= shape.index_bits();
-  }
+  const VptqCodebook& codebook = vptq_codebook(codec);
+  const std::size_t length = codebook.shape().length, count = out.size() / length;
+  std::vector<std::uint32_t> codes(round_up(count, 8));
+  codebook.read_codes({planes[0], (count * codebook.shape().index_bits() + 7) / 8}, codes);
+  for (std::size_t i = 0; i < count; ++i) codebook.put(codes[i], out.subspan(i * length, length));
 }
 
 bool is_power_of_two(float value) {
@@ -285,7 +203,7 @@ std::vector<float> read_halves(std::span<const std::byte> bytes) {
   return values;
 }
 
-std::shared_ptr<const TensorSide> load_codebook(const Shape& shape, std::span<const std::byte> bytes) {
+std::shared_ptr<const TensorSide> load_codebook(const VptqShape& shape, std::span<const std::byte> bytes) {
   if (bytes.size() != shape.side_bytes())
     fail(ErrorCode::kInput, "a VPTQ codebook has {} bytes, but {} were expected for {} + {} centroids of {} weights",
          bytes.size(), shape.side_bytes(), shape.centroids(), shape.residuals(), shape.length);
@@ -294,11 +212,11 @@ std::shared_ptr<const TensorSide> load_codebook(const Shape& shape, std::span<co
     fail(ErrorCode::kInput, "the scale of a VPTQ codebook is {}, which is no power of two", scale);
   const std::vector<float> values = read_halves(bytes.subspan(sizeof scale));
   const std::size_t of_main = shape.centroids() * shape.length;
-  return std::make_shared<const Codebook>(shape, scale, std::span(values).first(of_main),
-                                          std::span(values).subspan(of_main));
+  return std::make_shared<const VptqCodebook>(shape, scale, std::span(values).first(of_main),
+                                              std::span(values).subspan(of_main));
 }
 
-template <Shape kShape>
+template <VptqShape kShape>
 struct Rows {
   static_assert(kShape.index_bits() <= 24);
   static constexpr CodecPlane kPlanes[] = {
@@ -332,7 +250,7 @@ struct Rows {
 };
 
 template <std::uint32_t kLength, unsigned kBits, unsigned kResidualBits = 0>
-constexpr auto kCodec = Rows<Shape{kLength, kBits, kResidualBits}>::codec;
+constexpr auto kCodec = Rows<VptqShape{kLength, kBits, kResidualBits}>::codec;
 
 // Of equal bits the one of the smallest codebook comes last.
 constinit const Codec kRows[] = {

@@ -11,11 +11,14 @@
 
 namespace quern {
 
-// Rows to multiply: where each plane of the first begins, and the bytes from one row to the next.
+// Rows to multiply: where each plane of the first (of its stripe) begins, and the bytes from one row (stripe) to the
+// next.
 struct DotRows {
   ConstPlanePointers planes{};
   std::array<std::size_t, kMaxPlanes> strides{};
   std::size_t rows = 0, cols = 0;
+  const Codec* codec = nullptr;  // of layouts whose rows need their tensor's side information
+  std::size_t skipped = 0;       // rows of the first stripe that are in front of the first
 };
 
 // y[t][r] = dot(row r, token t) for all rows and tokens.
@@ -31,6 +34,12 @@ extern const DotKernels kPortableDots;  // also the reference that the others ar
 #if defined(__x86_64__)
 extern const DotKernels kAvx2Dots, kAvxVnniDots, kAvx512VnniDots;
 #endif
+
+// Kernels in vectors of 8 floats, which every processor here has: the same for all instruction sets.
+void product_of_pairs(const DotRows& rows, const DotOperand& x, MutableMatrixView y);
+void product_of_vectors(const DotRows& rows, const DotOperand& x, MutableMatrixView y);
+void product_of_seeds8(const DotRows& rows, const DotOperand& x, MutableMatrixView y);
+void product_of_seeds12(const DotRows& rows, const DotOperand& x, MutableMatrixView y);
 
 // Fastest first; the last is always usable.
 std::span<const DotKernels* const> all_dot_kernels();

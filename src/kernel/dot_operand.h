@@ -18,7 +18,8 @@ enum class OperandForm : std::uint8_t {
 struct DotOperand {
   OperandForm form = OperandForm::kFloats;
   std::size_t tokens = 0, cols = 0;
-  std::size_t padded = 0;  // a multiple of 64, or 128 for kHalves32: stride of floats and codes
+  // Stride of floats and codes: a multiple of 64, of 128 for kHalves32, of 192 (64 and vectors of 12) for kFloats.
+  std::size_t padded = 0;
   const float* floats = nullptr;
   const std::int8_t* codes = nullptr;  // -127..127
   const float* scales = nullptr;

@@ -16,7 +16,7 @@
 namespace quern {
 namespace {
 
-constexpr std::size_t kPadding = 64, kSmallBlock = 32, kHalf = 16, kGroup = 128, kLargeBlock = 256;
+constexpr std::size_t kPadding = 64, kFloatPadding = 192, kSmallBlock = 32, kHalf = 16, kGroup = 128, kLargeBlock = 256;
 constexpr std::size_t kSumOf4 = 4, kSumOf8 = 8, kSumOf16 = 16;
 constexpr std::int32_t kZeroOfBytes = 128, kZeroOfNibbles = 8;
 constexpr float kLargestCode = 127.0f, kLeastMagnitude = 1e-36f;
@@ -37,6 +37,10 @@ class Carver {
   std::byte* base_;
   std::size_t used_ = 0;
 };
+
+std::size_t padding_of(OperandForm form) {
+  return form == OperandForm::kHalves32 ? kGroup : form == OperandForm::kFloats ? kFloatPadding : kPadding;
+}
 
 struct Arrays {
   float *floats = nullptr, *scales = nullptr;
@@ -132,6 +136,10 @@ OperandForm operand_form(CodeLayout layout, std::size_t cols) {
     case CodeLayout::kF32:
     case CodeLayout::kF16:
     case CodeLayout::kBf16:
+    case CodeLayout::kPairs:
+    case CodeLayout::kVectors:
+    case CodeLayout::kSeeds8:
+    case CodeLayout::kSeeds12:
       return OperandForm::kFloats;
     case CodeLayout::kBytes:  // its rows need not divide into blocks; such rows are decoded
     case CodeLayout::kScaledBytes:
@@ -150,7 +158,7 @@ PackedInput::PackedInput(const Codec& codec, MatrixView x) {
   operand_.form = operand_form(code_layout(codec), x.cols);
   operand_.tokens = x.rows;
   operand_.cols = x.cols;
-  operand_.padded = round_up(x.cols, operand_.form == OperandForm::kHalves32 ? kGroup : kPadding);
+  operand_.padded = round_up(x.cols, padding_of(operand_.form));
   // Blocks of 32 are read two at a time.
   operand_.scale_stride =
       operand_.form == OperandForm::kBlocks256 ? 2 * (operand_.padded / kLargeBlock) : operand_.padded / kSmallBlock;

@@ -28,11 +28,13 @@ DotKernel kernel_of(const DotKernels& kernels, CodeLayout layout) {
 }
 
 DotRows rows_from(const PackedView& weights, std::size_t first, std::size_t rows) {
-  DotRows from{.rows = rows, .cols = weights.layout.cols};
-  for (std::size_t p = 0; p < weights.codec->planes.size(); ++p) {
-    from.strides[p] = weights.codec->plane_row_bytes(p, weights.layout.cols);
-    from.planes[p] = weights.planes[p] + first * from.strides[p];
-  }
+  const Codec& codec = *weights.codec;
+  DotRows from{.planes = row_planes(codec, weights.layout.cols, weights.planes, first / codec.stripe),
+               .rows = rows,
+               .cols = weights.layout.cols,
+               .codec = &codec,
+               .skipped = first % codec.stripe};
+  for (std::size_t p = 0; p < codec.planes.size(); ++p) from.strides[p] = codec.plane_row_bytes(p, weights.layout.cols);
   return from;
 }
 

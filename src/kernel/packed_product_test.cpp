@@ -74,7 +74,9 @@ PackedView view_of(const PackedTensor& packed) {
   return view;
 }
 
-std::size_t some_cols(const Codec& codec) { return codec.block == 0 ? codec.divides(101) ? 101 : 102 : codec.block == 32 ? 7 * 32 : 3 * 256; }
+std::size_t some_cols(const Codec& codec) {
+  return codec.block == 0 ? codec.divides(101) ? 101 : 102 : codec.block == 32 ? 7 * 32 : 3 * 256;
+}
 
 Matrix product_by(const DotKernels& kernels, const PackedTensor& packed, const Matrix& x) {
   Matrix y(x.rows(), packed.layout().rows);
@@ -301,11 +303,27 @@ TEST(PackedProductChecks, RefusesOtherExtentsAndForms) {
 }
 
 TEST(PackedProductChecks, KnowsWhichCodecsAreFused) {
-  for (const char* name : {"f32", "f16", "bf16", "q8_0", "int8_channel", "q6_k", "q5_k", "q4_k"}) {
+  for (const char* name : {"f32", "f16", "bf16", "q8_0", "int8_channel", "q6_k", "q5_k", "q4_k", "seedlm_4", "seedlm_3",
+                           "vptq_v8_k256", "vptq_v6_k4096_r4096", "hyper_1600", "hyper_225_rans"}) {
     EXPECT_TRUE(has_fused_product(*find_codec(name))) << name;
   }
   EXPECT_TRUE(has_fused_product(kNibbles));
   EXPECT_FALSE(has_fused_product(kUnknown));
+}
+
+// A row whose bytes are no codes is refused as decoding refuses it.
+TEST(PackedProductChecks, RefusesBytesThatAreNoCodes) {
+  for (const char* name : {"hyper_1600", "hyper_225", "seedlm_4", "seedlm_3"}) {
+    const Codec& codec = *find_codec(name);
+    PackedTensor packed = random_rows(codec, 4, 96, 1);
+    const std::size_t bytes = packed.codec().plane_row_bytes(0, 96);
+    const std::byte none = std::byte(std::string_view(name).starts_with("hyper") ? 0xff : 0);
+    std::fill_n(packed.row(2)[0], bytes, none);
+    Matrix y(1, 1);
+    const PackedInput x(codec, Matrix(1, 96).view());
+    packed_product(view_of(packed), x, 1, y.view());
+    EXPECT_THROW(packed_product(view_of(packed), x, 2, y.view()), Error) << name;
+  }
 }
 
 TEST(PackedInput, RoundsToTheNearestOf127Steps) {

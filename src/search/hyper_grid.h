@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace quern {
@@ -59,6 +60,7 @@ class HyperGrid {
   std::uint32_t nearest(float x, float y) const;
   // REQUIRES: index < indices().
   const HyperPlace::Pair& value(std::uint32_t index) const { return values_[index]; }
+  std::span<const HyperPlace::Pair> values() const { return values_; }
 
  private:
   std::uint32_t class_of(double dx, double dy) const;

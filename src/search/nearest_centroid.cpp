@@ -81,6 +81,7 @@ Centroids::Centroids(std::size_t length, std::span<const float> values)
     : length_(length), values_(values.begin(), values.end()) {
   ensure(length > 0 && length <= kMostVectorLength && values.size() % length == 0, "{} values of vectors of {}",
          values.size(), length);
+  values_.resize(values.size() + kMostVectorLength);
   const std::size_t tiles = (count() + kCentroidTile - 1) / kCentroidTile, size = (length + 1) * kCentroidTile;
   tiles_.resize(tiles * size);
   for (std::size_t i = 0; i < tiles * kCentroidTile; ++i) {

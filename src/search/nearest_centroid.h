@@ -18,9 +18,10 @@ class Centroids {
   Centroids(std::size_t length, std::span<const float> values);
 
   std::size_t length() const { return length_; }
-  std::size_t count() const { return values_.size() / length_; }
+  std::size_t count() const { return values().size() / length_; }
   std::span<const float> at(std::size_t i) const { return std::span(values_).subspan(i * length_, length_); }
-  std::span<const float> values() const { return values_; }
+  // kMostVectorLength zeros lie behind them, so that as many floats can be loaded at each.
+  std::span<const float> values() const { return std::span(values_).first(values_.size() - kMostVectorLength); }
 
   // For each of the vectors, which lie one behind the other, the nearest by Euclid's distance, the first of equals.
   // The distance is |c|^2 / 2 - x c, each term added with one rounding in the order of the axes: the same bits from

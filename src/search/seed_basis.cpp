@@ -21,6 +21,28 @@ const SeedStates& seed_states() {
   return *states;
 }
 
+SeedBits::SeedBits() {
+  constexpr std::size_t kSteps = kMostSeedLength * kMostSeedCoefficients;
+  const std::uint32_t taps = lfsr_taps(16);
+  const auto bits_of = [&](std::uint32_t state) {
+    std::uint64_t bits = state;
+    for (std::size_t k = 1; k <= kSteps; ++k) {
+      state = next_lfsr_state(state, taps, 16);
+      bits |= std::uint64_t{state >> 15} << (15 + k);
+    }
+    return bits;
+  };
+  for (std::uint32_t half = 0; half < 256; ++half) {
+    low_[half] = bits_of(half);
+    high_[half] = bits_of(half << 8);
+  }
+}
+
+const SeedBits& seed_bits() {
+  static const SeedBits bits;
+  return bits;
+}
+
 double seed_step(int exponent) { return std::ldexp(kSeedUnit, exponent); }
 
 void decode_seed_vector(const SeedFormat& format, const SeedVector& vector, int tensor_exponent, std::span<float> out) {

@@ -56,6 +56,20 @@ class SeedStates {
 // The one there is; made at the first call, from any thread.
 const SeedStates& seed_states();
 
+// The cycle as a row of bits, since a register shifts: the state k steps behind a seed (k <= 48) is bits k .. k + 15 of
+// that seed's. Small enough for the first cache.
+class SeedBits {
+ public:
+  SeedBits();
+  std::uint64_t of(std::uint16_t seed) const { return low_[seed & 255] ^ high_[seed >> 8]; }
+
+ private:
+  std::array<std::uint64_t, 256> low_, high_;  // of each half of a seed alone: taps are sums of bits, and so are these
+};
+
+// The one there is; made at the first call, from any thread.
+const SeedBits& seed_bits();
+
 // 2^exponent / 32767, which the sums of states and coefficients are multiplied by.
 double seed_step(int exponent);
 

@@ -22,6 +22,8 @@ constexpr KnownLayout kKnown[] = {
     {"seedlm_4", CodeLayout::kSeeds8},
     {"seedlm_4_paper", CodeLayout::kSeeds8},
     {"seedlm_3", CodeLayout::kSeeds12},
+    {"tq2_0", CodeLayout::kTernary2},
+    {"tq1_0", CodeLayout::kTernary1},
 };
 
 // Of all codecs whose names begin so.

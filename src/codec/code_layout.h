@@ -23,8 +23,10 @@ enum class CodeLayout : std::uint8_t {
   kVectors,        // codes of vectors of one column, as in vptq.cpp
   kSeeds8,         // seeds of 8 weights, as in seedlm.cpp
   kSeeds12,        // seeds of 12 weights, the same
+  kTernary2,       // blocks of 256, as in tq2_0.cpp
+  kTernary1,       // blocks of 256, as in tq1_0.cpp
 };
-inline constexpr std::size_t kCodeLayouts = 14;
+inline constexpr std::size_t kCodeLayouts = 16;
 
 CodeLayout code_layout(const Codec& codec);
 

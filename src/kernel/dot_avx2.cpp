@@ -39,6 +39,19 @@ QUERN_DOT Ints dot_nibbles(const Nibbles& codes, Bytes low, Bytes high, Ints sta
           dot_nibbles(codes.low.high, low.high, codes.high.high, high.high, start.high)};
 }
 
+// Eight products of at most 3 * 127 fit 16 bits.
+QUERN_DOT Ints dot_small(const Bytes (&codes)[4], const std::int8_t* x, Ints start) {
+  Bytes sums = zero_ints();
+#pragma GCC unroll 4
+  for (std::size_t quarter = 0; quarter < 4; ++quarter) {
+    const Bytes of_x = load_bytes(x + 64 * quarter);
+    sums.low = _mm256_add_epi16(sums.low, _mm256_maddubs_epi16(codes[quarter].low, of_x.low));
+    sums.high = _mm256_add_epi16(sums.high, _mm256_maddubs_epi16(codes[quarter].high, of_x.high));
+  }
+  return {_mm256_add_epi32(start.low, pairs_of_pairs(sums.low)),
+          _mm256_add_epi32(start.high, pairs_of_pairs(sums.high))};
+}
+
 #include "kernel/dot_body.inc"
 
 }  // namespace

@@ -56,6 +56,15 @@ QUERN_DOT Bytes load_six_bits(const std::byte* low, const std::byte* high, unsig
   const __m512i bits = _mm512_rolv_epi64(_mm512_broadcast_i64x4(load_256(high)), rotations);
   return _mm512_or_si512(_mm512_and_si512(nibbles, _mm512_set1_epi8(15)), _mm512_and_si512(bits, _mm512_set1_epi8(48)));
 }
+QUERN_DOT Bytes load_two_bits(const std::byte* p, unsigned part) {
+  const long long first = 4 * part;
+  const __m512i shifted = _mm512_srlv_epi64(_mm512_broadcast_i64x4(load_256(p)), halves(first, first + 2));
+  return _mm512_and_si512(shifted, _mm512_set1_epi8(3));
+}
+QUERN_DOT Bytes load_trits(const std::byte* p, unsigned quarter) {
+  return _mm512_inserti64x4(_mm512_castsi256_si512(trits_of_half(p, 2 * quarter)), trits_of_half(p, 2 * quarter + 1),
+                            1);
+}
 QUERN_DOT Bytes from_signed(Bytes codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
 
 QUERN_DOT Ints dot_bytes(Bytes codes, Bytes x, Ints start) { return _mm512_dpbusd_epi32(start, codes, x); }
@@ -75,6 +84,16 @@ QUERN_DOT Ints dot_nibbles(const Nibbles& codes, Bytes low, Bytes high, Ints sta
   return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(start, codes.low, low), codes.high, high);
 }
 
+QUERN_DOT Ints dot_small(const Bytes (&codes)[4], const std::int8_t* x, Ints start) {
+#pragma GCC unroll 4
+  for (std::size_t quarter = 0; quarter < 4; ++quarter)
+    start = dot_bytes(codes[quarter], load_bytes(x + 64 * quarter), start);
+  return start;
+}
+
+QUERN_DOT Ints minus_sums(const std::int16_t* sums) {
+  return _mm512_zextsi256_si512(_mm256_madd_epi16(load_256(sums), _mm256_set1_epi16(-1)));
+}
 QUERN_DOT Ints zero_ints() { return _mm512_setzero_si512(); }
 QUERN_DOT Ints times_minus_32(LowInts a) {
   return _mm512_zextsi256_si512(_mm256_sub_epi32(_mm256_setzero_si256(), _mm256_slli_epi32(a, 5)));

@@ -27,6 +27,13 @@ QUERN_DOT Ints dot_nibbles(const Nibbles& codes, Bytes low, Bytes high, Ints sta
   return dot_bytes(codes.high, high, dot_bytes(codes.low, low, start));
 }
 
+QUERN_DOT Ints dot_small(const Bytes (&codes)[4], const std::int8_t* x, Ints start) {
+#pragma GCC unroll 4
+  for (std::size_t quarter = 0; quarter < 4; ++quarter)
+    start = dot_bytes(codes[quarter], load_bytes(x + 64 * quarter), start);
+  return start;
+}
+
 #include "kernel/dot_body.inc"
 
 }  // namespace

@@ -69,6 +69,24 @@ Bytes load_six_bits(const std::byte* low, const std::byte* high, unsigned part) 
     return ((byte_at(low, i) >> (4 * part)) & 15) | (bits & 3) << 4;
   });
 }
+Bytes load_two_bits(const std::byte* p, unsigned part) {
+  return each<Bytes>([&](std::size_t i) { return (byte_at(p, i % 32) >> (4 * part + 2 * (i / 32))) & 3; });
+}
+// As tq1_0.cpp has them: column `quarter` * 64 + i is code n of a byte of one of three runs.
+Bytes load_trits(const std::byte* p, unsigned quarter) {
+  constexpr unsigned kPowers[] = {1, 3, 9, 27, 81};
+  return each<Bytes>([&](std::size_t i) {
+    const std::size_t column = 64 * quarter + i, first = column < 160 ? 0 : column < 240 ? 160 : 240;
+    const std::size_t bytes = column < 160   ? 32
+                              : column < 240 ? 16
+                                             : 4,
+                      run = column < 160   ? 0
+                            : column < 240 ? 32
+                                           : 48;
+    const unsigned byte = byte_at(p, run + (column - first) % bytes);
+    return 3 * (byte * kPowers[(column - first) / bytes] & 255) >> 8;
+  });
+}
 Bytes from_signed(Bytes codes) {
   return each<Bytes>([&](std::size_t i) { return codes.at[i] ^ 0x80u; });
 }
@@ -89,6 +107,15 @@ Nibbles load_four_nibbles(const std::byte* a, const std::byte* b, const std::byt
 }
 Ints dot_nibbles(const Nibbles& codes, const Bytes& low, const Bytes& high, const Ints& start) {
   return dot_of_4(codes.high, high, dot_of_4(codes.low, low, start));
+}
+
+Ints dot_small(const Bytes (&codes)[4], const std::int8_t* x, Ints start) {
+  for (std::size_t quarter = 0; quarter < 4; ++quarter)
+    start = dot_of_4(codes[quarter], load_bytes(x + 64 * quarter), start);
+  return start;
+}
+Ints minus_sums(const std::int16_t* sums) {
+  return each<Ints>([&](std::size_t i) { return i < 8 ? -(sums[2 * i] + sums[2 * i + 1]) : 0; });
 }
 
 Ints zero_ints() { return {}; }

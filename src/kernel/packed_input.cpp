@@ -149,6 +149,8 @@ OperandForm operand_form(CodeLayout layout, std::size_t cols) {
     case CodeLayout::kAffine4:
     case CodeLayout::kAffine5:
     case CodeLayout::kSymmetric6:
+    case CodeLayout::kTernary2:
+    case CodeLayout::kTernary1:
       return cols % kLargeBlock == 0 ? OperandForm::kBlocks256 : OperandForm::kFloats;
   }
   return OperandForm::kFloats;

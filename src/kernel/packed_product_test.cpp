@@ -14,6 +14,7 @@
 #include "base/scalars.h"
 #include "base/thread_pool.h"
 #include "codec/packed_tensor.h"
+#include "codec/ternary.h"
 #include "kernel/dot_kernels.h"
 #include "quern/error.h"
 
@@ -210,9 +211,10 @@ TEST_P(PackedProduct, LargestCodesDoNotSaturate) {
           if (codec->block == 0) store(packed.row(r)[1], one);
           for (std::size_t b = 0; codec->block != 0 && b < 2; ++b) {
             std::byte* block = packed.row(r)[0] + b * codec->planes[0].bytes_per_block;
-            const bool six = code_layout(*codec) == CodeLayout::kSymmetric6;
-            store(block + (six ? 208 : 0), one);
-            if (codec->block == 256 && !six) store(block + 2, one);
+            const bool is_ternary_block = is_ternary(*codec), six = code_layout(*codec) == CodeLayout::kSymmetric6;
+            const std::size_t scale = is_ternary_block ? codec->planes[0].bytes_per_block - 2 : six ? 208 : 0;
+            store(block + scale, one);
+            if (codec->block == 256 && !six && !is_ternary_block) store(block + 2, one);
           }
         }
         Matrix x(2, cols);

@@ -4,6 +4,7 @@
 // observer or a callback of the caller throws: that ends the call and arrives as it is.
 #pragma once
 
+#include "quern/chain.h"
 #include "quern/compress.h"
 #include "quern/compress_options.h"
 #include "quern/error.h"

@@ -46,6 +46,8 @@ TEST(BadCaller, PassesNoPath) {
   refused([] { plan({}); }, "`input`");
   refused([] { evaluate(open(kModel), {}); }, "`text`");
   refused([] { verify({}); }, "`package`");
+  refused([] { chain({}); }, "`input`");
+  refused([] { chain({.input = kModel}); }, "`output`");
 }
 
 TEST(BadCaller, PassesAPathOfNothing) {

@@ -106,6 +106,31 @@ TEST(Library, PlansForASizeWithWhatIsToBeExpected) {
   EXPECT_TRUE(fs::exists(options.statistics_copy));
 }
 
+TEST(Library, ChainsMethodsAndMeasuresEveryStage) {
+  const ScratchFolder scratch;
+  ChainOptions options{.input = kModel, .output = scratch.path() / "chain", .stages = {"seedlm", "hyper"}};
+  options.report_text = kTexts / "eval.txt";
+  options.report_windows = 1;
+  options.machine = kMachine;
+  const ChainResult result = chain(options);
+  EXPECT_EQ(result.json, read_text(result.folder / "chain.json"));
+  ASSERT_EQ(result.stages.size(), 2u);
+  EXPECT_EQ(result.stages[0].method, "SeedLM (8, 3, 16)");
+  EXPECT_EQ(result.stages[1].name, "hyper");
+  EXPECT_EQ(result.stages[0].literal.bytes, open(result.folder / "literal-1-seedlm").file_bytes());
+  EXPECT_GT(result.stages[1].literal.quality.mean_kld.value, result.stages[0].literal.quality.mean_kld.value);
+  EXPECT_LT(result.stages[1].residual.quality.mean_kld.value, result.stages[0].residual.quality.mean_kld.value);
+  EXPECT_FALSE(result.stages[0].once_literal) << "there is no text to choose by";
+  EXPECT_NE(result.conclusion, "");
+  expect_parts(message_of(ErrorCode::kUsage,
+                          [&] {
+                            compress({.input = result.folder / "literal-1-seedlm",
+                                      .output = scratch.path() / "again",
+                                      .scheme = "hyper_225"});
+                          }),
+               {"quantized already: seedlm_4", "docs/tasks/chain.md"});
+}
+
 TEST(Library, InspectsWhatNoArchitectureRecognises) {
   const InspectResult known = inspect(kModel, {.context = 100});
   EXPECT_EQ(known.architecture, "llama");

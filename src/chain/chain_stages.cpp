@@ -28,15 +28,21 @@ ChainStage stage_named(std::string_view name) {
 
 std::span<const ChainStage> chain_stages() { return kStages; }
 
-std::vector<ChainStage> stages_named(std::string_view list) {
+std::vector<ChainStage> stages_named(std::span<const std::string> names) {
+  if (names.empty()) fail(ErrorCode::kUsage, "a chain needs one stage at least");
   std::vector<ChainStage> stages;
+  for (const std::string& name : names) stages.push_back(stage_named(name));
+  return stages;
+}
+
+std::vector<ChainStage> stages_named(std::string_view list) {
+  std::vector<std::string> names;
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
-    stages.push_back(stage_named(list.substr(0, comma)));
+    names.emplace_back(list.substr(0, comma));
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
-  if (stages.empty()) fail(ErrorCode::kUsage, "a chain needs one stage at least");
-  return stages;
+  return stages_named(std::span<const std::string>(names));
 }
 
 std::vector<ChainStage> recipe_named(std::string_view name) {

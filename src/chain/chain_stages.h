@@ -20,6 +20,8 @@ std::span<const ChainStage> chain_stages();
 // "bitnet,seedlm". Error(kUsage) that offers the nearest names, and for a list of none.
 std::vector<ChainStage> stages_named(std::string_view list);
 
+std::vector<ChainStage> stages_named(std::span<const std::string> names);
+
 // The stages of a recipe: "seed-4stage" is all four in the order of the table. Error(kUsage) with the nearest names.
 std::vector<ChainStage> recipe_named(std::string_view name);
 

@@ -31,12 +31,11 @@ struct Refusal {
 std::optional<Refusal> refused_requantization(const Opened& opened, const Plan& plan) {
   if (opened.options.requantize == CompressOptions::Requantize::kAllow || opened.quantized.empty()) return {};
   if (quantized_again(opened, plan) == 0) return {};
-  return Refusal{
-      ErrorCode::kUsage,
-      fmt::format(
-          "the weights of {} are quantized already: {}. A second quantization adds to the loss of the first: find the "
-          "original, or allow it with `requantize=kAllow`",
-          opened.source.checkpoint.path().string(), opened.quantized)};
+  return Refusal{ErrorCode::kUsage,
+                 fmt::format("the weights of {} are quantized already: {}. A second quantization adds to the loss of "
+                             "the first (docs/tasks/chain.md "
+                             "measures such chains): find the original, or allow it with `requantize=kAllow`",
+                             opened.source.checkpoint.path().string(), opened.quantized)};
 }
 
 // Bytes of the tensors in the source's files that the matrices of a plan are made from, and of the plan's.
@@ -54,7 +53,7 @@ MatrixBytes matrix_bytes(const Opened& opened, const Plan& plan) {
 }
 
 std::optional<Refusal> refused_larger(const Opened& opened, const Plan& plan) {
-  if (opened.options.larger == CompressOptions::Larger::kAllow || opened.options.size) return {};
+  if (opened.options.larger == CompressOptions::Larger::kAllow || opened.searches()) return {};
   const MatrixBytes matrices = matrix_bytes(opened, plan);
   const std::uint64_t before = opened.source.file_bytes(), after = opened.bytes_of(plan);
   if (after <= before || static_cast<double>(matrices.after) <= kNoticeable * static_cast<double>(matrices.before))

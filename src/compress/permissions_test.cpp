@@ -33,8 +33,8 @@ std::string refusal(const CompressOptions& options, std::optional<ErrorCode> cod
 
 TEST(Permissions, ASecondQuantizationIsRefusedUnlessItIsAllowed) {
   CompressOptions options = options_for(kQuantized, "int8", "safetensors");
-  expect_parts(refusal(options, ErrorCode::kUsage),
-               {"model.gguf are quantized already: q8_0 (", "find the original", "`requantize=kAllow`"});
+  expect_parts(refusal(options, ErrorCode::kUsage), {"model.gguf are quantized already: q8_0 (", "find the original",
+                                                     "`requantize=kAllow`", "docs/tasks/chain.md"});
   options.requantize = CompressOptions::Requantize::kAllow;
   refusal(options, std::nullopt);
   refusal(options_for(kFloats, "int8"), std::nullopt);

@@ -35,12 +35,24 @@ const Codec& codec_named(const std::string& name) {
   fail(ErrorCode::kUsage, "there is no number format \"{}\"; {}", name, did_you_mean(name, names_of(codecs())));
 }
 
+// Of a rule's "codec". Error(kUsage) where it names several, to be applied one after another.
+const Codec& codec_of(const Json& json) {
+  const bool is_list = json.is_array();
+  if (is_list || json.as_string().find_first_of("+,>|") != std::string::npos)
+    fail(
+        ErrorCode::kUsage,
+        "a tensor has one number format, and {} names several: what one decodes to, in another, only adds up what both "
+        "lose (docs/tasks/chain.md); name the one whose size suits",
+        excerpt(dump_json(json)));
+  return codec_named(json.as_string());
+}
+
 PrecisionRule parse_rule(const Json& json) {
   if (!json.is_object())
     fail(ErrorCode::kUsage, "a rule is an object such as {{\"match\": \"embed\", \"codec\": \"q8_0\"}}, not {}",
          excerpt(dump_json(json)));
   check_members(json);
-  PrecisionRule rule(json.at("match").as_string(), codec_named(json.at("codec").as_string()).name);
+  PrecisionRule rule(json.at("match").as_string(), codec_of(json.at("codec")).name);
   if (const Json* optional = json.find("optional")) rule.optional = optional->as_bool();
   if (const Json* optimizer = json.find("optimizer")) rule.optimizer = find_optimizer(optimizer->as_string()).name;
   return rule;

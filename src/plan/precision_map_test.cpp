@@ -1,6 +1,7 @@
 // Rules read, matched, refused; maps laid over a model; the printed map.
 #include "plan/precision_map.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -235,6 +236,15 @@ TEST_F(MappedPlan, RowsAndContainersDecideLast) {
                 "hold; use `format` safetensors"),
       std::string::npos);
   EXPECT_NO_THROW(plan(R"([{"match":"norm","codec":"q8_0"}])"));  // asked by name
+}
+
+TEST(PrecisionMap, GivesATensorOneNumberFormat) {
+  for (const char* codec : {R"(["ternary_b3","seedlm_4"])", R"("seedlm_4+vptq_v6_k4096")", R"("seedlm_4, hyper_225")"})
+    EXPECT_NE(message_of(ErrorCode::kUsage,
+                         [&] { parse_precision_map(fmt::format(R"([{{"match":"attn.q","codec":{}}}])", codec)); })
+                  .find("docs/tasks/chain.md"),
+              std::string::npos)
+        << codec;
 }
 
 TEST_F(MappedPlan, TableSaysWhatCameOfIt) {

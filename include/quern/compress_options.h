@@ -57,6 +57,11 @@ struct CompressOptions {
   QualityBound bound;
   std::optional<SizeGoal> size;              // number formats are chosen for it, matrix by matrix
   std::optional<std::size_t> survey_passes;  // measurements that they are chosen from, at most; absent: by the model
+  // Among which number formats a size, or a bound, is searched for.
+  enum class Mode {
+    kAuto,      // those that programs load from the container beside each other; a bound alone starts from the scheme
+    kAdvanced,  // all that anything loads from the container: of a folder Quern's own too, which quern alone loads
+  } mode = Mode::kAuto;
   unsigned max_trials = 8;
   MachineOptions machine;
   ExistingOutput existing = ExistingOutput::kRefuse;

@@ -33,6 +33,7 @@ constexpr std::array kFieldFlags{
     FieldFlag{"machine.precision", "--compute"},
     FieldFlag{"machine.threads", "--threads"},
     FieldFlag{"max_trials", "--max-trials"},
+    FieldFlag{"mode", "--mode"},
     FieldFlag{"name", "--name"},
     FieldFlag{"optimizer", "--optimizer"},
     FieldFlag{"output", "--output"},

@@ -1,6 +1,8 @@
 // Options as CLI11 takes them.
 #include "cli/model_options.h"
 
+#include <utility>
+
 #include "base/fail.h"
 #include "base/names.h"
 #include "checkpoint/checkpoint.h"
@@ -29,6 +31,21 @@ std::optional<SizeGoal> size_goal(const ModelOptions& o) {
   return std::nullopt;
 }
 
+constexpr std::pair<const char*, CompressOptions::Mode> kModes[] = {{"auto", CompressOptions::Mode::kAuto},
+                                                                    {"advanced", CompressOptions::Mode::kAdvanced}};
+
+std::vector<std::string> names_of_modes() {
+  std::vector<std::string> names;
+  for (const auto& [name, mode] : kModes) names.emplace_back(name);
+  return names;
+}
+
+CompressOptions::Mode parse_mode(const std::string& text) {
+  for (const auto& [name, mode] : kModes)
+    if (is_same_name(name, text)) return mode;
+  fail(ErrorCode::kUsage, "there is no mode \"{}\"; did you mean {}?", text, nearest_names(text, names_of_modes()));
+}
+
 std::vector<std::string> names_of_written() {
   std::vector<std::string> names;
   for (const Format* format : formats())
@@ -44,6 +61,7 @@ CompressOptions& ModelOptions::resolved() {
     compress.bound.max_perplexity_increase = parse_fraction(max_perplexity_increase);
   if (!max_kld.empty()) compress.bound.max_kld = parse_number(max_kld);
   compress.size = size_goal(*this);
+  compress.mode = parse_mode(mode);
   if (damage) compress.damage = CompressOptions::Damage::kAllow;
   if (is_same_name(compress.optimizer, kMeasuredOptimizer)) compress.optimizer = kMeasuredOptimizer;
   return compress;
@@ -80,6 +98,11 @@ void add_model(CLI::App& app, ModelOptions& o) {
 void add_target_size(CLI::App& app, ModelOptions& o) {
   app.add_option("--target-size", o.target_size, "The least loss in at most this size, such as 20MB (needs --calib)")
       ->type_name("SIZE");
+  offer(app.add_option("--mode", o.mode,
+                       "auto: what programs load; advanced: search all formats for a size or a bound, Quern's own too"),
+        names_of_modes())
+      ->type_name("NAME")
+      ->capture_default_str();
 }
 
 void add_other_sizes(CLI::App& app, ModelOptions& o) {

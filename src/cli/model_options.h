@@ -15,7 +15,7 @@ struct ModelOptions {
   CompressOptions compress;
   SharedOptions shared;
   std::string max_perplexity_increase, max_kld;
-  std::string target_size, target_bpw, min_ratio;
+  std::string target_size, target_bpw, min_ratio, mode = "auto";
   bool damage = false;
 
   // `compress` with what is a string here. Error(kUsage) where one cannot be read.
@@ -31,7 +31,7 @@ inline constexpr const char* kMoreChoices = "More options, choices and machine";
 
 // MODEL, --scheme, --format, --calib.
 void add_model(CLI::App& app, ModelOptions& o);
-// --target-size, then, under their own heading, --target-bpw and --min-ratio.
+// --mode, --target-size, then, under their own heading, --target-bpw and --min-ratio.
 void add_target_size(CLI::App& app, ModelOptions& o);
 void add_other_sizes(CLI::App& app, ModelOptions& o);
 // --imatrix, --gate-text and how many windows.

@@ -19,6 +19,11 @@ std::string size_text(const CompressPreview& p) {
   };
   if (p.model_bytes)
     return fmt::format("scheme {}, {} {}", p.scheme, p.size_is_exact ? "exactly" : "about", smaller(*p.model_bytes));
+  if (!p.most_bytes)
+    return fmt::format(
+        "as few bytes as the bound allows: a survey of what each matrix loses chooses its number format (instead of "
+        "scheme {})",
+        p.scheme);
   return fmt::format("at most {}: a survey of what each matrix loses chooses its number format (instead of scheme {})",
                      smaller(*p.most_bytes), p.scheme);
 }

@@ -76,25 +76,29 @@ Candidates::Candidates(const Opened& opened, const CompressTexts& texts, const C
       original_(input_, texts.survey->windows, opened.setup, keep),
       folders_(candidate_folders(work)) {}
 
-const fs::path& Candidates::written(const Plan& plan) {
+std::vector<EncodedTensor> Candidates::write(const Plan& plan) {
   fs::path folder = work_.folder / fmt::format("{}{:.16}", kPrefix, plan.sha256());
   std::erase(folders_, folder);
-  encode_files(opened_, calibrated_, work_, plan, folder, folders_, nullptr, "encode a candidate");
+  std::vector<EncodedTensor> tensors =
+      encode_files(opened_, calibrated_, work_, plan, folder, folders_, nullptr, "encode a candidate");
   folders_.push_back(std::move(folder));
   while (folders_.size() > kKept) {
     std::error_code ec;
     fs::remove_all(folders_.front(), ec);
     folders_.erase(folders_.begin());
   }
-  return folders_.back();
+  return tensors;
 }
+
+Plan Candidates::carried_out(const Plan& plan) { return quern::carried_out(plan, write(plan)); }
 
 double Candidates::measured_whole(const Plan& plan) { return measured_together(plan, {}).kld; }
 
 PlanHarm Candidates::measured_together(const Plan& plan, const std::vector<StepGroup>& groups) {
   if (work_.journal)
     if (auto known = work_.journal->together(plan, groups)) return std::move(*known);
-  const OpenModel candidate(written(plan));
+  write(plan);
+  const OpenModel candidate(folders_.back());
   const PlanHarm harm = groups.empty() ? PlanHarm{measure_whole(original_, candidate), {}}
                                        : measure_gains(original_, plan, candidate, groups);
   if (work_.journal) work_.journal->add_together(plan, groups, harm);

@@ -17,6 +17,8 @@ class Candidates {
   Candidates(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated, const WorkFiles& work,
              SurveyOriginal::Keep keep);
 
+  // The plan with the bytes that its tensors came to.
+  Plan carried_out(const Plan& plan);
   // KL divergence of a plan's files on the windows of the survey, nats.
   double measured_whole(const Plan& plan);
   // What the plan loses, and how much less without the errors of each group.
@@ -26,7 +28,7 @@ class Candidates {
   SurveyOriginal& original() noexcept { return original_; }
 
  private:
-  const std::filesystem::path& written(const Plan& plan);
+  std::vector<EncodedTensor> write(const Plan& plan);  // into the last of folders_
 
   const Opened& opened_;
   const WorkFiles work_;

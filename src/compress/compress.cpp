@@ -177,9 +177,9 @@ Planned planned_by(const Opened& opened, const CompressTexts& texts, const Calib
   std::optional<Candidates> candidates;
   if (texts.survey)
     candidates.emplace(opened, texts, calibrated, work,
-                       opened.options.size ? SurveyOriginal::Keep::kFronts : SurveyOriginal::Keep::kRows);
+                       opened.searches() ? SurveyOriginal::Keep::kFronts : SurveyOriginal::Keep::kRows);
   Plan base = base_plan(opened, calibrated, candidates ? &*candidates : nullptr);
-  if (!opened.options.size) return plan_as_surveyed({std::move(base), {}});
+  if (!opened.searches()) return plan_as_surveyed({std::move(base), {}});
   const Surveyed surveyed = survey_steps(opened, texts, std::move(base), work, *candidates);
   return choose_for_size(opened, texts, surveyed, *candidates);
 }

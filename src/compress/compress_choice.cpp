@@ -66,7 +66,19 @@ void check_option_pairs(const CompressOptions& options) {
     fail(ErrorCode::kUsage, "`survey_passes` limits how matrices are measured {}; leave it out, or give one",
          options.output.empty() ? "on a text, and there is none (`calibration_text`, `gate_text`)"
                                 : "for a size or a bound, and there is neither (`size`, `bound.max_kld` ...)");
+  const bool is_advanced = options.mode == CompressOptions::Mode::kAdvanced;
+  if (is_advanced && !options.size && !options.bound.is_set())
+    throw Error(
+        ErrorCode::kUsage,
+        "the advanced `mode` searches among all number formats of the container, and there is nothing to search "
+        "for: add `size`, `bound.max_kld` or `bound.max_perplexity_increase`");
+  if (is_advanced && !options.precision_map.empty())
+    throw Error(ErrorCode::kUsage,
+                "the advanced `mode` chooses the number formats that `precision_map` would set; give one of the two");
   if (options.plan.empty()) return;
+  if (is_advanced)
+    throw Error(ErrorCode::kUsage,
+                "a plan has chosen the number formats that the advanced `mode` would search for; give one of the two");
   if (options.size)
     throw Error(ErrorCode::kUsage,
                 "a plan has chosen the number formats that a size would choose; give one of the two");

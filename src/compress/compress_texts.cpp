@@ -78,7 +78,7 @@ void check_text_options(const CompressOptions& options, GateText gate) {
 }  // namespace
 
 bool computes_before_encoding(const Opened& opened, const CompressTexts& texts) {
-  return texts.calibration || opened.options.size;
+  return texts.calibration || opened.searches();
 }
 
 Windows spread(const Windows& from, std::size_t count) {

@@ -107,7 +107,8 @@ Opened::Opened(const CompressOptions& opt, Observer& obs, std::optional<OpenMode
       format(format_for(opt, given ? &*given : nullptr, scheme)),
       names(names_and_notes(source, format, tokenizer)),
       statistics_names(quern::statistics_names(source)),
-      couplings(quern::couplings(format, source.spec, names)),
+      couplings(opt.mode == CompressOptions::Mode::kAdvanced ? std::vector<Coupling>()
+                                                             : quern::couplings(format, source.spec, names)),
       setup(evaluation_setup(opt.machine, source.spec, pool().threads(), text_window(source.spec))),
       optimizer(optimizer_for(opt)),
       head_(head_before_plans(*this)) {}
@@ -122,7 +123,7 @@ Plan Opened::plan(const StatisticsHashes& statistics, const Optimizer* by) const
       scheme, format, source.spec, names, source.weights, statistics, precision_map ? &*precision_map : nullptr, by};
   if (!given) {
     Plan plan = make_plan(input);
-    if (options.size) check_sizes_are_exact(plan);
+    if (searches()) check_sizes_are_exact(plan);
     return plan;
   }
   Plan plan = checked_plan(*given, input, options.plan);

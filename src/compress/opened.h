@@ -44,8 +44,9 @@ class Opened {
   const Scheme& scheme;
   const Format& format;
   const ExportMap names;
-  const ExportMap statistics_names;       // llama.cpp's, or for a model that GGUF cannot hold its own in that style
-  const std::vector<Coupling> couplings;  // of the model in the format
+  const ExportMap statistics_names;  // llama.cpp's, or for a model that GGUF cannot hold its own in that style
+  // Of the model in the format. None where formats are chosen that other programs do not load anyway.
+  const std::vector<Coupling> couplings;
   const EvaluationSetup setup;
   const Optimizer* const optimizer;  // the one that was named; null: the scheme's, or whichever measures better
 
@@ -54,6 +55,8 @@ class Opened {
 
   ThreadPool& pool() const noexcept { return *pool_; }
   WalkContext walk() const { return source.walk(pool(), setup.precision); }
+  // Whether number formats are chosen by what they lose: for a size, or in the advanced mode for a bound.
+  bool searches() const { return options.size || options.mode == CompressOptions::Mode::kAdvanced; }
   // Whether it is measured by which optimizer codes are chosen.
   bool measures_optimizers() const { return options.optimizer == kMeasuredOptimizer && !given; }
   // Whether there is something to collect statistics from.

@@ -2,11 +2,18 @@
 #include "compress/planned.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/fail.h"
+#include "compress/measured_sizes.h"
+#include "compress/method_note.h"
+#include "plan/fallback.h"
+#include "plan/prediction.h"
 
 namespace quern {
 namespace {
+
+constexpr double kOfBound = 0.9;  // aimed at, so that a small error of the prediction does not cost another trial
 
 // Steps that lose something. Those whose weights multiply the same input are one group: fewer measurements, each
 // further from the noise.
@@ -29,14 +36,8 @@ std::vector<StepGroup> groups_of(const Opened& opened, const Plan& plan, std::sp
   return groups;
 }
 
-// A choice, and the options that it was made from.
-struct Choice {
-  SizedPlan plan;
-  std::vector<StepOptions> options;
-};
-
 // Of bands of layers only the whole is measured: their shares are no finer than that.
-Choice measured_as_whole(Choice first, Candidates& candidates) {
+SizedChoice measured_as_whole(SizedChoice first, Candidates& candidates) {
   const double predicted = first.plan.kld;
   first.plan.whole = candidates.measured_whole(first.plan.plan);
   first.plan.plan = with_notes(
@@ -48,15 +49,14 @@ Choice measured_as_whole(Choice first, Candidates& candidates) {
   return first;
 }
 
-Choice chosen_again(const Opened& opened, SizeSearch search, Choice first, Candidates& candidates) {
+SizedChoice chosen_again(const Opened& opened, const SizeSearch& search, SizedChoice first, Candidates& candidates) {
   const double predicted = first.plan.kld;
   const std::vector<StepGroup> groups = groups_of(opened, first.plan.plan, first.options);
   const PlanHarm harm = candidates.measured_together(first.plan.plan, groups);
-  std::vector<StepOptions> options = shares_measured_together(first.options, first.plan.plan, harm);
-  search.options = options;
-  Choice second{search_size(search), std::move(options)};
+  SizedChoice second =
+      search_measured_size(search, shares_measured_together(first.options, first.plan.plan, harm), candidates);
   const double kld = candidates.measured_whole(second.plan.plan);
-  Choice& best = kld < harm.kld ? second : first;
+  SizedChoice& best = kld < harm.kld ? second : first;
   best.plan.whole = std::min(kld, harm.kld);
   best.plan.plan = with_notes(
       std::move(best.plan.plan),
@@ -85,6 +85,16 @@ std::vector<StepOptions> shares_measured_together(std::vector<StepOptions> optio
   return options;
 }
 
+std::uint64_t bytes_within(const QualityBound& bound, SizeSearch search) {
+  search.most = std::numeric_limits<std::uint64_t>::max();
+  const SizedPlan finest = search_size(search);
+  for (const SizePoint& point : size_choice(search, finest).curve) {
+    const double increase = predict(point.kld, 1).perplexity.value - 1;
+    if (excess(bound, increase / kOfBound, point.kld / kOfBound) == 0) return point.bytes;
+  }
+  return finest.file_bytes;
+}
+
 Planned plan_as_surveyed(Surveyed surveyed) {
   SizedPlan chosen;
   chosen.plan = std::move(surveyed.base);
@@ -93,18 +103,24 @@ Planned plan_as_surveyed(Surveyed surveyed) {
 
 Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
                         Candidates& candidates) {
-  SizeSearch search = size_search(opened, surveyed.base, surveyed.options, most_bytes(opened));
-  Choice choice{search_size(search), surveyed.options};
+  SizeSearch search = size_search(opened, surveyed.base, surveyed.options, 0);
+  search.most = opened.options.size ? most_bytes(opened) : bytes_within(opened.options.bound, search);
+  SizedChoice choice = search_measured_size(search, surveyed.options, candidates);
   if (choice.plan.kld > kSharesAddUp)
     choice = texts.survey->design.is_banded ? measured_as_whole(std::move(choice), candidates)
                                             : chosen_again(opened, search, std::move(choice), candidates);
-  if (opened.measures_optimizers() && needs_hessians(choice.plan.plan) && choice.plan.kld > 0) {
+  // Sizes that were measured are those by error feedback.
+  const bool is_advanced = opened.options.mode == CompressOptions::Mode::kAdvanced;
+  if (!is_advanced && opened.measures_optimizers() && needs_hessians(choice.plan.plan) && choice.plan.kld > 0) {
     BetterPlan better = by_better_optimizer(choice.plan.plan, choice.plan.whole, candidates);
     choice.plan.plan = std::move(better.plan);
     if (choice.plan.whole) choice.plan.whole = better.kld;
   }
+  if (is_advanced)
+    choice.plan.plan = with_notes(std::move(choice.plan.plan), {method_note(opened, choice.plan.plan, choice.options)});
   search.options = choice.options;
-  SizeChoice size = size_choice(search, choice.plan);
+  std::optional<SizeChoice> size;
+  if (opened.options.size) size = size_choice(search, choice.plan);
   return {std::move(choice.plan), std::move(choice.options), std::move(size)};
 }
 

@@ -24,10 +24,15 @@ struct Planned {
 // The base as it is.
 Planned plan_as_surveyed(Surveyed surveyed);
 
-// The best plan for the size that the options ask for. Where it is predicted to lose so much that errors do not add up,
-// it is measured whole, and the plan that is found with shares_measured_together as well; the better of the two is
-// chosen, with a note. Of a model that was surveyed in bands of layers the first is measured whole, and no other looked
-// for. Its codes are chosen by_better_optimizer, where the options ask for that. REQUIRES: a size is asked for.
+// The bytes of the smallest files that are predicted to keep to the bound, a tenth within it; of the finest where none
+// are.
+std::uint64_t bytes_within(const QualityBound& bound, SizeSearch search);
+
+// The best plan for the size that the options ask for, or for a size that a bound needs. Where it is predicted to lose
+// so much that errors do not add up, it is measured whole, and the plan that is found with shares_measured_together as
+// well; the better of the two is chosen, with a note. Of a model that was surveyed in bands of layers the first is
+// measured whole, and no other looked for. Its codes are chosen by_better_optimizer, where the options ask for that; in
+// the advanced mode by error feedback, and a note says what became of published methods. REQUIRES: opened.searches().
 Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
                         Candidates& candidates);
 

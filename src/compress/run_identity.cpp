@@ -100,6 +100,7 @@ Json to_json(const RunIdentity& run) {
                        {"`bound.max_kld`", json_or_null(o.bound.max_kld)},
                        {"`max_trials`", o.bound.is_set() ? Json(o.max_trials) : Json()},
                        {"size", size_to_json(o.size)},
+                       {"`mode`", o.mode == CompressOptions::Mode::kAdvanced ? Json("advanced") : Json()},
                        {"`survey_passes`", o.survey_passes ? Json(*o.survey_passes) : Json()},
                        {"`machine.precision`", to_string(run.precision)},
                        {"`machine.max_memory`", run.memory}});

@@ -1,6 +1,7 @@
 // Sizes of every reference model in every container: predicted to the byte, never above the target, and full.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/fail.h"
 #include "base/random.h"
@@ -8,6 +9,7 @@
 #include "encode/encode.h"
 #include "format/formats.h"
 #include "package/whole_head_fixture.h"
+#include "plan/methods.h"
 #include "plan/size_search.h"
 #include "report/manifest.h"
 #include "tests/shared_folder.h"
@@ -35,7 +37,7 @@ std::uint64_t bytes_in(const fs::path& folder) {
 
 // Shares by a rule of thumb: a bit more quarters them, and matrices differ in how much they mind.
 std::vector<StepOptions> made_up_shares(const OpenModel& model, const ExportMap& names, const Format& format,
-                                        const Plan& plan) {
+                                        const Plan& plan, Reach reach) {
   Random random(1);
   std::vector<StepOptions> all;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
@@ -45,9 +47,10 @@ std::vector<StepOptions> made_up_shares(const OpenModel& model, const ExportMap&
     const RowLayout layout = row_layout(names.weights[i].output_shape(weight));
     const double harm = std::exp(4 * random.uniform()) * static_cast<double>(layout.rows * layout.cols);
     StepOptions& options = all.emplace_back(StepOptions{i, {}});
-    for (const Codec* codec : codecs_to_try(format, weight, names.weights[i], stored))
-      options.options.push_back({codec, codec->stored_bytes(layout.rows, layout.cols),
-                                 codec == &stored ? 0 : harm * std::pow(4.0, -codec->bits_per_weight)});
+    for (const Codec* codec : codecs_to_try(format, weight, names.weights[i], stored, {}, reach))
+      if (!codec->is_measured())
+        options.options.push_back({codec, codec->stored_bytes(layout.rows, layout.cols),
+                                   codec == &stored ? 0 : harm * std::pow(4.0, -codec->bits_per_weight)});
   }
   return all;
 }
@@ -56,10 +59,11 @@ struct SizedModel {
   const OpenModel& model;
   const Format& format;
   const Scheme& scheme;
+  Reach reach = Reach::kScalar;
   ExportMap names = export_map(model, format);
   Plan base = make_plan({scheme, format, model.spec, names, model.weights, {}});
-  std::vector<StepOptions> options = made_up_shares(model, names, format, base);
-  SizeRules rules{&format, couplings(format, model.spec, names)};
+  std::vector<StepOptions> options = made_up_shares(model, names, format, base, reach);
+  SizeRules rules = reach == Reach::kAll ? SizeRules{} : SizeRules{&format, couplings(format, model.spec, names)};
 
   std::uint64_t bytes_of(const Plan& plan) const {
     return package_bytes(whole_head(plan, names, model, scheme), find_format(plan.format), model.checkpoint);
@@ -140,7 +144,8 @@ void expect_package_has(const SizedModel& sized, const SizedPlan& plan) {
   for (const EncodedTensor& tensor : tensors)
     report.tensors.push_back({tensor.step, tensor.error, tensor_facts(tensor.weight)});
   const auto hashed = hash_files(sized.model.checkpoint, pool);
-  assemble_package({work.path(), folder, folder, "", ""}, sized.model, sized.head_of(plan.plan).config, hashed, {}, report);
+  assemble_package({work.path(), folder, folder, "", ""}, sized.model, sized.head_of(plan.plan).config, hashed, {},
+                   report);
   EXPECT_EQ(report.output_bytes, plan.file_bytes);
   std::uint64_t evidence = fs::file_size(folder / kManifestName);
   for (const char* name : kEvidenceNames)
@@ -184,6 +189,32 @@ class SizesOfTheBundledModel : public SizesOf {};
 TEST_P(SizesOfTheBundledModel, AreKeptToTheByte) {
   expect_sizes_are_kept(fs::path(QUERN_SOURCE_DIR) / "models" / GetParam());
 }
+// Vectors of weights, codebooks and grids among them: fine enough steps for a thousandth.
+TEST(SizesOfAllFormats, AreFullToAThousandth) {
+  const OpenModel model(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m");
+  const SizedModel sized{model, find_format("safetensors"), find_scheme("simple"), Reach::kAll};
+  const std::uint64_t least = sized.least_bytes(), original = model.file_bytes();
+  EXPECT_LT(least, original / 5) << "there are formats of 2 bits and fewer";
+  std::set<std::string> methods;
+  int near = 0;
+  for (int i = 0; i < kTargets; ++i) {
+    const std::uint64_t most = least * (100 + 10 * static_cast<std::uint64_t>(i + 1)) / 100;
+    const SizedPlan plan = sized.search(most);
+    EXPECT_LE(plan.file_bytes, most);
+    const bool is_near = static_cast<double>(plan.file_bytes) >= 0.999 * static_cast<double>(most);
+    near += is_near;
+    EXPECT_GE(static_cast<double>(plan.file_bytes), 0.998 * static_cast<double>(most));
+    const ScratchFolder scratch;
+    sized.format.create(scratch.path(), sized.head_of(plan.plan));
+    EXPECT_EQ(bytes_in(scratch.path()) + plan.file_bytes - sized.format.file_bytes(sized.head_of(plan.plan)),
+              plan.file_bytes);
+    for (const PlanStep& step : plan.plan.steps)
+      if (const Method* method = method_of(*find_codec(step.codec))) methods.insert(method->name);
+  }
+  EXPECT_GE(near, kTargets - 2) << "full to a thousandth";
+  EXPECT_TRUE(methods.contains("VPTQ") && methods.contains("SeedLM"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Bundled, SizesOfTheBundledModel, testing::Values("llama-7m"));
 
 }  // namespace

@@ -12,6 +12,10 @@
 namespace quern {
 namespace {
 
+// Bits of a weight, all files counted. Formats of vectors have 3.44 at most: matrices that mind little get them where
+// the mean is above that.
+constexpr double kMostBitsForVectors = 4.5;
+
 std::vector<StepOptions> options_by_shape(const Opened& opened, const Plan& base) {
   std::vector<StepOptions> all;
   const std::vector<OutputTensor> tensors = output_tensors(base, opened.source.spec, opened.names);
@@ -21,7 +25,7 @@ std::vector<StepOptions> options_by_shape(const Opened& opened, const Plan& base
     if (keeps_precision(tensor.weight) || !stored) continue;
     StepOptions& options = all.emplace_back(StepOptions{i, {}});
     std::vector<const Codec*> codecs =
-        codecs_to_try(opened.format, tensor.weight, tensor.exported, *stored, opened.ternary());
+        codecs_to_try(opened.format, tensor.weight, tensor.exported, *stored, opened.ternary(), search_reach(opened));
     codecs.push_back(find_codec(tensor.step.codec));
     for (const Codec* codec : codecs) {
       const RowLayout layout = tensor.layout();
@@ -39,7 +43,20 @@ SizeSearch size_search(const Opened& opened, const Plan& base, std::span<const S
     set_tensors(head, tensor_table(plan, opened.names, opened.source.spec, opened.copied), opened.names);
     return package_bytes(head, opened.format, opened.source.checkpoint);
   };
-  return {base, options, most, file_bytes, opened.source.file_bytes(), {&opened.format, opened.couplings}};
+  const bool is_bound_to_mixes = opened.options.mode != CompressOptions::Mode::kAdvanced;
+  return {base,
+          options,
+          most,
+          file_bytes,
+          opened.source.file_bytes(),
+          {is_bound_to_mixes ? &opened.format : nullptr, opened.couplings}};
+}
+
+Reach search_reach(const Opened& opened) {
+  if (opened.options.mode == CompressOptions::Mode::kAdvanced) return Reach::kAll;
+  if (opened.format.mixes || !opened.options.size) return Reach::kScalar;
+  const double bits = 8 * static_cast<double>(most_bytes(opened)) / static_cast<double>(opened.source.parameters());
+  return bits <= kMostBitsForVectors ? Reach::kVectors : Reach::kScalar;
 }
 
 std::uint64_t most_bytes(const Opened& opened) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "compress/opened.h"
+#include "plan/reach.h"
 #include "plan/size_search.h"
 
 namespace quern {
@@ -11,6 +12,10 @@ namespace quern {
 struct SizeRange {
   std::uint64_t least = 0, most = 0;  // bytes of the files: the fewest bits everywhere, and as precise as the source
 };
+
+// The kinds of number formats that are tried on the model. Several weights a code only in containers whose programs
+// load any mix, and where the size is small enough for them to be chosen.
+Reach search_reach(const Opened& opened);
 
 // Plans within `most` bytes that differ from `base` in their number formats. REQUIRES: the arguments outlive it.
 SizeSearch size_search(const Opened& opened, const Plan& base, std::span<const StepOptions> options,

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/fail.h"
+#include "compress/size_range.h"
 #include "optim/optimizer.h"
 #include "survey/survey.h"
 
@@ -14,7 +15,7 @@ Plan base_plan(const Opened& opened, const Calibrated& calibrated, Candidates* c
   if (!opened.measures_optimizers() || !calibrated.has_hessians())
     return opened.plan(calibrated.hashes(), opened.optimizer);
   const Plan by_feedback = opened.plan(calibrated.hashes(), &best_optimizer(Optimizer::Needs::kHessian));
-  if (!candidates || opened.options.size) return by_feedback;
+  if (!candidates || opened.searches()) return by_feedback;
   return by_better_optimizer(by_feedback, std::nullopt, *candidates).plan;
 }
 
@@ -45,6 +46,7 @@ Surveyed survey_steps(const Opened& opened, const CompressTexts& texts, Plan bas
     }
   SurveyInput input{candidates.original(), surveyed.base, opened.format, texts.survey->design.groups};
   input.ternary = opened.ternary();
+  input.reach = search_reach(opened);
   surveyed.options = survey(input);
   if (work.journal) work.journal->add_survey(surveyed.base, surveyed.options);
   return surveyed;

@@ -174,12 +174,27 @@ PlanStep exact_step(const TensorJob& job) {
 
 }  // namespace
 
+namespace {
+
+// Where only encoding tells how large a tensor becomes, as large as its step says.
+std::vector<std::uint64_t> part_bytes_of(const PlanStep& step, const RowLayout& layout) {
+  const Codec& codec = *find_codec(step.codec);
+  std::vector<std::uint64_t> parts = expected_part_bytes(codec, layout);
+  if (!wants_measuring(codec)) return parts;
+  std::uint64_t& open = codec.is_measured() ? parts.front() : parts.back();
+  const std::uint64_t others = std::accumulate(parts.begin(), parts.end(), std::uint64_t{0}) - open;
+  open = std::max(step.bytes, others) - others;
+  return parts;
+}
+
+}  // namespace
+
 std::vector<TensorSpec> tensor_table(const Plan& plan, const ExportMap& names, const ModelSpec& spec,
                                      const TensorFiles& copied) {
   std::vector<TensorSpec> table;
   for (const OutputTensor& of : output_tensors(plan, spec, names)) {
     TensorSpec tensor{of.step.output, of.shape(), of.step.codec, {}};
-    tensor.part_bytes = expected_part_bytes(*find_codec(of.step.codec), row_layout(tensor.shape));
+    tensor.part_bytes = part_bytes_of(of.step, row_layout(tensor.shape));
     table.push_back(std::move(tensor));
   }
   for (const ExtraTensor& extra : names.extras)

@@ -98,7 +98,7 @@ std::vector<Alternative> alternatives(const Survey& of, double original_perplexi
 // Chosen for a size where one is asked for, else with what its number formats lose.
 Planned plan_with_shares(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
                          Candidates& candidates) {
-  if (opened.options.size) return choose_for_size(opened, texts, surveyed, candidates);
+  if (opened.searches()) return choose_for_size(opened, texts, surveyed, candidates);
   Planned planned{with_shares(surveyed.base, surveyed.options), surveyed.options, std::nullopt};
   planned.chosen.file_bytes = opened.bytes_of(surveyed.base);
   return planned;

@@ -38,7 +38,7 @@ CompressPreview preview(const Opened& opened, const CompressTexts& texts) {
           "the source itself is smaller than the size that was asked for: {} of {} bytes; its matrices keep their own "
           "numbers where {} holds them",
           p.source_bytes, *p.most_bytes, p.format));
-  } else {
+  } else if (!opened.searches()) {
     std::ranges::copy(opened.loading_notes(plan), std::back_inserter(p.notes));
     p.model_bytes = opened.bytes_of(plan);
     p.size_is_exact = estimate_note(plan).empty();

@@ -40,9 +40,9 @@ std::vector<const Codec*> codecs_needed(const Opened& opened, const Plan& plan, 
                                         std::uint64_t cols) {
   std::vector<const Codec*> needed;
   for (const PlanStep& step : plan.steps) needed.push_back(find_codec(step.codec));
-  if (opened.options.size)
+  if (opened.searches())
     if (const Codec* source = find_decoder(opened.source.weights.stored(largest).encoding))
-      std::ranges::copy(codecs_to_try(opened.format, cols, *source), std::back_inserter(needed));
+      std::ranges::copy(codecs_to_try(opened.format, cols, *source, search_reach(opened)), std::back_inserter(needed));
   std::ranges::sort(needed);
   const auto again = std::ranges::unique(needed);
   needed.erase(again.begin(), again.end());
@@ -182,7 +182,7 @@ struct Work {
   double survey(SurveyWalks walks) const {
     const SurveyDesign& design = texts.survey->design;
     const double head = heads(design.windows) / 2;  // of one model
-    const std::uint64_t tried = wants_hessians(opened, texts) ? kWeightsTriedByFeedback : kWeightsTried;
+    const std::uint64_t tried = wants_hessians(opened, texts) ? WeightsTried{}.by_feedback : WeightsTried{}.by_rounding;
     double seconds = pass(design.windows) + 2 * head, tries = 0;
     for (const StepGroup& group : design.groups)
       seconds +=
@@ -249,6 +249,8 @@ SurveyWalks likely_walks(const Opened& opened) {
 
 std::optional<TimeForecast> expected_time(const Opened& opened, const CompressTexts& texts, const Plan& plan,
                                           SurveyWalks walks) {
+  // What is learned of whole tensors takes a time that no few rows tell.
+  if (search_reach(opened) == Reach::kAll) return std::nullopt;
   try {
     return forecast_time(opened, texts, plan, measure_rates(opened, texts, plan), walks);
   } catch (const Error& error) {

@@ -13,7 +13,7 @@ namespace quern {
 inline constexpr double kWorthwhileBits = 0.75;
 
 // The next codec with at least kWorthwhileBits more that the container holds, that divides `cols` and that any weights
-// may have; null when there is none.
+// may have; null when there is none. It gives several weights one code only where `codec` does.
 const Codec* next_better_codec(const Codec& codec, const Format& format, std::uint64_t cols);
 
 }  // namespace quern

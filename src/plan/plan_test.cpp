@@ -270,6 +270,9 @@ TEST(NextBetterCodec, IsTheLeastOfThoseWithMoreBits) {
   EXPECT_EQ(next("bf16", gguf, 256), "f32");
   EXPECT_EQ(next("f32", gguf, 256), "none");
   EXPECT_EQ(next("int8_channel", safetensors, 100), "bf16");
+  EXPECT_EQ(next("iq2_xxs", gguf, 256), "iq3_xxs");  // several weights a code only where there are now
+  EXPECT_EQ(next("iq3_xxs", gguf, 256), "iq4_xs");
+  EXPECT_EQ(next("vptq_v3_k512", safetensors, 128), "int4_g128");
 }
 
 }  // namespace

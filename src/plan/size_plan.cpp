@@ -29,6 +29,35 @@ bool is_replaced(const Codec& codec, const std::vector<const Codec*>& all) {
   });
 }
 
+// What all rows of a tensor share.
+std::uint64_t shared_bytes(const Codec& codec, const RowLayout& layout) {
+  return codec.stored_bytes(layout.rows, layout.cols) - codec.stripes(layout.rows) * codec.row_bytes(layout.cols);
+}
+
+// More of what is shared loses less, and is paid for as long as it is a small part of the tensor.
+constexpr std::uint64_t kLeastTimesShared = 50;
+
+void keep_best_codebooks(std::vector<const Codec*>& codecs, const RowLayout& layout) {
+  std::erase_if(codecs, [&](const Codec* c) {
+    return c->train &&
+           shared_bytes(*c, layout) * kLeastTimesShared > c->stripes(layout.rows) * c->row_bytes(layout.cols);
+  });
+  const std::vector<const Codec*> fitting = codecs;
+  std::erase_if(codecs, [&](const Codec* c) {
+    return c->train && shared_bytes(*c, layout) > 0 && std::ranges::any_of(fitting, [&](const Codec* other) {
+             return other->train && other->bits_per_weight == c->bits_per_weight &&
+                    shared_bytes(*other, layout) > shared_bytes(*c, layout);
+           });
+  });
+}
+
+// Whether the values of the weight are some of the codec's, which has three.
+bool keeps_values(const Codec& codec, const ExportedWeight& output, const TernaryForms& forms) {
+  const auto form = forms.find(output.weight);
+  return form != forms.end() && is_ternary(codec) &&
+         (!codec.train || form->second.scale == TernaryForm::Scale::kTensor);
+}
+
 std::uint64_t other_bytes(const Plan& base, std::span<const StepOptions> options) {
   std::uint64_t bytes = base.tensor_bytes();
   for (const StepOptions& of_step : options) bytes -= base.steps[of_step.step].bytes;
@@ -87,12 +116,12 @@ std::vector<KnapsackChoice> undominated(std::vector<KnapsackChoice> points) {
 
 }  // namespace
 
-std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source) {
+std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source, Reach reach) {
   const bool held = format.holds(source.name, cols);
   const auto serves = [&](const Codec& codec) {
     const bool fewer = held ? codec.bits_per_weight < source.bits_per_weight : codec.bits_per_weight <= kFineBits;
-    return fewer && codec.use == Codec::Use::kAny && !codec.is_measured() && !codec.train && codec.granule == 1 &&
-           format.holds(codec.name, cols) && codec.divides(cols);
+    return fewer && codec.use == Codec::Use::kAny && reach_of(codec) <= reach && format.holds(codec.name, cols) &&
+           codec.divides(cols);
   };
   std::vector<const Codec*> serving, worthwhile;
   for (const Codec* codec : codecs())
@@ -104,14 +133,16 @@ std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols
 }
 
 std::vector<const Codec*> codecs_to_try(const Format& format, const Weight& weight, const ExportedWeight& output,
-                                        const Codec& source, const TernaryForms& ternary) {
-  const std::uint64_t cols = row_layout(output.output_shape(weight)).cols;
-  std::vector<const Codec*> codecs = codecs_to_try(format, cols, source);
-  if (ternary.contains(output.weight))
-    std::ranges::copy_if(ternary_codecs(), std::inserter(codecs, codecs.begin()),
-                         [&](const Codec* c) { return format.holds(c->name, cols) && c->divides(cols); });
-  std::erase_if(codecs, [&](const Codec* c) { return !why_refused(format, weight, output, c->name).empty(); });
-  return codecs;
+                                        const Codec& source, const TernaryForms& ternary, Reach reach) {
+  const RowLayout layout = row_layout(output.output_shape(weight));
+  std::vector<const Codec*> tried = codecs_to_try(format, layout.cols, source, reach);
+  std::ranges::copy_if(codecs(), std::inserter(tried, tried.begin()), [&](const Codec* c) {
+    return keeps_values(*c, output, ternary) && reach_of(*c) <= reach && format.holds(c->name, layout.cols) &&
+           c->divides(layout.cols);
+  });
+  keep_best_codebooks(tried, layout);
+  std::erase_if(tried, [&](const Codec* c) { return !why_refused(format, weight, output, c->name).empty(); });
+  return tried;
 }
 
 const StepOption* option_of(const StepOptions& of_step, const Plan& plan) {

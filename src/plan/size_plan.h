@@ -9,6 +9,7 @@
 #include "model/ternary_weights.h"
 #include "plan/joint_options.h"
 #include "plan/plan.h"
+#include "plan/reach.h"
 #include "plan/step_options.h"
 
 namespace quern {
@@ -29,15 +30,18 @@ struct SizePoint {
   double kld = 0;  // nats
 };
 
-// Codecs worth trying for rows of `cols` weights, now stored as `source`: what the container holds and has fewer bits
-// (up to 16, where it does not hold the source's own), without those that another of larger blocks and hardly fewer
-// bits replaces, those that choose several weights together, which take many times as long, and those for weights that
-// were trained in them; last the source's own, where the container holds it.
-std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source);
+// Codecs worth trying for rows of `cols` weights, now stored as `source`: what the container holds within `reach` and
+// has fewer bits (up to 16, where it does not hold the source's own), without those that another of larger blocks and
+// hardly fewer bits replaces, and those for weights that were trained in them; last the source's own, where the
+// container holds it.
+std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols, const Codec& source,
+                                        Reach reach = Reach::kScalar);
 // Of a tensor of the container: without those that it cannot have there, whatever its rows. With those of three values
-// where the weight is one of `ternary`.
+// where the weight is one of `ternary`. Of codecs with a codebook, the largest of each rate that is at most a fiftieth
+// of the tensor's codes.
 std::vector<const Codec*> codecs_to_try(const Format& format, const Weight& weight, const ExportedWeight& output,
-                                        const Codec& source, const TernaryForms& ternary = {});
+                                        const Codec& source, const TernaryForms& ternary = {},
+                                        Reach reach = Reach::kScalar);
 
 // The best choice of options that keeps to the rules, exactly, for at most `tensor_bytes` in all steps of `base`
 // together. Of equal losses the one of fewer bytes, then of the first mix. Nothing when even the smallest options are

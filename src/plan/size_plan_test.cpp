@@ -37,6 +37,31 @@ TEST(CodecsToTry, AreThoseOfLargeBlocksWhereRowsDivide) {
   EXPECT_EQ(names_of(codecs_to_try(gguf, 7, *find_codec("bf16"))), (std::vector<std::string>{"bf16"}));
 }
 
+TEST(CodecsToTry, ReachAsFarAsTheyAreAskedTo) {
+  const Format &gguf = find_format("gguf"), &safetensors = find_format("safetensors");
+  const Codec& source = *find_codec("bf16");
+  EXPECT_EQ(names_of(codecs_to_try(gguf, 512, source, Reach::kVectors)),
+            (std::vector<std::string>{"q8_0", "q6_k", "q5_k", "q4_k", "iq4_xs", "q3_k", "iq3_s", "iq3_xxs", "q2_k",
+                                      "iq2_s", "iq2_xs", "iq2_xxs", "iq1_m", "iq1_s", "bf16"}));
+  const Weight small{.axes = {{"inner", 192}, {"hidden", 96}}}, large{.axes = {{"inner", 2048}, {"hidden", 6144}}};
+  const auto names_for = [&](const Weight& weight) {
+    return names_of(codecs_to_try(safetensors, weight, {.weight = 0, .name = "model.layers.0.mlp.up_proj.weight"},
+                                  source, {}, Reach::kAll));
+  };
+  const auto of_small = names_for(small), of_large = names_for(large);
+  const auto holds = [](const std::vector<std::string>& names, const char* name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  EXPECT_TRUE(holds(of_small, "vptq_v2_k16")) << "of the codebooks of 2 bits the one that is small enough";
+  EXPECT_FALSE(holds(of_small, "vptq_v6_k4096"));
+  EXPECT_TRUE(holds(of_large, "vptq_v6_k4096"));
+  EXPECT_FALSE(holds(of_large, "vptq_v2_k16"));
+  for (const char* name : {"lossless_bf16", "hyper_225", "hyper_225_rans", "seedlm_4", "seedlm_3w", "int8_channel"})
+    EXPECT_TRUE(holds(of_large, name)) << name;
+  for (const char* name : {"seedlm_4_paper", "hyper_225_l01", "ternary_b3"})
+    EXPECT_FALSE(holds(of_large, name)) << name << " is taken where it is named";
+}
+
 TEST(CodecsToTry, OfOneScaleABlockAreAllOfThem) {
   EXPECT_EQ(names_of(codecs_to_try(find_format("safetensors"), 512, *find_codec("bf16"))),
             (std::vector<std::string>{"int8_channel", "int4a_g32", "int4_g32", "int4a_g64", "int4_g64", "int4a_g128",
@@ -67,7 +92,14 @@ TEST(CodecsToTry, HaveThreeValuesWhereTheWeightHas) {
   EXPECT_NE(std::ranges::find(trained, "tq1_0"), trained.end());
   EXPECT_NE(std::ranges::find(trained, "tq2_0"), trained.end());
   EXPECT_EQ(trained.size(), ordinary.size() + 2);
-  EXPECT_EQ(names_for("safetensors", {{3, {}}}), names_for("safetensors", {}));  // it holds none
+  EXPECT_EQ(names_for("safetensors", {{3, {}}}), names_for("safetensors", {}));  // its own are learned
+  const auto all = [&](TernaryForm::Scale scale) {
+    return names_of(
+        codecs_to_try(find_format("safetensors"), weight, output, *find_codec("bf16"), {{3, {scale}}}, Reach::kAll));
+  };
+  const auto of_tensor = all(TernaryForm::Scale::kTensor), of_rows = all(TernaryForm::Scale::kRow);
+  EXPECT_NE(std::ranges::find(of_tensor, "ternary_b3"), of_tensor.end());
+  EXPECT_EQ(std::ranges::find(of_rows, "ternary_b3"), of_rows.end()) << "it has one scale";
 }
 
 TEST(CodecsToTry, HaveMoreBitsThanASourceThatTheContainerLacks) {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kRounds = 32;            // each takes the bytes that the one before was too large off its budget
 constexpr double kFullEnough = 0.995;  // of the size
+constexpr std::uint64_t kNotWorthARound = 10'000;  // left over: such a part of the size
 constexpr std::size_t kCurvePoints = 64;
 
 SizedPlan smallest_plan(const SizeSearch& search) {
@@ -51,7 +52,7 @@ SizedPlan find_plan(const SizeSearch& search) {
     if (best && !(fits && sized->kld < best->kld)) break;
     if (fits) {
       best = std::move(sized);
-      if (!has_room || is_full(best->file_bytes, search.most)) break;
+      if (!has_room || search.most - best->file_bytes <= search.most / kNotWorthARound) break;
     }
     beside = own;
   }

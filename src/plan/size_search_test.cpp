@@ -219,7 +219,8 @@ TEST(Survey, TriesCodecsOnPartsOfALargeMatrixAndOnItsLargestValue) {
     return StepOptions{};
   };
   const StepOptions whole = of_embedding();
-  in.weights_tried = surveyed.model.checkpoint.at(tensor).shape[0] * surveyed.model.checkpoint.at(tensor).shape[1] / 3;
+  in.tried.by_rounding =
+      surveyed.model.checkpoint.at(tensor).shape[0] * surveyed.model.checkpoint.at(tensor).shape[1] / 3;
   const StepOptions part = of_embedding();
   ASSERT_EQ(surveyed.observer.notes.size(), 2u);
   EXPECT_EQ(surveyed.observer.notes[0], surveyed.observer.notes[1]);
@@ -234,7 +235,7 @@ TEST(Survey, FindsTheSharesOfALargeMatrixFromItsParts) {
   const std::vector<StepGroup> groups = surveyed.in_bands();
   SurveyInput in = surveyed.of(groups);
   const std::vector<StepOptions> whole = survey(in);
-  in.weights_tried = 1 << 19;  // of the embedding's million
+  in.tried.by_rounding = 1 << 19;  // of the embedding's million
   const std::vector<StepOptions> part = survey(in);
   ASSERT_EQ(part.size(), whole.size());
   for (std::size_t i = 0; i < part.size(); ++i) {

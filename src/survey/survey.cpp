@@ -10,22 +10,16 @@
 #include "base/fail.h"
 #include "base/interruption.h"
 #include "survey/sensitivity.h"
+#include "survey/trials.h"
 
 namespace quern {
 namespace {
 
 constexpr double kProbeBits = 3.5;  // coarse enough to stand out of the noise, fine enough for errors to add up
 constexpr double kMostLoss = 0.2;   // of the weighted energy
-constexpr std::uint64_t kSamplePlaces = 16;  // runs of rows that a sample is made of, at least
 // Nats, far below what can be measured: of two formats of a matrix that seems to mind nothing, the exacter one is
 // better.
 constexpr double kLeastHarm = 1e-9;
-
-// A number format on a matrix.
-struct TriedCodec {
-  const Codec* codec = nullptr;
-  EncodeError error;  // not finite where a value exceeds its range
-};
 
 // A matrix, and what it may become.
 struct Candidate {
@@ -54,83 +48,13 @@ std::optional<TriedCodec> probe_of(const std::vector<TriedCodec>& trials, const 
   return best;
 }
 
-// Rows on which codecs are tried: all of a small matrix, of a large one evenly spaced tasks.
-struct Sample {
-  std::vector<RowTask> tasks;
-  std::optional<RowTask> loudest;  // of a large matrix the task with its largest value, which a codec has to hold
-  double of_all = 1;               // rows of the matrix over those of the tasks
-};
-
-RowTask loudest_of(const SurveyInput& in, const ExportedRows& rows, const std::vector<RowTask>& tasks) {
-  std::vector<float> largest(tasks.size());
-  in.encode().pool.run(tasks.size(), [&](std::size_t i) {
-    const Matrix some = rows.rows(tasks[i].first, tasks[i].count);
-    for (const float value : some.flat()) largest[i] = std::max(largest[i], std::abs(value));
-  });
-  return tasks[static_cast<std::size_t>(std::ranges::max_element(largest) - largest.begin())];
-}
-
-// Each in as many parts as it takes to find `tried` weights in several places.
-std::vector<RowTask> divided(const std::vector<RowTask>& tasks, std::uint64_t tried, const RowLayout& layout) {
-  const std::size_t together = rows_encoded_together(layout.cols);
-  const std::size_t wanted = std::max<std::size_t>(1, tried / kSamplePlaces / std::max<std::uint64_t>(1, layout.cols));
-  const std::size_t grain = (wanted + together - 1) / together * together;
-  std::vector<RowTask> parts;
-  for (const RowTask& task : tasks)
-    for (std::size_t first = 0; first < task.count; first += grain)
-      parts.push_back({task.first + first, std::min(grain, task.count - first), task.expert});
-  return parts;
-}
-
-Sample sample_of(const SurveyInput& in, const ExportedRows& rows, const Optimizer& optimizer) {
-  std::vector<RowTask> all = row_tasks(rows);
-  const std::uint64_t weights = rows.layout().rows * rows.layout().cols;
-  const bool feeds_back = optimizer.needs == Optimizer::Needs::kHessian;
-  const std::uint64_t most = feeds_back ? in.weights_tried_by_feedback : in.weights_tried;
-  if (weights <= most) return {all, std::nullopt, 1};
-  Sample sample{{}, loudest_of(in, rows, all), 0};
-  all = divided(all, most, rows.layout());
-  const std::size_t count = std::max<std::size_t>(1, all.size() * most / weights);
-  std::size_t tried = 0;
-  for (std::size_t i = 0; i < count; ++i) tried += sample.tasks.emplace_back(all[i * all.size() / count]).count;
-  sample.of_all = static_cast<double>(rows.layout().rows) / static_cast<double>(tried);
-  return sample;
-}
-
-std::vector<TriedCodec> tried(const SurveyInput& in, const OutputTensor& tensor,
-                              const std::vector<const Codec*>& codecs) {
-  const ExportedRows rows(in.encode().source, tensor);
-  const Sample sample = sample_of(in, rows, find_optimizer(tensor.step.optimizer));
-  std::vector<RowTask> tasks = sample.tasks;
-  if (sample.loudest) tasks.push_back(*sample.loudest);
-  const std::size_t count = codecs.size();
-  std::vector<EncodeError> errors(tasks.size() * count);
-  in.encode().pool.run(tasks.size() * count, [&](std::size_t i) {
-    PlanStep step = tensor.step;
-    step.codec = codecs[i % count]->name;
-    const RowTask& task = tasks[i / count];
-    // Of the loudest rows only the range counts: rounding tells it sooner.
-    if (i / count == sample.tasks.size()) step.optimizer = best_optimizer(Optimizer::Needs::kNothing).name;
-    errors[i] = encode_rows(rows, step, *rows.inputs(in.encode().inputs, task.expert), task).error;
-  });
-  std::vector<TriedCodec> trials;
-  for (std::size_t c = 0; c < count; ++c) {
-    TriedCodec& trial = trials.emplace_back(TriedCodec{codecs[c], {}});
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      const EncodeError& error = errors[t * count + c];
-      if (t < sample.tasks.size() || !std::isfinite(error.plain)) trial.error += error;
-    }
-    trial.error *= sample.of_all;
-  }
-  return trials;
-}
-
 Candidate candidate_of(const SurveyInput& in, std::size_t step, const OutputTensor& tensor) {
   const Codec& stored = stored_codec(in, tensor);
   Candidate candidate{step, tensor, {}, {}};
-  std::vector<const Codec*> codecs = codecs_to_try(in.format, tensor.weight, tensor.exported, stored, in.ternary);
+  std::vector<const Codec*> codecs =
+      codecs_to_try(in.format, tensor.weight, tensor.exported, stored, in.ternary, in.reach);
   if (std::ranges::find(codecs, candidate.planned()) == codecs.end()) codecs.push_back(candidate.planned());
-  for (const TriedCodec& trial : tried(in, tensor, codecs)) {
+  for (const TriedCodec& trial : try_codecs(in.encode(), tensor, codecs, in.tried)) {
     if (std::isfinite(trial.error.plain) && std::isfinite(trial.error.loss()))
       candidate.trials.push_back(trial);
     else
@@ -202,11 +126,10 @@ StepOptions options_of(const Candidate& candidate, const std::vector<Rate>& rate
     options.probe_kld = rate->kld;
     by_error = rate->by_error;
   }
-  const RowLayout layout = candidate.tensor.layout();
-  for (const auto& [codec, error] : candidate.trials) {
+  for (const auto& [codec, error, bytes] : candidate.trials) {
     // An option whatever it loses: the one that is planned.
     if (error.relative_loss() > kMostLoss && codec != candidate.planned()) continue;
-    options.options.push_back({codec, codec->stored_bytes(layout.rows, layout.cols), by_error * error.loss()});
+    options.options.push_back({codec, bytes, by_error * error.loss()});
   }
   return options;
 }

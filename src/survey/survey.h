@@ -4,20 +4,18 @@
 #include "plan/size_plan.h"
 #include "survey/fronts.h"
 #include "survey/survey_design.h"
+#include "survey/trials.h"
 
 namespace quern {
-
-// Weights of a matrix on which codecs are tried, at most: rows taken evenly from larger ones. Error feedback takes 20
-// times as long as rounding, and all codecs are tried on the same rows.
-inline constexpr std::uint64_t kWeightsTried = std::uint64_t{1} << 22, kWeightsTriedByFeedback = std::uint64_t{1} << 17;
 
 struct SurveyInput {
   SurveyOriginal& original;
   const Plan& plan;  // whose matrices are to choose; its optimizers are kept
   const Format& format;
   const std::vector<StepGroup>& groups;  // each measured as one, see design_survey
-  std::uint64_t weights_tried = kWeightsTried, weights_tried_by_feedback = kWeightsTriedByFeedback;
+  WeightsTried tried = {};
   TernaryForms ternary = {};  // of its matrices: they may have three values
+  Reach reach = Reach::kScalar;
 
   const EncodeInput& encode() const noexcept { return original.input; }
 };

@@ -106,6 +106,8 @@ class Size(ProgramTest):
                               ("--min-ratio", "0.5"), ("--min-ratio", "x"), ("--target-size", "0")):
             with self.subTest(option=option, value=value):
                 self.refuse(USAGE, [value], *text, option, value)
+        self.refuse(USAGE, ["--mode", "--target-size", "--max-kld"], *text, "--mode", "advanced")
+        self.refuse(USAGE, ['there is no mode "advancd"', "advanced"], *text, "--mode", "advancd", "--target-size", "5MB")
         rules = self.folder / "rules.json"
         rules.write_text('[{"match": "embed", "codec": "q8_0"}]')
         self.refuse(USAGE, ["--precision-map"], *text, "--target-size", "5MB", "--precision-map", rules)

@@ -150,7 +150,7 @@ ROWS = [
         recorded="compressed-tensors 0.20, ModelOpt's formula"),
     Row("`gpt-oss`", "MXFP4 experts", ["packed/gpt_oss"], oracles.beside, recorded="transformers 5.24"),
     Row("`mlx`", "2 to 8 bits, mxfp4, mxfp8, nvfp4", ["packed/mlx"], oracles.beside, recorded="mlx 0.32"),
-    Row("`vptq`", "vectors, residuals, outliers, norms, orders", ["packed/vptq"], oracles.beside, recorded="vptq 0.0.5"),
+    Row("`vptq`, `vptq-package`", "vectors, residuals, outliers, norms, orders", ["packed/vptq"], oracles.beside, recorded="vptq 0.0.5"),
     Row("`bitnet`", "ternary weights, and weights that become so", ["packed/bitnet", "packed/bitnet_online"], oracles.beside, recorded="transformers 5.24"),
     Row("`scaled`", "FP8 and INT8 under a scale a row, group, block or tensor", ["packed/fp8_block", "packed/naive_quantized"],
         oracles.beside, recorded="transformers 5.24, compressed-tensors 0.20"),

@@ -138,6 +138,8 @@ std::string cell(const Json& value) {
   if (value.is_string()) return value.as_string();
   if (value.is_bool()) return value.as_bool() ? "yes" : "no";
   if (value.is_number()) return fmt::format("{:.6g}", value.as_double());
+  const auto written = std::ranges::count_if(formats(), [](const Format* format) { return format->is_written(); });
+  if (value.as_array().size() == static_cast<std::size_t>(written)) return "every format";
   std::string names;
   for (const Json& name : value.as_array()) names += (names.empty() ? "" : ", ") + name.as_string();
   return names;

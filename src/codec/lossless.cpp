@@ -109,10 +109,10 @@ struct Rows {
 }  // namespace
 
 constinit const Codec kLosslessF32 =
-    Rows<kF32>::codec("lossless_f32", "f32", "32-bit floats, exponents entropy coded: every bit comes back", 26.6);
+    Rows<kF32>::codec("lossless_f32", "f32", "32-bit floats, entropy coded: every bit comes back", 26.6);
 constinit const Codec kLosslessF16 =
-    Rows<kF16>::codec("lossless_f16", "f16", "16-bit floats, exponents entropy coded: every bit comes back", 13.5);
+    Rows<kF16>::codec("lossless_f16", "f16", "16-bit floats, entropy coded: every bit comes back", 13.5);
 constinit const Codec kLosslessBf16 =
-    Rows<kBf16>::codec("lossless_bf16", "bf16", "bfloat16, exponents entropy coded: every bit comes back", 10.6);
+    Rows<kBf16>::codec("lossless_bf16", "bf16", "bfloat16, entropy coded: every bit comes back", 10.6);
 
 }  // namespace quern

@@ -54,7 +54,7 @@ constexpr CodecPlane kPlanes[] = {{.name = "codes", .bits_per_weight = 2},
                                   {.name = "scale", .holds = CodecPlane::Holds::kTensorSide}};
 
 constexpr Codec blocks() {
-  Codec made = ternary_codec("i2_s", "-1, 0 and 1 in 2 bits, one scale of the tensor (I2_S of bitnet.cpp)", 2.0);
+  Codec made = ternary_codec("i2_s", "-1, 0 and 1, one scale of the tensor (I2_S of bitnet.cpp)", 2.0);
   made.block = kBlock;
   made.planes = kPlanes;
   made.pack = pack_block;
@@ -63,8 +63,7 @@ constexpr Codec blocks() {
 }
 
 constexpr Codec stripes() {
-  Codec made =
-      ternary_codec("i2_s_rows", "-1, 0 and 1 in 2 bits, 4 rows a byte (I2_S of bitnet.cpp, other order)", 2.0);
+  Codec made = ternary_codec("i2_s_rows", "-1, 0 and 1, 4 rows a byte (bitnet.cpp, its other order)", 2.0);
   made.stripe = made.granule = kRowsOfByte;
   made.planes = kPlanes;
   made.pack = pack_stripe;

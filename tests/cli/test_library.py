@@ -93,9 +93,9 @@ class Library(ProgramTest):
 
     def test_the_shared_library_shows_what_the_headers_declare(self):
         shown = [line.split(" ", 2)[2] for line in call("nm", "-DC", "--defined-only", self.shared).splitlines()]
-        public = re.compile(r"(?:typeinfo (?:name )?for |vtable for )?quern::(?:compress|plan|evaluate|generate|inspect|verify|Model|Error|Observer)\b")
+        public = re.compile(r"(?:typeinfo (?:name )?for |vtable for )?quern::(?:compress|chain|plan|evaluate|generate|inspect|verify|Model|Error|Observer)\b")
         self.assertEqual([name for name in shown if not public.match(name)], [])
-        for name in ("compress", "plan", "evaluate", "generate", "inspect", "verify", "Model::Model"):
+        for name in ("compress", "chain", "plan", "evaluate", "generate", "inspect", "verify", "Model::Model"):
             self.assertTrue(any(line.startswith(f"quern::{name}(") for line in shown), name)
 
 

@@ -128,7 +128,11 @@ std::vector<const Codec*> codecs_to_try(const Format& format, std::uint64_t cols
     if (serves(*codec)) serving.push_back(codec);
   std::ranges::copy_if(serving, std::back_inserter(worthwhile),
                        [&](const Codec* codec) { return !is_replaced(*codec, serving); });
-  if (held) worthwhile.push_back(&source);
+  if (held) {
+    worthwhile.push_back(&source);
+  } else if (format.holds(kFloat32, cols)) {  // what was decoded of a source that the container cannot hold
+    worthwhile.push_back(find_codec(kFloat32));
+  }
   return worthwhile;
 }
 

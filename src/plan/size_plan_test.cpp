@@ -37,6 +37,11 @@ TEST(CodecsToTry, AreThoseOfLargeBlocksWhereRowsDivide) {
   EXPECT_EQ(names_of(codecs_to_try(gguf, 7, *find_codec("bf16"))), (std::vector<std::string>{"bf16"}));
 }
 
+TEST(CodecsToTry, EndWithWhatHoldsTheSourceExactly) {
+  EXPECT_EQ(names_of(codecs_to_try(find_format("safetensors"), 512, *find_codec("q8_0"))).back(), "f32");
+  EXPECT_EQ(names_of(codecs_to_try(find_format("gguf"), 512, *find_codec("q8_0"))).back(), "q8_0");
+}
+
 TEST(CodecsToTry, ReachAsFarAsTheyAreAskedTo) {
   const Format &gguf = find_format("gguf"), &safetensors = find_format("safetensors");
   const Codec& source = *find_codec("bf16");

@@ -62,11 +62,11 @@ MachineOptions SharedOptions::machine() const {
 
 std::uint64_t parse_bytes(const std::string& text) {
   static const std::map<std::string, double> kUnits{
-      {"", 1}, {"B", 1}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1048576}, {"GiB", 1073741824.0}};
-  const auto [value, unit] = number_and_rest(text, "a size such as 800MB or 2GiB");
-  const auto found = kUnits.find(unit);
-  if (found == kUnits.end() || value * found->second >= 1e18)
-    fail(ErrorCode::kUsage, "\"{}\" is not a size such as 800MB or 2GiB", text);
+      {"", 1}, {"b", 1}, {"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"kib", 1024}, {"mib", 1048576}, {"gib", 1073741824.0}};
+  constexpr const char* kSize = "a size such as 800MB or 2GiB (B, KB, MB, GB, KiB, MiB or GiB)";
+  const auto [value, unit] = number_and_rest(text, kSize);
+  const auto found = kUnits.find(small_letters(unit));
+  if (found == kUnits.end() || value * found->second >= 1e18) fail(ErrorCode::kUsage, "\"{}\" is not {}", text, kSize);
   return static_cast<std::uint64_t>(value * found->second);
 }
 
@@ -92,7 +92,9 @@ double parse_positive(const std::string& text) {
 
 double parse_ratio(const std::string& text) {
   const auto [value, unit] = number_and_rest(text, "a ratio such as 6x");
-  if ((unit != "" && unit != "x") || value < 1) fail(ErrorCode::kUsage, "\"{}\" is not a ratio such as 6x", text);
+  if (unit != "" && unit != "x") fail(ErrorCode::kUsage, "\"{}\" is not a ratio such as 6x", text);
+  if (value < 1)
+    fail(ErrorCode::kUsage, "\"{}\" would be larger than the source; a ratio is at least 1, such as 6x", text);
   return value;
 }
 

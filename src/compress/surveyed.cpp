@@ -29,8 +29,8 @@ BetterPlan by_better_optimizer(const Plan& by_feedback, std::optional<double> kl
   return {with_notes(
               feedback_is_better ? by_feedback : by_rounding,
               {fmt::format(
-                  "weights are rounded by {}, which measured better: a mean KL divergence of {:.5f} nats on the gate "
-                  "text with {}, {:.5f} with {}",
+                  "weights are rounded by {}, which measured better: a mean KL divergence of {:.3g} nats on the gate "
+                  "text with {}, {:.3g} with {}",
                   feedback_is_better ? feedback.name : rounding.name, kld_feedback, feedback.name, kld_rounding,
                   rounding.name)}),
           std::min(kld_feedback, kld_rounding)};

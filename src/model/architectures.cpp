@@ -103,7 +103,7 @@ ModelSpec with_notes(ModelSpec spec, const Checkpoint& checkpoint) {
   });
   if (doubles)
     spec.notes.push_back(fmt::format("{} stored as {} {} read as the nearest f32",
-                                     counted(static_cast<std::uint64_t>(doubles), "weight"), kDouble,
+                                     counted(static_cast<std::uint64_t>(doubles), "tensor"), kDouble,
                                      doubles == 1 ? "is" : "are"));
   return spec;
 }

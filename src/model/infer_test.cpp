@@ -242,7 +242,7 @@ TEST(UnknownModel, TakesDoublesForTheNearestFloats) {
   contents.tensors.push_back({"fc.weight", {64, 128}, "f64", {}});
   const ModelSpec spec = describe_or_list(Checkpoint(std::move(contents)));
   EXPECT_EQ(spec.weights.at(0).role, "matrix");
-  EXPECT_EQ(spec.notes, std::vector<std::string>{"1 weight stored as f64 is read as the nearest f32"});
+  EXPECT_EQ(spec.notes, std::vector<std::string>{"1 tensor stored as f64 is read as the nearest f32"});
 }
 
 TEST(UnknownModel, AKnownModelThatIsBrokenIsNoUnknownOne) {

@@ -84,7 +84,7 @@ class Size(ProgramTest):
         source = sum(path.stat().st_size for path in MODEL.iterdir() if path.name not in ("README.md", "training.json"))
         for scheme in ("q4_k_m", "simple"):
             with self.subTest(scheme=scheme):
-                package = compress(self.folder / scheme, "--scheme", scheme, "--target-size", "1GB", *FLOAT,
+                package = compress(self.folder / scheme, "--scheme", scheme, "--target-size", "1gb", *FLOAT,
                                    *CALIBRATED, *GATE, *REPORTED)
                 report = read_json(package / "report.json")
                 self.assertTrue(any(f"{source} of 1000000000 bytes; it is packed without loss" in note
@@ -106,6 +106,8 @@ class Size(ProgramTest):
                               ("--min-ratio", "0.5"), ("--min-ratio", "x"), ("--target-size", "0")):
             with self.subTest(option=option, value=value):
                 self.refuse(USAGE, [value], *text, option, value)
+        self.refuse(USAGE, ["5 horses", "KB, MB, GB"], "--target-size", "5 horses", *text)
+        self.refuse(USAGE, ["larger than the source"], "--min-ratio", "0.5x", *text)
         self.refuse(USAGE, ["--mode", "--target-size", "--max-kld"], *text, "--mode", "advanced")
         self.refuse(USAGE, ['there is no mode "advancd"', "advanced"], *text, "--mode", "advancd", "--target-size", "5MB")
         rules = self.folder / "rules.json"

@@ -116,8 +116,10 @@ Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const 
     choice.plan.plan = std::move(better.plan);
     if (choice.plan.whole) choice.plan.whole = better.kld;
   }
-  if (is_advanced)
-    choice.plan.plan = with_notes(std::move(choice.plan.plan), {method_note(opened, choice.plan.plan, choice.options)});
+  if (is_advanced) {
+    const std::string note = method_note(opened, choice.plan.plan, choice.options);
+    choice.plan.plan = with_notes(std::move(choice.plan.plan), {note});
+  }
   search.options = choice.options;
   std::optional<SizeChoice> size;
   if (opened.options.size) size = size_choice(search, choice.plan);

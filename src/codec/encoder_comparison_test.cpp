@@ -79,7 +79,9 @@ TEST(EncoderErrors, AreAtMostThoseOfLlamaCpp) {
     EXPECT_LE(ratio, 0.985) << row[0] << " " << row[1] << " " << row[2];
     // For ternary codes llama.cpp takes the scale of the largest weight, which sends nearly all others to 0; for grids
     // of eight weights it looks for scales near that, which does not suit heavy tails.
-    EXPECT_GT(ratio, row[0].starts_with("tq") ? 0.25 : row[0].starts_with("iq2") ? 0.4 : 0.5)
+    EXPECT_GT(ratio, row[0].starts_with("tq")    ? 0.25
+                     : row[0].starts_with("iq2") ? 0.4
+                                                 : 0.5)
         << "too good to be true: " << row[0] << " " << row[1] << " " << row[2];
   }
 }

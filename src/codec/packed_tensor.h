@@ -31,8 +31,8 @@ class PackedTensor {
   // The next row of a measured codec. REQUIRES: no more rows than the layout has.
   void append_row(std::span<const std::byte> row);
   void append_row(std::span<const std::byte> sides, std::span<const std::int32_t> codes);
-  // Rows of the same codec, as the rows from `first` on: of a measured codec the next ones. REQUIRES: a stripe begins at
-  // `first`.
+  // Rows of the same codec, as the rows from `first` on: of a measured codec the next ones. REQUIRES: a stripe begins
+  // at `first`.
   void put_rows(std::size_t first, const PackedTensor& rows);
 
  private:

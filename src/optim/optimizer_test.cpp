@@ -85,8 +85,8 @@ TEST(Weighted, StandsColumnsThatNeverCarryAnything) {
         measure_error(rows.view(), input_context(moments), encoded("weighted", *codec, rows, moments));
     EXPECT_TRUE(std::isfinite(error.plain)) << codec->name;
     // Below 4 bits the grid itself costs more than 1%: five times the bound of rate-distortion theory.
-    // SeedLM with the exponent as it was published has coefficients of 2 bits in 4; grids of a side of their own are for
-    // larger weights.
+    // SeedLM with the exponent as it was published has coefficients of 2 bits in 4; grids of a side of their own are
+    // for larger weights.
     const std::string name = codec->name;
     const double bits = codec->bits_per_weight - (name == "seedlm_4_paper" ? 1 : 0);
     const double allowed = name.find("_l0") != std::string::npos ? 0.1 : std::max(0.01, 5 * std::exp2(-2 * bits));

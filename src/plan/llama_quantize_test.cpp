@@ -119,7 +119,8 @@ class LlamaQuantize : public ::testing::TestWithParam<const char*> {
 };
 
 TEST_P(LlamaQuantize, ChoosesTheSameTypes) {
-  // The mixes of grids (iq1_s to iq3_m) are not on record: LlamaQuantizeRules has theirs. Those of I2_S are bitnet.cpp's.
+  // The mixes of grids (iq1_s to iq3_m) are not on record: LlamaQuantizeRules has theirs. Those of I2_S are
+  // bitnet.cpp's.
   constexpr std::size_t kNotOnRecord = 10 + 2;
   EXPECT_EQ(mixes.size(), 2 * (gguf_mixes().size() - kNotOnRecord));
   EXPECT_GT(spec.weights.size(), 50u);

@@ -56,7 +56,7 @@ function(quern_discover_tests target)
     set_property(GLOBAL PROPERTY QUERN_TEST_PROGRAMS ${programs})
     string(CONCAT slow "*AreKeptToTheByte*:Overlay.IsSurveyedAndCompressedToASize:Library.PlansForASize*:"
                        "*CodecTest.*/seedlm_3w:*CodecTest.*/seedlm_4_paper:Seedlm.HasTheGaussian*:SeedSearch.HasThePublished*:"
-                       "Vptq.LosesOnAGaussian*:*CodecTest.*/vptq_v6_k4096_r4096:Chains.StandBeside*")
+                       "Vptq.LosesOnAGaussian*:*CodecTest.*/vptq_v6_k4096_r4096:Chains.StandBeside*:Library.ChainsMethods*")
     add_test(NAME unit.${target} COMMAND ${target} --gtest_brief=1 --gtest_filter=-${slow})
     set_tests_properties(unit.${target} PROPERTIES TIMEOUT 1800 COST ${programs})
   else()

@@ -247,7 +247,7 @@ class Resume(ProgramTest):
         self.expect_like(reference)
 
     def test_what_a_size_measured_together_is_not_repeated(self):
-        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "3300000", "--threads", "2"]
+        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "3300000", "--threads", "2", "--optimizer", "weighted"]
         reference = compress(self.folder / "reference", *arguments)
         code, said = self.stop_at("measured together", *arguments)
         self.assertEqual(code, INTERRUPTED, said)

@@ -27,6 +27,7 @@ struct ChainOptions {
   MachineOptions machine;
   ExistingOutput existing = ExistingOutput::kRefuse;
   CompressOptions::Start start = CompressOptions::Start::kAnew;
+  CompressOptions::Requantize requantize = CompressOptions::Requantize::kRefuse;  // of an input that is quantized
   std::string command = "library call";  // as the user typed it, for the record
 };
 

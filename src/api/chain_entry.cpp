@@ -21,6 +21,7 @@ CompressOptions compress_options(const ChainOptions& options) {
   compress.machine = options.machine;
   compress.existing = options.existing;
   compress.start = options.start;
+  compress.requantize = options.requantize;
   compress.command = options.command;
   return compress;
 }

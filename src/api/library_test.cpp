@@ -129,6 +129,13 @@ TEST(Library, ChainsMethodsAndMeasuresEveryStage) {
                                       .scheme = "hyper_225"});
                           }),
                {"quantized already: seedlm_4", "docs/tasks/chain.md"});
+  ChainOptions again = options;
+  again.input = result.folder / "literal-1-seedlm";
+  again.output = scratch.path() / "again";
+  again.stages = {"hyper"};
+  expect_parts(message_of(ErrorCode::kUsage, [&] { chain(again); }), {"quantized already", "requantize=kAllow"});
+  again.requantize = CompressOptions::Requantize::kAllow;
+  EXPECT_EQ(chain(again).stages.size(), 1u);
 }
 
 TEST(Library, InspectsWhatNoArchitectureRecognises) {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/fail.h"
+#include "bench/heard_inputs.h"
 #include "compress/opened.h"
 #include "encode/weight_rows.h"
-#include "heard_inputs.h"
 #include "measure/evaluate.h"
 #include "model/replaced_weights.h"
 #include "optim/feedback.h"

@@ -1,5 +1,5 @@
 // A few windows at a time pass through the block of both; their rows are multiplied before the next follow.
-#include "heard_inputs.h"
+#include "bench/heard_inputs.h"
 
 #include <algorithm>
 #include <optional>

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "base/fail.h"
-#include "bench/heard_inputs.h"
 #include "compress/opened.h"
 #include "encode/weight_rows.h"
 #include "measure/evaluate.h"
@@ -20,11 +19,9 @@
 #include "optim/feedback.h"
 #include "optim/optimizer.h"
 #include "quern/error.h"
+#include "sequential/heard_inputs.h"
+#include "sequential/moved_rows.h"
 #include "tokenizer/texts.h"
-
-// LAPACK, column-major: solves A X = B for a symmetric positive definite A.
-extern "C" void dposv_(const char* uplo, const int* n, const int* columns, double* a, const int* lda, double* b,
-                       const int* ldb, int* info);
 
 namespace quern {
 namespace {
@@ -88,42 +85,12 @@ const Way& way_named(const std::string& name) {
   fail(ErrorCode::kUsage, "there is no step {}", name);
 }
 
-// (C + l I) (H + l I)^-1 with C = E[x_original x^T]: W times it gives best what W gives of the original's inputs.
-std::vector<double> correction(const HeardInputs& heard, double ridge) {
-  const std::size_t n = heard.hessian.columns;
-  std::vector<double> a(n * n), b = heard.cross;
-  double mean = 0;
-  for (std::size_t i = 0; i < n; ++i) mean += static_cast<double>(heard.hessian.at(i, i)) / static_cast<double>(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) a[i * n + j] = static_cast<double>(heard.hessian.at(i, j));
-    a[i * n + i] += ridge * mean;
-    b[i * n + i] += ridge * mean;
-  }
-  const int size = static_cast<int>(n);
-  int info = 0;
-  dposv_("U", &size, &size, a.data(), &size, b.data(), &size, &info);  // of b^T, which it leaves transposed again
-  ensure(info == 0, "LAPACK cannot solve for {} columns: {}", n, info);
-  return b;
-}
-
-Matrix moved(const Matrix& weights, const std::vector<double>& by, double share, ThreadPool& pool) {
-  constexpr std::size_t kRows = 16;  // that share a row of `by` while it is near
-  const std::size_t n = weights.cols();
-  Matrix out(weights.rows(), n);
-  parallel_for(pool, weights.rows(), kRows, [&](std::size_t begin, std::size_t end) {
-    std::vector<double> sums((end - begin) * n);
-    for (std::size_t k = 0; k < n; ++k)
-      for (std::size_t r = begin; r < end; ++r) {
-        const double weight = weights.row(r)[k];
-        double* row = &sums[(r - begin) * n];
-        for (std::size_t c = 0; c < n; ++c) row[c] += weight * by[k * n + c];
-      }
-    for (std::size_t r = begin; r < end; ++r)
-      for (std::size_t c = 0; c < n; ++c)
-        out.row(r)[c] = static_cast<float>((1 - share) * static_cast<double>(weights.row(r)[c]) +
-                                           share * sums[(r - begin) * n + c]);
-  });
-  return out;
+// `share` of the way from `weights` to `moved`.
+Matrix part_of_the_way(const Matrix& weights, Matrix moved, double share) {
+  for (std::size_t i = 0; i < moved.flat().size(); ++i)
+    moved.flat()[i] = static_cast<float>((1 - share) * static_cast<double>(weights.flat()[i]) +
+                                         share * static_cast<double>(moved.flat()[i]));
+  return moved;
 }
 
 // What every way starts from.
@@ -134,8 +101,8 @@ struct Start {
   std::map<std::string, HeardInputs> original;  // of every group, in the original
 };
 
-TextWalk walk_from_start(const WalkContext& context, const Windows& windows) {
-  return {context, embed_windows(context, windows, UINT64_MAX)};
+ActivationStore at_the_start(const WalkContext& context, const Windows& windows) {
+  return embed_windows(context, windows, UINT64_MAX);
 }
 
 // One model, encoded in one way.
@@ -165,20 +132,27 @@ class Encoding {
   }
 
   void encode_blocks() {
-    TextWalk ours = walk_from_start(walk(), start_.calibration);
-    std::optional<TextWalk> original;
-    if (way_.asymmetry > 0) original.emplace(walk_from_start(start_.opened.walk(), start_.calibration));
+    ActivationStore ours = at_the_start(walk(), start_.calibration);
+    std::optional<ActivationStore> original;
+    if (way_.asymmetry > 0) original.emplace(at_the_start(start_.opened.walk(), start_.calibration));
     for (std::size_t b = 1; b < spec_.blocks.size(); ++b) {
       const std::vector<InputGroup> groups = input_groups(spec_, spec_.blocks[b]);
-      const TextWalk* beside = original ? &*original : nullptr;
       if (way_.front == Way::Front::kBlocks)
-        encode_groups(heard_inputs(b, groups, ours, beside));
+        encode_groups(heard(b, groups, ours, original));
       else
-        for (const InputGroup& group : groups) encode_groups(heard_inputs(b, {group}, ours, beside));
+        for (const InputGroup& group : groups) encode_groups(heard(b, {group}, ours, original));
       if (b + 1 == spec_.blocks.size()) break;
-      run_block(ours.context, b, ours.hidden);
-      if (original) run_block(original->context, b, original->hidden);
+      run_block(walk(), b, ours);
+      if (original) run_block(start_.opened.walk(), b, *original);
     }
+  }
+
+  std::map<std::string, HeardInputs> heard(std::size_t block, const std::vector<InputGroup>& groups,
+                                           const ActivationStore& ours,
+                                           const std::optional<ActivationStore>& original) const {
+    if (!original) return heard_inputs(block, groups, {walk(), ours}, nullptr);
+    const TextWalk beside{start_.opened.walk(), *original};
+    return heard_inputs(block, groups, {walk(), ours}, &beside);
   }
 
   void encode(const Weight& weight, const std::map<std::string, HeardInputs>& heard) {
@@ -192,7 +166,9 @@ class Encoding {
       for (std::size_t i = 0; i < hessian.columns; ++i) moments.push_back(static_cast<double>(hessian.at(i, i)));
       inputs = input_context(moments, factorise(hessian));
       if (!known->second.cross.empty())
-        rows = moved(rows, correction(known->second, way_.ridge), way_.asymmetry, start_.opened.pool());
+        rows = part_of_the_way(
+            rows, moved_rows(rows.view(), asymmetric_correction(known->second, way_.ridge), start_.opened.pool()),
+            way_.asymmetry);
     }
     weights_.replace(weight.tensor, packed(weight, rows, *codec->second, inputs));
   }
@@ -231,10 +207,10 @@ std::map<std::string, const Codec*> codecs_of(const Opened& opened, const std::s
 std::map<std::string, HeardInputs> original_inputs(const Opened& opened, const Windows& windows) {
   std::map<std::string, HeardInputs> all;
   const ModelSpec& spec = opened.source.spec;
-  TextWalk walk = walk_from_start(opened.walk(), windows);
+  ActivationStore hidden = at_the_start(opened.walk(), windows);
   for (std::size_t b = 1; b < spec.blocks.size(); ++b) {
-    all.merge(heard_inputs(b, input_groups(spec, spec.blocks[b]), walk, nullptr));
-    if (b + 1 < spec.blocks.size()) run_block(walk.context, b, walk.hidden);
+    all.merge(heard_inputs(b, input_groups(spec, spec.blocks[b]), {opened.walk(), hidden}, nullptr));
+    if (b + 1 < spec.blocks.size()) run_block(opened.walk(), b, hidden);
   }
   return all;
 }

@@ -7,7 +7,7 @@ import cpp_source
 
 # Left to right; folders of one row do not include each other.
 LAYERS = [["base"], ["tensor", "text"], ["search", "entropy"], ["checkpoint", "codec", "tokenizer"], ["archive", "packed", "vocabulary"], ["format"],
-          ["kernel", "model"], ["runtime"], ["calib", "measure"], ["optim"], ["plan"], ["encode"], ["survey", "report"], ["package"], ["compress"], ["forecast", "apps"], ["chain"], ["api"], ["cli"]]
+          ["kernel", "model"], ["runtime"], ["calib", "measure"], ["optim"], ["plan"], ["encode"], ["survey", "sequential", "report"], ["package"], ["compress"], ["forecast", "apps"], ["chain"], ["api"], ["cli"]]
 
 # Public headers hold plain data, and declare what the layer api implements: every layer may include them, since they
 # need nothing but each other and the standard library.

@@ -27,7 +27,7 @@ namespace {
 struct Options {
   ModelOptions model;
   StageOptions stages;
-  bool force = false, resume = false, dry_run = false, requantize = false, larger = false;
+  bool force = false, resume = false, sequential = false, dry_run = false, requantize = false, larger = false;
 };
 
 std::vector<ExpectedPhase> phases_of(const TimeForecast& time) {
@@ -87,6 +87,7 @@ int run(Options o) {
   options.existing = o.force ? ExistingOutput::kReplace : ExistingOutput::kRefuse;
   if (o.resume) options.start = CompressOptions::Start::kResume;
   if (o.requantize) options.requantize = CompressOptions::Requantize::kAllow;
+  if (o.sequential) options.sequence = CompressOptions::Sequence::kMeasure;
   if (o.larger) options.larger = CompressOptions::Larger::kAllow;
   if (o.stages.are_given()) return run_stages(o.stages, options, shared);
   std::optional<TerminalObserver> observer(std::in_place, shared.verbosity(), "report.json");
@@ -123,6 +124,11 @@ void add_run_options(CLI::App& app, Options& o) {
   app.add_flag("--force", o.force, "Replace the output if there is one");
   app.add_flag("--resume", o.resume, "Go on where an interrupted run of the same command stopped");
   app.add_flag("--allow-requantize", o.requantize, "Quantize a model that is quantized already, which adds to its loss")
+      ->group(kMoreChoices);
+  app.add_flag(
+         "--sequential", o.sequential,
+         "Also calibrate each matrix behind what is compressed in front of it, and keep what measures better; a few "
+         "times slower")
       ->group(kMoreChoices);
   app.add_flag("--allow-larger", o.larger, "Write a result that is larger than its source")->group(kMoreChoices);
 }

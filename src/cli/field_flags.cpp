@@ -36,6 +36,7 @@ constexpr std::array kFieldFlags{
     FieldFlag{"mode", "--mode"},
     FieldFlag{"name", "--name"},
     FieldFlag{"optimizer", "--optimizer"},
+    FieldFlag{"sequence", "--sequential"},
     FieldFlag{"output", "--output"},
     FieldFlag{"package", "PACKAGE"},
     FieldFlag{"plan", "--plan"},

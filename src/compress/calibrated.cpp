@@ -36,7 +36,7 @@ Statistics collect_into_store(const Opened& opened, const CompressTexts& texts, 
   const HessianIdentity identity = hessians_of(opened, texts, work);
   HessianWriter store(hessian_folder(work), identity);
   collect_hessians(opened.walk(), texts.calibration->windows,
-                   {.hidden_limit = opened.setup.memory_limit, .memory_limit = hessian_memory(opened)}, store,
+                   {.hidden_limit = opened.setup.memory_limit, .memory_limit = opened.hessian_memory()}, store,
                    opened.observer);
   return statistics_of(HessianStore(hessian_folder(work), identity));
 }

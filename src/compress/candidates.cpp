@@ -56,15 +56,20 @@ EncodeInput encode_input(const Opened& opened, const Calibrated& calibrated) {
           opened.pool(),         opened.observer,    &opened.copied};
 }
 
-std::vector<EncodedTensor> encode_files(const Opened& opened, const Calibrated& calibrated, const WorkFiles& work,
-                                        const Plan& plan, const fs::path& folder, const std::vector<fs::path>& earlier,
-                                        FileHashes* running, const char* stage) {
+std::vector<EncodedTensor> encode_files(const EncodeFiles& with, const Plan& plan, const fs::path& folder,
+                                        const std::vector<fs::path>& earlier) {
   make_folder(folder);
-  StepRecords records(work.records, calibrated.hashes());
-  EncodeInput input = encode_input(opened, calibrated);
-  input.hashes = running;
-  input.stage = stage;
-  return encode(input, plan, head_with_counts(opened, calibrated, plan), folder, &records, files_in(earlier));
+  StatisticsHashes hashes = with.calibrated.hashes();
+  EncodeInput input = encode_input(with.opened, with.calibrated);
+  std::optional<SequentialSource> sequential;
+  if (with.sequence) {
+    hashes.sequence = with.sequence->hash();
+    input.sequential = &sequential.emplace(with.sequence->source());
+  }
+  StepRecords records(with.work.records, hashes);
+  input.hashes = with.running;
+  input.stage = with.stage;
+  return encode(input, plan, head_with_counts(with.opened, with.calibrated, plan), folder, &records, files_in(earlier));
 }
 
 Candidates::Candidates(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated,
@@ -79,8 +84,8 @@ Candidates::Candidates(const Opened& opened, const CompressTexts& texts, const C
 std::vector<EncodedTensor> Candidates::write(const Plan& plan) {
   fs::path folder = work_.folder / fmt::format("{}{:.16}", kPrefix, plan.sha256());
   std::erase(folders_, folder);
-  std::vector<EncodedTensor> tensors =
-      encode_files(opened_, calibrated_, work_, plan, folder, folders_, nullptr, "encode a candidate");
+  const EncodeFiles with{opened_, calibrated_, work_, sequence_, nullptr, "encode a candidate"};
+  std::vector<EncodedTensor> tensors = encode_files(with, plan, folder, folders_);
   folders_.push_back(std::move(folder));
   while (folders_.size() > kKept) {
     std::error_code ec;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compress/calibrated.h"
+#include "sequential/sequential_calibration.h"
 #include "survey/sensitivity.h"
 
 namespace quern {
@@ -16,6 +17,9 @@ class Candidates {
   // `keep`: kFronts where a survey follows. REQUIRES: the texts have a survey, and the arguments outlive this.
   Candidates(const Opened& opened, const CompressTexts& texts, const Calibrated& calibrated, const WorkFiles& work,
              SurveyOriginal::Keep keep);
+
+  // What plans with steps in sequence are encoded from, from now on; null: there are none. REQUIRES: it outlives this.
+  void use(const SequentialCalibration* sequence) noexcept { sequence_ = sequence; }
 
   // The plan with the bytes that its tensors came to.
   Plan carried_out(const Plan& plan);
@@ -34,6 +38,7 @@ class Candidates {
   const WorkFiles work_;
   const Calibrated& calibrated_;
   const EncodeInput input_;
+  const SequentialCalibration* sequence_ = nullptr;
   SurveyOriginal original_;
   std::vector<std::filesystem::path> folders_;  // those of this run behind the others, the last one at the end
 };
@@ -42,12 +47,18 @@ class Candidates {
 EncodeInput encode_input(const Opened& opened, const Calibrated& calibrated);
 
 // Writes the files of a plan into `folder`, which is made if need be: tensors that are on record come from there, if
-// the folder was begun, or from the files in one of `earlier`, as far as they can be opened. `running`: hashes that go
-// on meanwhile; null: none do. `stage`: of the observer.
-std::vector<EncodedTensor> encode_files(const Opened& opened, const Calibrated& calibrated, const WorkFiles& work,
-                                        const Plan& plan, const std::filesystem::path& folder,
-                                        const std::vector<std::filesystem::path>& earlier, FileHashes* running,
-                                        const char* stage = "encode");
+// the folder was begun, or from the files in one of `earlier`, as far as they can be opened. `sequence`: for steps in
+// sequence; null: the plan has none. `running`: hashes that go on meanwhile; null: none do. `stage`: of the observer.
+struct EncodeFiles {
+  const Opened& opened;
+  const Calibrated& calibrated;
+  const WorkFiles& work;
+  const SequentialCalibration* sequence = nullptr;
+  FileHashes* running = nullptr;
+  const char* stage = "encode";
+};
+std::vector<EncodedTensor> encode_files(const EncodeFiles& with, const Plan& plan, const std::filesystem::path& folder,
+                                        const std::vector<std::filesystem::path>& earlier);
 
 // The folders of candidates, in no particular order.
 std::vector<std::filesystem::path> candidate_folders(const WorkFiles& work);

@@ -90,6 +90,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
     notes.push_back("no calibration text: every weight counts alike; with one the result is better");
   add(notes, calibration_notes(of.opened, of.texts, of.calibrated));
   add(notes, of.calibrated.inputs().notes());
+  if (of.planned.sequence) add(notes, of.planned.sequence->notes());
   return notes;
 }
 
@@ -179,9 +180,15 @@ Planned planned_by(const Opened& opened, const CompressTexts& texts, const Calib
     candidates.emplace(opened, texts, calibrated, work,
                        opened.searches() ? SurveyOriginal::Keep::kFronts : SurveyOriginal::Keep::kRows);
   Plan base = base_plan(opened, calibrated, candidates ? &*candidates : nullptr);
-  if (!opened.searches()) return plan_as_surveyed({std::move(base), {}});
-  const Surveyed surveyed = survey_steps(opened, texts, std::move(base), work, *candidates);
-  return choose_for_size(opened, texts, surveyed, *candidates);
+  Planned planned =
+      opened.searches()
+          ? choose_for_size(opened, texts, survey_steps(opened, texts, std::move(base), work, *candidates), *candidates)
+          : plan_as_surveyed({std::move(base), {}});
+  if (has_sequence(planned.plan()))
+    planned.sequence = calibrate_sequence(opened, texts, calibrated, work, planned.plan());
+  else if (opened.options.sequence == CompressOptions::Sequence::kMeasure)
+    return by_better_sequence({opened, calibrated, work}, texts, std::move(planned), *candidates);
+  return planned;
 }
 
 // What a person put in the place meanwhile stays, and so does the work.

@@ -59,6 +59,26 @@ bool may_survey(const CompressOptions& options) {
   return options.output.empty() && (!options.calibration_text.empty() || !options.gate_text.empty());
 }
 
+void check_sequence(const CompressOptions& options) {
+  if (options.sequence == CompressOptions::Sequence::kNone) return;
+  if (!options.plan.empty())
+    throw Error(ErrorCode::kUsage,
+                "a plan says of each matrix whether it is calibrated in sequence; leave `sequence` out");
+  if (options.calibration_text.empty())
+    throw Error(
+        ErrorCode::kUsage,
+        "`sequence` measures the inputs of matrices behind compressed ones, for which statistics are not enough: "
+        "give `calibration_text`");
+  if (!options.statistics.empty())
+    throw Error(ErrorCode::kUsage,
+                "`sequence` calibrates anew, and `statistics` are of the original; give one of the two");
+  if (options.optimizer != kMeasuredOptimizer && find_optimizer(options.optimizer).needs != Optimizer::Needs::kHessian)
+    fail(ErrorCode::kUsage,
+         "`sequence` is for codes that are chosen by Hessians, and the optimizer {} has no use for them; leave one of "
+         "the two out",
+         options.optimizer);
+}
+
 }  // namespace
 
 void check_option_pairs(const CompressOptions& options) {
@@ -75,6 +95,7 @@ void check_option_pairs(const CompressOptions& options) {
   if (is_advanced && !options.precision_map.empty())
     throw Error(ErrorCode::kUsage,
                 "the advanced `mode` chooses the number formats that `precision_map` would set; give one of the two");
+  check_sequence(options);
   if (options.plan.empty()) return;
   if (is_advanced)
     throw Error(ErrorCode::kUsage,

@@ -24,9 +24,14 @@ bool needs_gate(const CompressOptions& options, GateText gate) {
   return gate == GateText::kWhereGiven || options.bound.is_set() || options.size.has_value();
 }
 
+bool measures_sequence(const CompressOptions& options) {
+  return options.sequence == CompressOptions::Sequence::kMeasure;
+}
+
 // Whether the text that decides has nothing to decide but how codes are chosen.
 bool chooses_optimizer(const CompressOptions& options) {
-  return options.optimizer == kMeasuredOptimizer && options.plan.empty() && !options.calibration_text.empty();
+  const bool measures = options.optimizer == kMeasuredOptimizer || measures_sequence(options);
+  return measures && options.plan.empty() && !options.calibration_text.empty();
 }
 
 // Windows that tell which of two optimizers is better: as many as a survey takes.
@@ -48,7 +53,7 @@ void cut_calibration(const Opened& opened, GateText gate, CompressTexts& texts) 
   if (!options.gate_text.empty()) return;
   if (needs_gate(options, gate))
     texts.gate = cut(path, " (every fifth document)", split.gate, options.gate_windows, opened);
-  else if (chooses_optimizer(options) && is_enough(split.gate, opened))
+  else if (chooses_optimizer(options) && (is_enough(split.gate, opened) || measures_sequence(options)))
     texts.gate = cut(path, " (every fifth document)", split.gate, kChoiceWindows, opened);
 }
 

@@ -68,8 +68,8 @@ class Ascent {
     earlier.push_back(work_.folder / folder_of(ladder_.size()));
     // With a bound these files may not be the last.
     FileHashes* running = gate_ ? nullptr : &work_.hashes.running();
-    std::vector<EncodedTensor> tensors =
-        encode_files(from_.opened, from_.calibrated, work_, plan, next_files(), earlier, running);
+    const EncodeFiles with{from_.opened, from_.calibrated, work_, from_.planned.sequence.get(), running};
+    std::vector<EncodedTensor> tensors = encode_files(with, plan, next_files(), earlier);
     std::error_code ec;
     for (const fs::path& folder : earlier) fs::remove_all(folder, ec);
     return tensors;

@@ -16,11 +16,11 @@ namespace {
 std::string why_too_large(const Opened& opened, const Windows& windows) {
   const ModelSpec& spec = opened.source.spec;
   const std::uint64_t least = hessian_bytes(spec, gather_shape(spec, windows.length, opened.pool().threads())).least;
-  if (least <= hessian_memory(opened)) return {};
+  if (least <= opened.hessian_memory()) return {};
   return fmt::format(
       "error feedback was not tried: a Hessian takes {} bytes of memory while it is collected, more than "
       "the {} that are left for it; every matrix is rounded by its second moments",
-      least, hessian_memory(opened));
+      least, opened.hessian_memory());
 }
 
 // Distinct input groups whose factors are kept.
@@ -45,8 +45,6 @@ std::size_t groups_within(const Opened& opened, const SurveyText& survey, double
 }
 
 }  // namespace
-
-std::uint64_t hessian_memory(const Opened& opened) { return 2 * opened.setup.memory_limit; }
 
 std::string feedback_note(const Opened& opened, const CompressTexts& texts) {
   return texts.calibration && opened.measures_optimizers() ? why_too_large(opened, texts.calibration->windows)

@@ -8,9 +8,6 @@
 
 namespace quern {
 
-// Bytes for Hessians while they are collected: a comparison keeps twice the hidden states that a calibration does.
-std::uint64_t hessian_memory(const Opened& opened);
-
 // Whether the Hessian of every group is to be collected: there is a text, something that uses them, and memory for it
 // where nobody asked for them by name.
 bool wants_hessians(const Opened& opened, const CompressTexts& texts);

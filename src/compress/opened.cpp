@@ -18,6 +18,7 @@
 #include "plan/check_plan.h"
 #include "plan/choice.h"
 #include "plan/output_tensor.h"
+#include "sequential/sequential_calibration.h"
 
 namespace quern {
 namespace {
@@ -47,6 +48,25 @@ void check_sizes_are_exact(const Plan& plan) {
            "`size` cannot be kept to in {}: how many bytes a tensor takes in it depends on its numbers; take another "
            "`scheme`",
            step.codec);
+}
+
+// Error(kInput) where steps of a plan that was given are in sequence and cannot be.
+void check_sequence(const Opened& opened, const Plan& plan) {
+  if (!has_sequence(plan)) return;
+  const std::filesystem::path& path = opened.options.plan;
+  if (opened.options.calibration_text.empty())
+    fail(ErrorCode::kInput,
+         "the plan {} calibrates matrices in sequence, for which no statistics are enough: give the same "
+         "`calibration_text`",
+         path.string());
+  const Plan possible = opened.sequenced(plan);
+  for (std::size_t i = 0; i < plan.steps.size(); ++i)
+    if (plan.steps[i].calibration != PlanStep::Calibration::kOriginal &&
+        plan.steps[i].calibration != possible.steps[i].calibration)
+      fail(ErrorCode::kInput,
+           "in step {} of the plan {}, tensor {} cannot be calibrated in sequence: take \"calibration\" out of it, or "
+           "give it an optimizer that goes by Hessians, and more `machine.max_memory` where its columns are many",
+           i, path.string(), plan.steps[i].tensor);
 }
 
 ExportMap names_and_notes(const OpenModel& source, const Format& format, const SourceTokenizer& tokenizer) {
@@ -129,6 +149,7 @@ Plan Opened::plan(const StatisticsHashes& statistics, const Optimizer* by) const
   Plan plan = checked_plan(*given, input, options.plan);
   if (given->statistics_sha256.empty() == calibrates())
     check_plan_statistics(*given, {calibrates() ? "not collected yet" : "", ""}, options.plan);
+  check_sequence(*this, plan);
   if (needs_hessians(plan) && options.calibration_text.empty() && given_hessians(options).empty())
     fail(ErrorCode::kInput,
          "the plan {} chooses codes by error feedback, for which an importance matrix is not enough: give the folder "
@@ -136,6 +157,8 @@ Plan Opened::plan(const StatisticsHashes& statistics, const Optimizer* by) const
          options.plan.string());
   return plan;
 }
+
+Plan Opened::sequenced(Plan plan) const { return in_sequence(std::move(plan), source.spec, names, hessian_memory()); }
 
 std::vector<std::string> Opened::notes_of(const Plan& plan) const {
   std::vector<std::string> notes = plan.notes;

@@ -65,6 +65,10 @@ class Opened {
   // By the scheme, or the one that was given, which may have been edited. Refuses what cannot be planned.
   // `by`: of matrices whose inputs are known; null: the scheme's.
   Plan plan(const StatisticsHashes& statistics, const Optimizer* by) const;
+  // The plan's steps calibrated in sequence, as far as the memory that is allowed suffices; the same where none can be.
+  Plan sequenced(Plan plan) const;
+  // Bytes for Hessians while they are collected: a comparison keeps twice the hidden states that a calibration does.
+  std::uint64_t hessian_memory() const { return 2 * setup.memory_limit; }
   // What a person should know of a plan before it is carried out.
   std::vector<std::string> notes_of(const Plan& plan) const;
   // Whether its number formats are those that the scheme gives every tensor, and no others for a size, a bound, rules

@@ -101,6 +101,30 @@ Planned plan_as_surveyed(Surveyed surveyed) {
   return {std::move(chosen), std::move(surveyed.options), std::nullopt};
 }
 
+Planned by_better_sequence(const EncodeFiles& with, const CompressTexts& texts, Planned planned,
+                           Candidates& candidates) {
+  const Plan before = planned.plan();
+  Plan plan = with.opened.sequenced(before);
+  if (!has_sequence(plan)) {
+    planned.chosen.plan = with_notes(before, {"nothing was calibrated in sequence: no matrix has codes that are chosen "
+                                              "by a Hessian, and inputs of its own"});
+    return planned;
+  }
+  const double kld = planned.chosen.whole ? *planned.chosen.whole : candidates.measured_whole(before);
+  auto sequence = calibrate_sequence(with.opened, texts, with.calibrated, with.work, plan);
+  candidates.use(sequence.get());
+  const double kld_sequence = candidates.measured_whole(plan);
+  const bool is_better = kld_sequence < kld;
+  const std::string note = fmt::format(
+      "matrices are calibrated {}, which measured better: a mean KL divergence of {:.3g} nats on the gate text in "
+      "sequence, behind what is compressed in front of each, {:.3g} by the original's inputs",
+      is_better ? "in sequence" : "by the original's inputs", kld_sequence, kld);
+  planned.chosen.plan = with_notes(is_better ? std::move(plan) : before, {note});
+  if (planned.chosen.whole || is_better) planned.chosen.whole = std::min(kld, kld_sequence);
+  if (is_better) planned.sequence = std::move(sequence);
+  return planned;
+}
+
 Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
                         Candidates& candidates) {
   SizeSearch search = size_search(opened, surveyed.base, surveyed.options, 0);

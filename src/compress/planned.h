@@ -1,10 +1,12 @@
 // The fifth phase: a number format for every step.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "compress/sequenced.h"
 #include "compress/size_range.h"
 #include "compress/surveyed.h"
 
@@ -17,6 +19,8 @@ struct Planned {
   SizedPlan chosen;
   std::vector<StepOptions> options;  // with the shares that it was chosen from; empty where nothing was surveyed
   std::optional<SizeChoice> size;    // absent: no size was asked for
+  std::shared_ptr<const SequentialCalibration> sequence =
+      nullptr;  // what its steps in sequence are encoded from; null: it has none
 
   const Plan& plan() const noexcept { return chosen.plan; }
 };
@@ -35,6 +39,11 @@ std::uint64_t bytes_within(const QualityBound& bound, SizeSearch search);
 // the advanced mode by error feedback, and a note says what became of published methods. REQUIRES: opened.searches().
 Planned choose_for_size(const Opened& opened, const CompressTexts& texts, const Surveyed& surveyed,
                         Candidates& candidates);
+
+// `planned`, or the same codecs with its matrices calibrated in sequence: that whose files diverge less on the gate
+// text, with a note that gives both. The same where nothing in it can be.
+Planned by_better_sequence(const EncodeFiles& with, const CompressTexts& texts, Planned planned,
+                           Candidates& candidates);
 
 // Errors of 2 and 3 bits do not simply add up: `options` scaled so that each group's share of `plan` is the mean of
 // what it adds alone (its options) and of what the whole plan loses less without its errors. Where errors act upon each

@@ -94,6 +94,7 @@ Json to_json(const RunIdentity& run) {
                        {kPlan, hash_of(o.plan)},
                        {"`calibration_text` or `calibration_windows`", std::move(calibration)},
                        {"`optimizer`", o.optimizer},
+                       {"`sequence`", o.sequence == CompressOptions::Sequence::kMeasure ? Json("measured") : Json()},
                        {kStatistics, statistics_to_json(o)},
                        {"`gate_text` or `gate_windows`", text_to_json(run.texts.gate)},
                        {"`bound.max_perplexity_increase`", json_or_null(o.bound.max_perplexity_increase)},

@@ -49,9 +49,17 @@ void write_rows(const TensorJob& job, const PackedTensor& packed, std::size_t fi
                    packed.plane(p));
 }
 
+// What a step is encoded from.
+SequentialSource source_of(const EncodeInput& in, const PlanStep& step) {
+  if (step.calibration == PlanStep::Calibration::kOriginal) return {in.source, in.inputs};
+  ensure(in.sequential != nullptr, "{} is to be encoded in sequence, and nothing was calibrated so", step.tensor);
+  return *in.sequential;
+}
+
 StepRecord encode_step(const EncodeInput& in, const TensorJob& job, CheckpointWriter& writer) {
   const PlanStep& step = job.tensor.step;
-  const ExportedRows rows(in.source, job.tensor);
+  const SequentialSource from = source_of(in, step);
+  const ExportedRows rows(from.source, job.tensor), original(in.source, job.tensor);
   const std::vector<RowTask> tasks = row_tasks(rows, *job.encoding.codec);
   struct Part {
     EncodeError error;
@@ -59,8 +67,11 @@ StepRecord encode_step(const EncodeInput& in, const TensorJob& job, CheckpointWr
   };
   std::vector<Part> parts(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
-    const EncodedRows encoded =
-        encode_rows(rows, step, job.encoding.codec, *rows.inputs(in.inputs, tasks[i].expert), tasks[i]);
+    EncodedRows encoded =
+        encode_rows(rows, step, job.encoding.codec, *rows.inputs(from.inputs, tasks[i].expert), tasks[i]);
+    if (&from.source != &in.source)
+      encoded.error = measure_error(original.rows(tasks[i].first, tasks[i].count).view(),
+                                    *original.inputs(in.inputs, tasks[i].expert), encoded.packed);
     parts[i] = {encoded.error, packed_sums(encoded.packed)};
     write_rows(job, encoded.packed, tasks[i].first, writer);
     if (in.hashes) in.hashes->advance();
@@ -149,7 +160,8 @@ std::vector<TensorJob> jobs_of(const EncodeInput& in, const Plan& plan) {
   for (TensorJob& job : jobs) {
     if (!wants_measuring(*job.encoding.codec)) continue;
     check_interrupted(in.observer);
-    job.encoding = measure_encoding({in.source, job.tensor}, job.tensor.step, in.inputs, in.pool);
+    const SequentialSource from = source_of(in, job.tensor.step);
+    job.encoding = measure_encoding({from.source, job.tensor}, job.tensor.step, from.inputs, in.pool);
     in.observer.advance(job.tensor.step.output);
   }
   return jobs;

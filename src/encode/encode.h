@@ -16,6 +16,12 @@
 
 namespace quern {
 
+// In place of source and inputs, for steps with PlanStep::Calibration::kSequential.
+struct SequentialSource {
+  const Weights& source;
+  const Inputs& inputs;
+};
+
 struct EncodeInput {
   const Weights& source;
   const ModelSpec& spec;
@@ -26,6 +32,8 @@ struct EncodeInput {
   const TensorFiles* copied = nullptr;  // holds names.copied; null: there are none
   FileHashes* hashes = nullptr;         // taken further beside encoding; gets the files of weights that are written
   const char* stage = "encode";         // of the observer
+  // Null: no step of the plan is in sequence. Errors are those from `source` in any case.
+  const SequentialSource* sequential = nullptr;
 };
 
 // Writes the weights of `plan` as `head` describes them into `folder`. Returns what became of each step, in order.

@@ -32,7 +32,7 @@ std::uint64_t hessians_of(const Opened& opened, const CompressTexts& texts) {
   if (!texts.calibration || !wants_hessians(opened, texts)) return 0;
   const ModelSpec& spec = opened.source.spec;
   const GatherShape shape = gather_shape(spec, texts.calibration->windows.length, opened.pool().threads());
-  return std::min(hessian_bytes(spec, shape).one_pass, hessian_memory(opened));
+  return std::min(hessian_bytes(spec, shape).one_pass, opened.hessian_memory());
 }
 
 }  // namespace

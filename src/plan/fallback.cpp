@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 #include "plan/better_codec.h"
+#include "plan/choice.h"
 #include "plan/output_tensor.h"
 
 namespace quern {
@@ -69,6 +70,7 @@ void apply(const Raise& raise, PlanStep& step) {
   step.reason +=
       fmt::format("; raised from {}: alone it costs {:.2g} nats on the gate text", step.codec, raise.harm->kld);
   step.codec = raise.codec->name;
+  if (is_plain(raise.codec)) step.calibration = PlanStep::Calibration::kOriginal;  // nothing is moved in floats
   step.bytes = raise.bytes_after;
   raise.harm->kld = raise.harm_after;
 }

@@ -23,6 +23,9 @@ struct PlanStep {
   std::uint64_t bytes = 0;
   std::string reason;
   std::uint64_t parameters = 0;  // weights; 0 in plans of versions that did not count them
+  // Of which inputs statistics are: those that the matrix has in the original; or those behind what the plan compresses
+  // in front of it, the weights being moved to suit them (src/sequential).
+  enum class Calibration { kOriginal, kSequential } calibration = Calibration::kOriginal;
 
   bool operator==(const PlanStep&) const = default;
 };
@@ -74,6 +77,7 @@ bool needs_hessians(const Plan& plan);
 // Of what is known of a model's inputs. Empty: nothing.
 struct StatisticsHashes {
   std::string moments, hessians;
+  std::string sequence = {};  // of a plan's; not named in plans, whose text and steps it follows from
 };
 
 struct Optimizer;

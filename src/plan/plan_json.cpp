@@ -7,7 +7,8 @@
 namespace quern {
 namespace {
 
-constexpr std::size_t kStepMembers = 7;
+constexpr std::size_t kStepMembers = 8;
+constexpr const char* kInSequence = "sequential";
 
 Json step_to_json(const PlanStep& s) {
   Json json = Json::object();
@@ -15,6 +16,7 @@ Json step_to_json(const PlanStep& s) {
   json.as_object() = {{"tensor", s.tensor},       {"output", s.output}, {"codec", s.codec},
                       {"optimizer", s.optimizer}, {"bytes", s.bytes},   {"reason", s.reason}};
   if (s.parameters) json.set("parameters", s.parameters);
+  if (s.calibration == PlanStep::Calibration::kSequential) json.set("calibration", kInSequence);
   return json;
 }
 
@@ -26,6 +28,12 @@ PlanStep step_from_json(const Json& json) {
                 .bytes = json.at("bytes").as_uint64(),
                 .reason = json.at("reason").as_string()};
   if (const Json* parameters = json.find("parameters")) step.parameters = parameters->as_uint64();
+  if (const Json* calibration = json.find("calibration")) {
+    if (calibration->as_string() != kInSequence)
+      fail(ErrorCode::kInput, "the step of {} has the calibration \"{}\", which nothing knows", step.tensor,
+           calibration->as_string());
+    step.calibration = PlanStep::Calibration::kSequential;
+  }
   return step;
 }
 

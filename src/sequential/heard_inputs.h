@@ -1,4 +1,4 @@
-// What the matrices of a block multiply: in a model whose blocks in front are compressed, and in the original beside
+// What the matrices of a block multiply: in a model whose matrices in front are compressed, and in the original beside
 // it.
 #pragma once
 
@@ -12,10 +12,10 @@
 
 namespace quern {
 
-// Weights, and how far through them a text has got.
+// Weights, and a text's hidden states in front of a block.
 struct TextWalk {
   WalkContext context;
-  ActivationStore hidden;
+  const ActivationStore& hidden;
 };
 
 // Of one input group.
@@ -24,8 +24,12 @@ struct HeardInputs {
   std::vector<double> cross;  // E[x_original x^T], row-major [columns, columns]; empty: no original was heard
 };
 
-// By group. The walks stay where they are. `original`: beside `walk`, or null. REQUIRES: no group is of a mixture.
+// By group. The walks stay where they are: the ops of the block run as far as the last of the groups. `original`:
+// beside `walk`, or null. The same for any number of threads. REQUIRES: no group is of a mixture.
 std::map<std::string, HeardInputs> heard_inputs(std::size_t block, const std::vector<InputGroup>& groups,
                                                 const TextWalk& walk, const TextWalk* original);
+
+// Memory that heard_inputs takes for one group beside both walks, and that moving its matrices takes.
+std::uint64_t heard_bytes(std::uint64_t columns);
 
 }  // namespace quern

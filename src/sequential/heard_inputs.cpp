@@ -1,5 +1,5 @@
 // A few windows at a time pass through the block of both; their rows are multiplied before the next follow.
-#include "bench/heard_inputs.h"
+#include "sequential/heard_inputs.h"
 
 #include <algorithm>
 #include <optional>
@@ -64,9 +64,10 @@ class CrossSum {
 
 class BlockListener {
  public:
-  BlockListener(std::size_t block, const TextWalk& walk) : walk_(walk), block_(walk.context.spec.blocks[block]) {
+  BlockListener(std::size_t block, const std::vector<InputGroup>& groups, const TextWalk& walk)
+      : walk_(walk), block_(walk.context.spec.blocks[block]), ops_(ops_up_to(groups)) {
     if (block + 1 < walk.context.spec.blocks.size())
-      program_.emplace(walk.context, block_.ops, kHidden, kHidden, walk.hidden.length(), walk.hidden.width());
+      program_.emplace(walk.context, ops_, kHidden, kHidden, walk.hidden.length(), walk.hidden.width());
   }
 
   std::map<std::string, Rows> rows(const std::vector<InputGroup>& groups, std::size_t first, std::size_t count) const {
@@ -86,15 +87,30 @@ class BlockListener {
       part.save(w, window.view());
     }
     if (program_)
-      pass_windows(walk_.context, *program_, block_.name, block_.ops, part, part, hook);
+      pass_windows(walk_.context, *program_, block_.name, ops_, part, part, hook);
     else
       run_head_norm(walk_.context, part, hook);
     return all;
   }
 
  private:
+  // A group is heard at the first op that reads it.
+  std::span<const Op> ops_up_to(const std::vector<InputGroup>& groups) const {
+    std::size_t end = 0;
+    for (const InputGroup& group : groups) {
+      const auto reads = [&](const Op& op) {
+        return std::ranges::any_of(op.weights,
+                                   [&](std::size_t w) { return walk_.context.spec.weights[w].group == group.name; });
+      };
+      const auto first = std::ranges::find_if(block_.ops, reads);
+      end = std::max(end, static_cast<std::size_t>(first - block_.ops.begin()) + 1);
+    }
+    return std::span(block_.ops).first(end);
+  }
+
   const TextWalk& walk_;
   const Block& block_;
+  std::span<const Op> ops_;
   std::optional<BlockProgram> program_;  // none: the head
 };
 
@@ -107,11 +123,17 @@ Hessian mean_of(const HessianSum& sum) {
 
 }  // namespace
 
+std::uint64_t heard_bytes(std::uint64_t columns) {
+  constexpr std::uint64_t kMatrices =
+      4;  // in double: H and C while they are summed, then both as a system of equations
+  return kMatrices * columns * columns * sizeof(double);
+}
+
 std::map<std::string, HeardInputs> heard_inputs(std::size_t block, const std::vector<InputGroup>& groups,
                                                 const TextWalk& walk, const TextWalk* original) {
-  const BlockListener ours(block, walk);
+  const BlockListener ours(block, groups, walk);
   std::optional<BlockListener> theirs;
-  if (original) theirs.emplace(block, *original);
+  if (original) theirs.emplace(block, groups, *original);
   std::map<std::string, HessianSum> sums;
   std::map<std::string, CrossSum> crosses;
   for (const InputGroup& group : groups) {

@@ -1,0 +1,43 @@
+// Another source's weights but for some matrices, which were moved: an overlay whose numbers lie in files of their own.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "base/file.h"
+#include "model/weights.h"
+
+namespace quern {
+
+// A file a matrix: its logical rows in little-endian floats of 32 bits, nothing else. Only what is read is in memory.
+class MovedWeights : public Weights {
+ public:
+  // REQUIRES: the base outlives this.
+  MovedWeights(const Weights& base, std::filesystem::path folder) : base_(base), folder_(std::move(folder)) {}
+
+  // Writes the matrix and waits until it is on the disk; it is read from there from now on. Returns its SHA-256. Not
+  // safe beside readers. Error(kResource) when the disk refuses.
+  std::string add(const Weight& weight, const Matrix& moved);
+  // Takes the file that an earlier run wrote. Error(kInput) where it is not there or has another hash.
+  void take(const Weight& weight, const std::string& sha256);
+  bool has(const Weight& weight) const { return files_.contains(weight.tensor); }
+
+  std::string name() const override { return base_.name(); }
+  std::string identity() const override;
+  void read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
+  StoredForm stored(const Weight& weight) const override;
+  void read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
+  std::vector<PackedRun> packed_runs(const Weight& weight) const override;
+  std::vector<PackedTensor> read_packed(const Weight& weight) const override;
+
+ private:
+  std::filesystem::path path_of(const Weight& weight) const;
+  const File* find(const Weight& weight) const;
+
+  const Weights& base_;
+  std::filesystem::path folder_;
+  std::map<std::string, File> files_;  // by Weight::tensor
+};
+
+}  // namespace quern

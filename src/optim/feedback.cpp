@@ -337,7 +337,8 @@ void pack_all(const Codec& codec, RoundedRows& rounded, PackedTensor& out) {
 // The codes that feedback left, refined and written.
 void finish(const HessianFactor& factor, std::span<const float> importance, const FeedbackOptions& options,
             RoundedRows rounded, PackedTensor& out) {
-  if (out.codec().granule == 1) descend(factor.matrix(), out.codec(), importance, options.sweeps, rounded);
+  if (out.codec().granule == out.codec().stripe)
+    descend(factor.matrix(), out.codec(), importance, options.sweeps, rounded);
   pack_all(out.codec(), rounded, out);
 }
 

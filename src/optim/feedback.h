@@ -23,7 +23,8 @@ struct FeedbackOptions {
   // Times that side information is fitted again to what the columns of a block were really rounded from, which the
   // errors of its own columns change, and tried: a row keeps what loses least.
   int refits = 1;
-  int sweeps = 0;  // of coordinate descent over the codes that feedback left (optim/descent.h), where a granule is 1
+  int sweeps = 0;  // of coordinate descent over the codes that feedback left (optim/descent.h), where a code stands for
+                   // weights of one column
 };
 
 // Columns in the order that the codec asks for (Codec::feedback_order). REQUIRES: inputs.hessian.

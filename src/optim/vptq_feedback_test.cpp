@@ -1,8 +1,10 @@
 // Error feedback of codecs whose vectors run along the outputs, on rows enough for their codebooks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "codec/vptq_codebook.h"
 #include "optim/feedback.h"
 #include "optim/hessian_fixture.h"
 #include "optim/optimizer.h"
@@ -50,9 +52,11 @@ TEST(VptqFeedback, LosesLessThanRounding) {
   for (const char* name : {"vptq_v2_k16", "vptq_v3_k64", "vptq_v4_k256", "vptq_v2_k64", "vptq_v8_k256"}) {
     const Codec& codec = *find_codec(name);
     const double plain = known.error("rtn", codec, {}), weighted = known.error("rtn", codec, known.inputs.importance),
-                 feedback = known.error("ldlq", codec, known.inputs.importance);
+                 feedback = known.error("ldlq", codec, known.inputs.importance),
+                 descent = known.error("descent", codec, known.inputs.importance);
     EXPECT_LT(feedback, 0.8 * weighted) << name;
     EXPECT_LT(feedback, 0.7 * plain) << name;
+    EXPECT_LT(descent, 0.97 * feedback) << name;
   }
 }
 
@@ -130,6 +134,40 @@ TEST(VptqFeedback, LosesLessThanInTheOrderOfColumns) {
               0.9 * measure_error(known.rows.view(), known.inputs, packed).output)
         << name;
   }
+}
+
+// Every vector beside all centroids, with all others of its rows as they are.
+TEST(VptqFeedback, LeavesNoVectorThatAnotherCentroidWouldBeat) {
+  const Case known(64);
+  PackedTensor packed = known.untouched(*find_codec("vptq_v3_k64"), known.inputs.importance);
+  encode_with_feedback(known.inputs, known.rows.view(), packed, {.sweeps = 1000});
+  const std::size_t n = known.cols, stripe = packed.codec().stripe;
+  const Centroids& centroids = vptq_codebook(packed.codec()).centroids();
+  const float scale = vptq_codebook(packed.codec()).scale();
+  Matrix q(kRows, n);
+  decode_rows(packed.codec(), std::as_const(packed).row(0), 0, q.view());
+  std::vector<double> h = known.h, gradient(kRows * n);
+  for (std::size_t c = 0; c < n; ++c) h[c * n + c] += known.inputs.hessian->added()[c];
+  const auto error = [&](std::size_t r, std::size_t c, float value) {
+    return static_cast<double>(known.rows.row(r)[c]) - static_cast<double>(value);
+  };
+  for (std::size_t r = 0; r < kRows; ++r)
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) gradient[r * n + j] += error(r, i, q.row(r)[i]) * h[i * n + j];
+  std::size_t beaten = 0;
+  for (std::size_t first = 0; first < kRows; first += stripe)
+    for (std::size_t j = 0; j < n; ++j)
+      for (std::size_t k = 0; k < centroids.count(); ++k) {
+        double change = 0;
+        for (std::size_t r = first; r < std::min(first + stripe, kRows); ++r) {
+          const double step =
+              static_cast<double>(centroids.at(k)[r - first] * scale) - static_cast<double>(q.row(r)[j]);
+          change += step * (step * h[j * n + j] - 2 * gradient[r * n + j]);
+        }
+        // The last stripe is filled up with rows of zeros, which are searched with it.
+        if (first + stripe <= kRows && change < -1e-6 * h[j * n + j] * 4e-4) ++beaten;
+      }
+  EXPECT_EQ(beaten, 0u);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // quern_weighted_forms CALIBRATION EVALUATION MODEL: tr(D H D^T) of SeedLM and VPTQ by importance and with error
-// feedback over that of their plain forms (all columns alike, no feedback), H of the calibration text and of windows
-// that neither saw: median, least and greatest of the model's matrices.
+// feedback, VPTQ with descent after it too, over that of their plain forms (all columns alike, no feedback), H of the
+// calibration text and of windows that neither saw: median, least and greatest of the model's matrices.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -21,14 +21,15 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Pair {
-  const char *plain, *weighted;
+  const char *plain, *weighted, *optimizer;
   std::size_t rows;  // of each matrix, or of its first expert: codebooks are learnt from all
 };
 constexpr std::size_t kSearchedRows = 64;
 constexpr std::array kPairs = {
-    Pair{"seedlm_4", "seedlm_4w", kSearchedRows}, Pair{"seedlm_3", "seedlm_3w", kSearchedRows},
-    Pair{"vptq_v4_k256", "vptq_v4_k256", SIZE_MAX}, Pair{"vptq_v3_k64", "vptq_v3_k64", SIZE_MAX},
-    Pair{"vptq_v8_k256", "vptq_v8_k256", SIZE_MAX}};
+    Pair{"seedlm_4", "seedlm_4w", "ldlq", kSearchedRows},    Pair{"seedlm_3", "seedlm_3w", "ldlq", kSearchedRows},
+    Pair{"vptq_v4_k256", "vptq_v4_k256", "ldlq", SIZE_MAX},  Pair{"vptq_v3_k64", "vptq_v3_k64", "ldlq", SIZE_MAX},
+    Pair{"vptq_v8_k256", "vptq_v8_k256", "ldlq", SIZE_MAX},  Pair{"vptq_v4_k256", "vptq_v4_k256", "descent", SIZE_MAX},
+    Pair{"vptq_v3_k64", "vptq_v3_k64", "descent", SIZE_MAX}, Pair{"vptq_v8_k256", "vptq_v8_k256", "descent", SIZE_MAX}};
 
 struct Losses {
   double known = 0, held_out = 0;
@@ -58,13 +59,14 @@ void print_row(const Pair& pair, const OpenModel& model, const HeardTexts& texts
     Matrix rows(std::min<std::size_t>(pair.rows, layout.rows / weight.experts()), layout.cols);
     model.weights.read_rows(weight, 0, rows.view());
     const Losses plain = losses(pair.plain, rows, {}, "rtn", *ours, *theirs),
-                 weighted = losses(pair.weighted, rows, *ours, "ldlq", *ours, *theirs);
+                 weighted = losses(pair.weighted, rows, *ours, pair.optimizer, *ours, *theirs);
     const std::scoped_lock lock(mutex);
     known.push_back(weighted.known / plain.known);
     held_out.push_back(weighted.held_out / plain.held_out);
   });
   if (!known.empty())
-    fmt::print("| {} | {} | {} | {} | {} |\n", pair.weighted, pair.plain, known.size(), cell(known), cell(held_out));
+    fmt::print("| {} | {} | {} | {} | {} | {} |\n", pair.weighted, pair.optimizer, pair.plain, known.size(),
+               cell(known), cell(held_out));
   std::fflush(stdout);
 }
 
@@ -72,8 +74,7 @@ void run(const fs::path& calibration, const fs::path& evaluation, const fs::path
   const OpenModel model(path);
   ThreadPool pool(0);
   const HeardTexts texts(model, pool, load_text(calibration), load_text(evaluation));
-  fmt::print(
-      "| by importance, with feedback | plain | matrices | calibration text | other text |\n|---|---|--:|---|---|\n");
+  fmt::print("| by importance | by | plain | matrices | calibration text | other text |\n|---|---|---|--:|---|---|\n");
   for (const Pair& pair : kPairs) print_row(pair, model, texts, pool);
 }
 

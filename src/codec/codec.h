@@ -144,6 +144,12 @@ struct Codec {
   // column of a stripe is its granule, and it is not measured. 1: rows as they are.
   std::uint32_t stripe = 1;
 
+  // The columns as error feedback goes through them. kByInputs: by descending mean square of their inputs, which loses
+  // less (docs/methods/error-feedback.md) and changes nothing of how they are stored. Only where a row (stripe) is one
+  // block, a column of it a granule, and `round` gives a column the same codes wherever it stands.
+  enum class FeedbackOrder { kAsTheyStand, kByInputs };
+  FeedbackOrder feedback_order = FeedbackOrder::kAsTheyStand;
+
   // The codec of plain floats whose values come back bit by bit; null: this one's values are its own. Ask plain_codec.
   const char* plain = nullptr;
 

@@ -245,7 +245,8 @@ struct Rows {
             .granule = kShape.length,
             .train = train,
             .load_tensor_side = load,
-            .stripe = kShape.length};
+            .stripe = kShape.length,
+            .feedback_order = Codec::FeedbackOrder::kByInputs};
   }
 };
 

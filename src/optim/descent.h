@@ -31,7 +31,9 @@ struct RoundedRows {
 // codes as they are, tr(D H D^T) is least where column j decodes to q_j + g_j / H_jj: that is rounded, and kept if it
 // loses less. Error feedback lets a column make up for those before it; here it makes up for those behind it as well
 // (greedy updates of Chee et al. 2023, arXiv 2307.13304, appendix; CDQuant, Nair and Suggala 2024, arXiv 2406.17542).
-// `matrix`: H of the inputs, damped as for feedback. Rows are independent. REQUIRES: codec.granule is 1.
+// `matrix`: H of the inputs, damped as for feedback. Rows are independent but for those of a stripe, whose weights in a
+// column stand under one H_jj, so that the best vector is the nearest to what each of them should be. REQUIRES: a code
+// stands for weights of one column (codec.granule is codec.stripe).
 void descend(const TiledMatrix& matrix, const Codec& codec, std::span<const float> importance, int sweeps,
              RoundedRows& rows);
 

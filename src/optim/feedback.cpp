@@ -29,9 +29,9 @@ struct Attempt {
 // The rows of one call.
 class Feedback {
  public:
-  Feedback(const HessianFactor& factor, const Codec& codec, MatrixView rows, std::span<const float> importance,
+  Feedback(const UnitTriangle& triangle, const Codec& codec, MatrixView rows, std::span<const float> importance,
            const FeedbackOptions& options)
-      : factor_(factor),
+      : triangle_(triangle),
         codec_(codec),
         rows_(rows),
         importance_(importance),
@@ -45,7 +45,7 @@ class Feedback {
         rounded_{rows, block_, std::vector<std::byte>(stripes_ * blocks_ * codec.side_bytes),
                  std::vector<std::int32_t>(stripes_ * stripe_ * rows.cols), Columns(0, 0)} {}
 
-  void encode(PackedTensor& out) {
+  RoundedRows rounded() && {
     const bool fits_first = options_.fit == FeedbackOptions::Fit::kOnce || codec_.block == 0;
     if (fits_first)
       fit_all();
@@ -56,8 +56,7 @@ class Feedback {
       settle_all();
       round_all(Sides::kKeep);
     }
-    if (codec_.granule == 1) descend(factor_.matrix(), codec_, importance_, options_.sweeps, rounded_);
-    pack_all(out);
+    return std::move(rounded_);
   }
 
  private:
@@ -142,7 +141,7 @@ class Feedback {
   // The weights of a panel, with what makes up for the errors of all columns before it.
   Columns corrected(std::size_t first, std::size_t count) const {
     Columns wanted = columns_at(first, count);
-    add_product(factor_.upper(), work(), {0, first}, first, count, wanted, 0);
+    add_product(triangle_.upper, work(), {0, first}, first, count, wanted, 0);
     return wanted;
   }
 
@@ -180,11 +179,11 @@ class Feedback {
     const std::size_t run = whole_granules(kRun);
     for (std::size_t at = 0; at < count; at += run) {
       const std::size_t end = std::min(at + run, count);
-      add_product(factor_.upper(), work(), {first, first + at}, first + at, end - at, a.wanted, at);
+      add_product(triangle_.upper, work(), {first, first + at}, first + at, end - at, a.wanted, at);
       for (std::size_t k = at; k < end; k += granule_) {
         const std::size_t width = std::min(granule_, end - k);
         for (std::size_t c = k; c < k + width; ++c)
-          add_product(factor_.upper(), work(), {first + at, first + k}, first + c, 1, a.wanted, c);
+          add_product(triangle_.upper, work(), {first + at, first + k}, first + c, 1, a.wanted, c);
         if (stripe_ > 1)
           round_stripes(first, k, count, a);
         else if (granule_ == 1)
@@ -202,7 +201,7 @@ class Feedback {
     const auto place = static_cast<std::uint32_t>((first + k) % block_);
     const float* wanted = a.wanted.column(k);
     float* errors = work().column(first + k);
-    const double pivot = factor_.pivots()[first + k];
+    const double pivot = triangle_.pivots[first + k];
     for (std::size_t r = 0; r < rows_.rows; ++r) {
       float value = 0;
       codec_.round(codec_, a.sides.data() + r * codec_.side_bytes, place, {wanted + r, 1}, importance_of(first + k, 1),
@@ -217,7 +216,7 @@ class Feedback {
   void round_stripes(std::size_t first, std::size_t k, std::size_t count, Attempt& a) {
     const auto place = static_cast<std::uint32_t>((first + k) * stripe_);
     const std::vector<float> importance = repeated(importance_of(first + k, 1), stripe_);
-    const double pivot = factor_.pivots()[first + k];
+    const double pivot = triangle_.pivots[first + k];
     Matrix wanted(stripes_, stripe_), values(stripes_, stripe_);
     std::copy_n(a.wanted.column(k), rows_.rows, wanted.flat().data());
     std::vector<std::int32_t> codes(stripes_ * stripe_);
@@ -237,10 +236,10 @@ class Feedback {
   std::vector<float> importance_within(std::size_t first, std::size_t width) const {
     std::vector<float> importance(width);
     for (std::size_t i = 0; i < width; ++i) {
-      double sum = factor_.pivots()[first + i];
+      double sum = triangle_.pivots[first + i];
       for (std::size_t j = i + 1; j < width; ++j) {
-        const double share = factor_.upper().at(first + i, first + j);
-        sum += factor_.pivots()[first + j] * share * share;
+        const double share = triangle_.upper.at(first + i, first + j);
+        sum += triangle_.pivots[first + j] * share * share;
       }
       importance[i] = static_cast<float>(sum);
     }
@@ -265,26 +264,11 @@ class Feedback {
       }
     }
     for (std::size_t c = 0; c < width; ++c) {
-      add_product(factor_.upper(), work(), {first + k, first + k + c}, first + k + c, 1, projected, c);
-      const double pivot = factor_.pivots()[first + k + c];
+      add_product(triangle_.upper, work(), {first + k, first + k + c}, first + k + c, 1, projected, c);
+      const double pivot = triangle_.pivots[first + k + c];
       for (std::size_t r = 0; r < rows_.rows; ++r) {
         const double error = projected.column(c)[r];
         a.loss[r] += pivot * error * error;
-      }
-    }
-  }
-
-  void pack_all(PackedTensor& out) {
-    for (std::size_t s = 0; s < stripes_; ++s) {
-      const std::span<const std::int32_t> codes = codes_of(s);
-      if (codec_.is_measured()) {
-        out.append_row({side(s, 0), blocks_ * codec_.side_bytes}, codes);
-        continue;
-      }
-      PlanePointers planes = out.row(s);
-      for (std::size_t block = 0; block < blocks_; ++block) {
-        codec_.pack(codec_, side(s, block), codes.subspan(block * block_ * stripe_, block_ * stripe_), planes);
-        for (std::size_t p = 0; p < codec_.planes.size(); ++p) planes[p] += codec_.planes[p].block_bytes(block_);
       }
     }
   }
@@ -293,7 +277,7 @@ class Feedback {
   Columns& work() { return rounded_.errors; }
   const Columns& work() const { return rounded_.errors; }
 
-  const HessianFactor& factor_;
+  const UnitTriangle& triangle_;
   const Codec& codec_;
   MatrixView rows_;
   std::span<const float> importance_;
@@ -303,12 +287,79 @@ class Feedback {
   RoundedRows rounded_;
 };
 
+// Columns of rows (stripes) in the order in which feedback goes through them.
+Matrix taken_in(std::span<const std::uint32_t> order, MatrixView rows) {
+  Matrix taken(rows.rows, rows.cols);
+  for (std::size_t r = 0; r < rows.rows; ++r)
+    for (std::size_t k = 0; k < rows.cols; ++k) taken.row(r)[k] = rows.row(r)[order[k]];
+  return taken;
+}
+
+// Codes of columns in that order, and their errors, back to where the columns stand.
+RoundedRows put_back(std::span<const std::uint32_t> order, const Codec& codec, MatrixView rows, RoundedRows taken) {
+  RoundedRows back{rows, taken.block, std::move(taken.sides), std::vector<std::int32_t>(taken.codes.size()),
+                   Columns(rows.cols, rows.rows)};
+  for (std::size_t s = 0; s < codec.stripes(rows.rows); ++s)
+    for (std::size_t k = 0; k < rows.cols; ++k)
+      std::copy_n(&taken.codes[(s * rows.cols + k) * codec.stripe], codec.stripe,
+                  &back.codes[(s * rows.cols + order[k]) * codec.stripe]);
+  for (std::size_t k = 0; k < rows.cols; ++k)
+    std::copy_n(taken.errors.column(k), taken.errors.stride(), back.errors.column(order[k]));
+  return back;
+}
+
+RoundedRows rounded_in(const FeedbackOrder& order, const Codec& codec, MatrixView rows,
+                       std::span<const float> importance, const FeedbackOptions& options) {
+  const Matrix taken = taken_in(order.columns, rows);
+  std::vector<float> of_taken;
+  if (!importance.empty())
+    for (const std::uint32_t column : order.columns) of_taken.push_back(importance[column]);
+  return put_back(order.columns, codec, rows,
+                  Feedback(order.triangle, codec, taken.view(), of_taken, options).rounded());
+}
+
+void pack_all(const Codec& codec, RoundedRows& rounded, PackedTensor& out) {
+  const std::size_t blocks = rounded.weights.cols / rounded.block, count = rounded.weights.cols * codec.stripe;
+  for (std::size_t s = 0; s < codec.stripes(rounded.weights.rows); ++s) {
+    const std::span<const std::int32_t> codes = std::span(rounded.codes).subspan(s * count, count);
+    if (codec.is_measured()) {
+      out.append_row({rounded.side(codec, s, 0), blocks * codec.side_bytes}, codes);
+      continue;
+    }
+    PlanePointers planes = out.row(s);
+    for (std::size_t block = 0; block < blocks; ++block) {
+      codec.pack(codec, rounded.side(codec, s, block), codes.subspan(block * count / blocks, count / blocks), planes);
+      for (std::size_t p = 0; p < codec.planes.size(); ++p) planes[p] += codec.planes[p].block_bytes(rounded.block);
+    }
+  }
+}
+
+// The codes that feedback left, refined and written.
+void finish(const HessianFactor& factor, std::span<const float> importance, const FeedbackOptions& options,
+            RoundedRows rounded, PackedTensor& out) {
+  if (out.codec().granule == out.codec().stripe)
+    descend(factor.matrix(), out.codec(), importance, options.sweeps, rounded);
+  pack_all(out.codec(), rounded, out);
+}
+
 }  // namespace
 
 void encode_with_feedback(const HessianFactor& factor, MatrixView rows, std::span<const float> importance,
                           PackedTensor& out, const FeedbackOptions& options) {
   ensure(factor.columns() == rows.cols, "the Hessian of {} columns for rows of {}", factor.columns(), rows.cols);
-  Feedback(factor, out.codec(), rows, importance, options).encode(out);
+  finish(factor, importance, options, Feedback(factor.triangle(), out.codec(), rows, importance, options).rounded(),
+         out);
+}
+
+void encode_with_feedback(const InputContext& inputs, MatrixView rows, PackedTensor& out,
+                          const FeedbackOptions& options) {
+  const FeedbackOrder* order =
+      out.codec().feedback_order == Codec::FeedbackOrder::kByInputs ? inputs.order->get() : nullptr;
+  if (!order) return encode_with_feedback(*inputs.hessian, rows, inputs.importance, out, options);
+  ensure(order->columns.size() == rows.cols, "the Hessian of {} columns for rows of {}", order->columns.size(),
+         rows.cols);
+  finish(*inputs.hessian, inputs.importance, options, rounded_in(*order, out.codec(), rows, inputs.importance, options),
+         out);
 }
 
 double hessian_error(const HessianFactor& factor, MatrixView rows, MatrixView decoded) {

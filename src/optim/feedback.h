@@ -4,7 +4,7 @@
 #include <span>
 
 #include "codec/packed_tensor.h"
-#include "optim/hessian_factor.h"
+#include "optim/input_context.h"
 #include "tensor/tensor.h"
 
 namespace quern {
@@ -23,10 +23,15 @@ struct FeedbackOptions {
   // Times that side information is fitted again to what the columns of a block were really rounded from, which the
   // errors of its own columns change, and tried: a row keeps what loses least.
   int refits = 1;
-  int sweeps = 0;  // of coordinate descent over the codes that feedback left (optim/descent.h), where a granule is 1
+  int sweeps = 0;  // of coordinate descent over the codes that feedback left (optim/descent.h), where a code stands for
+                   // weights of one column
 };
 
-// `importance`: of each column, for the fit.
+// Columns in the order that the codec asks for (Codec::feedback_order). REQUIRES: inputs.hessian.
+void encode_with_feedback(const InputContext& inputs, MatrixView rows, PackedTensor& out,
+                          const FeedbackOptions& options = {});
+
+// Columns as they stand. `importance`: of each column, for the fit.
 void encode_with_feedback(const HessianFactor& factor, MatrixView rows, std::span<const float> importance,
                           PackedTensor& out, const FeedbackOptions& options = {});
 

@@ -11,7 +11,7 @@ constexpr int kSweeps = 2;
 
 void encode(const InputContext& inputs, MatrixView rows, PackedTensor& out) {
   if (!inputs.hessian) return encode_rows(rows, inputs.importance, out);
-  encode_with_feedback(*inputs.hessian, rows, inputs.importance, out, {.sweeps = kSweeps});
+  encode_with_feedback(inputs, rows, out, {.sweeps = kSweeps});
 }
 
 }  // namespace

@@ -147,6 +147,7 @@ TEST(Feedback, LosesLessWhereScalesAreFittedAgain) {
 
 TEST_P(FeedbackOfCodec, LosesLessStillAfterDescent) {
   const Codec& codec = *GetParam();
+  if (codec.stripe > 1) GTEST_SKIP() << "so few rows fit into a codebook: vptq_feedback_test.cpp has more";
   const Known& known = known_inputs();
   const Matrix rows = random_rows(kRows, kCols, 3);
   const double feedback = measure_error(rows.view(), known.inputs, encoded("ldlq", codec, rows, known.inputs)).output,

@@ -59,9 +59,22 @@ double usual_damping(std::size_t columns, std::uint64_t tokens) {
   return std::clamp(share, kLeastDamping, kMostDamping);
 }
 
-// The triangle in float, the matrix in double and its factor in float.
+// Of the second factor: the matrix and its first factor in float, the reordered matrix in double and its factor in
+// float. The first takes less: a triangle in float, the matrix in double and its factor in float.
 std::uint64_t factorisation_bytes(std::uint64_t columns) {
-  return columns * columns * (sizeof(float) / 2 + sizeof(double) + sizeof(float));
+  return columns * columns * (2 * sizeof(float) + sizeof(double) + sizeof(float));
+}
+
+std::optional<UnitTriangle> unit_triangle(std::vector<double> matrix, std::size_t columns) {
+  const std::optional<std::vector<double>> r = upper_factor(std::move(matrix), columns);
+  if (!r) return std::nullopt;
+  UnitTriangle triangle{TiledMatrix(columns), {}};
+  for (std::size_t j = 0; j < columns; ++j) {
+    const double pivot = (*r)[j * columns + j];
+    triangle.pivots.push_back(pivot * pivot);
+    for (std::size_t i = 0; i <= j; ++i) triangle.upper.at(i, j) = static_cast<float>((*r)[i * columns + j] / pivot);
+  }
+  return triangle;
 }
 
 Factorisation factorise(const Hessian& hessian) {
@@ -86,17 +99,10 @@ Factorisation factorise(const Hessian& hessian) {
       if (!(diagonal[j] > 0)) factor.added_[j] = mean;
       damped[j * n + j] += factor.added_[j];
     }
-    std::optional<std::vector<double>> r = upper_factor(std::move(damped), n);
-    if (!r) continue;
+    std::optional<UnitTriangle> triangle = unit_triangle(std::move(damped), n);
+    if (!triangle) continue;
     factor.damping_ = damping;
-    factor.pivots_.clear();
-    factor.upper_ = TiledMatrix(n);
-    for (std::size_t j = 0; j < n; ++j) {
-      const double pivot = (*r)[j * n + j];
-      factor.pivots_.push_back(pivot * pivot);
-      for (std::size_t i = 0; i <= j; ++i) factor.upper_.at(i, j) = static_cast<float>((*r)[i * n + j] / pivot);
-    }
-    r.reset();
+    factor.triangle_ = std::move(*triangle);
     factor.matrix_ = damped_matrix(hessian, factor.added_);
     return {std::move(factor), {}};
   }

@@ -13,16 +13,25 @@
 
 namespace quern {
 
-// H + diag(added) = U diag(pivots) U^T with U upper triangular and ones on its diagonal (LDL^T from the last column to
-// the first: Chee et al. 2023, QuIP, arXiv 2307.13304, whose LDLQ rounds column j with the errors of the columns before
-// it times U).
+// A = U diag(pivots) U^T with U upper triangular and ones on its diagonal (LDL^T from the last column to the first:
+// Chee et al. 2023, QuIP, arXiv 2307.13304, whose LDLQ rounds column j with the errors of the columns before it times
+// U).
+struct UnitTriangle {
+  TiledMatrix upper;
+  std::vector<double> pivots;  // what an error of column j costs once all columns behind it make up for what they can
+};
+
+// Of a symmetric matrix, row-major; nothing where it is not positive definite.
+std::optional<UnitTriangle> unit_triangle(std::vector<double> matrix, std::size_t columns);
+
+// H + diag(added) and its triangle.
 class HessianFactor {
  public:
-  std::size_t columns() const noexcept { return pivots_.size(); }
-  const TiledMatrix& upper() const noexcept { return upper_; }    // U
+  std::size_t columns() const noexcept { return triangle_.pivots.size(); }
+  const UnitTriangle& triangle() const noexcept { return triangle_; }
+  const TiledMatrix& upper() const noexcept { return triangle_.upper; }
   const TiledMatrix& matrix() const noexcept { return matrix_; }  // H + diag(added)
-  // What an error of column j costs once all columns behind it make up for what they can.
-  std::span<const double> pivots() const noexcept { return pivots_; }
+  std::span<const double> pivots() const noexcept { return triangle_.pivots; }
   // What was added to the diagonal of each column; of one that never carried anything all that stands there.
   std::span<const double> added() const noexcept { return added_; }
   double damping() const noexcept { return damping_; }  // added to the others, as a share of their mean diagonal
@@ -30,8 +39,9 @@ class HessianFactor {
 
  private:
   friend struct Factorisation factorise(const Hessian& hessian);
-  TiledMatrix upper_, matrix_;
-  std::vector<double> pivots_, added_;
+  UnitTriangle triangle_;
+  TiledMatrix matrix_;
+  std::vector<double> added_;
   double damping_ = 0;
   std::size_t dead_ = 0;
 };
@@ -42,7 +52,8 @@ class HessianFactor {
 // worse than rounding.
 double usual_damping(std::size_t columns, std::uint64_t tokens);
 
-// Bytes while a matrix of so many columns is factorised.
+// The most bytes while a matrix of so many columns is factorised, once as it stands and once with its columns in
+// another order (feedback_order.h).
 std::uint64_t factorisation_bytes(std::uint64_t columns);
 
 struct Factorisation {

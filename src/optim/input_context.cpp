@@ -6,8 +6,11 @@
 namespace quern {
 
 InputContext input_context(std::span<const double> moments) {
-  InputContext context{
-      .moments = {moments.begin(), moments.end()}, .importance = {}, .hessian = nullptr, .why_no_hessian = {}};
+  InputContext context{.moments = {moments.begin(), moments.end()},
+                       .importance = {},
+                       .hessian = nullptr,
+                       .order = nullptr,
+                       .why_no_hessian = {}};
   const double sum = std::accumulate(moments.begin(), moments.end(), 0.0);
   if (!(sum > 0)) return context;
   for (const double moment : moments)
@@ -17,7 +20,10 @@ InputContext input_context(std::span<const double> moments) {
 
 InputContext input_context(std::span<const double> moments, Factorisation hessian) {
   InputContext context = input_context(moments);
-  if (hessian.factor) context.hessian = std::make_shared<const HessianFactor>(std::move(*hessian.factor));
+  if (hessian.factor) {
+    context.hessian = std::make_shared<const HessianFactor>(std::move(*hessian.factor));
+    context.order = std::make_shared<const LazyFeedbackOrder>(context.hessian);
+  }
   context.why_no_hessian = std::move(hessian.why_not);
   return context;
 }

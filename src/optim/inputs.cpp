@@ -15,7 +15,8 @@ constexpr std::size_t kNamedInputs = 3;     // of those that a note is about
 
 std::uint64_t bytes_of(const InputContext& context) {
   const std::uint64_t columns = context.moments.size();
-  return context.hessian ? 2 * columns * (columns + TiledMatrix::kTile) * sizeof(float) : columns * sizeof(float);
+  if (!context.hessian) return columns * sizeof(float);
+  return 2 * columns * (columns + TiledMatrix::kTile) * sizeof(float) + context.order->bytes();
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace {
 
 void encode(const InputContext& inputs, MatrixView rows, PackedTensor& out) {
   if (!inputs.hessian) return encode_rows(rows, inputs.importance, out);
-  encode_with_feedback(*inputs.hessian, rows, inputs.importance, out);
+  encode_with_feedback(inputs, rows, out);
 }
 
 }  // namespace

@@ -15,11 +15,6 @@ namespace {
 constexpr std::size_t kMostWeights = 1024;
 constexpr std::size_t kMostSearched = 24;  // where a search over all seeds takes milliseconds a vector
 
-// What divides a row.
-std::size_t unit_of(const Codec& codec) {
-  return codec.block != 0 ? codec.block : codec.tail != 0 ? codec.tail : codec.granule;
-}
-
 // The first half of the bytes as side information of a tensor, the second as a row.
 void unpack_bytes(const Codec& codec, std::span<const std::byte> bytes) {
   const auto side = bytes.first(bytes.size() / 2), row = bytes.subspan(bytes.size() / 2);
@@ -31,7 +26,7 @@ void unpack_bytes(const Codec& codec, std::span<const std::byte> bytes) {
 
 // The bytes as one row of as many weights as they suffice for.
 void decode_row_of(const Codec& codec, std::span<const std::byte> bytes) {
-  const std::size_t unit = unit_of(codec);
+  const std::size_t unit = codec.row_unit();
   std::size_t cols = 0;
   while (cols + unit <= kMostWeights && codec.row_bytes(cols + unit) <= bytes.size()) cols += unit;
   if (cols == 0) return;
@@ -58,7 +53,7 @@ void decode_bytes(const Codec& codec, std::span<const std::byte> bytes) try {
 
 void encode_floats(const Codec& codec, std::span<const float> floats) {
   const std::size_t most = codec.round_rows ? std::min(kMostSearched, floats.size()) : floats.size(),
-                    cols = most / unit_of(codec) * unit_of(codec);
+                    cols = most / codec.row_unit() * codec.row_unit();
   if (cols == 0) return;
   const auto weights = floats.first(cols);
   const std::vector<float> importance(weights.rbegin(), weights.rend());

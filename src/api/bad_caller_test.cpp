@@ -244,6 +244,7 @@ TEST(BadCaller, CompressesTwiceAtOnce) {
     CompressOptions o{.input = kModel, .output = scratch.path() / name, .scheme = "q4_k_m"};
     o.calibration_text = kTexts / "calib.txt";
     o.calibration_windows = 2;
+    o.optimizer = "ldlq";
     o.machine = {.threads = 2, .precision = Precision::kF32};
     return o;
   };

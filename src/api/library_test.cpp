@@ -20,6 +20,7 @@ TEST(Library, CompressesWithinABoundAndSaysWhatWasMeasured) {
   options.calibration_text = kTexts / "calib.txt";
   options.report_text = kTexts / "eval.txt";
   options.calibration_windows = options.gate_windows = options.report_windows = 2;
+  options.optimizer = "weighted";
   options.bound.max_perplexity_increase = 0.2;
   options.machine = kMachine;
   const CompressResult result = compress(options);
@@ -93,6 +94,7 @@ TEST(Library, PlansForASizeWithWhatIsToBeExpected) {
   PlanOptions options{.compress = {.input = kModel, .scheme = "q4_k_m"}, .statistics_copy = scratch.path() / "s.gguf"};
   options.compress.calibration_text = kTexts / "calib.txt";
   options.compress.calibration_windows = options.compress.gate_windows = 1;
+  options.compress.optimizer = "weighted";
   options.compress.survey_passes = 8;
   options.compress.size = SizeGoal{SizeGoal::Unit::kBytes, 5e6};
   options.compress.machine = kMachine;

@@ -150,6 +150,11 @@ struct Codec {
   enum class FeedbackOrder { kAsTheyStand, kByInputs };
   FeedbackOrder feedback_order = FeedbackOrder::kAsTheyStand;
 
+  // At most so many rows are encoded in one task, a multiple of the stripe, where a search makes a weight take
+  // thousands of times longer than elsewhere: a matrix of few rows has work for several threads then. 0: no bound of
+  // its own.
+  std::uint32_t most_rows_per_task = 0;
+
   // The codec of plain floats whose values come back bit by bit; null: this one's values are its own. Ask plain_codec.
   const char* plain = nullptr;
 
@@ -159,10 +164,10 @@ struct Codec {
   }
   // Rows of the planes: stripes of as many rows of a tensor.
   std::uint64_t stripes(std::uint64_t rows) const { return (rows + stripe - 1) / stripe; }
+  // What the weights of a row (of a stripe) are a multiple of.
+  std::uint32_t row_unit() const { return block != 0 ? block : tail != 0 ? tail : granule; }
   // Whether rows of this many weights can be stored.
-  bool divides(std::uint64_t cols) const {
-    return cols * stripe % (block != 0 ? block : tail != 0 ? tail : granule) == 0;
-  }
+  bool divides(std::uint64_t cols) const { return cols * stripe % row_unit() == 0; }
   // Bytes of one row (of one stripe) of `cols` columns in plane p, where all have as many: 0 in the other planes.
   // REQUIRES: divides(cols).
   std::uint64_t plane_row_bytes(std::size_t p, std::uint64_t cols) const {

@@ -35,6 +35,10 @@ inline double searchable(float weight, double scale) {
   return scaled > -kReach ? (scaled < kReach ? scaled : kReach) : scaled == scaled ? -kReach : 0;
 }
 
+// Beside one another in a search by importance, which makes what it looks through for each column of vectors: with 64
+// rows a quarter of its time, with fewer soon half.
+inline constexpr std::uint32_t kSeedRowsPerTask = 64;
+
 // Whole granules of some rows, of which the last may end within one. `importance` of these columns: empty where it does
 // not count. `values` may be empty.
 void round_seed_rows(const SeedFormat& format, int tensor_exponent, MatrixView weights,

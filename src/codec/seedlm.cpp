@@ -124,7 +124,8 @@ struct Vectors {
             .tail = kFormat.length == 8 ? 1u : 2u,  // 36 bits are codes of two weights
             .round_rows = round_rows,
             .train = train,
-            .load_tensor_side = load};
+            .load_tensor_side = load,
+            .most_rows_per_task = kSeedRowsPerTask};
   }
 };
 

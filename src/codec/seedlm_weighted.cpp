@@ -237,7 +237,8 @@ struct Rows {
             .pack_row = pack_row,
             .unpack_row = unpack_row,
             .train = train,
-            .load_tensor_side = load};
+            .load_tensor_side = load,
+            .most_rows_per_task = kSeedRowsPerTask};
   }
 };
 

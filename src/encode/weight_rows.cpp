@@ -55,6 +55,11 @@ std::size_t rows_per_task(std::uint64_t cols) {
   return (rows + together - 1) / together * together;
 }
 
+std::size_t rows_per_task(const Codec& codec, std::uint64_t cols) {
+  const std::size_t rows = codec.stripes(rows_per_task(cols)) * codec.stripe;
+  return codec.most_rows_per_task == 0 ? rows : std::min<std::size_t>(rows, codec.most_rows_per_task);
+}
+
 bool is_stored_in(const Codec& codec, const Weights& source, const Weight& weight, const ExportedWeight& exported) {
   const RowLayout layout = row_layout(exported.output_shape(weight));
   if (weight.axes.size() < 2 || weight.layout().cols != layout.cols || exported.is_transposed(weight) ||
@@ -138,7 +143,7 @@ std::shared_ptr<const InputContext> ExportedRows::inputs(const Inputs& of_model,
 std::vector<RowTask> row_tasks(const Weight& weight, const ExportedWeight& exported, const Codec& codec) {
   std::vector<RowTask> tasks;
   const RowLayout layout = row_layout(exported.output_shape(weight));
-  const std::size_t grain = codec.stripes(rows_per_task(layout.cols)) * codec.stripe;
+  const std::size_t grain = rows_per_task(codec, layout.cols);
   for (std::size_t row = 0; row < layout.rows; ++row) {
     const std::size_t expert = expert_of_row(weight, exported, row);
     const bool is_next = !tasks.empty() && tasks.back().expert != expert && row % codec.stripe == 0;

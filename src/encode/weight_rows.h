@@ -58,8 +58,9 @@ class ExportedRows {
   const std::unique_ptr<StoredBytes> stored_ = std::make_unique<StoredBytes>();
 };
 
-// Rows that are encoded together: of one expert, and about a quarter of a million weights. The cut depends on nothing
-// but the codec's stripes beside, so that results do not depend on threads.
+// Rows that are encoded together: of one expert, and about a quarter of a million weights, or fewer where the codec
+// says so (Codec::most_rows_per_task). The cut depends on nothing but the shape and the codec, so that results do not
+// depend on threads.
 struct RowTask {
   std::size_t first = 0, count = 0, expert = 0;
 };
@@ -69,11 +70,13 @@ std::vector<RowTask> row_tasks(const ExportedRows& rows, const Codec& codec);
 std::vector<RowTask> row_tasks(const ExportedRows& rows);
 
 // Every task of rows this wide begins at a multiple of so many and has a multiple of them, but for the last; of a codec
-// of stripes at a multiple of those as well, and rows of two experts in one stripe count as the first one's.
+// of stripes at a multiple of those as well, and rows of two experts in one stripe count as the first one's; of one
+// with a bound of its own at a multiple of that alone.
 std::size_t rows_encoded_together(std::uint64_t cols);
 
-// Rows a task takes at once when nothing else cuts them.
+// Rows a task takes at once when nothing else cuts them; and of that codec.
 std::size_t rows_per_task(std::uint64_t cols);
+std::size_t rows_per_task(const Codec& codec, std::uint64_t cols);
 
 // Encodes the rows of a task of a step and measures the error on the bytes. Those that the source has in the step's
 // codec are copied. `codec`: the step's, trained on the tensor where it is one that is. Where the rows hold values too

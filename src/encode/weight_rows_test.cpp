@@ -160,5 +160,20 @@ TEST(RowTasks, CutLargeExpertsTheSameWay) {
   for (std::size_t i = 0; i < tasks.size(); ++i) EXPECT_EQ(tasks[i].count, i % 4 == 3 ? 232u : 256u) << i;
 }
 
+TEST(RowTasks, AreSeveralOfASmallMatrixWhereACodecSearches) {
+  const OpenModel model(testdata("runtime/tiny-mixtral"));
+  Weight weight;  // no byte of it is read
+  weight.axes = {{"inner", 200}, {"hidden", 512}};
+  const ExportedWeight exported{.weight = 0, .name = "small"};
+  const ExportedRows rows(model.source, weight, exported);
+  EXPECT_EQ(row_tasks(rows).size(), 1u);
+  for (const char* name : {"seedlm_4", "seedlm_3", "seedlm_4_paper", "seedlm_4w", "seedlm_3w"}) {
+    const std::vector<RowTask> tasks = row_tasks(rows, *find_codec(name));
+    expect_whole(tasks, rows);
+    ASSERT_EQ(tasks.size(), 4u) << name;  // 64 + 64 + 64 + 8
+    for (std::size_t i = 0; i < tasks.size(); ++i) EXPECT_EQ(tasks[i].count, i == 3 ? 8u : 64u) << name << i;
+  }
+}
+
 }  // namespace
 }  // namespace quern

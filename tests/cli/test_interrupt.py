@@ -126,7 +126,7 @@ class Interrupt(ProgramTest):
 
 
 class Progress(ProgramTest):
-    COMMAND = ["compress", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "-o"]
+    COMMAND = ["compress", MODEL, "--calib", CALIBRATION_TEXT, "--calib-windows", "2", "--optimizer", "weighted", "-o"]
 
     def on_terminal(self, *arguments, columns=120, term="xterm", stream="stderr"):
         """What the program writes to a terminal as stderr, or stdout."""

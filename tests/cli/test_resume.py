@@ -10,6 +10,7 @@ import subprocess
 import time
 import unittest
 
+import shallow_llama
 import tiny_llama
 from gguf_layout import Layout
 from quern_program import CALIBRATION_TEXT, MODEL, QUERN, REPORTED, ProgramTest, compress, hashes, read_json, run
@@ -20,8 +21,10 @@ FULL_DISKS = int(os.environ.get("QUERN_FULL_DISKS", "8"))
 # Several trials of a bound: statistics, plans, measurements and copied tensors are all on record somewhere.
 GATED = ["--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "4", "--gate-windows", "1", "--max-kld", "0.012",
          "--threads", "2"]
+CALIBRATED = [*GATED[:6], "--threads", "2"]
 FREE = ["--scheme", "q4_k_m", "--threads", "1"]
-ROOM = 6000  # pages of 4096 bytes that such a run needs
+ENCODING = f"[3/{shallow_llama.TENSORS}] encode"
+ROOM = 2500  # pages of 4096 bytes that such a run needs
 TIMED = ("report.json", "report.html", "README.md", "manifest.json")  # hold the time and the command, or a hash of those
 
 
@@ -41,6 +44,14 @@ def same(folder):
 
 
 class Resume(ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shallow = shallow_llama.write(cls.class_folder)
+        cls.gated = compress(cls.class_folder / "gated", *GATED, model=cls.shallow)
+        cls.calibrated = compress(cls.class_folder / "calibrated", *CALIBRATED, model=cls.shallow)
+        cls.free = compress(cls.class_folder / "free", *FREE)
+
     def setUp(self):
         super().setUp()
         self.output, self.partial = self.folder / "out", self.folder / "out.partial"
@@ -61,14 +72,15 @@ class Resume(ProgramTest):
 
     def expect_like(self, reference):
         self.assertEqual(same(self.output), same(reference))
-        ours, theirs = read_json(self.output / "manifest.json"), read_json(reference / "manifest.json")
+        ours, theirs = (read_json(package / "manifest.json") for package in (self.output, reference))
+        for manifest, package in ((ours, self.output), (theirs, reference)):  # paths are relative to the package
+            manifest["source"]["path"] = (package / manifest["source"]["path"]).resolve()
         for key in ("plan", "errors", "source"):
             self.assertEqual(ours[key], theirs[key], key)
         self.assert_gone(self.partial, f"{self.output}.old")
         self.succeed("verify", self.output)
 
     def test_ctrl_c_while_encoding(self):
-        reference = compress(self.folder / "reference", *FREE)
         code, said = self.stop_at("[9/56] encode", *FREE)
         self.assertEqual(code, INTERRUPTED, said)
         self.assertIn("--resume", said)
@@ -78,21 +90,19 @@ class Resume(ProgramTest):
         self.assertGreaterEqual(records, 9)
         said = self.resume(*FREE)
         self.assertIn(f"{records} encoded tensors are on record", said)
-        self.expect_like(reference)
+        self.expect_like(self.free)
         self.assertTrue(any("was continued" in note for note in read_json(self.output / "report.json")["notes"]))
 
     def test_bytes_that_are_not_those_on_record_are_encoded_again(self):
-        reference = compress(self.folder / "reference", *FREE)
         self.stop_at("[10/56] encode", *FREE)
         [weights] = (self.partial / "trial-1").glob("*.gguf")
         with open(weights, "r+b") as file:
             file.seek(weights.stat().st_size // 4)
             file.write(b"\x5a" * 5000)
         self.resume(*FREE)
-        self.expect_like(reference)
+        self.expect_like(self.free)
 
     def test_torn_and_damaged_journals(self):
-        reference = compress(self.folder / "reference", *FREE)
         self.stop_at("[10/56] encode", *FREE)
         kept = self.folder / "kept"
         shutil.copytree(self.partial, kept)
@@ -105,32 +115,27 @@ class Resume(ProgramTest):
                 shutil.copytree(kept, self.partial)
                 (self.partial / "journal").write_bytes(damaged)
                 self.resume(*FREE)
-                self.expect_like(reference)
+                self.expect_like(self.free)
 
     def test_statistics_are_not_collected_again(self):
-        reference = compress(self.folder / "reference", *GATED)
-        code, said = self.stop_at("[3/56] encode", *GATED)  # of the first of two ways of choosing codes
+        code, said = self.stop_at(ENCODING, *GATED, model=self.shallow)  # of the first of two ways of choosing codes
         self.assertEqual(code, INTERRUPTED, said)
         self.assertTrue(list(self.partial.glob("candidate-*")))
-        self.assertNotIn("calibrate", self.resume(*GATED))
-        self.expect_like(reference)
+        self.assertNotIn("calibrate", self.resume(*GATED, model=self.shallow))
+        self.expect_like(self.gated)
 
     def test_statistics_that_were_damaged_are_collected_again(self):
-        arguments = [*GATED[:6], "--threads", "2"]
-        reference = compress(self.folder / "reference", *arguments)
         for damage in (lambda all: all[:-7], lambda all: all[:5000] + bytes([all[5000] ^ 4]) + all[5001:]):
-            self.stop_at("[3/56] encode", *arguments)
+            self.stop_at(ENCODING, *CALIBRATED, model=self.shallow)
             shard = sorted((self.partial / "hessians").glob("*.hessian"))[1]
             shard.write_bytes(damage(shard.read_bytes()))
-            self.assertIn("calibrate", self.resume(*arguments))
-            self.expect_like(reference)
+            self.assertIn("calibrate", self.resume(*CALIBRATED, model=self.shallow))
+            self.expect_like(self.calibrated)
             shutil.rmtree(self.output)
 
     def test_damage_to_any_file_of_the_work_is_made_good(self):
         """Whatever an interrupted run left is whole, done again, or put back: the bytes are the same."""
-        arguments = [*GATED[:6], "--threads", "2"]
-        reference = compress(self.folder / "reference", *arguments)
-        self.stop_at("[5/56] encode", *arguments)
+        self.stop_at(ENCODING, *CALIBRATED, model=self.shallow)
         kept = self.folder / "kept"
         shutil.copytree(self.partial, kept)
         draw = random.Random(18)
@@ -152,18 +157,16 @@ class Resume(ProgramTest):
                         (self.partial / name).unlink()
                     else:
                         (self.partial / name).write_bytes(damaged)
-                    self.resume(*arguments, "-q")
-                    self.assertEqual(same(self.output), same(reference))
+                    self.resume(*CALIBRATED, "-q", model=self.shallow)
+                    self.assertEqual(same(self.output), same(self.calibrated))
 
     def test_a_damaged_store_that_was_not_finished_is_collected_again(self):
-        arguments = [*GATED[:6], "--threads", "2"]
-        reference = compress(self.folder / "reference", *arguments)
         for name, damage in (("index.json", lambda all: all[:-30]), ("00001.hessian", lambda all: all[:-1] + bytes([all[-1] ^ 1]))):
-            self.stop_at("[4/7] calibrate", *arguments)
+            self.stop_at(f"[{shallow_llama.LAYERS}/{shallow_llama.LAYERS + 1}] calibrate", *CALIBRATED, model=self.shallow)
             path = self.partial / "hessians" / name
             path.write_bytes(damage(path.read_bytes()))
-            self.resume(*arguments)
-            self.expect_like(reference)
+            self.resume(*CALIBRATED, model=self.shallow)
+            self.expect_like(self.calibrated)
             shutil.rmtree(self.output)
 
     def test_padding_that_was_damaged_is_written_again(self):
@@ -231,27 +234,26 @@ class Resume(ProgramTest):
         self.resume(*FREE)
 
     def test_less_memory_than_the_choices_before_took_is_refused(self):
-        arguments = [*GATED[:6], "--threads", "2"]
-        self.stop_at("[3/56] encode", *arguments)
-        self.fail_with(USAGE, ["another --max-memory"], "compress", MODEL, "-o", self.output, *arguments, "--resume", "--max-memory", "30MB")
-        self.resume(*arguments)
+        self.stop_at(ENCODING, *CALIBRATED, model=self.shallow)
+        self.fail_with(USAGE, ["another --max-memory"], "compress", self.shallow, "-o", self.output, *CALIBRATED, "--resume", "--max-memory", "30MB")
+        self.resume(*CALIBRATED, model=self.shallow)
 
     def test_survey_of_a_size_is_not_repeated(self):
-        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "4500000", "--threads", "2", "--optimizer", "weighted"]
-        reference = compress(self.folder / "reference", *arguments)
-        code, said = self.stop_at("[3/56] encode", *arguments)
+        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "2500000", "--threads", "2", "--optimizer", "weighted"]
+        reference = compress(self.folder / "reference", *arguments, model=self.shallow)
+        code, said = self.stop_at(ENCODING, *arguments, model=self.shallow)
         self.assertEqual(code, INTERRUPTED, said)
-        said = self.resume(*arguments)
+        said = self.resume(*arguments, model=self.shallow)
         self.assertNotIn("try number formats", said)
         self.assertNotIn("measure tensors", said)
         self.expect_like(reference)
 
     def test_what_a_size_measured_together_is_not_repeated(self):
-        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "3300000", "--threads", "2", "--optimizer", "weighted"]
-        reference = compress(self.folder / "reference", *arguments)
-        code, said = self.stop_at("measured together", *arguments)
+        arguments = [*GATED[:6], "--gate-windows", "1", "--target-size", "1900000", "--threads", "2", "--optimizer", "weighted"]
+        reference = compress(self.folder / "reference", *arguments, model=self.shallow)
+        code, said = self.stop_at("measured together", *arguments, model=self.shallow)
         self.assertEqual(code, INTERRUPTED, said)
-        said = self.resume(*arguments)
+        said = self.resume(*arguments, model=self.shallow)
         self.assertNotIn("measure tensors", said)
         self.expect_like(reference)
 
@@ -267,14 +269,14 @@ class Resume(ProgramTest):
 
     def test_killed_at_random_moments(self):
         began = time.monotonic()
-        reference = compress(self.folder / "reference", *GATED)
+        reference = compress(self.folder / "reference", *GATED, model=self.shallow)
         seconds = time.monotonic() - began
         draw = random.Random(2026)
         kills, resumed = 0, 0
         while kills < KILLS:
             shutil.rmtree(self.output, ignore_errors=True)
             while not self.output.exists() and kills < KILLS:
-                with self.start(*GATED, "-q", "--resume") as process:
+                with self.start(*GATED, "-q", "--resume", model=self.shallow) as process:
                     try:
                         process.wait(draw.uniform(0, 0.6 * seconds))
                         self.assertEqual(process.returncode, OK, process.stderr.read())
@@ -285,7 +287,7 @@ class Resume(ProgramTest):
                 if not self.output.exists():
                     resumed += (self.partial / "journal").exists()
             if not self.output.exists():
-                self.resume(*GATED, "-q")
+                self.resume(*GATED, "-q", model=self.shallow)
             self.assertEqual(same(self.output), same(reference), f"after {kills} kills")
             self.succeed("verify", self.output)
         print(f"{kills} kills, {resumed} runs left a journal", flush=True)
@@ -389,14 +391,15 @@ class SmallDisk(ProgramTest):
 
     def test_full_at_any_moment(self):
         """Disks that are full at random moments of a run with statistics, candidates and a bound, and get a little more room each time."""
-        reference = same(compress(self.folder / "reference", *GATED))
+        model = shallow_llama.write(self.folder)
+        reference = same(compress(self.folder / "reference", *GATED, model=model))
         disk = self.mount("size=64k")
         draw = random.Random(18)
         stops = 0
         while stops < FULL_DISKS:
             pages, output = 16, disk / "out"
             for _ in range(200):
-                done = run("compress", MODEL, "-o", output, *GATED, "-q", "--resume")
+                done = run("compress", model, "-o", output, *GATED, "-q", "--resume")
                 if done.returncode == OK:
                     break
                 self.assertEqual(done.returncode, RESOURCE, done.stderr)

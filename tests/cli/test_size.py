@@ -55,8 +55,21 @@ class Size(ProgramTest):
         self.assertEqual(measured, {"q3_k"})
         self.assertEqual({tensor["layer"] for tensor in report["tensors"] if tensor["role"] == "attn.q"}, set(range(6)))
 
+    def assert_joined_alike(self, package):
+        """Matrices that runtimes join have one number format, though formats differ between layers."""
+        steps = read_json(package / "manifest.json")["plan"]["steps"]
+        codecs = {step["tensor"]: step["codec"] for step in steps}
+        sets = (["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], ["mlp.gate_proj", "mlp.up_proj"])
+        chosen = set()
+        for layer in range(6):
+            for names in sets:
+                joined = {codecs[f"model.layers.{layer}.{name}.weight"] for name in names}
+                self.assertEqual(len(joined), 1, (layer, names, joined))
+                chosen |= joined
+        self.assertGreater(len(chosen), 1)
+
     def test_folders_keep_to_a_size_too(self):
-        for scheme, size in (("simple", 5_000_000), ("mixed-int4", 6_100_000), ("nf4", 8_000_000)):
+        for scheme, size in (("simple", 4_700_000), ("mixed-int4", 7_600_000), ("nf4", 8_000_000)):
             with self.subTest(scheme=scheme):
                 package = compress(self.folder / scheme, "--scheme", scheme, "--target-size", size, *CALIBRATED, *GATE)
                 written = sum(path.stat().st_size for path in model_files(package))
@@ -66,19 +79,9 @@ class Size(ProgramTest):
                 if written < 0.995 * size:  # what runtimes join is chosen as one
                     self.assertTrue([note for note in report["notes"] if "bytes are left over" in note], report["notes"])
                 self.assertEqual((written, written), (report["size"]["chosen"]["bytes"], report["output_bytes"]))
+                self.assertFalse([note for note in report["notes"] if "does not load" in note])
+                self.assert_joined_alike(package)
                 self.succeed("verify", package, "--every", "1")
-
-    def test_matrices_that_runtimes_join_have_one_number_format(self):
-        for scheme, size in (("simple", 4_500_000), ("mixed-int4", 7_600_000), ("nf4", 8_000_000)):
-            with self.subTest(scheme=scheme):
-                package = compress(self.folder / scheme, "--scheme", scheme, "--target-size", size, *CALIBRATED, *GATE)
-                codecs = {step["tensor"]: step["codec"] for step in read_json(package / "manifest.json")["plan"]["steps"]}
-                for layer in range(6):
-                    for names in (["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"], ["mlp.gate_proj", "mlp.up_proj"]):
-                        joined = {codecs[f"model.layers.{layer}.{name}.weight"] for name in names}
-                        self.assertEqual(len(joined), 1, (layer, names, joined))
-                notes = read_json(package / "report.json")["notes"]
-                self.assertFalse([note for note in notes if "does not load" in note])
 
     def test_more_than_the_original_is_lossless_and_says_so(self):
         source = sum(path.stat().st_size for path in MODEL.iterdir() if path.name not in ("README.md", "training.json"))

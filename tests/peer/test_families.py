@@ -23,7 +23,7 @@ class Families(ProgramTest):
         self.assertAlmostEqual(theirs / ours, 1, delta=TOLERANCE)
 
     def assert_reference(self, name, schemes):
-        calibration = ["--calib", shared("text/calib.txt"), "--calib-windows", "16"]
+        calibration = ["--calib", shared("text/calib.txt"), "--calib-windows", "16", "--optimizer", "weighted"]
         for scheme in schemes:
             with self.subTest(scheme=scheme):
                 options = [] if scheme == "bf16" else calibration

@@ -50,7 +50,7 @@ struct CompressOptions {
   std::string optimizer = kMeasuredOptimizer;  // of matrices whose inputs are known
   // Whether it is tried, beside statistics of the original's inputs, to take each matrix's inputs behind what is
   // compressed in front of it, with its weights moved to suit them; kept where it measures better on the gate text.
-  // Takes a text to calibrate with, and three to six times as long as calibrating.
+  // Takes a text to calibrate with, and about five times as long as calibrating.
   enum class Sequence { kNone, kMeasure } sequence = Sequence::kNone;
   std::filesystem::path plan;              // followed as it is, in place of `scheme` and `format`; empty: none
   std::filesystem::path calibration_text;  // empty: no statistics, plain round-to-nearest

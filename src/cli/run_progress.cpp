@@ -15,6 +15,7 @@ struct StageRow {
 };
 constexpr StageRow kStages[] = {
     {"check weights", {"read"}},
+    {"calibrate in sequence", {"survey", "encode"}},
     {"calibrate", {"calibrate"}},
     {"try number formats", {"survey"}},
     {"measure tensors", {"survey", "measure"}},

@@ -43,7 +43,7 @@ void add_stages(CLI::App& app, StageOptions& o) {
   recipe->type_name("NAME")->group(kMoreChoices);
   stages->type_name("LIST")->group(kMoreChoices)->excludes(recipe);
   for (const char* decided : {"--scheme", "--format", "--precision-map", "--target-size", "--target-bpw", "--min-ratio",
-                              "--plan", "--mode", "--max-ppl-increase", "--max-kld", "--dry-run"})
+                              "--plan", "--mode", "--max-ppl-increase", "--max-kld", "--dry-run", "--sequential"})
     for (CLI::Option* option : {recipe, stages}) option->excludes(app.get_option(decided));
 }
 

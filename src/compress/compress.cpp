@@ -90,7 +90,7 @@ std::vector<std::string> notes_of(const Outcome& of) {
     notes.push_back("no calibration text: every weight counts alike; with one the result is better");
   add(notes, calibration_notes(of.opened, of.texts, of.calibrated));
   add(notes, of.calibrated.inputs().notes());
-  if (of.planned.sequence) add(notes, of.planned.sequence->notes());
+  add(notes, of.encoded.notes);
   return notes;
 }
 
@@ -184,9 +184,7 @@ Planned planned_by(const Opened& opened, const CompressTexts& texts, const Calib
       opened.searches()
           ? choose_for_size(opened, texts, survey_steps(opened, texts, std::move(base), work, *candidates), *candidates)
           : plan_as_surveyed({std::move(base), {}});
-  if (has_sequence(planned.plan()))
-    planned.sequence = calibrate_sequence(opened, texts, calibrated, work, planned.plan());
-  else if (opened.options.sequence == CompressOptions::Sequence::kMeasure)
+  if (opened.options.sequence == CompressOptions::Sequence::kMeasure)
     return by_better_sequence({opened, calibrated, work}, texts, std::move(planned), *candidates);
   return planned;
 }

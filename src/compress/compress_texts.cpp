@@ -20,18 +20,18 @@ CutText cut(const std::filesystem::path& path, const std::string& note, const st
   return {std::move(windows), std::move(use)};
 }
 
-bool needs_gate(const CompressOptions& options, GateText gate) {
-  return gate == GateText::kWhereGiven || options.bound.is_set() || options.size.has_value();
-}
-
 bool measures_sequence(const CompressOptions& options) {
   return options.sequence == CompressOptions::Sequence::kMeasure;
 }
 
+bool needs_gate(const CompressOptions& options, GateText gate) {
+  return gate == GateText::kWhereGiven || options.bound.is_set() || options.size.has_value() ||
+         measures_sequence(options);
+}
+
 // Whether the text that decides has nothing to decide but how codes are chosen.
 bool chooses_optimizer(const CompressOptions& options) {
-  const bool measures = options.optimizer == kMeasuredOptimizer || measures_sequence(options);
-  return measures && options.plan.empty() && !options.calibration_text.empty();
+  return options.optimizer == kMeasuredOptimizer && options.plan.empty() && !options.calibration_text.empty();
 }
 
 // Windows that tell which of two optimizers is better: as many as a survey takes.
@@ -53,7 +53,7 @@ void cut_calibration(const Opened& opened, GateText gate, CompressTexts& texts) 
   if (!options.gate_text.empty()) return;
   if (needs_gate(options, gate))
     texts.gate = cut(path, " (every fifth document)", split.gate, options.gate_windows, opened);
-  else if (chooses_optimizer(options) && (is_enough(split.gate, opened) || measures_sequence(options)))
+  else if (chooses_optimizer(options) && is_enough(split.gate, opened))
     texts.gate = cut(path, " (every fifth document)", split.gate, kChoiceWindows, opened);
 }
 
@@ -76,8 +76,8 @@ void check_text_options(const CompressOptions& options, GateText gate) {
                 "a quality bound needs a text to be measured on: add `calibration_text`, or `gate_text` alone");
   if (!options.gate_text.empty() && !needs_gate(options, gate))
     throw Error(ErrorCode::kUsage,
-                "`gate_text` decides a bound or a size, and none was given: add `bound.max_perplexity_increase`, "
-                "`bound.max_kld` or `size`");
+                "`gate_text` decides a bound, a size or `sequence`, and none was given: add "
+                "`bound.max_perplexity_increase`, `bound.max_kld` or `size`");
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ class Ascent {
       add_rung(carried_out(plan, tensors), quality);
       const double over = quality ? excess_of(*quality) : 0;
       const std::optional<Plan> raised = over > 0 && may_be_raised() ? raise(plan, over) : std::nullopt;
-      if (!raised) return {ladder_, reported(tensors), folder_of(ladder_.size()), over == 0};
+      if (!raised) return {ladder_, reported(tensors), folder_of(ladder_.size()), over == 0, notes()};
       work_.journal->add_next(plan, {*raised, harms_});
       plan = *raised;
     }
@@ -63,16 +63,24 @@ class Ascent {
   fs::path next_files() const { return work_.folder / folder_of(ladder_.size() + 1); }
 
   // Beside the files of the trial before and of candidates, which are removed then.
-  std::vector<EncodedTensor> encode(const Plan& plan) const {
+  std::vector<EncodedTensor> encode(const Plan& plan) {
     std::vector<fs::path> earlier = candidate_folders(work_);
     earlier.push_back(work_.folder / folder_of(ladder_.size()));
     // With a bound these files may not be the last.
     FileHashes* running = gate_ ? nullptr : &work_.hashes.running();
-    const EncodeFiles with{from_.opened, from_.calibrated, work_, from_.planned.sequence.get(), running};
+    calibrate(plan);
+    const EncodeFiles with{from_.opened, from_.calibrated, work_, sequence_.get(), running};
     std::vector<EncodedTensor> tensors = encode_files(with, plan, next_files(), earlier);
     std::error_code ec;
     for (const fs::path& folder : earlier) fs::remove_all(folder, ec);
     return tensors;
+  }
+
+  // A plan that was raised has other matrices in front of those in sequence.
+  void calibrate(const Plan& plan) {
+    if (!has_sequence(plan) || sequence_hash(plan) == of_sequence_) return;
+    sequence_ = calibrate_sequence(from_.opened, from_.texts, from_.calibrated, work_, plan);
+    of_sequence_ = sequence_hash(plan);
   }
 
   Quality measured(const Plan& plan) {
@@ -80,6 +88,8 @@ class Ascent {
     work_.journal->add_gate(plan, quality);
     return quality;
   }
+
+  std::vector<std::string> notes() const { return sequence_ ? sequence_->notes() : std::vector<std::string>(); }
 
   // By how much the files of the last rung break the bound.
   double excess_of(const Quality& quality) const {
@@ -131,7 +141,9 @@ class Ascent {
 
   const EncodeFrom& from_;
   const WorkFiles& work_;
-  std::optional<Reference> gate_;  // where a bound is asked for
+  std::optional<Reference> gate_;                          // where a bound is asked for
+  std::shared_ptr<const SequentialCalibration> sequence_;  // of the plan with the hash of_sequence_; null: none yet
+  std::string of_sequence_;
   std::vector<Trial> ladder_;
   std::vector<StepHarm> harms_;  // as they are predicted of the next plan
   PlanHarms shown_;

@@ -15,6 +15,7 @@ struct Encoded {
   std::vector<ReportedTensor> tensors;  // of that
   std::string folder;                   // of its files, within the output folder
   bool accepted = false;                // whether the bound holds
+  std::vector<std::string> notes = {};  // of what was known of inputs in sequence
 };
 
 // The original's scored rows on one text, computed when first needed.

@@ -54,6 +54,10 @@ void check_sizes_are_exact(const Plan& plan) {
 void check_sequence(const Opened& opened, const Plan& plan) {
   if (!has_sequence(plan)) return;
   const std::filesystem::path& path = opened.options.plan;
+  if (opened.options.output.empty())
+    fail(ErrorCode::kUsage,
+         "the plan {} calibrates matrices in sequence, which only compressing does: what it loses cannot be foretold",
+         path.string());
   if (opened.options.calibration_text.empty())
     fail(ErrorCode::kInput,
          "the plan {} calibrates matrices in sequence, for which no statistics are enough: give the same "
@@ -158,7 +162,13 @@ Plan Opened::plan(const StatisticsHashes& statistics, const Optimizer* by) const
   return plan;
 }
 
-Plan Opened::sequenced(Plan plan) const { return in_sequence(std::move(plan), source.spec, names, hessian_memory()); }
+Plan Opened::sequenced(Plan plan) const {
+  return in_sequence(std::move(plan), {.spec = source.spec,
+                                       .source = source.weights,
+                                       .names = names,
+                                       .window_length = text_window(source.spec),
+                                       .memory = setup.memory_limit});
+}
 
 std::vector<std::string> Opened::notes_of(const Plan& plan) const {
   std::vector<std::string> notes = plan.notes;

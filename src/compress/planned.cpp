@@ -111,9 +111,10 @@ Planned by_better_sequence(const EncodeFiles& with, const CompressTexts& texts, 
     return planned;
   }
   const double kld = planned.chosen.whole ? *planned.chosen.whole : candidates.measured_whole(before);
-  auto sequence = calibrate_sequence(with.opened, texts, with.calibrated, with.work, plan);
+  const auto sequence = calibrate_sequence(with.opened, texts, with.calibrated, with.work, plan);
   candidates.use(sequence.get());
   const double kld_sequence = candidates.measured_whole(plan);
+  candidates.use(nullptr);
   const bool is_better = kld_sequence < kld;
   const std::string note = fmt::format(
       "matrices are calibrated {}, which measured better: a mean KL divergence of {:.3g} nats on the gate text in "
@@ -121,7 +122,6 @@ Planned by_better_sequence(const EncodeFiles& with, const CompressTexts& texts, 
       is_better ? "in sequence" : "by the original's inputs", kld_sequence, kld);
   planned.chosen.plan = with_notes(is_better ? std::move(plan) : before, {note});
   if (planned.chosen.whole || is_better) planned.chosen.whole = std::min(kld, kld_sequence);
-  if (is_better) planned.sequence = std::move(sequence);
   return planned;
 }
 

@@ -1,7 +1,6 @@
 // The fifth phase: a number format for every step.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -19,8 +18,6 @@ struct Planned {
   SizedPlan chosen;
   std::vector<StepOptions> options;  // with the shares that it was chosen from; empty where nothing was surveyed
   std::optional<SizeChoice> size;    // absent: no size was asked for
-  std::shared_ptr<const SequentialCalibration> sequence =
-      nullptr;  // what its steps in sequence are encoded from; null: it has none
 
   const Plan& plan() const noexcept { return chosen.plan; }
 };

@@ -10,7 +10,7 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path folder_of(const WorkFiles& work, const Plan& plan) {
-  return work.folder / fmt::format("sequence-{:.16}", plan.sha256());
+  return work.folder / fmt::format("sequence-{:.16}", sequence_hash(plan));
 }
 
 std::shared_ptr<const SequentialCalibration> collect(const Opened& opened, const CompressTexts& texts,

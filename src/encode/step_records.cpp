@@ -14,7 +14,7 @@ StepRecords::StepRecords(Journal& journal, StatisticsHashes statistics)
 std::string StepRecords::key_of(const PlanStep& step) const {
   const bool by_hessian = find_optimizer(step.optimizer).needs == Optimizer::Needs::kHessian;
   const bool is_sequential = step.calibration == PlanStep::Calibration::kSequential;
-  return fmt::format("{}{} {} {}{}{} {}", kPrefix, step.codec, step.optimizer, statistics_.moments,
+  return fmt::format("{}{} {} {}{} {} {}", kPrefix, step.codec, step.optimizer, statistics_.moments,
                      by_hessian ? statistics_.hessians : "", is_sequential ? statistics_.sequence : "", step.output);
 }
 

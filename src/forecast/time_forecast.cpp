@@ -16,6 +16,10 @@
 namespace quern {
 namespace {
 
+// Of calibrating in sequence, in calibrations: two models, and a part of each block once more for every group of
+// inputs.
+constexpr double kSequenceCost = 5;
+
 constexpr std::uint64_t kWidestFactorised = 4096;         // columns: half a second
 constexpr double kHessianCost = 1.8;                      // of collecting them, over second moments alone
 constexpr int kRepeats = 2;                               // the first of them meets cold memory
@@ -279,6 +283,8 @@ TimeForecast forecast_time(const Opened& opened, const CompressTexts& texts, con
     times.calibrate = work.pass(texts.calibration->windows.count()) * (feeds_back ? kHessianCost : 1);
   if (opened.options.size && texts.survey) times.survey = work.survey(walks);
   if (feeds_back && texts.survey && opened.measures_optimizers()) times.survey += work.choice();
+  if (opened.options.sequence == CompressOptions::Sequence::kMeasure)
+    times.survey += kSequenceCost * times.calibrate + work.choice();
   const double beside = hashes_first ? 0 : static_cast<double>(opened.source.file_bytes());
   times.encode = has_bound ? work.encode_alone() + work.hash_output() + (hashes_first ? 0 : work.hash_source())
                            : work.encode_beside_hashing(beside);

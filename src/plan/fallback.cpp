@@ -70,7 +70,8 @@ void apply(const Raise& raise, PlanStep& step) {
   step.reason +=
       fmt::format("; raised from {}: alone it costs {:.2g} nats on the gate text", step.codec, raise.harm->kld);
   step.codec = raise.codec->name;
-  if (is_plain(raise.codec)) step.calibration = PlanStep::Calibration::kOriginal;  // nothing is moved in floats
+  const bool is_exact = is_plain(raise.codec) || raise.harm_after == 0;  // weights that were moved would not be
+  if (is_exact) step.calibration = PlanStep::Calibration::kOriginal;
   step.bytes = raise.bytes_after;
   raise.harm->kld = raise.harm_after;
 }

@@ -15,6 +15,9 @@
 
 namespace quern {
 
+// PlanStep::Calibration::kSequential as JSON has it; of the other nothing is said there.
+inline constexpr const char* kSequentialCalibration = "sequential";
+
 struct PlanStep {
   std::string tensor;  // in the source
   std::string output;  // in the package

@@ -8,7 +8,6 @@ namespace quern {
 namespace {
 
 constexpr std::size_t kStepMembers = 8;
-constexpr const char* kInSequence = "sequential";
 
 Json step_to_json(const PlanStep& s) {
   Json json = Json::object();
@@ -16,7 +15,7 @@ Json step_to_json(const PlanStep& s) {
   json.as_object() = {{"tensor", s.tensor},       {"output", s.output}, {"codec", s.codec},
                       {"optimizer", s.optimizer}, {"bytes", s.bytes},   {"reason", s.reason}};
   if (s.parameters) json.set("parameters", s.parameters);
-  if (s.calibration == PlanStep::Calibration::kSequential) json.set("calibration", kInSequence);
+  if (s.calibration == PlanStep::Calibration::kSequential) json.set("calibration", kSequentialCalibration);
   return json;
 }
 
@@ -29,7 +28,7 @@ PlanStep step_from_json(const Json& json) {
                 .reason = json.at("reason").as_string()};
   if (const Json* parameters = json.find("parameters")) step.parameters = parameters->as_uint64();
   if (const Json* calibration = json.find("calibration")) {
-    if (calibration->as_string() != kInSequence)
+    if (calibration->as_string() != kSequentialCalibration)
       fail(ErrorCode::kInput, "the step of {} has the calibration \"{}\", which nothing knows", step.tensor,
            calibration->as_string());
     step.calibration = PlanStep::Calibration::kSequential;

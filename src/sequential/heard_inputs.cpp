@@ -123,10 +123,12 @@ Hessian mean_of(const HessianSum& sum) {
 
 }  // namespace
 
-std::uint64_t heard_bytes(std::uint64_t columns) {
-  constexpr std::uint64_t kMatrices =
-      4;  // in double: H and C while they are summed, then both as a system of equations
-  return kMatrices * columns * columns * sizeof(double);
+std::uint64_t heard_bytes(std::uint64_t columns, std::size_t window_length) {
+  // In double: H and C while they are summed, then both as a system of equations.
+  constexpr std::uint64_t kSquares = 4;
+  constexpr std::uint64_t kCopies = 4;  // of the rows of a pass: those of both models, and as panels
+  return kSquares * columns * columns * sizeof(double) +
+         kCopies * kWindowsAtOnce * window_length * columns * sizeof(float);
 }
 
 std::map<std::string, HeardInputs> heard_inputs(std::size_t block, const std::vector<InputGroup>& groups,

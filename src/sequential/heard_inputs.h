@@ -29,7 +29,8 @@ struct HeardInputs {
 std::map<std::string, HeardInputs> heard_inputs(std::size_t block, const std::vector<InputGroup>& groups,
                                                 const TextWalk& walk, const TextWalk* original);
 
-// Memory that heard_inputs takes for one group beside both walks, and that moving its matrices takes.
-std::uint64_t heard_bytes(std::uint64_t columns);
+// Memory that heard_inputs takes for one group beside both walks, and what follows from it until its matrices are
+// moved.
+std::uint64_t heard_bytes(std::uint64_t columns, std::size_t window_length);
 
 }  // namespace quern

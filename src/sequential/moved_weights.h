@@ -2,10 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 
-#include "base/file.h"
 #include "model/weights.h"
 
 namespace quern {
@@ -16,12 +16,14 @@ class MovedWeights : public Weights {
   // REQUIRES: the base outlives this.
   MovedWeights(const Weights& base, std::filesystem::path folder) : base_(base), folder_(std::move(folder)) {}
 
-  // Writes the matrix and waits until it is on the disk; it is read from there from now on. Returns its SHA-256. Not
-  // safe beside readers. Error(kResource) when the disk refuses.
-  std::string add(const Weight& weight, const Matrix& moved);
+  // Gives moved rows first .. first + count - 1 of a matrix.
+  using RowsMoved = std::function<Matrix(std::size_t first, std::size_t count)>;
+  // Writes the matrix some rows at a time and waits until it is on the disk; it is read from there from now on. Returns
+  // its SHA-256. Not safe beside readers. Error(kResource) when the disk refuses.
+  std::string add(const Weight& weight, const RowsMoved& moved);
   // Takes the file that an earlier run wrote. Error(kInput) where it is not there or has another hash.
   void take(const Weight& weight, const std::string& sha256);
-  bool has(const Weight& weight) const { return files_.contains(weight.tensor); }
+  bool has(const Weight& weight) const { return moved_.contains(weight.tensor); }
 
   std::string name() const override { return base_.name(); }
   std::string identity() const override;
@@ -33,11 +35,10 @@ class MovedWeights : public Weights {
 
  private:
   std::filesystem::path path_of(const Weight& weight) const;
-  const File* find(const Weight& weight) const;
 
   const Weights& base_;
   std::filesystem::path folder_;
-  std::map<std::string, File> files_;  // by Weight::tensor
+  std::map<std::string, std::string> moved_;  // Weight::tensor to the SHA-256 of its file
 };
 
 }  // namespace quern

@@ -3,12 +3,19 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <span>
+#include <utility>
 
 #include "base/fail.h"
 #include "base/interruption.h"
+#include "base/sha256.h"
 #include "calib/hessian_writer.h"
+#include "codec/ternary.h"
+#include "encode/tensor_encoding.h"
 #include "model/replaced_weights.h"
+#include "optim/hessian_factor.h"
 #include "plan/choice.h"
 #include "runtime/block_walk.h"
 #include "sequential/moved_rows.h"
@@ -23,13 +30,13 @@ namespace fs = std::filesystem;
 constexpr double kRidge = 0.03;
 
 HessianIdentity identity_of(const SequentialFrom& from) {
-  return hessian_identity(fmt::format("{} behind the plan {}", from.model, from.plan.sha256()), from.windows,
+  return hessian_identity(fmt::format("{} behind the plan {}", from.model, sequence_hash(from.plan)), from.windows,
                           from.original.precision);
 }
 
 // Of a weight of the plan's model.
 std::string record_key(const SequentialFrom& from, const Weight& weight) {
-  return fmt::format("moved {:.16} {}", from.plan.sha256(), weight.tensor);
+  return fmt::format("moved {:.16} {}", sequence_hash(from.plan), weight.tensor);
 }
 
 bool is_sequential(const PlanStep& step) { return step.calibration == PlanStep::Calibration::kSequential; }
@@ -57,15 +64,20 @@ class Collection {
   }
 
   void run() {
+    if (const std::vector<const Weight*> all = sequential_weights(); is_whole(all)) {
+      for (const Weight* weight : all) take(*weight);
+      return store_.finish();
+    }
     Observer& observer = from_.encoding.observer;
-    observer.stage("calibrate in sequence", spec_.blocks.size() - 1);
+    const std::size_t end = end_of_sequence();
+    observer.stage("calibrate in sequence", end - 1);
     ReplacedWeights compressed(from_.original.weights);
-    for (const std::size_t weight : spec_.weights_of(spec_.blocks.front())) compress(weight, compressed);
+    for (const std::size_t w : spec_.weights_of(spec_.blocks.front())) compress(w, from_.encoding.inputs, compressed);
     ActivationStore original = embed_windows(from_.original, from_.windows, from_.hidden_limit),
                     ours = embed_windows(with_weights(compressed), from_.windows, from_.hidden_limit);
-    for (std::size_t b = 1; b < spec_.blocks.size(); ++b) {
+    for (std::size_t b = 1; b < end; ++b) {
       check_interrupted(observer);
-      pass(b, original, ours);
+      pass(b, b + 1 == end, original, ours);
       observer.advance(spec_.blocks[b].name);
     }
     store_.finish();
@@ -77,48 +89,75 @@ class Collection {
   }
 
   // One block of both, compressed on the way.
-  void pass(std::size_t block, ActivationStore& original, ActivationStore& ours) {
+  void pass(std::size_t block, bool is_last, ActivationStore& original, ActivationStore& ours) {
     ReplacedWeights compressed(from_.original.weights);
     const WalkContext context = with_weights(compressed);
-    const std::vector<std::size_t> weights = spec_.weights_of(spec_.blocks[block]);
     for (const InputGroup& group : input_groups(spec_, spec_.blocks[block])) {
       check_interrupted(from_.encoding.observer);
-      if (has_sequential(group)) hear(block, group, {context, ours}, {from_.original, original});
-      for (const std::size_t w : weights)
-        if (spec_.weights[w].group == group.name) compress(w, compressed);
+      const std::vector<const Weight*> moved = sequential_of(group);
+      if (!moved.empty()) hear(block, group, moved, {context, ours}, {from_.original, original});
+      if (!is_last) compress_group(block, group, compressed);
     }
-    if (block + 1 == spec_.blocks.size()) return;
+    if (is_last) return;
     run_block(context, block, ours);
     run_block(from_.original, block, original);
   }
 
-  std::vector<const Weight*> sequential_of(const InputGroup& group) const {
+  bool is_moved(std::size_t w) const {
+    const auto tensors = written_.find(w);
+    return tensors != written_.end() &&
+           std::ranges::any_of(tensors->second, [](const OutputTensor* t) { return is_sequential(t->step); });
+  }
+  std::vector<const Weight*> sequential_weights() const {
     std::vector<const Weight*> weights;
-    for (const auto& [w, tensors] : written_)
-      if (spec_.weights[w].group == group.name && is_sequential(tensors.front()->step))
-        weights.push_back(&spec_.weights[w]);
+    for (std::size_t w = 0; w < spec_.weights.size(); ++w)
+      if (is_moved(w)) weights.push_back(&spec_.weights[w]);
     return weights;
   }
-  bool has_sequential(const InputGroup& group) const { return !sequential_of(group).empty(); }
+  std::vector<const Weight*> sequential_of(const InputGroup& group) const {
+    std::vector<const Weight*> weights = sequential_weights();
+    std::erase_if(weights, [&](const Weight* weight) { return weight->group != group.name; });
+    return weights;
+  }
+  bool is_whole(const std::vector<const Weight*>& weights) const {
+    return std::ranges::all_of(weights, [&](const Weight* weight) { return store_.contains(weight->group, 0); });
+  }
+  // Behind the last block that something is heard in.
+  std::size_t end_of_sequence() const {
+    std::size_t end = 1;
+    for (std::size_t b = 1; b < spec_.blocks.size(); ++b)
+      if (std::ranges::any_of(spec_.weights_of(spec_.blocks[b]), [&](std::size_t w) { return is_moved(w); }))
+        end = b + 1;
+    return end;
+  }
 
   // Moves the matrices of a group, unless an earlier run did.
-  void hear(std::size_t block, const InputGroup& group, const TextWalk& ours, const TextWalk& original) {
-    const std::vector<const Weight*> weights = sequential_of(group);
-    if (store_.contains(group.name, 0)) {
+  void hear(std::size_t block, const InputGroup& group, const std::vector<const Weight*>& weights, const TextWalk& ours,
+            const TextWalk& original) {
+    if (is_whole(weights)) {
       for (const Weight* weight : weights) take(*weight);
       return;
     }
     const std::map<std::string, HeardInputs> heard = heard_inputs(block, {group}, ours, &original);
     const HeardInputs& of_group = heard.at(group.name);
     const std::vector<double> correction = asymmetric_correction(of_group, kRidge);
-    for (const Weight* weight : weights) {
-      Matrix rows = from_.original.weights.read(*weight);
-      if (!correction.empty()) rows = moved_rows(rows.view(), correction, from_.original.pool);
-      records_.add(record_key(from_, *weight), moved_.add(*weight, rows));
-    }
+    for (const Weight* weight : weights) records_.add(record_key(from_, *weight), move(*weight, correction));
     const NewHessian hessian = to_write(group.name, of_group.hessian);
     store_.add({&hessian, 1}, from_.original.pool);
-    store_.finish();
+  }
+
+  // Where there is no correction the matrix stays as it is. Returns the hash of its file.
+  std::string move(const Weight& weight, const std::vector<double>& correction) {
+    const Weights& source = from_.original.weights;
+    std::optional<Matrix> whole;  // what is stored transposed is not read by rows
+    if (weight.storage == Weight::Storage::kTransposed) whole = source.read(weight);
+    return moved_.add(weight, [&](std::size_t first, std::size_t count) {
+      Matrix rows(count, weight.layout().cols);
+      if (!whole) source.read_rows(weight, first, rows.view());
+      for (std::size_t r = 0; whole && r < count; ++r)
+        std::ranges::copy(std::as_const(*whole).row(first + r), rows.row(r).begin());
+      return correction.empty() ? std::move(rows) : moved_rows(rows.view(), correction, from_.original.pool);
+    });
   }
 
   void take(const Weight& weight) {
@@ -127,24 +166,33 @@ class Collection {
     moved_.take(weight, record->as_string());
   }
 
-  // From here on `compressed` has the weight as the plan writes it, by the first of its tensors.
-  void compress(std::size_t w, ReplacedWeights& compressed) {
+  // All matrices of a block that read the group: what was moved by what was heard of it.
+  void compress_group(std::size_t block, const InputGroup& group, ReplacedWeights& compressed) {
+    std::optional<HessianStore> store;
+    Statistics statistics;
+    std::optional<Inputs> inputs;
+    if (!sequential_of(group).empty()) {
+      store_.finish();
+      statistics = statistics_of(store.emplace(folder_, store_.identity()));
+      inputs.emplace(statistics, &*store, from_.memory_limit);
+    }
+    for (const std::size_t w : spec_.weights_of(spec_.blocks[block]))
+      if (spec_.weights[w].group == group.name) compress(w, is_moved(w) ? *inputs : from_.encoding.inputs, compressed);
+  }
+
+  // From here on `compressed` has the weight about as the plan writes it: by the first of its tensors that is packed,
+  // in its own order of rows, as a survey has it.
+  void compress(std::size_t w, const Inputs& inputs, ReplacedWeights& compressed) {
     const Weight& weight = spec_.weights[w];
     const auto written = written_.find(w);
     if (written == written_.end() || weight.axes.size() < 2 || compressed.replaces(weight.tensor)) return;
-    const PlanStep& step = written->second.front()->step;
-    const Codec& codec = *find_codec(step.codec);
-    if (is_plain(&codec)) return;
-    const Optimizer& optimizer = find_optimizer(step.optimizer);
-    if (!is_sequential(step)) {
-      compressed.replace(weight.tensor, encode_in_memory(from_.encoding.source, weight, codec, optimizer,
-                                                         from_.encoding.inputs, from_.original.pool));
-      return;
-    }
-    const HessianStore store(folder_, store_.identity());
-    const Statistics statistics = statistics_of(store);
-    const Inputs inputs(statistics, &store, from_.memory_limit);
-    compressed.replace(weight.tensor, encode_in_memory(moved_, weight, codec, optimizer, inputs, from_.original.pool));
+    const auto packed = std::ranges::find_if(
+        written->second, [](const OutputTensor* t) { return !is_plain(find_codec(t->step.codec)); });
+    if (packed == written->second.end()) return;
+    const PlanStep& step = (*packed)->step;
+    const Weights& source = is_moved(w) ? static_cast<const Weights&>(moved_) : from_.encoding.source;
+    compressed.replace(weight.tensor, encode_in_memory(source, weight, *find_codec(step.codec),
+                                                       find_optimizer(step.optimizer), inputs, from_.original.pool));
   }
 
   const SequentialFrom& from_;
@@ -157,36 +205,47 @@ class Collection {
   std::map<std::size_t, std::vector<const OutputTensor*>> written_;  // by ExportedWeight::weight
 };
 
-// Weights that are read by an op that is not a product of matrices, or by the first block, are left as they are.
+// The embedding is read as rows, before anything is heard.
 std::set<std::size_t> embedding_weights(const ModelSpec& spec) {
   const std::vector<std::size_t> first = spec.weights_of(spec.blocks.front());
   return {first.begin(), first.end()};
 }
 
+// Whether inputs of so many columns can be heard, and their Hessian be used.
+bool fits(std::uint64_t columns, const SequenceLimits& of) {
+  return std::max(heard_bytes(columns, of.window_length), factorisation_bytes(columns)) <= of.memory;
+}
+
 }  // namespace
 
-Plan in_sequence(Plan plan, const ModelSpec& spec, const ExportMap& names, std::uint64_t memory) {
-  const std::set<std::size_t> embedding = embedding_weights(spec);
+Plan in_sequence(Plan plan, const SequenceLimits& of) {
+  const std::set<std::size_t> embedding = embedding_weights(of.spec);
   std::set<std::size_t> heard;
-  for (const Block& block : spec.blocks)
-    for (const InputGroup& group : input_groups(spec, block))
-      for (std::size_t w = 0; w < spec.weights.size(); ++w)
-        if (spec.weights[w].group == group.name && group.experts == 1 && heard_bytes(group.columns) <= memory)
-          heard.insert(w);
-  const std::vector<OutputTensor> tensors = output_tensors(plan, spec, names);
-  std::set<std::size_t> kept = embedding;  // a part of which cannot be moved
-  for (const OutputTensor& tensor : tensors) {
-    const bool moves = find_optimizer(tensor.step.optimizer).needs == Optimizer::Needs::kHessian &&
-                       !is_plain(find_codec(tensor.step.codec)) && heard.contains(tensor.exported.weight) &&
-                       !tensor.exported.is_transposed(tensor.weight) &&
-                       tensor.exported.transform == ExportedWeight::Transform::kNone;
-    if (!moves) kept.insert(tensor.exported.weight);
-  }
+  for (const Block& block : of.spec.blocks)
+    for (const InputGroup& group : input_groups(of.spec, block))
+      for (std::size_t w = 0; w < of.spec.weights.size(); ++w)
+        if (of.spec.weights[w].group == group.name && group.experts == 1 && fits(group.columns, of)) heard.insert(w);
+  const auto moves = [&](const OutputTensor& tensor) {
+    const Codec& codec = *find_codec(tensor.step.codec);
+    const ExportedWeight& exported = tensor.exported;
+    return find_optimizer(tensor.step.optimizer).needs == Optimizer::Needs::kHessian && !is_plain(&codec) &&
+           !wants_measuring(codec) && !is_ternary(codec) && heard.contains(exported.weight) &&
+           !embedding.contains(exported.weight) && !exported.is_transposed(tensor.weight) &&
+           exported.transform == ExportedWeight::Transform::kNone &&
+           !is_stored_in(codec, of.source, tensor.weight, exported);
+  };
   std::vector<bool> sequential;
-  for (const OutputTensor& tensor : tensors) sequential.push_back(!kept.contains(tensor.exported.weight));
+  for (const OutputTensor& tensor : output_tensors(plan, of.spec, of.names)) sequential.push_back(moves(tensor));
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
     plan.steps[i].calibration = sequential[i] ? PlanStep::Calibration::kSequential : PlanStep::Calibration::kOriginal;
   return plan;
+}
+
+std::string sequence_hash(const Plan& plan) {
+  std::string steps;
+  for (const PlanStep& step : plan.steps)
+    steps += fmt::format("{} {} {} {}\n", step.output, step.codec, step.optimizer, is_sequential(step));
+  return sha256_of(std::as_bytes(std::span(steps)));
 }
 
 bool has_sequence(const Plan& plan) { return std::ranges::any_of(plan.steps, is_sequential); }

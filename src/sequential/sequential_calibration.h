@@ -12,10 +12,22 @@
 
 namespace quern {
 
+// What decides which matrices can be calibrated so.
+struct SequenceLimits {
+  const ModelSpec& spec;
+  const Weights& source;
+  const ExportMap& names;
+  std::size_t window_length = 0;
+  std::uint64_t memory = UINT64_MAX;  // bytes for what is heard of a group of inputs, and for its factors
+};
+
 // The plan with PlanStep::Calibration::kSequential for those steps whose codes are chosen by a Hessian, and the
-// matrices of which can be moved: of one input group each, no experts of a mixture, not the embedding, no more columns
-// than `memory` bytes allow (heard_bytes), and rows that are outputs.
-Plan in_sequence(Plan plan, const ModelSpec& spec, const ExportMap& names, std::uint64_t memory);
+// matrices of which can be moved. Not: experts of a mixture, the embedding, rows that are inputs, what the source has
+// in the same bytes or was trained to three values, and formats whose bytes only encoding tells, since a size counts on
+// those.
+Plan in_sequence(Plan plan, const SequenceLimits& of);
+// Names all that a calibration in sequence depends on in a plan.
+std::string sequence_hash(const Plan& plan);
 // Whether a step of it is so.
 bool has_sequence(const Plan& plan);
 

@@ -47,6 +47,25 @@ class Optimizer(ProgramTest):
         note = next(note for note in self.reports["default"]["notes"] if "weights are rounded by" in note)
         self.assertIn("nats on the gate text with descent", note)
 
+    def test_calibrated_in_sequence_it_loses_less_and_its_plan_is_followed(self):
+        sequential, again = self.folder / "sequential", self.folder / "again"
+        compress(sequential, *SMALL, "--optimizer", "descent", "--sequential")
+        report, manifest = read_json(sequential / "report.json"), sequential / "manifest.json"
+        note = next(note for note in report["notes"] if "in sequence" in note)
+        self.assertIn("matrices are calibrated in sequence, which measured better", note)
+        self.assertLess(report["quality"]["mean_kld"]["value"], 0.97 * self.kld("descent"))
+        self.assertEqual((sequential / "statistics.gguf").read_bytes(), (self.packages["descent"] / "statistics.gguf").read_bytes())
+        in_sequence = [t["tensor"] for t in report["tensors"] if t.get("calibration") == "sequential"]
+        self.assertEqual(len(in_sequence), 42, "all matrices of the layers, and not the embedding")
+        self.succeed("verify", sequential)
+        self.succeed("compress", MODEL, "-o", again, "--plan", manifest, *CALIBRATED, "--compute", "f32")
+        self.assertEqual(weights(again), weights(sequential))
+        done = self.fail_with(INPUT, ["in sequence", "--calib"], "compress", MODEL, "-o", self.folder / "none", "--plan", manifest,
+                              "--imatrix", sequential / "statistics.gguf")
+        self.assertNotIn("sequence`", done.stderr)
+        self.fail_with(USAGE, ["--sequential", "weighted"], "compress", MODEL, "-o", self.folder / "none", *CALIBRATED, "--sequential",
+                       "--optimizer", "weighted")
+
     def test_its_plan_is_followed_from_statistics_that_were_kept(self):
         plan, kept, moments = self.folder / "plan.json", self.folder / "kept", self.folder / "moments.gguf"
         done = self.succeed("plan", MODEL, "-o", plan, "--scheme", "q4_k_m", "--calib", CALIBRATION_TEXT, "--calib-windows", "8", "--compute", "f32",

@@ -98,7 +98,7 @@ class ReportLayout(BrowserTest):
 
     def test_of_a_rejected_model(self):
         run("compress", tiny_llama.write(self.folder / "tiny"), "-o", self.folder / "out", "--scheme", "q4_k_m", *CALIBRATED,
-            "--gate-windows", "2", "--max-kld", "1e-9", "--max-trials", "3")
+            "--gate-windows", "2", "--max-kld", "1e-9", "--max-trials", "2")
         self.check(self.folder / "out.rejected/report.html", [(390, "dark", "screen"), (1280, "light", "screen"), PRINTS[0]])
 
     def test_of_a_chain(self):

@@ -73,8 +73,9 @@ class Resume(ProgramTest):
     def expect_like(self, reference):
         self.assertEqual(same(self.output), same(reference))
         ours, theirs = (read_json(package / "manifest.json") for package in (self.output, reference))
-        for manifest, package in ((ours, self.output), (theirs, reference)):  # paths are relative to the package
-            manifest["source"]["path"] = (package / manifest["source"]["path"]).resolve()
+        for manifest, package in ((ours, self.output), (theirs, reference)):  # paths are relative to the package, or none
+            if manifest["source"]["path"]:
+                manifest["source"]["path"] = (package / manifest["source"]["path"]).resolve()
         for key in ("plan", "errors", "source"):
             self.assertEqual(ours[key], theirs[key], key)
         self.assert_gone(self.partial, f"{self.output}.old")

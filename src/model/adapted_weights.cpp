@@ -67,7 +67,7 @@ double length_of(std::span<const double> row) {
 
 AdaptedWeights::AdaptedWeights(std::unique_ptr<const Weights> base, const ModelSpec& spec, const Checkpoint& files,
                                const std::filesystem::path& adapter)
-    : base_(std::move(base)), adapter_(read_adapter(adapter)), tensors_(adapter_.tensors) {
+    : WeightsOverlay(*base), owned_(std::move(base)), adapter_(read_adapter(adapter)), tensors_(adapter_.tensors) {
   if (find_format(files.format()).dialect != Dialect::kTransformers)
     fail(ErrorCode::kInput,
          "an adapter names the weights as transformers does, and {} is {}; open the checkpoint that it was made from",
@@ -89,7 +89,7 @@ void AdaptedWeights::refuse(const std::string& what, const std::string& has, con
         spec.tied_head ? ", and its head is tied to the embedding: merge an adapter of the head with PEFT" : "");
   fail(ErrorCode::kInput, "the adapter {} was made for another model{}: it has {} for {}, and {} has {}",
        adapter_.folder.string(), adapter_.base.empty() ? "" : " (its base is " + printable_line(adapter_.base) + ")",
-       has, printable_line(what), base_->name(), side);
+       has, printable_line(what), base().name(), side);
 }
 
 void AdaptedWeights::add_update(const LowRankUpdate& update, const ModelSpec& spec) {
@@ -104,19 +104,19 @@ void AdaptedWeights::add_replaced(const ReplacedTensor& replaced, const ModelSpe
   const Place place = find_place(spec, replaced.name);
   const Shape& shape = adapter_.tensors.at(replaced.tensor).shape;
   if (!place.weight || element_count(shape) != place.rows * place.weight->layout().cols ||
-      (place.weight->parts.empty() && shape != base_->stored(*place.weight).shape))
+      (place.weight->parts.empty() && shape != base().stored(*place.weight).shape))
     refuse(replaced.name, to_string(shape), spec);
   if (spec.tied_head && place.weight == &spec.embedding())
     fail(ErrorCode::kInput,
          "the adapter {} has an embedding of its own, and the head of {} is tied to the embedding: PEFT unties them, "
          "which is not done here; merge it with PEFT (merge_and_unload), and open the result",
-         adapter_.folder.string(), base_->name());
+         adapter_.folder.string(), base().name());
   std::vector<Change>& changes = changes_[place.weight->tensor];
   changes.insert(changes.begin(), {place.first, place.rows, nullptr, &replaced});  // before what is added to it
 }
 
 std::string AdaptedWeights::identity() const {
-  const std::string below = base_->identity();
+  const std::string below = base().identity();
   return below.empty() ? adapter_.identity : below + ", " + adapter_.identity;
 }
 
@@ -187,7 +187,7 @@ void AdaptedWeights::apply(const Change& change, const Weight& weight, std::size
 }
 
 void AdaptedWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
-  base_->read_rows(weight, first, out);
+  base().read_rows(weight, first, out);
   const std::vector<Change>* changes = changes_of(weight);
   if (!changes) return;
   with_context(fmt::format("while merging the adapter {} into {}", adapter_.folder.string(), weight.tensor), [&] {
@@ -198,24 +198,11 @@ void AdaptedWeights::read_rows(const Weight& weight, std::size_t first, MutableM
 
 // Numbers of a packed base are on its grid no more.
 StoredForm AdaptedWeights::stored(const Weight& weight) const {
-  StoredForm form = base_->stored(weight);
+  StoredForm form = base().stored(weight);
   if (!changes_of(weight)) return form;
   form.encoding = plain_encoding(form.encoding);
   if (!is_float(find_codec(form.encoding))) form.encoding = kFloat32;
   return form;
-}
-
-void AdaptedWeights::read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
-  if (changes_of(weight)) return Weights::read_stored_rows(weight, first, out);
-  base_->read_stored_rows(weight, first, out);
-}
-
-std::vector<PackedRun> AdaptedWeights::packed_runs(const Weight& weight) const {
-  return changes_of(weight) ? std::vector<PackedRun>() : base_->packed_runs(weight);
-}
-
-std::vector<PackedTensor> AdaptedWeights::read_packed(const Weight& weight) const {
-  return changes_of(weight) ? std::vector<PackedTensor>() : base_->read_packed(weight);
 }
 
 }  // namespace quern

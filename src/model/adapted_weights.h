@@ -15,14 +15,14 @@ namespace quern {
 
 // What PEFT's merge_and_unload makes, computed row by row: of an adapter only the two matrices of one module are in
 // memory. Sums are in double and rounded once; a base of 16-bit floats gives numbers of 16 bits, as a merge does.
-class AdaptedWeights : public Weights {
+class AdaptedWeights : public WeightsOverlay {
  public:
   // REQUIRES: `base` has the weights of `spec`, which `files` holds. Error(kInput) where the adapter cannot be read, or
   // was made for another model: what it has and what the model has are both shown.
   AdaptedWeights(std::unique_ptr<const Weights> base, const ModelSpec& spec, const Checkpoint& files,
                  const std::filesystem::path& adapter);
 
-  std::string name() const override { return base_->name() + " with the adapter " + adapter_.folder.string(); }
+  std::string name() const override { return base().name() + " with the adapter " + adapter_.folder.string(); }
   // That the adapter's configuration names; empty: it names none.
   const std::string& base_model() const noexcept { return adapter_.base; }
   std::string identity() const override;
@@ -30,9 +30,9 @@ class AdaptedWeights : public Weights {
   const std::vector<std::string>& notes() const { return notes_; }
   void read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
   StoredForm stored(const Weight& weight) const override;
-  void read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
-  std::vector<PackedRun> packed_runs(const Weight& weight) const override;
-  std::vector<PackedTensor> read_packed(const Weight& weight) const override;
+
+ protected:
+  bool changes(const Weight& weight) const override { return changes_of(weight) != nullptr; }
 
  private:
   // A run of rows of a logical matrix that the adapter changes.
@@ -53,7 +53,7 @@ class AdaptedWeights : public Weights {
   void replace_rows(const ReplacedTensor& replaced, const Weight& weight, std::size_t first,
                     MutableMatrixView out) const;
 
-  std::unique_ptr<const Weights> base_;
+  std::unique_ptr<const Weights> owned_;  // base()
   Adapter adapter_;
   std::vector<std::string> notes_;
   CheckpointWeights tensors_;                           // of the adapter

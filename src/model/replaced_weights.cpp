@@ -18,7 +18,7 @@ const PackedTensor* ReplacedWeights::find(const Weight& weight) const {
 }
 
 std::string ReplacedWeights::identity() const {
-  std::string text = base_.identity();
+  std::string text = base().identity();
   for (const auto& [name, packed] : replaced_) {
     text += fmt::format("{}{} replaced by {}", text.empty() ? "" : ", ", name, packed.codec().name);
     for (std::size_t p = 0; p < packed.codec().planes.size(); ++p)
@@ -29,32 +29,27 @@ std::string ReplacedWeights::identity() const {
 
 void ReplacedWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
   const PackedTensor* packed = find(weight);
-  if (!packed) return base_.read_rows(weight, first, out);
+  if (!packed) return base().read_rows(weight, first, out);
   check_rows(weight, first, out);
   decode_rows(packed->codec(), packed->row(0), first, out);
 }
 
 StoredForm ReplacedWeights::stored(const Weight& weight) const {
   const PackedTensor* packed = find(weight);
-  if (!packed) return base_.stored(weight);
-  return {base_.stored(weight).shape, std::string(plain_encoding(packed->codec().name)), packed->bytes()};
-}
-
-void ReplacedWeights::read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
-  if (find(weight)) return Weights::read_stored_rows(weight, first, out);
-  base_.read_stored_rows(weight, first, out);
+  if (!packed) return base().stored(weight);
+  return {base().stored(weight).shape, std::string(plain_encoding(packed->codec().name)), packed->bytes()};
 }
 
 std::vector<PackedRun> ReplacedWeights::packed_runs(const Weight& weight) const {
   const PackedTensor* packed = find(weight);
-  if (!packed) return base_.packed_runs(weight);
+  if (!packed) return base().packed_runs(weight);
   if (packed->codec().plain) return {};
   return {{&packed->codec(), packed->layout().rows, packed->bytes()}};
 }
 
 std::vector<PackedTensor> ReplacedWeights::read_packed(const Weight& weight) const {
   const PackedTensor* packed = find(weight);
-  if (!packed) return base_.read_packed(weight);
+  if (!packed) return base().read_packed(weight);
   if (packed->codec().plain) return {};
   return {*packed};
 }

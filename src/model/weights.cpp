@@ -25,6 +25,19 @@ void Weights::read_stored_rows(const Weight& weight, std::size_t first, MutableM
       out.row(i)[k] = turns ? whole.row(k)[first + i] : whole.flat()[(first + i) * out.cols + k];
 }
 
+void WeightsOverlay::read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
+  if (changes(weight)) return Weights::read_stored_rows(weight, first, out);
+  base_.read_stored_rows(weight, first, out);
+}
+
+std::vector<PackedRun> WeightsOverlay::packed_runs(const Weight& weight) const {
+  return changes(weight) ? std::vector<PackedRun>() : base_.packed_runs(weight);
+}
+
+std::vector<PackedTensor> WeightsOverlay::read_packed(const Weight& weight) const {
+  return changes(weight) ? std::vector<PackedTensor>() : base_.read_packed(weight);
+}
+
 void check_rows(const Weight& weight, std::size_t first, MutableMatrixView out) {
   const RowLayout logical = weight.layout();
   ensure(out.cols == logical.cols && first <= logical.rows && out.rows <= logical.rows - first,

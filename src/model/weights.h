@@ -53,6 +53,26 @@ class Weights {
   virtual std::vector<PackedTensor> read_packed(const Weight& weight) const;
 };
 
+// Another source's weights but for some: of these alone an overlay says what they are. Every number of them is new, so
+// that they are in no codec's bytes, unless the overlay has some.
+class WeightsOverlay : public Weights {
+ public:
+  // REQUIRES: the base outlives this.
+  explicit WeightsOverlay(const Weights& base) : base_(base) {}
+
+  std::string name() const override { return base_.name(); }
+  void read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
+  std::vector<PackedRun> packed_runs(const Weight& weight) const override;
+  std::vector<PackedTensor> read_packed(const Weight& weight) const override;
+
+ protected:
+  virtual bool changes(const Weight& weight) const = 0;
+  const Weights& base() const noexcept { return base_; }
+
+ private:
+  const Weights& base_;
+};
+
 // Error(kInternal) unless `out` has the columns of the logical matrix, and rows from `first` on that it has.
 void check_rows(const Weight& weight, std::size_t first, MutableMatrixView out);
 

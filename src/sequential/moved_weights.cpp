@@ -51,14 +51,14 @@ void MovedWeights::take(const Weight& weight, const std::string& sha256) {
 }
 
 std::string MovedWeights::identity() const {
-  std::string text = base_.identity();
+  std::string text = base().identity();
   for (const auto& [name, sha256] : moved_)
     text += fmt::format("{}{} moved to {}", text.empty() ? "" : ", ", name, sha256);
   return text;
 }
 
 void MovedWeights::read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
-  if (!has(weight)) return base_.read_rows(weight, first, out);
+  if (!changes(weight)) return base().read_rows(weight, first, out);
   check_rows(weight, first, out);
   const File file(path_of(weight));  // not kept open: a model has more matrices than a process may have files
   const std::uint64_t row = weight.layout().cols * sizeof(float);
@@ -66,21 +66,8 @@ void MovedWeights::read_rows(const Weight& weight, std::size_t first, MutableMat
 }
 
 StoredForm MovedWeights::stored(const Weight& weight) const {
-  if (!has(weight)) return base_.stored(weight);
-  return {base_.stored(weight).shape, kFloat32, bytes_of(weight)};
-}
-
-void MovedWeights::read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const {
-  if (has(weight)) return Weights::read_stored_rows(weight, first, out);
-  base_.read_stored_rows(weight, first, out);
-}
-
-std::vector<PackedRun> MovedWeights::packed_runs(const Weight& weight) const {
-  return has(weight) ? std::vector<PackedRun>() : base_.packed_runs(weight);
-}
-
-std::vector<PackedTensor> MovedWeights::read_packed(const Weight& weight) const {
-  return has(weight) ? std::vector<PackedTensor>() : base_.read_packed(weight);
+  if (!changes(weight)) return base().stored(weight);
+  return {base().stored(weight).shape, kFloat32, bytes_of(weight)};
 }
 
 }  // namespace quern

@@ -11,10 +11,10 @@
 namespace quern {
 
 // A file a matrix: its logical rows in little-endian floats of 32 bits, nothing else. Only what is read is in memory.
-class MovedWeights : public Weights {
+class MovedWeights : public WeightsOverlay {
  public:
   // REQUIRES: the base outlives this.
-  MovedWeights(const Weights& base, std::filesystem::path folder) : base_(base), folder_(std::move(folder)) {}
+  MovedWeights(const Weights& base, std::filesystem::path folder) : WeightsOverlay(base), folder_(std::move(folder)) {}
 
   // Gives moved rows first .. first + count - 1 of a matrix.
   using RowsMoved = std::function<Matrix(std::size_t first, std::size_t count)>;
@@ -23,20 +23,17 @@ class MovedWeights : public Weights {
   std::string add(const Weight& weight, const RowsMoved& moved);
   // Takes the file that an earlier run wrote. Error(kInput) where it is not there or has another hash.
   void take(const Weight& weight, const std::string& sha256);
-  bool has(const Weight& weight) const { return moved_.contains(weight.tensor); }
 
-  std::string name() const override { return base_.name(); }
   std::string identity() const override;
   void read_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
   StoredForm stored(const Weight& weight) const override;
-  void read_stored_rows(const Weight& weight, std::size_t first, MutableMatrixView out) const override;
-  std::vector<PackedRun> packed_runs(const Weight& weight) const override;
-  std::vector<PackedTensor> read_packed(const Weight& weight) const override;
+
+ protected:
+  bool changes(const Weight& weight) const override { return moved_.contains(weight.tensor); }
 
  private:
   std::filesystem::path path_of(const Weight& weight) const;
 
-  const Weights& base_;
   std::filesystem::path folder_;
   std::map<std::string, std::string> moved_;  // Weight::tensor to the SHA-256 of its file
 };

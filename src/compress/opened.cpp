@@ -65,8 +65,7 @@ void check_sequence(const Opened& opened, const Plan& plan) {
          path.string());
   const Plan possible = opened.sequenced(plan);
   for (std::size_t i = 0; i < plan.steps.size(); ++i)
-    if (plan.steps[i].calibration != PlanStep::Calibration::kOriginal &&
-        plan.steps[i].calibration != possible.steps[i].calibration)
+    if (plan.steps[i].is_sequential() && !possible.steps[i].is_sequential())
       fail(ErrorCode::kInput,
            "in step {} of the plan {}, tensor {} cannot be calibrated in sequence: take \"calibration\" out of it, or "
            "give it an optimizer that goes by Hessians, and more `machine.max_memory` where its columns are many",

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "base/fail.h"
 #include "base/interruption.h"
@@ -51,7 +52,7 @@ void write_rows(const TensorJob& job, const PackedTensor& packed, std::size_t fi
 
 // What a step is encoded from.
 SequentialSource source_of(const EncodeInput& in, const PlanStep& step) {
-  if (step.calibration == PlanStep::Calibration::kOriginal) return {in.source, in.inputs};
+  if (!step.is_sequential()) return {in.source, in.inputs};
   ensure(in.sequential != nullptr, "{} is to be encoded in sequence, and nothing was calibrated so", step.tensor);
   return *in.sequential;
 }
@@ -59,7 +60,9 @@ SequentialSource source_of(const EncodeInput& in, const PlanStep& step) {
 StepRecord encode_step(const EncodeInput& in, const TensorJob& job, CheckpointWriter& writer) {
   const PlanStep& step = job.tensor.step;
   const SequentialSource from = source_of(in, step);
-  const ExportedRows rows(from.source, job.tensor), original(in.source, job.tensor);
+  const ExportedRows rows(from.source, job.tensor);
+  std::optional<ExportedRows> original;  // where `rows` are others
+  if (step.is_sequential()) original.emplace(in.source, job.tensor);
   const std::vector<RowTask> tasks = row_tasks(rows, *job.encoding.codec);
   struct Part {
     EncodeError error;
@@ -67,11 +70,10 @@ StepRecord encode_step(const EncodeInput& in, const TensorJob& job, CheckpointWr
   };
   std::vector<Part> parts(tasks.size());
   in.pool.run(tasks.size(), [&](std::size_t i) {
-    EncodedRows encoded =
-        encode_rows(rows, step, job.encoding.codec, *rows.inputs(from.inputs, tasks[i].expert), tasks[i]);
-    if (&from.source != &in.source)
-      encoded.error = measure_error(original.rows(tasks[i].first, tasks[i].count).view(),
-                                    *original.inputs(in.inputs, tasks[i].expert), encoded.packed);
+    const auto inputs = rows.inputs(from.inputs, tasks[i].expert);
+    const EncodedRows encoded = original ? encode_rows(rows, step, job.encoding.codec, *inputs, tasks[i],
+                                                       {*original, *original->inputs(in.inputs, tasks[i].expert)})
+                                         : encode_rows(rows, step, job.encoding.codec, *inputs, tasks[i]);
     parts[i] = {encoded.error, packed_sums(encoded.packed)};
     write_rows(job, encoded.packed, tasks[i].first, writer);
     if (in.hashes) in.hashes->advance();

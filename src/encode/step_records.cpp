@@ -13,9 +13,9 @@ StepRecords::StepRecords(Journal& journal, StatisticsHashes statistics)
 // The source and the container are the journal's own.
 std::string StepRecords::key_of(const PlanStep& step) const {
   const bool by_hessian = find_optimizer(step.optimizer).needs == Optimizer::Needs::kHessian;
-  const bool is_sequential = step.calibration == PlanStep::Calibration::kSequential;
   return fmt::format("{}{} {} {}{} {} {}", kPrefix, step.codec, step.optimizer, statistics_.moments,
-                     by_hessian ? statistics_.hessians : "", is_sequential ? statistics_.sequence : "", step.output);
+                     by_hessian ? statistics_.hessians : "", step.is_sequential() ? statistics_.sequence : "",
+                     step.output);
 }
 
 std::optional<StepRecord> StepRecords::find(const PlanStep& step) const {

@@ -22,16 +22,17 @@ std::size_t expert_of_row(const Weight& weight, const ExportedWeight& exported, 
   return logical / (weight.layout().rows / experts);
 }
 
-EncodedRows encoded_rows(const Matrix& rows, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
+PackedTensor packed_rows(const Matrix& rows, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
                          const InputContext& inputs, std::optional<PackedTensor> stored) {
-  if (stored) {
-    const EncodeError error = measure_error(rows.view(), inputs, *stored);
-    return {std::move(*stored), error};
-  }
-  EncodedRows encoded{PackedTensor(codec, {rows.rows(), rows.cols()}), {}};
-  find_optimizer(step.optimizer).encode(inputs, rows.view(), encoded.packed);
-  encoded.error = measure_error(rows.view(), inputs, encoded.packed);
-  return encoded;
+  if (stored) return std::move(*stored);
+  PackedTensor packed(codec, {rows.rows(), rows.cols()});
+  find_optimizer(step.optimizer).encode(inputs, rows.view(), packed);
+  return packed;
+}
+
+EncodedRows measured(const Matrix& rows, const InputContext& inputs, PackedTensor packed) {
+  const EncodeError error = measure_error(rows.view(), inputs, packed);
+  return {std::move(packed), error};
 }
 
 // Of the columns that a codec is trained on.
@@ -161,8 +162,16 @@ std::vector<RowTask> row_tasks(const ExportedRows& rows) { return row_tasks(rows
 
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
                         const InputContext& inputs, const RowTask& task) {
-  return encoded_rows(source.rows(task.first, task.count), step, codec, inputs,
-                      source.stored_rows(*codec, task.first, task.count));
+  const Matrix rows = source.rows(task.first, task.count);
+  return measured(rows, inputs,
+                  packed_rows(rows, step, codec, inputs, source.stored_rows(*codec, task.first, task.count)));
+}
+
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
+                        const InputContext& inputs, const RowTask& task, const MeasuredAgainst& against) {
+  PackedTensor packed = packed_rows(source.rows(task.first, task.count), step, codec, inputs,
+                                    source.stored_rows(*codec, task.first, task.count));
+  return measured(against.rows.rows(task.first, task.count), against.inputs, std::move(packed));
 }
 
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const InputContext& inputs,
@@ -171,8 +180,9 @@ EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const 
   ensure(codec != nullptr, "no codec {}", step.codec);
   const Matrix rows = source.rows(task.first, task.count);
   const std::span<const float> importance = training_importance(find_optimizer(step.optimizer), inputs);
-  return encoded_rows(rows, step, trained_on(*codec, rows.view(), importance), inputs,
-                      source.stored_rows(*codec, task.first, task.count));
+  return measured(rows, inputs,
+                  packed_rows(rows, step, trained_on(*codec, rows.view(), importance), inputs,
+                              source.stored_rows(*codec, task.first, task.count)));
 }
 
 std::shared_ptr<const Codec> trained_codec_of(const ExportedRows& rows, const Codec& codec, const Optimizer& optimizer,

@@ -87,6 +87,14 @@ struct EncodedRows {
 };
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
                         const InputContext& inputs, const RowTask& task);
+// The same, encoded from `source` and measured against rows of another one: the same tensor of a model whose weights
+// were not changed, and its inputs.
+struct MeasuredAgainst {
+  const ExportedRows& rows;
+  const InputContext& inputs;
+};
+EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const std::shared_ptr<const Codec>& codec,
+                        const InputContext& inputs, const RowTask& task, const MeasuredAgainst& against);
 // As if these rows were the tensor: for trying and timing a codec.
 EncodedRows encode_rows(const ExportedRows& source, const PlanStep& step, const InputContext& inputs,
                         const RowTask& task);

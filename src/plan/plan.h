@@ -29,6 +29,7 @@ struct PlanStep {
   // Of which inputs statistics are: those that the matrix has in the original; or those behind what the plan compresses
   // in front of it, the weights being moved to suit them (src/sequential).
   enum class Calibration { kOriginal, kSequential } calibration = Calibration::kOriginal;
+  bool is_sequential() const noexcept { return calibration == Calibration::kSequential; }
 
   bool operator==(const PlanStep&) const = default;
 };

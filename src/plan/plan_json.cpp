@@ -15,7 +15,7 @@ Json step_to_json(const PlanStep& s) {
   json.as_object() = {{"tensor", s.tensor},       {"output", s.output}, {"codec", s.codec},
                       {"optimizer", s.optimizer}, {"bytes", s.bytes},   {"reason", s.reason}};
   if (s.parameters) json.set("parameters", s.parameters);
-  if (s.calibration == PlanStep::Calibration::kSequential) json.set("calibration", kSequentialCalibration);
+  if (s.is_sequential()) json.set("calibration", kSequentialCalibration);
   return json;
 }
 

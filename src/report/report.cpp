@@ -48,7 +48,7 @@ Json tensors_to_json(const std::vector<ReportedTensor>& reported) {
                       {"optimizer", step.optimizer},
                       {"role", facts.role},
                       {"layer", facts.layer < 0 ? Json() : Json(facts.layer)}}));
-    if (step.calibration == PlanStep::Calibration::kSequential) tensor.set("calibration", kSequentialCalibration);
+    if (step.is_sequential()) tensor.set("calibration", kSequentialCalibration);
     add_measured(facts, tensor);
   }
   return tensors;

@@ -39,8 +39,6 @@ std::string record_key(const SequentialFrom& from, const Weight& weight) {
   return fmt::format("moved {:.16} {}", sequence_hash(from.plan), weight.tensor);
 }
 
-bool is_sequential(const PlanStep& step) { return step.calibration == PlanStep::Calibration::kSequential; }
-
 NewHessian to_write(const std::string& group, const Hessian& hessian) {
   NewHessian out{group, 0, {{}, hessian.tokens}, {}};
   for (std::size_t i = 0; i < hessian.columns; ++i)
@@ -106,7 +104,7 @@ class Collection {
   bool is_moved(std::size_t w) const {
     const auto tensors = written_.find(w);
     return tensors != written_.end() &&
-           std::ranges::any_of(tensors->second, [](const OutputTensor* t) { return is_sequential(t->step); });
+           std::ranges::any_of(tensors->second, [](const OutputTensor* t) { return t->step.is_sequential(); });
   }
   std::vector<const Weight*> sequential_weights() const {
     std::vector<const Weight*> weights;
@@ -220,16 +218,15 @@ bool fits(std::uint64_t columns, const SequenceLimits& of) {
 
 Plan in_sequence(Plan plan, const SequenceLimits& of) {
   const std::set<std::size_t> embedding = embedding_weights(of.spec);
-  std::set<std::size_t> heard;
+  std::set<std::string> heard;  // names of groups
   for (const Block& block : of.spec.blocks)
     for (const InputGroup& group : input_groups(of.spec, block))
-      for (std::size_t w = 0; w < of.spec.weights.size(); ++w)
-        if (of.spec.weights[w].group == group.name && group.experts == 1 && fits(group.columns, of)) heard.insert(w);
+      if (group.experts == 1 && fits(group.columns, of)) heard.insert(group.name);
   const auto moves = [&](const OutputTensor& tensor) {
     const Codec& codec = *find_codec(tensor.step.codec);
     const ExportedWeight& exported = tensor.exported;
     return find_optimizer(tensor.step.optimizer).needs == Optimizer::Needs::kHessian && !is_plain(&codec) &&
-           !wants_measuring(codec) && !is_ternary(codec) && heard.contains(exported.weight) &&
+           !wants_measuring(codec) && !is_ternary(codec) && heard.contains(tensor.weight.group) &&
            !embedding.contains(exported.weight) && !exported.is_transposed(tensor.weight) &&
            exported.transform == ExportedWeight::Transform::kNone &&
            !is_stored_in(codec, of.source, tensor.weight, exported);
@@ -244,11 +241,11 @@ Plan in_sequence(Plan plan, const SequenceLimits& of) {
 std::string sequence_hash(const Plan& plan) {
   std::string steps;
   for (const PlanStep& step : plan.steps)
-    steps += fmt::format("{} {} {} {}\n", step.output, step.codec, step.optimizer, is_sequential(step));
+    steps += fmt::format("{} {} {} {}\n", step.output, step.codec, step.optimizer, step.is_sequential());
   return sha256_of(std::as_bytes(std::span(steps)));
 }
 
-bool has_sequence(const Plan& plan) { return std::ranges::any_of(plan.steps, is_sequential); }
+bool has_sequence(const Plan& plan) { return std::ranges::any_of(plan.steps, &PlanStep::is_sequential); }
 
 SequentialCalibration::SequentialCalibration(const SequentialFrom& from, const fs::path& folder, Journal& records)
     : moved_(from.original.weights, folder / "moved") {

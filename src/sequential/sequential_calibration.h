@@ -47,8 +47,8 @@ class SequentialCalibration {
   // Walks the original and the model as the plan writes it side by side, block after block, and group of inputs after
   // group within a block. Hessians and moved weights go into `folder`, what is finished into `records`: an interrupted
   // sequence goes on behind the last finished group. One step of the observer a block. The same bytes for any number of
-  // threads. Error(kInput) where what is in the folder is of something else, or was changed. REQUIRES: the arguments
-  // outlive this.
+  // threads. Error(kInput) where what is in the folder is of something else, or was changed. REQUIRES: what
+  // `from` refers to outlives this.
   SequentialCalibration(const SequentialFrom& from, const std::filesystem::path& folder, Journal& records);
   SequentialCalibration(const SequentialCalibration&) = delete;
   SequentialCalibration& operator=(const SequentialCalibration&) = delete;

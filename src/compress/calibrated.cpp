@@ -41,31 +41,13 @@ Statistics collect_into_store(const Opened& opened, const CompressTexts& texts, 
   return statistics_of(HessianStore(hessian_folder(work), identity));
 }
 
-void remove_hessians(const WorkFiles& work) {
-  std::error_code ec;
-  fs::remove_all(hessian_folder(work), ec);
-  if (ec) fail(ErrorCode::kResource, "cannot remove {}: {}", hessian_folder(work).string(), ec.message());
-}
-
-// Goes on with what an interrupted run left; where that is damaged, all of it is collected again.
-Statistics collect_with_hessians(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
-  if (!is_there(hessian_folder(work))) return collect_into_store(opened, texts, work);
-  try {
-    return collect_into_store(opened, texts, work);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInput && error.code() != ErrorCode::kUsage) throw;
-  }
-  remove_hessians(work);
-  return collect_into_store(opened, texts, work);
-}
-
 Statistics collected(const Opened& opened, const CompressTexts& texts, const WorkFiles& work) {
   const CompressOptions& options = opened.options;
   if (!options.statistics.empty())
     return read_statistics(given_moments(options), opened.source.spec, opened.statistics_names);
   Statistics statistics =
       wants_hessians(opened, texts)
-          ? collect_with_hessians(opened, texts, work)
+          ? collect_in(hessian_folder(work), [&] { return collect_into_store(opened, texts, work); })
           : collect_statistics(opened.walk(), texts.calibration->windows, opened.setup.memory_limit, opened.observer);
   statistics.text_name = options.calibration_text.filename().string();
   return statistics;
@@ -87,7 +69,7 @@ bool is_collected(const Opened& opened, const CompressTexts& texts, const WorkFi
     return true;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInput || !given_hessians(opened.options).empty()) throw;
-    remove_hessians(work);  // damaged: collected again
+    remove_work(hessian_folder(work));  // damaged: collected again
     return false;
   }
 }

@@ -46,17 +46,18 @@ class Candidates {
 // What encoding works with.
 EncodeInput encode_input(const Opened& opened, const Calibrated& calibrated);
 
-// Writes the files of a plan into `folder`, which is made if need be: tensors that are on record come from there, if
-// the folder was begun, or from the files in one of `earlier`, as far as they can be opened. `sequence`: for steps in
-// sequence; null: the plan has none. `running`: hashes that go on meanwhile; null: none do. `stage`: of the observer.
+// What plans are encoded from.
 struct EncodeFiles {
   const Opened& opened;
   const Calibrated& calibrated;
   const WorkFiles& work;
-  const SequentialCalibration* sequence = nullptr;
-  FileHashes* running = nullptr;
-  const char* stage = "encode";
+  const SequentialCalibration* sequence = nullptr;  // for steps in sequence; null: the plan has none
+  FileHashes* running = nullptr;                    // hashes that go on meanwhile; null: none do
+  const char* stage = "encode";                     // of the observer
 };
+
+// Writes the files of a plan into `folder`, which is made if need be: tensors that are on record come from there, if
+// the folder was begun, or from the files in one of `earlier`, as far as they can be opened.
 std::vector<EncodedTensor> encode_files(const EncodeFiles& with, const Plan& plan, const std::filesystem::path& folder,
                                         const std::vector<std::filesystem::path>& earlier);
 

@@ -31,16 +31,7 @@ std::shared_ptr<const SequentialCalibration> collect(const Opened& opened, const
 std::shared_ptr<const SequentialCalibration> calibrate_sequence(const Opened& opened, const CompressTexts& texts,
                                                                 const Calibrated& calibrated, const WorkFiles& work,
                                                                 const Plan& plan) {
-  if (!is_there(folder_of(work, plan))) return collect(opened, texts, calibrated, work, plan);
-  try {
-    return collect(opened, texts, calibrated, work, plan);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInput && error.code() != ErrorCode::kUsage) throw;
-  }
-  std::error_code ec;
-  fs::remove_all(folder_of(work, plan), ec);
-  if (ec) fail(ErrorCode::kResource, "cannot remove {}: {}", folder_of(work, plan).string(), ec.message());
-  return collect(opened, texts, calibrated, work, plan);
+  return collect_in(folder_of(work, plan), [&] { return collect(opened, texts, calibrated, work, plan); });
 }
 
 }  // namespace quern

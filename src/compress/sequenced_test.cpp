@@ -76,6 +76,13 @@ struct SequencedModel {
     Observer observer;
     return compress(o, observer);
   }
+  // Of a run into `output` that `by` ends: what goes on with it.
+  CompressOptions interrupted(const std::string& output, const fs::path& plan, Observer& by) const {
+    CompressOptions o = planned(output, plan);
+    EXPECT_THROW(compress(o, by), Error);
+    o.start = CompressOptions::Start::kResume;
+    return o;
+  }
   Report run_by_feedback(const std::string& output) const {
     CompressOptions o = options(output);
     o.optimizer = "descent";
@@ -123,10 +130,7 @@ TEST_F(Sequenced, GoesOnBehindTheLastFinishedGroup) {
   const fs::path plan = plan_in_sequence("plain");
   run(planned("whole", plan));
   Interrupting interrupting;
-  EXPECT_THROW(compress(planned("parts", plan), interrupting), Error);
-  CompressOptions again = planned("parts", plan);
-  again.start = CompressOptions::Start::kResume;
-  run(again);
+  run(interrupted("parts", plan, interrupting));
   EXPECT_EQ(hash("parts"), hash("whole"));
 }
 
@@ -134,9 +138,7 @@ TEST_F(Sequenced, IsNotWalkedAgainOnceItIsThere) {
   run_by_feedback("plain");
   const fs::path plan = plan_in_sequence("plain");
   InterruptingEncoding interrupting;
-  EXPECT_THROW(compress(planned("parts", plan), interrupting), Error);
-  CompressOptions again = planned("parts", plan);
-  again.start = CompressOptions::Start::kResume;
+  const CompressOptions again = interrupted("parts", plan, interrupting);
   Counting counting;
   compress(again, counting);
   EXPECT_EQ(counting.sequences, 0u);
@@ -164,7 +166,7 @@ TEST_F(Sequenced, CollectsAgainWhatWasChanged) {
   const fs::path plan = plan_in_sequence("plain");
   run(planned("whole", plan));
   Interrupting interrupting;
-  EXPECT_THROW(compress(planned("parts", plan), interrupting), Error);
+  const CompressOptions again = interrupted("parts", plan, interrupting);
   std::size_t changed = 0;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(scratch.path() / "parts.partial"))
     if (entry.path().extension() == ".f32" && changed++ == 0) {
@@ -172,8 +174,6 @@ TEST_F(Sequenced, CollectsAgainWhatWasChanged) {
       file.write_at(0, std::as_bytes(std::span("changed", 7)));
     }
   ASSERT_GT(changed, 0u);
-  CompressOptions again = planned("parts", plan);
-  again.start = CompressOptions::Start::kResume;
   Counting counting;
   compress(again, counting);
   EXPECT_GE(counting.sequences, 1u);

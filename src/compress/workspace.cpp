@@ -16,6 +16,12 @@ Unfinished unfinished_of(const CompressOptions& options) {
 
 }  // namespace
 
+void remove_work(const std::filesystem::path& folder) {
+  std::error_code ec;
+  std::filesystem::remove_all(folder, ec);
+  if (ec) fail(ErrorCode::kResource, "cannot remove {}: {}", folder.string(), ec.message());
+}
+
 SourceHashes::SourceHashes(const Opened& opened) : opened_(opened) { add_files(opened.source.checkpoint, hashes_); }
 
 const std::vector<HashedFile>& SourceHashes::finish() {

@@ -10,6 +10,7 @@
 #include "compress/compress_journal.h"
 #include "compress/compress_texts.h"
 #include "compress/opened.h"
+#include "quern/error.h"
 #include "report/manifest.h"
 
 namespace quern {
@@ -40,6 +41,23 @@ struct WorkFiles {
   CompressJournal* journal;  // of what was measured; null: nobody keeps it
   SourceHashes& hashes;
 };
+
+// A folder of the work, with all in it. Error(kResource) where it cannot be removed.
+void remove_work(const std::filesystem::path& folder);
+
+// What `collect` gives, which goes on with what an interrupted run left in the folder; where that is damaged, all of it
+// is collected again.
+template <typename Collect>
+auto collect_in(const std::filesystem::path& folder, Collect collect) {
+  if (!is_there(folder)) return collect();
+  try {
+    return collect();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInput && error.code() != ErrorCode::kUsage) throw;
+  }
+  remove_work(folder);
+  return collect();
+}
 
 // Of a compression that writes a package.
 class Workspace {

@@ -10,15 +10,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kModel = fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m";
-const fs::path kTexts = fs::path(QUERN_SOURCE_DIR) / "texts";
+const fs::path kBundledModel = fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m";
+const fs::path kBundledTexts = fs::path(QUERN_SOURCE_DIR) / "texts";
 constexpr MachineOptions kMachine{.threads = 2, .precision = Precision::kF32};
 
 TEST(Library, CompressesWithinABoundAndSaysWhatWasMeasured) {
   const ScratchFolder scratch;
-  CompressOptions options{.input = kModel, .output = scratch.path() / "out", .scheme = "q4_k_m"};
-  options.calibration_text = kTexts / "calib.txt";
-  options.report_text = kTexts / "eval.txt";
+  CompressOptions options{.input = kBundledModel, .output = scratch.path() / "out", .scheme = "q4_k_m"};
+  options.calibration_text = kBundledTexts / "calib.txt";
+  options.report_text = kBundledTexts / "eval.txt";
   options.calibration_windows = options.gate_windows = options.report_windows = 2;
   options.optimizer = "weighted";
   options.bound.max_perplexity_increase = 0.2;
@@ -51,7 +51,7 @@ TEST(Library, CompressesWithinABoundAndSaysWhatWasMeasured) {
   EXPECT_EQ(std::ranges::count_if(result.notes, [](const std::string& n) { return n.find('`') != n.npos; }), 0);
 
   EXPECT_TRUE(verify({.package = options.output, .stride = 4, .machine = kMachine}).problems.empty());
-  const Model original = open(kModel), package = open(options.output);
+  const Model original = open(kBundledModel), package = open(options.output);
   const EvaluateOptions on{.text = options.report_text, .windows = 2, .machine = kMachine};
   EXPECT_EQ(evaluate(package, original, on).quality.mean_kld.value, result.quality->mean_kld.value);
   const EvaluateResult alone = evaluate(original, on);
@@ -62,8 +62,8 @@ TEST(Library, CompressesWithinABoundAndSaysWhatWasMeasured) {
 
 TEST(Library, ABoundThatCannotBeMetIsAResult) {
   const ScratchFolder scratch;
-  CompressOptions options{.input = kModel, .output = scratch.path() / "out", .scheme = "q2_k"};
-  options.gate_text = kTexts / "calib.txt";
+  CompressOptions options{.input = kBundledModel, .output = scratch.path() / "out", .scheme = "q2_k"};
+  options.gate_text = kBundledTexts / "calib.txt";
   options.gate_windows = 2;
   options.bound.max_kld = 1e-9;
   options.max_trials = 1;
@@ -77,7 +77,7 @@ TEST(Library, ABoundThatCannotBeMetIsAResult) {
 
 TEST(Library, PlansWhatItWillWrite) {
   const ScratchFolder scratch;
-  PlanOptions options{.compress = {.input = kModel, .output = "plays no part", .scheme = "q4_k_m"}};
+  PlanOptions options{.compress = {.input = kBundledModel, .output = "plays no part", .scheme = "q4_k_m"}};
   options.compress.machine = kMachine;
   const PlanResult planned = plan(options);
   EXPECT_FALSE(planned.expected);
@@ -91,8 +91,9 @@ TEST(Library, PlansWhatItWillWrite) {
 
 TEST(Library, PlansForASizeWithWhatIsToBeExpected) {
   const ScratchFolder scratch;
-  PlanOptions options{.compress = {.input = kModel, .scheme = "q4_k_m"}, .statistics_copy = scratch.path() / "s.gguf"};
-  options.compress.calibration_text = kTexts / "calib.txt";
+  PlanOptions options{.compress = {.input = kBundledModel, .scheme = "q4_k_m"},
+                      .statistics_copy = scratch.path() / "s.gguf"};
+  options.compress.calibration_text = kBundledTexts / "calib.txt";
   options.compress.calibration_windows = options.compress.gate_windows = 1;
   options.compress.optimizer = "weighted";
   options.compress.survey_passes = 8;
@@ -110,8 +111,8 @@ TEST(Library, PlansForASizeWithWhatIsToBeExpected) {
 
 TEST(Library, ChainsMethodsAndMeasuresEveryStage) {
   const ScratchFolder scratch;
-  ChainOptions options{.input = kModel, .output = scratch.path() / "chain", .stages = {"seedlm", "hyper"}};
-  options.report_text = kTexts / "eval.txt";
+  ChainOptions options{.input = kBundledModel, .output = scratch.path() / "chain", .stages = {"seedlm", "hyper"}};
+  options.report_text = kBundledTexts / "eval.txt";
   options.report_windows = 1;
   options.machine = kMachine;
   const ChainResult result = chain(options);
@@ -141,10 +142,10 @@ TEST(Library, ChainsMethodsAndMeasuresEveryStage) {
 }
 
 TEST(Library, InspectsWhatNoArchitectureRecognises) {
-  const InspectResult known = inspect(kModel, {.context = 100});
+  const InspectResult known = inspect(kBundledModel, {.context = 100});
   EXPECT_EQ(known.architecture, "llama");
-  EXPECT_EQ(known.parameters, open(kModel).parameters());
-  EXPECT_EQ(known.file_bytes, open(kModel).file_bytes());
+  EXPECT_EQ(known.parameters, open(kBundledModel).parameters());
+  EXPECT_EQ(known.file_bytes, open(kBundledModel).file_bytes());
   EXPECT_EQ(parse_json(known.json).at("memory").at("context").as_uint64(), 100u);
   const InspectResult types = inspect(fixture("all_types.gguf"));
   EXPECT_EQ(types.architecture, "");
@@ -153,7 +154,7 @@ TEST(Library, InspectsWhatNoArchitectureRecognises) {
 }
 
 TEST(Library, GeneratesTheSameTextForASeedAndStreamsIt) {
-  const Model model = open(kModel);
+  const Model model = open(kBundledModel);
   const GenerateOptions options{.prompt = "The history of", .tokens = 12, .machine = {.threads = 2}};
   std::string streamed;
   const GenerateResult first = generate(model, options, [&](std::string_view text) { streamed += text; });

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/cpu.h"
+#include "base/elapsed.h"
 #include "base/fail.h"
 #include "base/interruption.h"
 #include "kernel/memory_bandwidth.h"
@@ -20,8 +21,6 @@ namespace quern {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 double median(std::vector<double> values) {
   std::ranges::sort(values);

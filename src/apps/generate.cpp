@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/elapsed.h"
 #include "base/fail.h"
 #include "base/interruption.h"
 #include "model/tied_copy.h"
@@ -18,8 +19,6 @@ namespace quern {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::vector<std::int32_t> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt) {
   std::vector<std::int32_t> ids = tokenizer.encode(prompt);

@@ -19,7 +19,8 @@ constexpr std::size_t kMostDepth = 64, kMostNameBytes = 1024, kMostVisits = 4'00
 constexpr std::size_t kMostKinds = 200;  // of things that are left out
 constexpr std::size_t kMostConfigValues = 10'000;
 constexpr std::uint64_t kTensorBytes = 700;  // of an entry of the table of tensors, beside its name, at most
-constexpr std::uint64_t kFreeBytes = std::uint64_t{16} << 20, kBytesPerByte = 15, kMostBytes = std::uint64_t{900} << 20;
+constexpr std::uint64_t kFreeWalkBytes = std::uint64_t{16} << 20, kWalkBytesPerByte = 15,
+                        kMostWalkBytes = std::uint64_t{900} << 20;
 constexpr std::string_view kModelKeys[] = {"state_dict", "model_state_dict", "model"};
 constexpr std::string_view kConfigKeys[] = {"config", "model_config", "hyper_parameters", "hparams", "args"};
 constexpr std::string_view kOptimizerWords[] = {"optim", "scheduler"};
@@ -48,7 +49,7 @@ std::string without_mangling(std::string_view name) {
 class Walk {
  public:
   explicit Walk(const Pickle& pickle)
-      : pickle_(pickle), budget_(std::min(kFreeBytes + kBytesPerByte * pickle.bytes(), kMostBytes)) {
+      : pickle_(pickle), budget_(std::min(kFreeWalkBytes + kWalkBytesPerByte * pickle.bytes(), kMostWalkBytes)) {
     budget_ -= std::min(pickle.memory(), budget_);
   }
 

@@ -32,7 +32,7 @@ const char* kind_of(const struct stat& info) {
   return "something else";
 }
 
-std::string reason() { return std::strerror(errno); }
+std::string last_error() { return std::strerror(errno); }
 
 // Why `path` could not be opened or looked at, `error` being what the system says.
 [[noreturn]] void refuse_to_read(const fs::path& path, int error) {
@@ -56,7 +56,7 @@ std::string reason() { return std::strerror(errno); }
 }
 
 [[noreturn]] void fail_to_write(const fs::path& path) {
-  fail(ErrorCode::kResource, "cannot write {}: {}", path.string(), reason());
+  fail(ErrorCode::kResource, "cannot write {}: {}", path.string(), last_error());
 }
 
 bool names_file(const fs::path& path, int descriptor) {

@@ -10,7 +10,7 @@
 namespace quern {
 namespace {
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kIndexVersion = 1;
 constexpr const char* kKind = "quern_hessians";
 
 struct IdentityField {
@@ -53,7 +53,7 @@ Json body_json(const HessianIndex& index) {
     shard.set("file", record.file);
     shards.push_back(std::move(shard));
   }
-  return Json::object({{kKind, kVersion},
+  return Json::object({{kKind, kIndexVersion},
                        {"identity", identity_json(index.identity)},
                        {"text", index.identity.text_name},
                        {"finished", index.finished},
@@ -122,9 +122,9 @@ HessianIndex parse_hessian_index(std::string_view text) {
   const Json json = parse_json(text);
   const Json* version = json.find(kKind);
   if (!version) fail(ErrorCode::kInput, "this is no index of a statistics store: it has no \"{}\"", kKind);
-  if (!version->is_integer() || *version != Json(kVersion))
+  if (!version->is_integer() || *version != Json(kIndexVersion))
     fail(ErrorCode::kInput, "a statistics store in version {} of its format; this program reads version {}",
-         dump_json(*version), kVersion);
+         dump_json(*version), kIndexVersion);
   HessianIndex index{parse_identity(json.at("identity"), json.at("text")), json.at("finished").as_bool(), {}};
   std::set<std::uint64_t> files;
   for (const Json& item : json.at("shards").as_array()) {

@@ -9,6 +9,7 @@
 #include "apps/eval_models.h"
 #include "base/counted.h"
 #include "base/descriptor.h"
+#include "base/elapsed.h"
 #include "base/fail.h"
 #include "base/file.h"
 #include "chain/summed_weights.h"
@@ -193,7 +194,7 @@ ChainReport run_chain(const CompressOptions& options, const std::vector<ChainSta
                      .notes = {},
                      .seconds = 0};
   report.rows = chain.run(stages, report.notes);
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = seconds_since(start);
   write_text(folder / kChainName, dump_json(to_json(report), 1) + "\n");
   write_text(folder / kCardName, chain_markdown(report));
   write_text(folder / kChainHtmlName, chain_page(report));

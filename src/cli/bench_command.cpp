@@ -15,7 +15,7 @@
 namespace quern::cli {
 namespace {
 
-struct Options {
+struct BenchArguments {
   BenchmarkOptions bench;
   SharedOptions shared;
 };
@@ -75,7 +75,7 @@ std::string table(const Benchmark& b, std::optional<std::size_t> columns) {
   return text;
 }
 
-int run(Options o) {
+int run(BenchArguments o) {
   o.bench.machine = o.shared.machine();
   const Benchmark result = [&] {
     TerminalObserver observer(o.shared.verbosity());
@@ -93,7 +93,7 @@ int run(Options o) {
 
 Subcommand add_bench(CLI::App& program) {
   CLI::App* app = program.add_subcommand("bench", "Measure how fast a model runs here, alone or beside another");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<BenchArguments>();
   app->add_option("MODEL", o->bench.model, "The model to measure, or a package that compress wrote")
       ->type_name("PATH")
       ->required();

@@ -4,11 +4,11 @@
 #include <fmt/core.h>
 
 namespace quern::cli {
-namespace {
-
 std::string own_name(const CommandText& program, const CommandText& sub) {
   return sub.name.substr(program.name.size() + 1);
 }
+
+namespace {
 
 // The words that follow a command: its options, and what its positional takes.
 std::string bash_case(const CommandText& program, const CommandText& sub) {

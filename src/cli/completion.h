@@ -21,6 +21,9 @@ const std::vector<Shell>& shells();
 enum class ValueKind { kNone, kChoices, kFile, kFolder };
 ValueKind value_kind(const OptionText& option);
 
+// "compress" of "quern compress".
+std::string own_name(const CommandText& program, const CommandText& sub);
+
 std::string bash_completion(const CommandText& program);
 std::string zsh_completion(const CommandText& program);
 std::string fish_completion(const CommandText& program);

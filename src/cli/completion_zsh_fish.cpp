@@ -6,10 +6,6 @@
 namespace quern::cli {
 namespace {
 
-std::string own_name(const CommandText& program, const CommandText& sub) {
-  return sub.name.substr(program.name.size() + 1);
-}
-
 // Inside '...' of either shell; `special`: characters that take a backslash.
 std::string quoted(std::string_view text, std::string_view special, std::string_view apostrophe) {
   std::string out;

@@ -24,7 +24,7 @@
 namespace quern::cli {
 namespace {
 
-struct Options {
+struct CompressArguments {
   ModelOptions model;
   StageOptions stages;
   bool force = false, resume = false, sequential = false, dry_run = false, requantize = false, larger = false;
@@ -38,7 +38,7 @@ std::vector<ExpectedPhase> phases_of(const TimeForecast& time) {
           {"measure", time.measure}};
 }
 
-void say_missed(const Options& o, const Report& report, const std::filesystem::path& where) {
+void say_missed(const CompressArguments& o, const Report& report, const std::filesystem::path& where) {
   const CompressOptions& options = o.model.compress;
   tell(
       "quern: the quality bound was missed after {}, so {} was not written; the last attempt is in {}\n"
@@ -48,7 +48,8 @@ void say_missed(const Options& o, const Report& report, const std::filesystem::p
 }
 
 // The whole result of a dry run, or the beginning of a run for people.
-void show_preview(const Options& o, const Opened& opened, const CompressTexts& texts, TerminalObserver& observer) {
+void show_preview(const CompressArguments& o, const Opened& opened, const CompressTexts& texts,
+                  TerminalObserver& observer) {
   const SharedOptions& shared = o.model.shared;
   if (!o.dry_run && (shared.json || shared.quiet)) return;
   const CompressPreview plan = preview(opened, texts);
@@ -66,7 +67,7 @@ void show_preview(const Options& o, const Opened& opened, const CompressTexts& t
 }
 
 // The bound and the figure that decided are the last that is said.
-void show_result(const Options& o, const Report& report, const std::filesystem::path& where) {
+void show_result(const CompressArguments& o, const Report& report, const std::filesystem::path& where) {
   const bool could_be_measured = !report.quality && report.can_run;
   const std::optional<std::size_t> columns = columns_of_terminal(STDOUT_FILENO);
   const std::string text =
@@ -80,7 +81,7 @@ void show_result(const Options& o, const Report& report, const std::filesystem::
   for (const std::string& line : verdicts(report)) fmt::print("{}", fitted(line + "\n", columns));
 }
 
-int run(Options o) {
+int run(CompressArguments o) {
   const SharedOptions& shared = o.model.shared;
   const StandardInput input = o.model.standard_input();
   CompressOptions& options = o.model.resolved();
@@ -108,7 +109,7 @@ int run(Options o) {
   return report.accepted ? 0 : static_cast<int>(ErrorCode::kQuality);
 }
 
-void add_result_options(CLI::App& app, Options& o) {
+void add_result_options(CLI::App& app, CompressArguments& o) {
   app.add_option("--report-text", o.model.compress.report_text,
                  "Measure the result on this text, which decides nothing")
       ->type_name("FILE");
@@ -119,7 +120,7 @@ void add_result_options(CLI::App& app, Options& o) {
       ->type_name("X");
 }
 
-void add_run_options(CLI::App& app, Options& o) {
+void add_run_options(CLI::App& app, CompressArguments& o) {
   app.add_flag("--dry-run", o.dry_run, "Only say what would be done, how large it becomes, how long it takes");
   app.add_flag("--force", o.force, "Replace the output if there is one");
   app.add_flag("--resume", o.resume, "Go on where an interrupted run of the same command stopped");
@@ -133,7 +134,7 @@ void add_run_options(CLI::App& app, Options& o) {
   app.add_flag("--allow-larger", o.larger, "Write a result that is larger than its source")->group(kMoreChoices);
 }
 
-void add_plan_option(CLI::App& app, Options& o) {
+void add_plan_option(CLI::App& app, CompressArguments& o) {
   CLI::Option* plan = app.add_option("--plan", o.model.compress.plan,
                                      "Follow this plan, as quern plan -o writes it, in place of choosing anew");
   plan->type_name("FILE")->group(kMoreChoices);
@@ -146,7 +147,7 @@ void add_plan_option(CLI::App& app, Options& o) {
 
 Subcommand add_compress(CLI::App& program, const std::string& line) {
   CLI::App* app = program.add_subcommand("compress", "Make a model smaller and measure what was lost");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<CompressArguments>();
   CompressOptions& c = o->model.compress;
   c.command = line;
   add_model(*app, o->model);

@@ -18,7 +18,7 @@
 namespace quern::cli {
 namespace {
 
-struct Options {
+struct EvalArguments {
   ModelSource model, against;  // an empty path of `against`: perplexity alone
   EvaluateOptions evaluate;
   SharedOptions shared;
@@ -29,7 +29,7 @@ std::string line(const std::string& what, const Estimate& e, const char* unit, d
                      unit);
 }
 
-std::string table(const Options& o, const EvaluateResult& r) {
+std::string table(const EvalArguments& o, const EvaluateResult& r) {
   const Quality& q = r.quality;
   std::string text = fmt::format("{} of {} tokens, {} scored, {} arithmetic\n", counted(q.windows, "window"),
                                  o.evaluate.window_length, q.tokens, to_string(r.precision));
@@ -57,7 +57,7 @@ Model open_original(const ModelSource& source) try { return Model(source); } cat
   throw Error(error.code(), std::move(text));
 }
 
-int run(Options o) {
+int run(EvalArguments o) {
   o.evaluate.machine = o.shared.machine();
   const StandardInput input({{"--text", &o.evaluate.text}});
   const EvaluateResult result = [&] {
@@ -85,7 +85,7 @@ int run(Options o) {
 
 Subcommand add_eval(CLI::App& program) {
   CLI::App* app = program.add_subcommand("eval", "Measure a model on a text, alone or against the original");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<EvalArguments>();
   app->add_option("MODEL", o->model.path, "The model to measure, or a package that compress wrote")
       ->type_name("PATH")
       ->required();

@@ -14,13 +14,13 @@
 namespace quern::cli {
 namespace {
 
-struct Options {
+struct InspectArguments {
   std::string model;
   InspectOptions inspect;
   bool json = false, tensors = false;
 };
 
-int run(const Options& o) {
+int run(const InspectArguments& o) {
   const Inspection inspection = inspect_checkpoint(o.model, o.inspect);
   const auto print = [](std::string_view text) { fmt::print("{}", text); };
   if (o.json) {
@@ -37,7 +37,7 @@ int run(const Options& o) {
 
 Subcommand add_inspect(CLI::App& program) {
   CLI::App* app = program.add_subcommand("inspect", "Show what a checkpoint is and what it holds");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<InspectArguments>();
   app->add_option("MODEL", o->model,
                   "A Hugging Face folder, a .safetensors, .gguf, PyTorch, .npz or llama2.c file, or a package")
       ->type_name("PATH")

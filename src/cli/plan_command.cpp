@@ -15,13 +15,13 @@
 namespace quern::cli {
 namespace {
 
-struct Options {
+struct PlanArguments {
   ModelOptions model;
   std::filesystem::path output, statistics_copy, statistics_folder;
   bool tensors = false;
 };
 
-void show(const Options& o, const Forecast& f) {
+void show(const PlanArguments& o, const Forecast& f) {
   if (o.model.shared.json) {
     fmt::print("{}\n", dump_json(to_json(f), 1));
     return;
@@ -32,14 +32,15 @@ void show(const Options& o, const Forecast& f) {
 }
 
 // Of what a plan is made from: compress would go on from there.
-void expect_phases(const Options& o, const Opened& opened, const CompressTexts& texts, TerminalObserver& observer) {
+void expect_phases(const PlanArguments& o, const Opened& opened, const CompressTexts& texts,
+                   TerminalObserver& observer) {
   if (o.model.shared.verbosity() == Verbosity::kQuiet) return;
   const Plan plan = opened.plan({}, opened.optimizer);
   if (const auto time = expected_time(opened, texts, plan, likely_walks(opened)))
     observer.expect({{"read", time->read}, {"calibrate", time->calibrate}, {"survey", time->survey}});
 }
 
-int run(Options o) {
+int run(PlanArguments o) {
   const StandardInput input = o.model.standard_input();
   const CompressOptions& options = o.model.resolved();
   std::optional<NewFile> plan_file, statistics_file;
@@ -66,7 +67,7 @@ int run(Options o) {
 
 Subcommand add_plan(CLI::App& program) {
   CLI::App* app = program.add_subcommand("plan", "Say what compress would make, how large, how good and how fast");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<PlanArguments>();
   add_model(*app, o->model);
   add_target_size(*app, o->model);
   app->add_option("-o,--output", o->output, "Write the plan to this file, for compress --plan to follow")

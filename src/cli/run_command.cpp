@@ -19,7 +19,7 @@
 namespace quern::cli {
 namespace {
 
-struct Options {
+struct RunArguments {
   ModelSource model;
   GenerateOptions generate;
   std::filesystem::path prompt_file;
@@ -38,7 +38,7 @@ Json to_json(const GenerateResult& g) {
                        {"seconds", g.seconds}});
 }
 
-int run(Options o) {
+int run(RunArguments o) {
   o.generate.machine = o.shared.machine();
   const StandardInput input({{"--prompt-file", &o.prompt_file}});
   if (!o.prompt_file.empty()) o.generate.prompt = read_text(o.prompt_file);
@@ -69,7 +69,7 @@ int run(Options o) {
 
 Subcommand add_run(CLI::App& program) {
   CLI::App* app = program.add_subcommand("run", "Generate text, token by token");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<RunArguments>();
   SamplingOptions& sampling = o->generate.sampling;
   app->add_option("MODEL", o->model.path, "The model to run, or a package that compress wrote")
       ->type_name("PATH")

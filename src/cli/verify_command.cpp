@@ -16,7 +16,7 @@
 namespace quern::cli {
 namespace {
 
-struct Options {
+struct VerifyArguments {
   VerifyOptions verify;
   SharedOptions shared;
 };
@@ -43,7 +43,7 @@ std::string compared_with(const VerifyOptions& options, const VerifyResult& resu
   return "the original, which is not at hand (--against names it)";
 }
 
-int run(Options o) {
+int run(VerifyArguments o) {
   o.verify.machine = o.shared.machine();
   VerifyResult result = [&] {
     TerminalObserver observer(o.shared.verbosity());
@@ -70,7 +70,7 @@ int run(Options o) {
 
 Subcommand add_verify(CLI::App& program) {
   CLI::App* app = program.add_subcommand("verify", "Check that a package still holds what its manifest promises");
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<VerifyArguments>();
   app->add_option("PACKAGE", o->verify.package, "The folder or file that compress wrote")
       ->type_name("PATH")
       ->required();

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/cpu.h"
+#include "base/elapsed.h"
 #include "base/fail.h"
 #include "base/output_path.h"
 #include "compress/encoded.h"
@@ -229,7 +230,7 @@ Report run(const Opened& opened, const CompressTexts& texts, Workspace& work) {
   const fs::path folder = work.out.path() / encoded.folder;
   if (texts.report)
     report.quality = Reference(opened, texts.report->windows, "report text").quality_of(OpenModel(folder));
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - opened.started).count();
+  report.seconds = seconds_since(opened.started);
   publish(opened, work, encoded.folder, report);
   return report;
 }

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 const fs::path kFloats = tiny("tiny-llama-bias"), kQuantized = tiny("tiny-q8_0") / "model.gguf";
 
-CompressOptions options_for(const fs::path& input, const char* scheme, const char* format = "") {
+CompressOptions permission_options(const fs::path& input, const char* scheme, const char* format = "") {
   CompressOptions options;
   options.input = input;
   options.scheme = scheme;
@@ -32,16 +32,16 @@ std::string refusal(const CompressOptions& options, std::optional<ErrorCode> cod
 }
 
 TEST(Permissions, ASecondQuantizationIsRefusedUnlessItIsAllowed) {
-  CompressOptions options = options_for(kQuantized, "int8", "safetensors");
+  CompressOptions options = permission_options(kQuantized, "int8", "safetensors");
   expect_parts(refusal(options, ErrorCode::kUsage), {"model.gguf are quantized already: q8_0 (", "find the original",
                                                      "`requantize=kAllow`", "docs/tasks/chain.md"});
   options.requantize = CompressOptions::Requantize::kAllow;
   refusal(options, std::nullopt);
-  refusal(options_for(kFloats, "int8"), std::nullopt);
+  refusal(permission_options(kFloats, "int8"), std::nullopt);
 }
 
 TEST(Permissions, DecodingToFloatsIsNoSecondQuantization) {
-  CompressOptions options = options_for(kQuantized, "f32", "safetensors");
+  CompressOptions options = permission_options(kQuantized, "f32", "safetensors");
   expect_parts(refusal(options, ErrorCode::kInfeasible),
                {"larger than its source", std::to_string(fs::file_size(kQuantized)), "f32 (safetensors)",
                 "quantized already: q8_0", "`larger=kAllow`"});
@@ -50,7 +50,7 @@ TEST(Permissions, DecodingToFloatsIsNoSecondQuantization) {
 }
 
 TEST(Permissions, WhatStaysInItsNumberFormatIsNotQuantizedAgain) {
-  const CompressOptions options = options_for(kQuantized, "q8_0");
+  const CompressOptions options = permission_options(kQuantized, "q8_0");
   refusal(options, std::nullopt);
   Observer observer;
   const Opened opened(options, observer);
@@ -61,7 +61,7 @@ TEST(Permissions, WhatStaysInItsNumberFormatIsNotQuantizedAgain) {
 
 TEST(Permissions, AreForetoldInTheSameWords) {
   for (const char* scheme : {"int8", "f32"}) {
-    const CompressOptions options = options_for(kQuantized, scheme, "safetensors");
+    const CompressOptions options = permission_options(kQuantized, scheme, "safetensors");
     Observer observer;
     const Opened opened(options, observer);
     const std::vector<std::string> notes = foretold_refusals(opened, opened.plan({}, opened.optimizer));
@@ -72,12 +72,12 @@ TEST(Permissions, AreForetoldInTheSameWords) {
 }
 
 TEST(Permissions, FloatsOfTheSameWidthAreNoLargerResult) {
-  for (const char* scheme : {"f16", "bf16"}) refusal(options_for(kFloats, scheme, "safetensors"), std::nullopt);
+  for (const char* scheme : {"f16", "bf16"}) refusal(permission_options(kFloats, scheme, "safetensors"), std::nullopt);
 }
 
 // Its rows are 256 long.
 TEST(Permissions, ThreeValuesForWeightsOfManyAreRefusedUnlessThatIsAllowed) {
-  CompressOptions options = options_for(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m", "tq1_0");
+  CompressOptions options = permission_options(fs::path(QUERN_SOURCE_DIR) / "models" / "llama-7m", "tq1_0");
   expect_parts(refusal(options, ErrorCode::kUsage),
                {"tq1_0 has three values", "42 matrices", "19% of their energy", "scheme q2_k", "`damage=kAllow`"});
   options.damage = CompressOptions::Damage::kAllow;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <iterator>
 
+#include "base/elapsed.h"
 #include "base/sha256.h"
 #include "compress/calibrated.h"
 #include "compress/planned.h"
@@ -33,7 +34,7 @@ double seconds_of(Body body) {
   for (int i = 0; i < kRepeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
     body();
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = seconds_since(start);
     best = i ? std::min(best, seconds) : seconds;
   }
   return best;

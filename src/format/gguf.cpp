@@ -12,7 +12,7 @@ namespace quern {
 namespace fs = std::filesystem;
 namespace {
 
-bool probe(const fs::path& path) {
+bool probe_gguf(const fs::path& path) {
   std::error_code ec;
   if (fs::is_directory(path, ec)) return holds_gguf_model(path);
   if (!fs::is_regular_file(path, ec)) return false;
@@ -55,7 +55,7 @@ const Format kGguf = {.name = "gguf",
                       .hub_library = "gguf",
                       .dialect = Dialect::kGguf,
                       .companions = Format::Companions::kInside,
-                      .probe = probe,
+                      .probe = probe_gguf,
                       .open = open_gguf,
                       .holds = holds,
                       .vector_encoding = kFloat32,

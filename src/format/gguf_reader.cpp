@@ -60,7 +60,7 @@ bool is_model(const fs::path& path) {
 
 // The files of the models in a folder: each single file that is not hidden, and the first found file of each split set.
 // Headers are read only where there is a choice to make.
-std::vector<fs::path> models_in(const fs::path& folder) {
+std::vector<fs::path> gguf_models_in(const fs::path& folder) {
   std::map<std::string, fs::path> models;
   std::error_code ec;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, ec)) {
@@ -130,13 +130,13 @@ Checkpoint open_split(const fs::path& path, const fs::path& asked, std::int64_t 
 
 }  // namespace
 
-bool holds_gguf_model(const fs::path& folder) { return models_in(folder).size() == 1; }
+bool holds_gguf_model(const fs::path& folder) { return gguf_models_in(folder).size() == 1; }
 
 Checkpoint open_gguf(const fs::path& asked) {
   fs::path path = asked;
   std::error_code ec;
   if (fs::is_directory(asked, ec)) {
-    const std::vector<fs::path> models = models_in(asked);
+    const std::vector<fs::path> models = gguf_models_in(asked);
     if (models.size() != 1)
       fail(ErrorCode::kInput, "{} holds {} GGUF models; name the file", asked.string(), models.size());
     path = models[0];

@@ -210,7 +210,7 @@ Json config_of(const Header& header, Json config) {
   return config;
 }
 
-bool probe(const fs::path& path) {
+bool probe_llama2c(const fs::path& path) {
   std::error_code ec;
   if (!fs::is_regular_file(path, ec)) return false;
   const File file(path);
@@ -284,7 +284,7 @@ std::string damaged_llama2c(const fs::path& path) {
 const Format kLlama2c = {.name = "llama2c",
                          .summary = "a .bin file of llama2.c",
                          .loaded_by = "llama2.c's run and runq",
-                         .probe = probe,
+                         .probe = probe_llama2c,
                          .open = open_llama2c};
 
 }  // namespace quern

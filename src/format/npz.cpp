@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kArraySuffix = ".npy";
 
-bool probe(const fs::path& path) {
+bool probe_npz(const fs::path& path) {
   std::error_code ec;
   return fs::is_regular_file(path, ec) && path.extension() == ".npz" && begins_like_zip(path);
 }
@@ -52,6 +52,6 @@ Checkpoint open_npz(const fs::path& path) {
 }  // namespace
 
 const Format kNpz = {
-    .name = "npz", .summary = "a .npz file of NumPy", .loaded_by = "numpy.load", .probe = probe, .open = open_npz};
+    .name = "npz", .summary = "a .npz file of NumPy", .loaded_by = "numpy.load", .probe = probe_npz, .open = open_npz};
 
 }  // namespace quern

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 namespace {
 
 // A damaged archive that is called like a model is opened too, so that it is said what is wrong with it.
-bool probe(const fs::path& path) {
+bool probe_pytorch(const fs::path& path) {
   std::error_code ec;
   if (fs::is_directory(path, ec)) return holds_hf_weights(path, kPytorchNames);
   if (!fs::is_regular_file(path, ec)) return false;
@@ -107,7 +107,7 @@ Checkpoint open_pytorch(const fs::path& path) {
 const Format kPytorch = {.name = "pytorch",
                          .summary = "a .pt, .pth, .th or .bin file of PyTorch, or a folder",
                          .loaded_by = "torch.load",
-                         .probe = probe,
+                         .probe = probe_pytorch,
                          .open = open_pytorch};
 
 }  // namespace quern

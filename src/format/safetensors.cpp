@@ -30,7 +30,7 @@ bool begins_like_safetensors(const fs::path& path) {
   return load<std::uint64_t>(head) <= file.size() - 8 && head[8] == std::byte{'{'};
 }
 
-bool probe(const fs::path& path) {
+bool probe_safetensors(const fs::path& path) {
   std::error_code ec;
   if (fs::is_directory(path, ec)) return holds_hf_weights(path, kSafetensorsNames);
   if (!fs::is_regular_file(path, ec)) return false;
@@ -106,7 +106,7 @@ Checkpoint open_safetensors(const fs::path& path) {
   return Checkpoint(std::move(contents));
 }
 
-bool holds(std::string_view encoding, std::uint64_t cols) {
+bool safetensors_holds(std::string_view encoding, std::uint64_t cols) {
   if (find_plane_encoding(encoding)) return true;
   if (const PackedEncoding* packed = find_packed_encoding(encoding)) return packed->divides(cols);
   return find_safetensors_encoding(encoding);
@@ -203,9 +203,9 @@ const Format kVptqFolder = {.name = "vptq-package",
 const Format kSafetensors = {.name = "safetensors",
                              .summary = "a .safetensors file, or a Hugging Face folder of them",
                              .loaded_by = "transformers (+ compressed-tensors if packed)",
-                             .probe = probe,
+                             .probe = probe_safetensors,
                              .open = open_safetensors,
-                             .holds = holds,
+                             .holds = safetensors_holds,
                              .refuses = refuses,
                              .vector_encoding = nullptr,
                              .create = create_safetensors,

@@ -23,7 +23,7 @@ FakeModel respelled() {
   return model;
 }
 
-Evidence evidence_of(const ModelSpec& spec, const std::string& property) {
+Evidence itera_lite_evidence(const ModelSpec& spec, const std::string& property) {
   const auto found = std::ranges::find(spec.evidence, property, &Evidence::property);
   return found == spec.evidence.end() ? Evidence{} : *found;
 }
@@ -35,8 +35,10 @@ TEST(IteraLite, EveryExtentIsThatOfAShape) {
                                                       {"layers", 3},  {"inner", 40},  {"state", 5},
                                                       {"kernel", 3},  {"experts", 5}, {"wide", 20}};
   EXPECT_EQ(spec.extents, expected);
-  for (const auto& [name, value] : expected) EXPECT_EQ(evidence_of(spec, name).kind, Evidence::Kind::kInferred) << name;
-  EXPECT_EQ(evidence_of(spec, "experts").source, "names layers.1.moe.layer.experts.0 to layers.1.moe.layer.experts.4");
+  for (const auto& [name, value] : expected)
+    EXPECT_EQ(itera_lite_evidence(spec, name).kind, Evidence::Kind::kInferred) << name;
+  EXPECT_EQ(itera_lite_evidence(spec, "experts").source,
+            "names layers.1.moe.layer.experts.0 to layers.1.moe.layer.experts.4");
   EXPECT_EQ(assumed_values(spec), (std::vector<std::string>{"norm epsilon 1e-05 is assumed: the family's usual value",
                                                             "experts used 2 is assumed: the family's usual value"}));
 }

@@ -30,7 +30,7 @@ struct JointRaise {
 
 using JointHarms = std::vector<std::size_t>;  // indices into the harms
 
-const Codec& codec_named(const std::string& name) {
+const Codec& known_codec(const std::string& name) {
   const Codec* codec = find_codec(name);
   ensure(codec != nullptr, "no codec {}", name);
   return *codec;
@@ -40,7 +40,7 @@ const Codec& codec_named(const std::string& name) {
 Raise raise_of(StepHarm& harm, const OutputTensor& tensor, const Ladder& ladder) {
   const RowLayout layout = tensor.layout();
   const std::string stored = ladder.source.stored(tensor.weight).encoding;
-  const Codec &now = codec_named(tensor.step.codec), &original = codec_named(stored);
+  const Codec &now = known_codec(tensor.step.codec), &original = known_codec(stored);
   if (plain_encoding(tensor.step.codec) == stored || now.bits_per_weight > original.bits_per_weight) return {};
   const Codec* better = next_better_codec(now, ladder.format, layout.cols);
   const bool exact = ladder.format.holds(original.name, layout.cols) &&

@@ -29,7 +29,7 @@ void check_members(const Json& json) {
            did_you_mean(member.first, std::span(kMembers)));
 }
 
-const Codec& codec_named(const std::string& name) {
+const Codec& written_codec(const std::string& name) {
   if (const Codec* codec = row_named(codecs(), name)) return *codec;
   if (find_decoder(name)) fail(ErrorCode::kUsage, "the number format \"{}\" is only read, not written", name);
   fail(ErrorCode::kUsage, "there is no number format \"{}\"; {}", name, did_you_mean(name, names_of(codecs())));
@@ -44,7 +44,7 @@ const Codec& codec_of(const Json& json) {
         "a tensor has one number format, and {} names several: what one decodes to, in another, only adds up what both "
         "lose (docs/tasks/chain.md); name the one whose size suits",
         excerpt(dump_json(json)));
-  return codec_named(json.as_string());
+  return written_codec(json.as_string());
 }
 
 PrecisionRule parse_rule(const Json& json) {

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kPositions = 300;
 
 // Each value tells its position.
-Matrix numbered(std::size_t position, std::size_t count, float offset) {
+Matrix numbered_rows(std::size_t position, std::size_t count, float offset) {
   Matrix rows(count, 4);
   for (std::size_t i = 0; i < count; ++i)
     for (float& value : rows.row(i)) value = static_cast<float>(position + i) + offset;
@@ -39,8 +39,8 @@ TEST(AttentionCache, ShowsAllThatTheWindowSees) {
       EXPECT_EQ(state.keys.rows(), kept_positions(attention, kPositions));
       for (std::size_t at = 0, count; at < kPositions; at += count) {
         count = std::min(chunk, kPositions - at);
-        const auto [keys, values] =
-            append_attention(attention, state, at, numbered(at, count, 0).view(), numbered(at, count, 0.5f).view());
+        const auto [keys, values] = append_attention(attention, state, at, numbered_rows(at, count, 0).view(),
+                                                     numbered_rows(at, count, 0.5f).view());
         expect_seen(keys, at + count, count, window, 0);
         expect_seen(values, at + count, count, window, 0.5f);
       }
@@ -50,7 +50,7 @@ TEST(AttentionCache, ShowsAllThatTheWindowSees) {
 TEST(AttentionCache, RefusesMoreRowsThanItHasRoomFor) {
   const AttentionOp attention{2, 1, 4, 1, 0};
   OpState state = begin_attention(attention, 10);
-  const Matrix rows = numbered(0, 11, 0);
+  const Matrix rows = numbered_rows(0, 11, 0);
   EXPECT_THROW(append_attention(attention, state, 0, rows.view(), rows.view()), Error);
 }
 

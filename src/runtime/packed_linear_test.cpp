@@ -12,7 +12,9 @@
 namespace quern {
 namespace {
 
-std::filesystem::path tiny(const std::string& name) { return std::filesystem::path(QUERN_TESTDATA) / "runtime" / name; }
+std::filesystem::path tiny_model(const std::string& name) {
+  return std::filesystem::path(QUERN_TESTDATA) / "runtime" / name;
+}
 
 Matrix decoded(const PackedTensor& packed) {
   Matrix out(packed.layout().rows, packed.layout().cols);
@@ -90,7 +92,7 @@ Weight plain_weight(const std::string& tensor, std::uint64_t rows, std::uint64_t
 }
 
 TEST(LoadPacked, PlainTensorsKeepTheirBytes) {
-  WalkedModel model(tiny("tiny-q8_0/model.gguf"));
+  WalkedModel model(tiny_model("tiny-q8_0/model.gguf"));
   const Weight& weight = weight_named(model.spec, "blk.1.ffn_down.weight");
   const PackedTensor packed = only(load_packed(model.context(), weight));
   EXPECT_STREQ(packed.codec().name, "q8_0");
@@ -129,7 +131,7 @@ TEST(LoadPacked, TransposedBlocksBecomeFloats) {
 }
 
 TEST(LoadPacked, PartsFollowOneAnother) {
-  WalkedModel model(tiny("tiny-mixtral"));
+  WalkedModel model(tiny_model("tiny-mixtral"));
   const std::string experts = "model.layers.1.block_sparse_moe.experts.";
   const Weight& weight = weight_named(model.spec, experts + "*.w3.weight");
   const PackedTensor packed = only(load_packed(model.context(), weight));

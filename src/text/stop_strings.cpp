@@ -10,7 +10,7 @@
 namespace quern {
 namespace {
 
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";  // U+FFFD
 
 // Length of the longest end of `text` with which `stop` begins.
 std::size_t begun(std::string_view text, std::string_view stop) {
@@ -45,7 +45,7 @@ std::string StopStrings::feed(std::string_view bytes) {
 
 std::string StopStrings::flush() {
   std::string text = take(withheld_.size());
-  if (!withheld_.empty()) text += kReplacement;
+  if (!withheld_.empty()) text += kReplacementCharacter;
   withheld_.clear();
   return text;
 }
@@ -57,7 +57,8 @@ std::string StopStrings::take(std::size_t end) {
   while (at < end) {
     const Utf8Part part = first_utf8_part(std::string_view(withheld_).substr(at));
     if (part.kind == Utf8Kind::kIncomplete || at + part.length > end) break;
-    text += part.kind == Utf8Kind::kCharacter ? std::string_view(withheld_).substr(at, part.length) : kReplacement;
+    text +=
+        part.kind == Utf8Kind::kCharacter ? std::string_view(withheld_).substr(at, part.length) : kReplacementCharacter;
     at += part.length;
   }
   withheld_.erase(0, at);

@@ -32,7 +32,7 @@ Json golden_bpe(const std::string& name) {
   return parse_json(read_text(QUERN_TESTDATA "/text/golden_bpe_ids.json")).at(name);
 }
 
-Ids ids_of(const Json& array) {
+Ids byte_bpe_ids(const Json& array) {
   Ids ids;
   for (const Json& id : array.as_array()) ids.push_back(static_cast<std::int32_t>(id.as_int64()));
   return ids;
@@ -44,11 +44,11 @@ std::string pieces_joined(const Tokenizer& tokenizer, const Ids& ids) {
   return text;
 }
 
-void expect_golden(const Tokenizer& tokenizer, const Json& expected) {
+void expect_golden_byte_bpe(const Tokenizer& tokenizer, const Json& expected) {
   EXPECT_EQ(tokenizer.vocabulary().pieces.size(), expected.at("pieces").as_uint64());
   for (const Json& row : expected.at("tricky").as_array()) {
     const std::string& text = row.at("text").as_string();
-    const Ids ids = ids_of(row.at("ids"));
+    const Ids ids = byte_bpe_ids(row.at("ids"));
     EXPECT_EQ(tokenizer.encode(text), ids) << dump_json(text);
     const Json* decoded = row.find("decoded");  // absent where the package breaks an added piece beyond ASCII
     EXPECT_EQ(tokenizer.decode(ids), decoded ? decoded->as_string() : normal_form(text, NormalForm::kNfc))
@@ -62,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Tokenizer, ByteBpeModels, testing::Values("gpt2", "qwen
                          [](const auto& row) { return std::string(row.param); });
 
 TEST_P(ByteBpeModels, TrickyStringsGiveTheIdsOfThePythonPackage) {
-  expect_golden(tokenizer_named(GetParam()), golden_bpe(GetParam()));
+  expect_golden_byte_bpe(tokenizer_named(GetParam()), golden_bpe(GetParam()));
 }
 
 TEST_P(ByteBpeModels, SharedTextsGiveTheIdsOfThePythonPackage) {
@@ -72,7 +72,7 @@ TEST_P(ByteBpeModels, SharedTextsGiveTheIdsOfThePythonPackage) {
   for (const Json& row : expected.at("shared").as_array()) {
     const std::string& file = row.at("file").as_string();
     const std::string text = read_text(shared_folder() / "text" / file).substr(0, row.at("bytes").as_uint64());
-    EXPECT_EQ(tokenizer.encode(text), ids_of(row.at("ids"))) << file;
+    EXPECT_EQ(tokenizer.encode(text), byte_bpe_ids(row.at("ids"))) << file;
   }
 }
 
@@ -97,7 +97,7 @@ TEST(ByteBpe, ASpaceIsPutBeforeEveryPartOfTheTextWhereTheFileSaysSo) {
   std::string text = fixture_text("gpt2");
   const std::string off = "\"add_prefix_space\":false";
   text.replace(text.find(off), off.size(), "\"add_prefix_space\":true");
-  expect_golden(Tokenizer::from_vocabulary(parse_tokenizer_json(text)), golden_bpe("gpt2_with_prefix"));
+  expect_golden_byte_bpe(Tokenizer::from_vocabulary(parse_tokenizer_json(text)), golden_bpe("gpt2_with_prefix"));
 }
 
 TEST(ByteBpe, VocabAndMergesFilesGiveTheSameIds) {

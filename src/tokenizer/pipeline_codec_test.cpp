@@ -23,9 +23,9 @@ using Ids = std::vector<std::int32_t>;
 
 std::string fixture(const std::string& name) { return QUERN_TESTDATA "/text/pipelines/" + name; }
 
-Json golden(const std::string& name) { return parse_json(read_text(fixture("golden_ids.json"))).at(name); }
+Json golden_pipeline(const std::string& name) { return parse_json(read_text(fixture("golden_ids.json"))).at(name); }
 
-Ids ids_of(const Json& row) {
+Ids pipeline_ids(const Json& row) {
   Ids ids;
   for (const Json& id : row.at("ids").as_array()) ids.push_back(static_cast<std::int32_t>(id.as_int64()));
   return ids;
@@ -33,26 +33,26 @@ Ids ids_of(const Json& row) {
 
 Tokenizer tokenizer_of(std::string_view json) { return Tokenizer::from_vocabulary(parse_tokenizer_json(json)); }
 
-void expect_golden(const Tokenizer& tokenizer, const std::string& name) {
-  const Json all = golden(name);
+void expect_golden_pipeline(const Tokenizer& tokenizer, const std::string& name) {
+  const Json all = golden_pipeline(name);
   EXPECT_EQ(tokenizer.vocabulary().pieces.size(), all.at("pieces").as_uint64());
   for (const Json& row : all.at("rows").as_array())
-    EXPECT_EQ(tokenizer.encode(row.at("text").as_string()), ids_of(row)) << dump_json(row.at("text"));
+    EXPECT_EQ(tokenizer.encode(row.at("text").as_string()), pipeline_ids(row)) << dump_json(row.at("text"));
 }
 
 class Pipelines : public testing::TestWithParam<const char*> {};
 
 TEST_P(Pipelines, IdsAreThoseOfThePackage) {
-  expect_golden(tokenizer_of(read_text(fixture(GetParam() + std::string(".json")))), GetParam());
+  expect_golden_pipeline(tokenizer_of(read_text(fixture(GetParam() + std::string(".json")))), GetParam());
 }
 
 // Where no token is special: the package drops the unknown piece with them, and leaves bytes that are no text out.
 TEST_P(Pipelines, TextComesBackAsFromThePackage) {
   const Tokenizer tokenizer = tokenizer_of(read_text(fixture(GetParam() + std::string(".json"))));
-  const Json all = golden(GetParam());
+  const Json all = golden_pipeline(GetParam());
   std::size_t compared = 0;
   for (const Json& row : all.at("rows").as_array()) {
-    const Ids ids = ids_of(row);
+    const Ids ids = pipeline_ids(row);
     const bool is_plain = std::ranges::none_of(
         ids, [&](std::int32_t id) { return tokenizer.vocabulary().pieces[static_cast<std::size_t>(id)].is_added; });
     if (!is_plain) continue;
@@ -67,7 +67,7 @@ TEST_P(Pipelines, WhatIsWrittenReadsBack) {
   const Vocabulary after = parse_tokenizer_json(write_tokenizer_json(before));
   EXPECT_EQ(std::tie(before.bos, before.eos, before.unknown, before.add_bos, before.add_eos),
             std::tie(after.bos, after.eos, after.unknown, after.add_bos, after.add_eos));
-  expect_golden(Tokenizer::from_vocabulary(after), GetParam());
+  expect_golden_pipeline(Tokenizer::from_vocabulary(after), GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(, Pipelines,
@@ -112,7 +112,7 @@ TEST(RankList, IdsAreThoseOfTiktoken) {
   const std::string list = read_text(fixture("ranks.tiktoken"));
   EXPECT_TRUE(is_rank_list(list));
   EXPECT_FALSE(is_rank_list("{}\n"));
-  expect_golden(Tokenizer::from_vocabulary(parse_rank_list(list, find_pre_tokenizer("gpt-2"))), "ranks");
+  expect_golden_pipeline(Tokenizer::from_vocabulary(parse_rank_list(list, find_pre_tokenizer("gpt-2"))), "ranks");
 }
 
 void expect_refused(const std::function<void()>& call, const std::string& part) {
@@ -135,7 +135,7 @@ TEST(RankList, WhatIsNoneIsRefused) {
 
 TEST(ScoreList, IdsAreThoseOfSentencepiece) {
   const std::string list = read_text(fixture("tokenizer.bin"));
-  expect_golden(Tokenizer::from_vocabulary(parse_score_list(std::as_bytes(std::span(list)))), "scores");
+  expect_golden_pipeline(Tokenizer::from_vocabulary(parse_score_list(std::as_bytes(std::span(list)))), "scores");
 }
 
 TEST(ScoreList, WhatIsNoneIsRefused) {

@@ -12,6 +12,8 @@
 namespace quern {
 namespace {
 
+using Type = Vocabulary::PieceType;
+
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";              // U+2581, which stands for a space
 constexpr std::string_view kUnknownSurface = " \xe2\x81\x87 ";       // what sentencepiece writes for an unknown piece
 constexpr std::size_t kByteDigits = std::string_view("<0x").size();  // position of the digits in "<0x0A>"
@@ -55,7 +57,6 @@ class SentencepieceCodec : public TextCodec {
 
   std::string decode_piece(std::int32_t id) const override {
     const Vocabulary::Piece& piece = vocabulary().pieces[static_cast<std::size_t>(id)];
-    using Type = Vocabulary::PieceType;
     if (piece.type == Type::kControl) return {};
     if (piece.type == Type::kUnknown) return std::string(kUnknownSurface);
     if (piece.type == Type::kByte) {

@@ -23,6 +23,8 @@
 namespace quern {
 namespace {
 
+using Type = Vocabulary::PieceType;
+
 enum class Wire : std::uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 struct Field {
@@ -249,7 +251,6 @@ Vocabulary parse_sentencepiece_model(ByteSpan model) {
       parse_normalizer(message_of(*field), vocabulary);
     }
   }
-  using Type = Vocabulary::PieceType;
   vocabulary.unknown = find_piece(vocabulary, Type::kUnknown, nullptr);
   vocabulary.bos = find_piece(vocabulary, Type::kControl, &special.bos);
   vocabulary.eos = find_piece(vocabulary, Type::kControl, &special.eos);

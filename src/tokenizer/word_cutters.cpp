@@ -101,7 +101,7 @@ WordCutter one_after_the_other(std::vector<WordCutter> cutters) {
   return whole;
 }
 
-WordCutter make_split(const Json& part) {
+WordCutter cut_by_split(const Json& part) {
   const auto pattern = std::make_shared<const TextPattern>(part.at("pattern"));
   const Behavior behavior = behavior_of(part, "Removed");
   const bool invert = flag_of(part, "invert").value_or(false);
@@ -116,7 +116,7 @@ WordCutter make_split(const Json& part) {
 }
 
 // A space in front where the first word has none, a pattern, and a printable character for each byte.
-WordCutter make_byte_level(const Json& part) {
+WordCutter cut_by_byte_level(const Json& part) {
   const bool prefix = flag_of(part, "add_prefix_space").value_or(true);
   const auto splitter = flag_of(part, "use_regex").value_or(true)
                             ? std::make_shared<const TextSplitter>(std::vector<std::string>{kGpt2Split})
@@ -138,7 +138,7 @@ std::string prepend_scheme(const Json& part) {
   return text_of(part, "prepend_scheme", flag_of(part, "add_prefix_space").value_or(true) ? "always" : "never");
 }
 
-WordCutter make_metaspace(const Json& part) {
+WordCutter cut_by_metaspace(const Json& part) {
   const std::string mark = character_of(part, "replacement", "\u2581"), scheme = prepend_scheme(part);
   if (scheme != "always" && scheme != "first" && scheme != "never")
     fail(ErrorCode::kInput, "the prepend_scheme \"{}\" is not known", scheme);
@@ -164,25 +164,25 @@ WordCutter make_metaspace(const Json& part) {
   };
 }
 
-WordCutter make_digits(const Json& part) {
+WordCutter cut_by_digits(const Json& part) {
   return cut_at(is_number,
                 flag_of(part, "individual_digits").value_or(false) ? Behavior::kIsolated : Behavior::kContiguous);
 }
 
-WordCutter make_punctuation(const Json& part) { return cut_at(is_punctuation, behavior_of(part, "Isolated")); }
+WordCutter cut_by_punctuation(const Json& part) { return cut_at(is_punctuation, behavior_of(part, "Isolated")); }
 
-WordCutter make_white_space_split(const Json&) { return cut_at(is_space, Behavior::kRemoved); }
+WordCutter cut_by_white_space_split(const Json&) { return cut_at(is_space, Behavior::kRemoved); }
 
-WordCutter make_bert(const Json&) {
+WordCutter cut_by_bert(const Json&) {
   return one_after_the_other({cut_at(is_space, Behavior::kRemoved), cut_at(is_punctuation, Behavior::kIsolated)});
 }
 
 // \w+|[^\w\s]+
-WordCutter make_white_space(const Json&) {
+WordCutter cut_by_white_space(const Json&) {
   return one_after_the_other({cut_at(is_space, Behavior::kRemoved), cut_at(is_word_character, Behavior::kContiguous)});
 }
 
-WordCutter make_delimiter(const Json& part) {
+WordCutter cut_by_delimiter(const Json& part) {
   const std::string delimiter = character_of(part, "delimiter", "");
   std::size_t at = 0;
   const char32_t wanted = next_character(delimiter, at);
@@ -190,15 +190,15 @@ WordCutter make_delimiter(const Json& part) {
 }
 
 constexpr PartRow<WordCutter> kCutters[] = {
-    {"ByteLevel", make_byte_level},
-    {"Metaspace", make_metaspace},
-    {"Split", make_split},
-    {"Digits", make_digits},
-    {"Punctuation", make_punctuation},
-    {"Whitespace", make_white_space},
-    {"WhitespaceSplit", make_white_space_split},
-    {"BertPreTokenizer", make_bert},
-    {"CharDelimiterSplit", make_delimiter},
+    {"ByteLevel", cut_by_byte_level},
+    {"Metaspace", cut_by_metaspace},
+    {"Split", cut_by_split},
+    {"Digits", cut_by_digits},
+    {"Punctuation", cut_by_punctuation},
+    {"Whitespace", cut_by_white_space},
+    {"WhitespaceSplit", cut_by_white_space_split},
+    {"BertPreTokenizer", cut_by_bert},
+    {"CharDelimiterSplit", cut_by_delimiter},
 };
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace quern {
 namespace {
 
-constexpr const char* kMark = "\u2581";
+constexpr const char* kWordMark = "\u2581";
 
 constexpr CharacterSplit kMarkedSplit{"sarvam-moe", CharacterSplit::Spaces::kMarked, CharacterSplit::Bos::kAsStated};
 constexpr CharacterSplit kSplits[] = {
@@ -29,11 +29,11 @@ Json at_line_feeds() {
 }
 
 void mark_spaces(Vocabulary::Pipeline& pipeline) {
-  pipeline.normalizer = replacing(" ", kMark);
+  pipeline.normalizer = replacing(" ", kWordMark);
   pipeline.pre_tokenizer = at_line_feeds();
   pipeline.decoder =
       Json::object({{"type", "Sequence"},
-                    {"decoders", Json::array({replacing(kMark, " "), Json::object({{"type", "ByteFallback"}}),
+                    {"decoders", Json::array({replacing(kWordMark, " "), Json::object({{"type", "ByteFallback"}}),
                                               Json::object({{"type", "Fuse"}})})}});
 }
 

@@ -18,13 +18,13 @@ namespace {
 using Type = Vocabulary::PieceType;
 
 constexpr std::size_t kHeader = 4, kFields = 8;
-constexpr std::string_view kMark = "\u2581";
+constexpr std::string_view kSpaceMark = "\u2581";
 
 std::string with_marks(std::string_view text) {
   std::string marked;
   for (const char c : text) {
     if (c == ' ') {
-      marked += kMark;
+      marked += kSpaceMark;
     } else {
       marked += c;
     }

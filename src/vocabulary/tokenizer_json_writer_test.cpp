@@ -7,7 +7,7 @@
 namespace quern {
 namespace {
 
-void expect_same(const Vocabulary& a, const Vocabulary& b) {
+void expect_written_back(const Vocabulary& a, const Vocabulary& b) {
   ASSERT_EQ(a.pieces.size(), b.pieces.size());
   for (std::size_t i = 0; i < a.pieces.size(); ++i) {
     EXPECT_EQ(a.pieces[i].text, b.pieces[i].text) << i;
@@ -33,7 +33,7 @@ class TokenizerJsonWriter : public testing::TestWithParam<const char*> {
 TEST_P(TokenizerJsonWriter, ReadsBack) {
   const std::string text = write_tokenizer_json(vocabulary);
   const Vocabulary back = parse_tokenizer_json(text);
-  expect_same(vocabulary, back);
+  expect_written_back(vocabulary, back);
   EXPECT_EQ(write_tokenizer_json(back), text);
   const std::string words = "It's 1234 words,\n\n  of a caf\u00e9\u0301 <|endoftext|> and no more.";
   EXPECT_EQ(Tokenizer::from_vocabulary(vocabulary).encode(words), Tokenizer::from_vocabulary(back).encode(words));

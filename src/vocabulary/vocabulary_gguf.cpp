@@ -37,13 +37,13 @@ constexpr const char* kCharsmap = "tokenizer.ggml.precompiled_charsmap";
 
 using PieceType = Vocabulary::PieceType;
 
-struct ModelRow {
+struct GgufModel {
   const char* name;
   Vocabulary::Model model;
   std::int32_t bos, eos, unknown, pad;  // ids where the pairs are absent; -1: none
   bool add_bos, add_eos, add_space_prefix;
 };
-constexpr ModelRow kModels[] = {
+constexpr GgufModel kGgufModels[] = {
     {"llama", Vocabulary::Model::kBpe, 1, 2, 0, -1, true, false, true},
     {"t5", Vocabulary::Model::kUnigram, -1, 1, 2, 0, false, true, false},
     {"gpt2", Vocabulary::Model::kByteBpe, -1, -1, -1, -1, false, false, false},
@@ -54,16 +54,16 @@ constexpr ModelRow kModels[] = {
 struct IdRow {
   const char* key;
   std::int32_t Vocabulary::* id;
-  std::int32_t ModelRow::* standard;
+  std::int32_t GgufModel::* standard;
   PieceType type;  // a default id counts only when its piece is of this type
   // An id outside the vocabulary. Padding is no part of a text, and some converters write -1 for none.
   enum class Outside { kRefused, kNone } outside = Outside::kRefused;
 };
 constexpr IdRow kIds[] = {
-    {"tokenizer.ggml.bos_token_id", &Vocabulary::bos, &ModelRow::bos, PieceType::kControl},
-    {"tokenizer.ggml.eos_token_id", &Vocabulary::eos, &ModelRow::eos, PieceType::kControl},
-    {"tokenizer.ggml.unknown_token_id", &Vocabulary::unknown, &ModelRow::unknown, PieceType::kUnknown},
-    {"tokenizer.ggml.padding_token_id", &Vocabulary::pad, &ModelRow::pad, PieceType::kControl, IdRow::Outside::kNone},
+    {"tokenizer.ggml.bos_token_id", &Vocabulary::bos, &GgufModel::bos, PieceType::kControl},
+    {"tokenizer.ggml.eos_token_id", &Vocabulary::eos, &GgufModel::eos, PieceType::kControl},
+    {"tokenizer.ggml.unknown_token_id", &Vocabulary::unknown, &GgufModel::unknown, PieceType::kUnknown},
+    {"tokenizer.ggml.padding_token_id", &Vocabulary::pad, &GgufModel::pad, PieceType::kControl, IdRow::Outside::kNone},
 };
 
 template <typename T>
@@ -80,7 +80,7 @@ PieceType piece_type(std::int32_t number, std::size_t token) {
   return static_cast<PieceType>(number);
 }
 
-std::int32_t id_of(const Metadata& metadata, const IdRow& row, const ModelRow& model, const Vocabulary& vocabulary) {
+std::int32_t id_of(const Metadata& metadata, const IdRow& row, const GgufModel& model, const Vocabulary& vocabulary) {
   const auto count = static_cast<std::int64_t>(vocabulary.pieces.size());
   if (const auto id = metadata.integer(row.key)) {
     if (*id >= 0 && *id < count) return static_cast<std::int32_t>(*id);
@@ -157,7 +157,7 @@ void settle_unknown(const Metadata& metadata, Vocabulary& vocabulary) {
   vocabulary.pieces[static_cast<std::size_t>(vocabulary.unknown)].type = PieceType::kUnknown;
 }
 
-void read_sentencepiece_pairs(const Metadata& metadata, const ModelRow& model, Vocabulary& vocabulary) {
+void read_sentencepiece_pairs(const Metadata& metadata, const GgufModel& model, Vocabulary& vocabulary) {
   const auto& scores = required_array<float>(metadata, kScores, vocabulary.pieces.size());
   for (std::size_t i = 0; i < scores.size(); ++i) vocabulary.pieces[i].score = scores[i];
   vocabulary.add_space_prefix = metadata.boolean(kAddSpacePrefix).value_or(model.add_space_prefix);
@@ -204,7 +204,7 @@ void read_character_bpe_pairs(const Metadata& metadata, const CharacterSplit& sp
   read_merges(metadata, vocabulary);
 }
 
-void read_bpe_pairs(const Metadata& metadata, const ModelRow& model, Vocabulary& vocabulary) {
+void read_bpe_pairs(const Metadata& metadata, const GgufModel& model, Vocabulary& vocabulary) {
   const std::string name =
       model.name == std::string_view(kGemma4) ? kGemma4 : metadata.text(kPre).value_or(kDefaultPre);
   if (const CharacterSplit* split = find_character_split(name))
@@ -227,9 +227,9 @@ void add_vocabulary(Metadata& metadata, const Vocabulary& source) {
          "the tokenizer adds {} special tokens before a text and {} behind it; GGUF can express one on a side",
          ids_before_text(source).size(), ids_behind_text(source).size());
   const Vocabulary vocabulary = source.pipeline ? gguf_form(source) : source;
-  const auto model = std::find_if(std::begin(kModels), std::end(kModels),
-                                  [&](const ModelRow& row) { return row.model == vocabulary.model; });
-  ensure(model != std::end(kModels), "a vocabulary of an unknown model");
+  const auto model = std::find_if(std::begin(kGgufModels), std::end(kGgufModels),
+                                  [&](const GgufModel& row) { return row.model == vocabulary.model; });
+  ensure(model != std::end(kGgufModels), "a vocabulary of an unknown model");
   for (const char* key : {kScores, kMerges, kCharsmap, kAddSpacePrefix, kRemoveExtraWhitespaces}) metadata.erase(key);
   std::vector<std::string> tokens;
   std::vector<std::int32_t> types;
@@ -258,9 +258,9 @@ void add_vocabulary(Metadata& metadata, const Vocabulary& source) {
 Vocabulary vocabulary_of(const Metadata& metadata) {
   const auto name = metadata.text(kModel);
   if (!name) fail(ErrorCode::kInput, "the file has no vocabulary: metadata key \"{}\" is missing", kModel);
-  const auto model =
-      std::find_if(std::begin(kModels), std::end(kModels), [&](const ModelRow& row) { return *name == row.name; });
-  if (model == std::end(kModels)) {
+  const auto model = std::find_if(std::begin(kGgufModels), std::end(kGgufModels),
+                                  [&](const GgufModel& row) { return *name == row.name; });
+  if (model == std::end(kGgufModels)) {
     fail(ErrorCode::kInput,
          "\"{}\" is \"{}\"; the tokenizers \"llama\" (sentencepiece BPE), \"t5\" (Unigram), \"gpt2\" and \"gemma4\" "
          "(BPE with merges) and \"bert\" (WordPiece) are supported",

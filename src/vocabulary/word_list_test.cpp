@@ -23,10 +23,10 @@ constexpr const char* kCharacters =
 
 using Ids = std::vector<std::int32_t>;
 
-Tokenizer tokenizer_of(std::string_view json) { return Tokenizer::from_vocabulary(parse_word_list(json)); }
+Tokenizer word_list_tokenizer(std::string_view json) { return Tokenizer::from_vocabulary(parse_word_list(json)); }
 
 TEST(WordList, LooksUpWordsInLowerCaseBetweenAnyWhiteSpace) {
-  const Tokenizer words = tokenizer_of(kWords);
+  const Tokenizer words = word_list_tokenizer(kWords);
   EXPECT_EQ(words.encode("The FOX.\u00a0a\x1c"
                          "b \u3000\u0130 \u00c4\u03a3\u03a3 <BOS>\n"),
             (Ids{4, 5, 7, 1, 1, 6, 1}));
@@ -38,7 +38,7 @@ TEST(WordList, LooksUpWordsInLowerCaseBetweenAnyWhiteSpace) {
 }
 
 TEST(WordList, LooksUpCharactersAsTheyAre) {
-  const Tokenizer characters = tokenizer_of(kCharacters);
+  const Tokenizer characters = word_list_tokenizer(kCharacters);
   EXPECT_EQ(characters.encode("The h\u00e9\n<BOS>"), (Ids{6, 7, 5, 4, 7, 8, 1, 1, 1, 1, 1, 1}));
   EXPECT_EQ(characters.decode(Ids{6, 7, 5, 4, 8}), "The \u00e9");
 }
@@ -55,7 +55,7 @@ TEST(WordList, IdsWithoutATextAreUnused) {
 
 void expect_refused(std::string_view json, const std::string& part) {
   try {
-    tokenizer_of(json);
+    word_list_tokenizer(json);
     ADD_FAILURE() << "accepted: " << json;
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInput) << error.what();
@@ -84,11 +84,11 @@ TEST(WordList, WhatContradictsItselfIsRefused) {
 TEST(WordList, TheProjectsOwnFilesAreRead) {
   QUERN_NEEDS_SHARED("real/itera-lite");
   const std::filesystem::path folder = shared_folder() / "real/itera-lite";
-  const Tokenizer words = tokenizer_of(read_text(folder / "tokenizer_2000.json"));
+  const Tokenizer words = word_list_tokenizer(read_text(folder / "tokenizer_2000.json"));
   EXPECT_EQ(words.vocabulary().pieces.size(), 2000u);
   EXPECT_EQ(words.encode("Once upon a time, there was a brave Fox. The fox loved to play!"),
             (Ids{20, 21, 5, 22, 11, 6, 5, 66, 110, 4, 16, 23, 7, 1}));
-  const Tokenizer characters = tokenizer_of(read_text(folder / "tokenizer_tiny.json"));
+  const Tokenizer characters = word_list_tokenizer(read_text(folder / "tokenizer_tiny.json"));
   EXPECT_EQ(characters.vocabulary().pieces.size(), 8000u);
   EXPECT_EQ(characters.encode("The quick brown Fox"),
             (Ids{25, 18, 5, 4, 39, 20, 10, 15, 31, 4, 30, 7, 11, 24, 8, 4, 1, 11, 40}));

@@ -21,18 +21,18 @@ constexpr const char* kClasses[] = {"BertTokenizer",       "DistilBertTokenizer"
 
 constexpr std::size_t kLongestWord = 100;
 
-struct SpecialPiece {
+struct BertPiece {
   const char* key;
   const char* otherwise;
   std::int32_t Vocabulary::* id;  // null: it is only found in texts
   enum class Missing { kRefused, kNone } missing;
 };
-constexpr SpecialPiece kSpecialPieces[] = {
-    {"unk_token", "[UNK]", &Vocabulary::unknown, SpecialPiece::Missing::kRefused},
-    {"cls_token", "[CLS]", &Vocabulary::bos, SpecialPiece::Missing::kRefused},
-    {"sep_token", "[SEP]", &Vocabulary::eos, SpecialPiece::Missing::kRefused},
-    {"pad_token", "[PAD]", &Vocabulary::pad, SpecialPiece::Missing::kNone},
-    {"mask_token", "[MASK]", nullptr, SpecialPiece::Missing::kNone},
+constexpr BertPiece kBertPieces[] = {
+    {"unk_token", "[UNK]", &Vocabulary::unknown, BertPiece::Missing::kRefused},
+    {"cls_token", "[CLS]", &Vocabulary::bos, BertPiece::Missing::kRefused},
+    {"sep_token", "[SEP]", &Vocabulary::eos, BertPiece::Missing::kRefused},
+    {"pad_token", "[PAD]", &Vocabulary::pad, BertPiece::Missing::kNone},
+    {"mask_token", "[MASK]", nullptr, BertPiece::Missing::kNone},
 };
 
 void check_class(const Json& config) {
@@ -83,16 +83,16 @@ void add_lines(std::string_view text, PieceTable& table) {
 }
 
 // A text, or an object with one.
-std::string text_of_token(const Json& config, const SpecialPiece& row) {
+std::string text_of_token(const Json& config, const BertPiece& row) {
   const Json* token = config.find(row.key);
   return token && token->is_object() ? token->at("content").as_string() : text_of(config, row.key, row.otherwise);
 }
 
 void add_special_pieces(const Json& config, PieceTable& table, Vocabulary& vocabulary) {
-  for (const SpecialPiece& row : kSpecialPieces) {
+  for (const BertPiece& row : kBertPieces) {
     const std::string text = text_of_token(config, row);
     const std::int32_t id = table.find(text);
-    if (id < 0 && row.missing == SpecialPiece::Missing::kRefused)
+    if (id < 0 && row.missing == BertPiece::Missing::kRefused)
       fail(ErrorCode::kInput, "{} is \"{}\", which is no piece of the vocabulary", row.key, text);
     if (id < 0) continue;
     const Type type = row.id == &Vocabulary::unknown ? Type::kUnknown : Type::kControl;

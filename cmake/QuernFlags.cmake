@@ -12,6 +12,8 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False positives of g++ 12 on "literal" + std::string.
   target_compile_options(quern_flags INTERFACE -Wno-restrict -Wno-stringop-overflow)
+  # Files that are compiled together (QUERN_TOGETHER) look like headers.
+  target_compile_options(quern_flags INTERFACE -Wno-subobject-linkage)
 endif()
 # The same objects go into the program and both libraries, so they are compiled once, for any place in memory. Hidden
 # symbols keep that as fast as code for a program: nothing can be put in the place of a function.

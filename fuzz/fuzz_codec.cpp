@@ -13,6 +13,7 @@ using namespace quern;
 namespace {
 
 constexpr std::size_t kMostWeights = 1024;
+constexpr std::size_t kSomeColumns = 96;   // of every unit
 constexpr std::size_t kMostSearched = 24;  // where a search over all seeds takes milliseconds a vector
 
 // The first half of the bytes as side information of a tensor, the second as a row.
@@ -36,9 +37,9 @@ void decode_row_of(const Codec& codec, std::span<const std::byte> bytes) {
   decode_row(codec, planes, out);
 }
 
-// The first bytes as side information of a tensor, the others as a row.
+// The first bytes as side information of a tensor of up to 100 columns (one of outliers), the others as a row.
 void decode_trained(const Codec& codec, std::span<const std::byte> bytes) {
-  const std::size_t side = trained_on(codec, {nullptr, 0, 0, 0})->tensor_side->serialise().size();
+  const std::size_t side = trained_on(codec, {nullptr, 0, kSomeColumns, kSomeColumns})->tensor_side->serialise().size();
   if (bytes.size() < side) return;
   const auto trained = trained_codec(codec, codec.load_tensor_side(codec, bytes.first(side)));
   decode_row_of(*trained, bytes.subspan(side));

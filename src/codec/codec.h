@@ -134,8 +134,8 @@ struct Codec {
   std::unique_ptr<TensorTraining> (*train)(const Codec& codec) = nullptr;
   std::shared_ptr<const TensorSide> (*load_tensor_side)(const Codec& codec, std::span<const std::byte> bytes) = nullptr;
   const TensorSide* tensor_side = nullptr;
-  // Bytes of a row in plane p where the side information of the tensor decides them; of the table's own descriptor, the
-  // nominal ones. Null: those of the plane. Ask plane_row_bytes.
+  // Bytes of a row (stripe) in plane p where they are not those of its weights, or the side information of the tensor
+  // decides them: then, of the table's own descriptor, the nominal ones. Null: those of the plane. Ask plane_row_bytes.
   std::uint64_t (*row_bytes_of)(const Codec& codec, std::size_t p, std::uint64_t cols) = nullptr;
 
   // Rows whose weights are rounded together, column by column: vectors along the output axis, as VPTQ has them. Such a
@@ -146,7 +146,8 @@ struct Codec {
 
   // The columns as error feedback goes through them. kByInputs: by descending mean square of their inputs, which loses
   // less (docs/methods/error-feedback.md) and changes nothing of how they are stored. Only where a row (stripe) is one
-  // block, a column of it a granule, and `round` gives a column the same codes wherever it stands.
+  // block, a column of it a granule, and `round` gives a column, which `first` tells it, the same codes whichever went
+  // before.
   enum class FeedbackOrder { kAsTheyStand, kByInputs };
   FeedbackOrder feedback_order = FeedbackOrder::kAsTheyStand;
 

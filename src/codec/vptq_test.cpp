@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/random.h"
@@ -11,6 +13,7 @@
 #include "codec/packed_tensor.h"
 #include "codec/pooled_training.h"
 #include "codec/stripes.h"
+#include "codec/vptq_codebook.h"
 #include "quern/error.h"
 
 namespace quern {
@@ -39,6 +42,11 @@ double relative_error(const Matrix& weights, const Matrix& values) {
   return error / power;
 }
 
+std::vector<std::uint32_t> outliers_of(const TensorSide& side) {
+  const auto outliers = static_cast<const VptqCodebook&>(side).outliers();
+  return {outliers.begin(), outliers.end()};
+}
+
 // Centroids of some weights, indices of others.
 double held_out_error(const Codec& codec, std::size_t trained_rows) {
   constexpr std::size_t kCols = 512;
@@ -59,35 +67,83 @@ TEST(Vptq, LosesOnAGaussianWhatItsSizesAllow) {
 #endif
 }
 
+using ImportanceOfRows = std::function<std::vector<float>(std::size_t first)>;
+
+// As several tasks do it, from the last rows on.
+std::vector<std::byte> learnt_in_parts(const Codec& codec, const Matrix& weights, std::size_t step,
+                                       const ImportanceOfRows& importance) {
+  std::unique_ptr<TensorTraining> whole, next = codec.train(codec);
+  while (next) {
+    const std::unique_ptr<TensorTraining> before = std::exchange(whole, std::move(next));
+    for (std::size_t end = weights.rows(); end > 0; end -= std::min(step, end)) {
+      const std::size_t first = end - std::min(step, end);
+      const auto part = before ? before->next_pass() : codec.train(codec);
+      observe_rows(codec, {weights.row(first).data(), end - first, weights.cols(), weights.cols()}, importance(first),
+                   *part);
+      whole->merge(*part);
+    }
+    next = whole->next_pass();
+  }
+  return whole->finish()->serialise();
+}
+
 // More vectors than are sampled.
 TEST(Vptq, LearnsTheSameInAnyOrderAndCut) {
-  const Codec& codec = *find_codec("vptq_v2_k16");
   const Matrix weights = gaussian(600, 1000, 3);
   std::vector<float> importance(1000);
   for (std::size_t c = 0; c < importance.size(); ++c) importance[c] = static_cast<float>(1 + c % 7);
-  const auto whole = trained_on(codec, weights.view(), importance)->tensor_side->serialise();
-  for (const std::size_t step : {std::size_t{2}, std::size_t{74}}) {
-    const auto all = codec.train(codec);
-    for (std::size_t end = 600; end > 0; end -= std::min(step, end)) {
-      const std::size_t first = end - std::min(step, end);
-      const auto part = codec.train(codec);
-      observe_rows(codec, {weights.row(first).data(), end - first, 1000, 1000}, importance, *part);
-      all->merge(*part);
-    }
-    EXPECT_EQ(all->finish()->serialise(), whole) << step;
+  for (const char* name : {"vptq_v2_k16", "vptq_v4_k256_o256"}) {
+    const Codec& codec = *find_codec(name);
+    const auto whole = trained_on(codec, weights.view(), importance)->tensor_side->serialise();
+    for (const std::size_t step : {std::size_t{4}, std::size_t{76}})
+      EXPECT_EQ(learnt_in_parts(codec, weights, step, [&](std::size_t) { return importance; }), whole)
+          << name << ", " << step << " rows at a time";
   }
 }
 
-// With residuals, and more vectors than a thread takes at once.
+// Experts of one tensor, each with inputs of its own.
+TEST(Vptq, OutliersDoNotDependOnWhichRowsComeFirst) {
+  const Codec& codec = *find_codec("vptq_v4_k256_o256");
+  const Matrix weights = gaussian(64, 300, 3);
+  const auto of_rows = [&](std::size_t first) {
+    std::vector<float> importance(300, 1.0f);
+    importance[first < 32 ? 40 : 41] = 5;
+    return importance;
+  };
+  const auto large = learnt_in_parts(codec, weights, 32, of_rows);
+  EXPECT_EQ(learnt_in_parts(codec, weights, 4, of_rows), large);
+  const auto side = codec.load_tensor_side(codec, large);
+  EXPECT_EQ(outliers_of(*side), (std::vector<std::uint32_t>{0, 40, 41}));
+}
+
+TEST(Vptq, ItsOutliersAreTheHundredthOfMostImportance) {
+  const Codec& codec = *find_codec("vptq_v4_k256_o256");
+  const Matrix weights = gaussian(8, 201, 3);
+  std::vector<float> importance(201, 1.0f);
+  importance[200] = 7;
+  importance[77] = 9;
+  importance[5] = std::numeric_limits<float>::quiet_NaN();
+  using List = std::vector<std::uint32_t>;
+  EXPECT_EQ(outliers_of(*trained_on(codec, weights.view(), importance)->tensor_side), (List{0, 77, 200}));
+  EXPECT_EQ(outliers_of(*trained_on(codec, weights.view())->tensor_side), (List{0, 1, 2}));
+  EXPECT_EQ(outliers_of(*trained_on(*find_codec("vptq_v4_k256"), weights.view(), importance)->tensor_side), List{});
+}
+
+// With residuals or outliers, and more vectors than a thread takes at once.
 TEST(Vptq, LearnsTheSameForAnyNumberOfThreads) {
-  const Codec& codec = *find_codec("vptq_v4_k256_r256");
   const Matrix weights = gaussian(64, 512, 8);
-  const auto training = codec.train(codec);
-  observe_rows(codec, weights.view(), {}, *training);
-  const std::vector<std::byte> alone = training->finish()->serialise();
-  for (const unsigned threads : {2u, 4u}) {
-    ThreadPool pool(threads);
-    EXPECT_EQ(finish_training(*training, pool)->serialise(), alone) << threads;
+  for (const char* name : {"vptq_v4_k256_r256", "vptq_v4_k256_o256"}) {
+    const Codec& codec = *find_codec(name);
+    std::unique_ptr<TensorTraining> training = codec.train(codec);
+    for (auto next = codec.train(codec); next; next = training->next_pass()) {
+      training = std::move(next);
+      observe_rows(codec, weights.view(), {}, *training);
+    }
+    const std::vector<std::byte> alone = training->finish()->serialise();
+    for (const unsigned threads : {2u, 4u}) {
+      ThreadPool pool(threads);
+      EXPECT_EQ(finish_training(*training, pool)->serialise(), alone) << name << ", " << threads;
+    }
   }
 }
 
@@ -121,6 +177,81 @@ TEST(Vptq, HasTheBytesThatItsPageSays) {
     EXPECT_EQ(values.row(r)[0], (3 + static_cast<float>(r) / 4 + 257.0f / 1024) / 2);
     EXPECT_EQ(values.row(r)[1], (200 + static_cast<float>(r) / 4 + 0.25f) / 2);
   }
+}
+
+// The codebook of rows of 101 weights whose outliers stand in columns `first` and `second`: centroid i has the numbers
+// i + d / 4, half i has -i - d / 4.
+std::vector<std::byte> side_with_outliers(std::uint32_t first, std::uint32_t second) {
+  std::vector<std::byte> side(4 + 256 * 4 * 2 + 256 * 2 * 2 + 2 * 4);
+  store(side.data(), 0.5f);
+  for (std::size_t i = 0; i < 256 * 4; ++i) store(&side[4 + i * 2], f32_to_f16(static_cast<float>(i) / 4));
+  for (std::size_t i = 0; i < 256 * 2; ++i)
+    store(&side[4 + 2048 + i * 2], f32_to_f16(-static_cast<float>(i / 2) - static_cast<float>(i % 2) / 4));
+  store(&side[4 + 2048 + 1024], first);
+  store(&side[4 + 2048 + 1028], second);
+  return side;
+}
+
+// Second halves behind all columns.
+TEST(Vptq, OutliersHaveTheBytesThatTheirPageSays) {
+  const Codec& codec = *find_codec("vptq_v4_k256_o256");
+  const std::vector<std::byte> side = side_with_outliers(3, 100);
+  const auto trained = trained_codec(codec, codec.load_tensor_side(codec, side));
+  EXPECT_EQ(trained->tensor_side->serialise(), side);
+  PackedTensor packed(trained, {5, 101});
+  ASSERT_EQ(packed.plane(0).size(), 2u * 103);
+  EXPECT_EQ(codec.stored_bytes(5, 101), packed.bytes());
+  for (std::size_t i = 0; i < 103; ++i) packed.plane(0)[103 + i] = std::byte(i + 10);
+  const Matrix values = decoded(packed);
+  EXPECT_EQ(values.row(4)[2], 12.0f / 2);
+  EXPECT_EQ(values.row(4)[3], -13.0f / 2);
+  EXPECT_EQ(values.row(4)[100], -110.0f / 2);
+  std::vector<float> stripe(4 * 101);
+  decode_row(packed.codec(), std::as_const(packed).row(1), stripe);
+  const std::vector<float> third(&stripe[12], &stripe[16]), last(&stripe[400], &stripe[404]);
+  EXPECT_EQ(third, (std::vector<float>{-13.0f / 2, -13.25f / 2, -111.0f / 2, -111.25f / 2}));
+  EXPECT_EQ(last, (std::vector<float>{-110.0f / 2, -110.25f / 2, -112.0f / 2, -112.25f / 2}));
+}
+
+// A column has the same codes wherever error feedback rounds it.
+TEST(Vptq, AColumnOfOutliersIsKnownByItsPlace) {
+  const Codec& codec = *find_codec("vptq_v4_k256_o256");
+  const auto trained = trained_codec(codec, codec.load_tensor_side(codec, side_with_outliers(3, 100)));
+  const std::vector<float> weights{-6.5f, -6.625f, -2.5f, -2.625f};
+  std::vector<std::int32_t> codes(4);
+  std::vector<float> values(4);
+  codec.round(*trained, nullptr, 100 * 4, weights, {}, codes, values);
+  EXPECT_EQ(codes[0], 13 | 5 << 8);
+  EXPECT_EQ(values, weights);
+  codec.round(*trained, nullptr, 99 * 4, weights, {}, codes, values);
+  EXPECT_EQ(codes[0], 0);
+}
+
+TEST(Vptq, OutliersThatStandNowhereAreRefused) {
+  const Codec& codec = *find_codec("vptq_v4_k256_o256");
+  const auto refused = [](const char* why, const std::function<void()>& call) {
+    try {
+      call();
+      ADD_FAILURE() << why;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInput);
+      EXPECT_NE(std::string_view(error.what()).find(why), std::string_view::npos) << error.what();
+    }
+  };
+  const auto load = [&](std::span<const std::byte> side) { return codec.load_tensor_side(codec, side); };
+  refused("behind those in column 7", [&] { load(side_with_outliers(7, 7)); });
+  refused("behind those in column 9", [&] { load(side_with_outliers(9, 7)); });
+  const std::vector<std::byte> side = side_with_outliers(3, 101);
+  refused("4 more", [&] { load(std::span(side).first(side.size() - 1)); });
+  refused("3076 were expected", [&] { load(std::span(side).first(3000)); });
+  const auto decode = [&](std::uint64_t cols) {
+    const PackedTensor packed(trained_codec(codec, load(side)), {4, cols});
+    decoded(packed);
+  };
+  refused("in column 101", [&] { decode(101); });
+  refused("2 columns of outliers, but 3", [&] { decode(201); });
+  refused("2 columns of outliers, but 1", [&] { decode(100); });
+  decode(102);
 }
 
 TEST(Vptq, ACodebookThatIsNoneIsRefused) {

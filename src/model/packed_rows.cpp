@@ -126,7 +126,8 @@ std::uint64_t packed_row_bytes(const Checkpoint& checkpoint, const TensorEntry& 
                                std::uint64_t first, std::uint64_t count) {
   const std::uint64_t shared = codec.train ? entry.parts.back().bytes : 0;
   const RowLayout layout = row_layout(entry.shape);
-  if (codec.row_bytes_of) return shared + (layout.rows ? entry.parts[0].bytes / layout.rows * count : 0);
+  if (codec.row_bytes_of)
+    return shared + (layout.rows ? entry.parts[0].bytes / codec.stripes(layout.rows) * codec.stripes(count) : 0);
   if (!codec.is_measured()) return shared + codec.stripes(count) * codec.row_bytes(layout.cols);
   std::uint64_t ends[2];
   for (const std::uint64_t end : {std::uint64_t{0}, count})

@@ -29,11 +29,13 @@ struct Attempt {
 // The rows of one call.
 class Feedback {
  public:
-  Feedback(const UnitTriangle& triangle, const Codec& codec, MatrixView rows, std::span<const float> importance,
-           const FeedbackOptions& options)
+  // `columns`: which one of a stripe each column of the rows is; empty: as they stand.
+  Feedback(const UnitTriangle& triangle, const Codec& codec, MatrixView rows, std::span<const std::uint32_t> columns,
+           std::span<const float> importance, const FeedbackOptions& options)
       : triangle_(triangle),
         codec_(codec),
         rows_(rows),
+        columns_(columns),
         importance_(importance),
         options_(options),
         stripe_(codec.stripe),
@@ -214,7 +216,8 @@ class Feedback {
 
   // One column of all stripes: its rows are one granule of each.
   void round_stripes(std::size_t first, std::size_t k, std::size_t count, Attempt& a) {
-    const auto place = static_cast<std::uint32_t>((first + k) * stripe_);
+    const std::size_t column = columns_.empty() ? first + k : columns_[first + k];
+    const auto place = static_cast<std::uint32_t>(column * stripe_);
     const std::vector<float> importance = repeated(importance_of(first + k, 1), stripe_);
     const double pivot = triangle_.pivots[first + k];
     Matrix wanted(stripes_, stripe_), values(stripes_, stripe_);
@@ -280,6 +283,7 @@ class Feedback {
   const UnitTriangle& triangle_;
   const Codec& codec_;
   MatrixView rows_;
+  std::span<const std::uint32_t> columns_;
   std::span<const float> importance_;
   FeedbackOptions options_;
   std::size_t stripe_, stripes_;
@@ -315,7 +319,7 @@ RoundedRows rounded_in(const FeedbackOrder& order, const Codec& codec, MatrixVie
   if (!importance.empty())
     for (const std::uint32_t column : order.columns) of_taken.push_back(importance[column]);
   return put_back(order.columns, codec, rows,
-                  Feedback(order.triangle, codec, taken.view(), of_taken, options).rounded());
+                  Feedback(order.triangle, codec, taken.view(), order.columns, of_taken, options).rounded());
 }
 
 void pack_all(const Codec& codec, RoundedRows& rounded, PackedTensor& out) {
@@ -347,7 +351,7 @@ void finish(const HessianFactor& factor, std::span<const float> importance, cons
 void encode_with_feedback(const HessianFactor& factor, MatrixView rows, std::span<const float> importance,
                           PackedTensor& out, const FeedbackOptions& options) {
   ensure(factor.columns() == rows.cols, "the Hessian of {} columns for rows of {}", factor.columns(), rows.cols);
-  finish(factor, importance, options, Feedback(factor.triangle(), out.codec(), rows, importance, options).rounded(),
+  finish(factor, importance, options, Feedback(factor.triangle(), out.codec(), rows, {}, importance, options).rounded(),
          out);
 }
 

@@ -112,6 +112,7 @@ std::vector<PlaneEncoding> built_in_plane_encodings() {
           {"vptq_v4_k4096", kVptq},
           {"vptq_v3_k512", kVptq},
           {"vptq_v2_k64", kVptq},
+          {"vptq_v4_k256_o256", kVptq},
           {"vptq_v6_k4096", kVptq},
           {"vptq_v4_k256", kVptq},
           {"vptq_v3_k64", kVptq},

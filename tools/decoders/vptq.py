@@ -20,18 +20,22 @@ def coded_tensors(tensors):
 
 
 def sizes_of(codec):
-    """Weights of a vector, centroids, residual centroids (0: none)."""
-    length, centroids, residuals = re.fullmatch(r"vptq_v(\d+)_k(\d+)(?:_r(\d+))?", codec).groups()
-    return int(length), int(centroids), int(residuals or 0)
+    """Weights of a vector, centroids, residual centroids and those of outliers (0: none)."""
+    return tuple(int(part or 0) for part in re.fullmatch(r"vptq_v(\d+)_k(\d+)(?:_r(\d+))?(?:_o(\d+))?", codec).groups())
 
 
-def codebooks(data, length, centroids, residuals):
-    """The scale, and the vectors of both codebooks."""
+def codebooks(data, sizes, outliers):
+    """The scale, the vectors of the three codebooks, and the columns of so many outliers."""
+    length, *counts = sizes
     scale, = struct.unpack_from("<f", data)
-    halves = struct.unpack(f"<{(len(data) - 4) // 2}e", data[4:])
-    vectors = [halves[i:i + length] for i in range(0, len(halves), length)]
-    assert len(vectors) == centroids + residuals
-    return scale, vectors[:centroids], vectors[centroids:]
+    at, books = 4, []
+    for count, axes in zip(counts, (length, length, length // 2)):
+        halves = struct.unpack_from(f"<{count * axes}e", data, at)
+        books.append([halves[i:i + axes] for i in range(0, len(halves), axes)])
+        at += 2 * len(halves)
+    columns = struct.unpack_from(f"<{outliers}I", data, at)
+    assert len(data) == at + 4 * outliers
+    return scale, *books, columns
 
 
 def as_float(value):
@@ -40,21 +44,25 @@ def as_float(value):
 
 def decode(tensors, name, codec):
     """The weights as array('f')."""
-    length, centroids, residuals = sizes_of(codec)
+    length, centroids, residuals, of_outliers = sizes = sizes_of(codec)
     shape = planes.shape_of(tensors, name, codec)
     cols, rows = shape[-1], math.prod(shape[:-1])
-    scale, main, residual = codebooks(tensors[f"{name}.{codec}.codebook"], length, centroids, residuals)
+    outliers = -(-cols // 100) if of_outliers else 0
+    scale, main, residual, halves, columns = codebooks(tensors[f"{name}.{codec}.codebook"], sizes, outliers)
     main_bits = (centroids - 1).bit_length()
     bits = main_bits + ((residuals - 1).bit_length() if residuals else 0)
-    indices, stripe_bytes, out = tensors[f"{name}.{codec}.indices"], (cols * bits + 7) // 8, array.array("f", bytes(4 * rows * cols))
+    stripe_bytes, out = ((cols + outliers) * bits + 7) // 8, array.array("f", bytes(4 * rows * cols))
+    indices = tensors[f"{name}.{codec}.indices"]
     assert len(indices) == -(-rows // length) * stripe_bytes
     for stripe in range(-(-rows // length)):
         number = int.from_bytes(indices[stripe * stripe_bytes:(stripe + 1) * stripe_bytes], "little")
-        for c in range(cols):
-            index = number >> c * bits & (1 << bits) - 1
-            vector = main[index & centroids - 1]
-            if residuals:
-                vector = [as_float(a + b) for a, b in zip(vector, residual[index >> main_bits])]
+        stored = [number >> k * bits & (1 << bits) - 1 for k in range(cols + outliers)]
+        vectors = [main[index & centroids - 1] for index in stored[:cols]]
+        if residuals:
+            vectors = [[as_float(a + b) for a, b in zip(vector, residual[index >> main_bits])] for vector, index in zip(vectors, stored)]
+        for c, second in zip(columns, stored[cols:]):
+            vectors[c] = halves[stored[c]] + halves[second]
+        for c, vector in enumerate(vectors):
             for r in range(min(length, rows - stripe * length)):
                 out[(stripe * length + r) * cols + c] = vector[r] * scale
     return out

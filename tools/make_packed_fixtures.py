@@ -476,15 +476,18 @@ def vptq_written(folder):
     for name, settings in config["quantization_config"]["config_for_layers"].items():
         layer = vqlinear.VQuantLinear(**settings, dtype=torch.float32, enable_proxy_error=False)
         layer.load_state_dict({key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")})
-        books = {"centroids": layer.centroids.weight.view(1, layer.num_centroids, layer.vector_len), "res_centroids": None}
+        books = {"centroids": layer.centroids.weight.view(1, layer.num_centroids, layer.vector_len), "res_centroids": None, "outlier_centroids": None}
         if layer.enable_residual:
             books["res_centroids"] = layer.res_centroids.weight
+        if layer.enable_outlier:
+            books["outlier_centroids"] = layer.outlier_centroids.weight
         expected[f"{name}.weight"] = ops.dequant(
-            indices=layer.indices, **books, outlier_indices=None, outlier_centroids=None, res_indices=None, perm=None, weight_scale=None,
-            weight_bias=None, is_indice_packed=True, enable_outlier=False, enable_residual=layer.enable_residual, enable_perm=False,
-            enable_norm=False, num_centroids=layer.num_centroids, num_outlier_centroids=-1, num_res_centroids=layer.num_res_centroids,
-            padding=layer.padding, outlier_padding=0, num_codebooks=1, group_size=layer.group_size, outlier_size=0,
-            vector_len=layer.vector_len, outlier_vector_len=-1).detach()
+            indices=layer.indices, **books, outlier_indices=layer.outlier_indices, res_indices=None, perm=layer.perm if layer.enable_perm else None,
+            weight_scale=None, weight_bias=None, is_indice_packed=True, enable_outlier=layer.enable_outlier, enable_residual=layer.enable_residual,
+            enable_perm=layer.enable_perm, enable_norm=False, num_centroids=layer.num_centroids, num_outlier_centroids=layer.num_outlier_centroids,
+            num_res_centroids=layer.num_res_centroids, padding=layer.padding, outlier_padding=layer.outlier_padding, num_codebooks=1,
+            group_size=layer.group_size, outlier_size=layer.outlier_size, vector_len=layer.vector_len,
+            outlier_vector_len=layer.outlier_vector_len).detach()
     save_file({key: value.contiguous().clone() for key, value in expected.items()}, at / "expected.safetensors")
 
 

@@ -1,4 +1,5 @@
-// Parts on their way into a file: direct ones are passed on as they arrive, others wait until they are whole.
+// Parts on their way into a file: direct ones are passed on as they arrive, others wait until they are whole, or for
+// each other.
 #include "packed/stored_layout.h"
 
 #include <algorithm>
@@ -29,7 +30,8 @@ class EncodingWriter final : public CheckpointWriter {
     ensure(part < layout.parts.size(), "part {} of {} of tensor {} was written", part, layout.parts.size(),
            layout.tensors[0].name);
     const StoredPart& target = layout.parts[part];
-    if (!target.encode) return inner_->write(first_[tensor] + target.tensors[0], 0, offset, bytes);
+    if (!target.encode && !layout.encode_together)
+      return inner_->write(first_[tensor] + target.tensors[0], 0, offset, bytes);
     ensure(offset <= target.bytes && bytes.size() <= target.bytes - offset,
            "{} bytes were written at {} of part {} of {}, which has {} bytes", bytes.size(), offset, part,
            layout.tensors[0].name, target.bytes);
@@ -63,12 +65,29 @@ class EncodingWriter final : public CheckpointWriter {
     std::ranges::copy(bytes, pending.bytes.begin() + static_cast<std::ptrdiff_t>(offset));
     pending.written += bytes.size();
     if (pending.written < target.bytes) return;
+    if (layouts_[tensor].encode_together) return write_together(tensor);
     const std::vector<std::vector<std::byte>> encoded = target.encode(pending.bytes);
     ensure(encoded.size() == target.tensors.size(), "part {} became {} tensors, not {}", part, encoded.size(),
            target.tensors.size());
     for (std::size_t i = 0; i < encoded.size(); ++i)
       inner_->write(first_[tensor] + target.tensors[i], 0, 0, encoded[i]);
     pending_.erase({tensor, part});
+  }
+
+  // All stored tensors of one, once none of its parts misses anything.
+  void write_together(std::size_t tensor) {
+    const StoredLayout& layout = layouts_[tensor];
+    for (std::size_t p = 0; p < layout.parts.size(); ++p) {
+      const auto pending = pending_.find({tensor, p});
+      if (pending == pending_.end() || pending->second.written < layout.parts[p].bytes) return;
+    }
+    std::vector<std::vector<std::byte>> parts;
+    for (std::size_t p = 0; p < layout.parts.size(); ++p)
+      parts.push_back(std::move(pending_.extract({tensor, p}).mapped().bytes));
+    const std::vector<std::vector<std::byte>> encoded = layout.encode_together(parts);
+    ensure(encoded.size() == layout.tensors.size(), "{} became {} tensors, not {}", layout.tensors[0].name,
+           encoded.size(), layout.tensors.size());
+    for (std::size_t i = 0; i < encoded.size(); ++i) inner_->write(first_[tensor] + i, 0, 0, encoded[i]);
   }
 
   std::unique_ptr<CheckpointWriter> inner_;

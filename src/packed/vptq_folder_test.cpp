@@ -17,17 +17,22 @@ struct Written {
   const char* tensor;
   Shape shape;
   const char* codec;
+  float importance = 1;  // of column 3 and of the last, over that of the others
 };
-// With indices that end within a word and with words, with a filled up stripe and with whole ones.
+// With indices that end within a word and with words, with a filled up stripe and with whole ones, with outliers whose
+// last half is filled up.
 const Written kMatrices[] = {{"model.layers.0.self_attn.q_proj.weight", {7, 33}, "vptq_v2_k16"},
                              {"model.layers.0.self_attn.k_proj.weight", {8, 24}, "vptq_v4_k256_r256"},
-                             {"model.layers.0.mlp.up_proj.weight", {10, 21}, "vptq_v3_k64"}};
+                             {"model.layers.0.mlp.up_proj.weight", {10, 21}, "vptq_v3_k64"},
+                             {"model.layers.0.mlp.down_proj.weight", {7, 105}, "vptq_v4_k256_o256", 1.25f}};
 
 PackedTensor packed(const Written& matrix) {
   Random random(matrix.shape[1]);
   Matrix weights(matrix.shape[0], matrix.shape[1]);
   for (float& value : weights.flat()) value = static_cast<float>(0.02 * random.normal());
-  return encode_tensor(*find_codec(matrix.codec), weights.view());
+  std::vector<float> importance(matrix.shape[1], 1.0f);
+  importance[3] = importance.back() = matrix.importance;
+  return encode_tensor(*find_codec(matrix.codec), weights.view(), importance);
 }
 
 fs::path write(const fs::path& folder) {
@@ -42,11 +47,18 @@ fs::path write(const fs::path& folder) {
   const auto writer = find_format("vptq-package").create(folder, head);
   for (std::size_t t = 0; t < std::size(kMatrices); ++t) {
     const PackedTensor tensor = packed(kMatrices[t]);
-    for (std::size_t p = 0; p < 2; ++p) writer->write(t, p, 0, tensor.plane(p));
+    for (const std::size_t p : {t % 2, 1 - t % 2}) writer->write(t, p, 0, tensor.plane(p));  // in any order
   }
   writer->write(std::size(kMatrices), 0, 0, ramp(14, 1));
   writer->finish();
   return folder;
+}
+
+// Where a tensor begins in a safetensors file.
+std::size_t begin_of(std::string_view tensor, const std::string& file) {
+  const auto header = static_cast<std::size_t>(load<std::uint64_t>(reinterpret_cast<const std::byte*>(file.data())));
+  const Json table = parse_json(std::string_view(file).substr(8, header));
+  return 8 + header + table.at(tensor).at("data_offsets").as_array()[0].as_uint64();
 }
 
 fs::path stored() { return fs::path(QUERN_TESTDATA) / "packed" / "vptq_written"; }
@@ -104,11 +116,7 @@ TEST(VptqFolder, OtherCentroidsAreDecodedWhileTheyAreRead) {
   const ScratchFolder scratch;
   const fs::path folder = write(scratch.path());
   std::string bytes = text_of_file(folder / "model.safetensors");
-  const auto header = static_cast<std::size_t>(load<std::uint64_t>(reinterpret_cast<const std::byte*>(bytes.data())));
-  const Json table = parse_json(std::string_view(bytes).substr(8, header));
-  const Json& centroids = table.at("model.layers.0.mlp.up_proj.centroids.weight");
-  store(reinterpret_cast<std::byte*>(&bytes[8 + header + centroids.at("data_offsets").as_array()[0].as_uint64()]),
-        1.0f / 3);
+  store(reinterpret_cast<std::byte*>(&bytes[begin_of("model.layers.0.mlp.up_proj.centroids.weight", bytes)]), 1.0f / 3);
   OutputFile(folder / "model.safetensors").write(bytes);
   EXPECT_EQ(open_checkpoint(folder).at("model.layers.0.mlp.up_proj.weight").encoding, "f32");
 }
@@ -119,9 +127,43 @@ TEST(VptqFolder, ItsTableIsThatOfTheCodecs) {
     ASSERT_NE(codec, nullptr) << encoding.name;
     EXPECT_EQ(codec->stripe, encoding.length);
     EXPECT_EQ(codec->planes[0].bits_per_weight, encoding.bits());
-    EXPECT_EQ(codec->plane_row_bytes(0, 33), encoding.row_bytes(33));
-    EXPECT_EQ(find_vector_encoding(encoding.length, encoding.centroids, encoding.residuals), &encoding);
+    EXPECT_EQ(codec->plane_row_bytes(0, 133), encoding.row_bytes(133));
+    EXPECT_EQ(codec->stored_bytes(0, 133), encoding.side_bytes(133));
+    EXPECT_EQ(find_vector_encoding(encoding.length, encoding.centroids, encoding.residuals, encoding.of_outliers),
+              &encoding);
   }
+}
+
+// An index of outliers has 16 bits there.
+TEST(VptqFolder, AnIndexOutsideTheCentroidsOfOutliersIsDamage) {
+  const ScratchFolder scratch;
+  const fs::path folder = write(scratch.path());
+  std::string bytes = text_of_file(folder / "model.safetensors");
+  bytes[begin_of("model.layers.0.mlp.down_proj.outlier_indices", bytes) + 1] = 1;
+  OutputFile(folder / "model.safetensors").write(bytes);
+  EXPECT_THROW(read_part(open_checkpoint(folder), "model.layers.0.mlp.down_proj.weight", 0), Error);
+}
+
+TEST(VptqFolder, OutliersInAnotherOrderAreDecodedWhileTheyAreRead) {
+  const ScratchFolder scratch;
+  const fs::path folder = write(scratch.path());
+  std::string bytes = text_of_file(folder / "model.safetensors");
+  char* first = &bytes[begin_of("model.layers.0.mlp.down_proj.perm", bytes)];
+  std::swap_ranges(first, first + 2, first + 2);
+  OutputFile(folder / "model.safetensors").write(bytes);
+  EXPECT_EQ(open_checkpoint(folder).at("model.layers.0.mlp.down_proj.weight").encoding, "f32");
+}
+
+TEST(VptqFolder, RowsThatFillHalfOfTheLastVectorsOfOutliersAreRefused) {
+  const VectorEncoding& encoding = *find_vector_encoding("vptq_v4_k256_o256");
+  const auto lay_out = [&](std::uint64_t rows, std::uint64_t cols) {
+    return lay_out_vptq_weight({"mlp.up_proj.weight", {rows, cols}, "vptq_v4_k256_o256", {}}, encoding);
+  };
+  EXPECT_THROW(lay_out(6, 200), Error);
+  EXPECT_THROW(lay_out(8, 1), Error);
+  EXPECT_THROW(lay_out(8, 65537), Error);
+  EXPECT_NO_THROW(lay_out(7, 200));
+  EXPECT_NO_THROW(lay_out(8, 65536));
 }
 
 TEST(VptqFolder, EmbeddingsAndOtherNamesAreRefused) {

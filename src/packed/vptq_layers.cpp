@@ -35,7 +35,8 @@ namespace quern {
 namespace {
 
 constexpr std::string_view kIndices = ".indices", kCentroids = ".centroids.weight",
-                           kResiduals = ".res_centroids.weight";
+                           kResiduals = ".res_centroids.weight", kOutlierIndices = ".outlier_indices",
+                           kOfOutliers = ".outlier_centroids.weight";
 constexpr std::uint64_t kMostExtent = std::uint64_t{1} << 31, kMostCentroids = std::uint64_t{1} << 24;
 constexpr std::uint64_t kMostOrderBytes = std::uint64_t{1} << 26;
 
@@ -346,10 +347,9 @@ std::optional<VectorColumns> outlier_columns(const Settings& settings, std::uint
   const auto lengths = settings.pair("vector_lens"), counts = settings.pair("num_centroids");
   if (!lengths[0] || *lengths[0] < 2 || !counts[0]) return std::nullopt;
   VectorColumns outliers{.groups = 1, .group_size = settings.number("outlier_size"), .length = *lengths[0]};
-  outliers.centroids = {parts.numbers(".outlier_centroids.weight", {1, *counts[0] * outliers.length}, type),
-                        *counts[0]};
+  outliers.centroids = {parts.numbers(kOfOutliers, {1, *counts[0] * outliers.length}, type), *counts[0]};
   outliers.indices =
-      parts.words(".outlier_indices", {1, (rows + outliers.length - 1) / outliers.length, outliers.group_size});
+      parts.words(kOutlierIndices, {1, (rows + outliers.length - 1) / outliers.length, outliers.group_size});
   return outliers;
 }
 
@@ -373,17 +373,47 @@ Module module_at(const TensorEntry& centroids, const Settings& settings, LayoutT
   return m;
 }
 
+// The columns of outliers, where all columns are in a codec's order; nothing where they are not.
+std::optional<std::vector<std::uint32_t>> outliers_in_order(const Module& m, const VectorEncoding& encoding) {
+  const std::uint64_t count = m.parts.size() == 2 ? m.parts[0].group_size : 0;
+  if (count != encoding.outliers(m.cols) || (count > 0 && m.parts[0].length != encoding.half())) return std::nullopt;
+  if (count == 0) return m.places.empty() ? std::optional(std::vector<std::uint32_t>()) : std::nullopt;
+  const auto place_of = [&](std::uint32_t column) { return m.places.empty() ? column : m.places[column]; };
+  std::vector<std::uint32_t> outliers;
+  for (std::uint32_t c = 0; c < m.cols; ++c)
+    if (place_of(c) < count) outliers.push_back(c);
+  const std::vector<std::uint32_t> order = order_of_columns(outliers, m.cols);
+  for (std::uint32_t k = 0; k < m.cols; ++k)
+    if (place_of(order[k]) != k) return std::nullopt;
+  return outliers;
+}
+
+// Whether the last vector of outliers has both its halves.
+bool has_whole_outliers(const Module& m) {
+  return m.parts.size() == 1 || (m.rows + m.parts[0].length - 1) / m.parts[0].length % 2 == 0;
+}
+
+// The tensors that planes are made of.
+struct PlaneTensors {
+  const TensorEntry *centroids, *indices, *residuals, *outlier_indices, *of_outliers;
+};
+
 // As a codec has it; nothing where none does.
-std::optional<TensorEntry> planes_of(const Module& m, const TensorEntry& centroids, const TensorEntry& indices,
-                                     const TensorEntry* residuals, const LayoutTable& table) {
+std::optional<TensorEntry> planes_of(const Module& m, const PlaneTensors& from, const LayoutTable& table) {
   const VectorColumns& main = m.parts.back();
+  const bool has_outliers = m.parts.size() == 2;
   const VectorEncoding* encoding =
-      find_vector_encoding(main.length, main.centroids.count, main.residuals ? main.residuals->count : 0);
-  const bool is_plain = m.parts.size() == 1 && main.groups == 1 && main.indices.is_packed && m.places.empty() &&
-                        !m.scale && centroids.encoding == kFloat32;
+      find_vector_encoding(main.length, main.centroids.count, main.residuals ? main.residuals->count : 0,
+                           has_outliers ? m.parts[0].centroids.count : 0);
+  const bool is_plain = main.groups == 1 && main.indices.is_packed && !m.scale && has_whole_outliers(m) &&
+                        from.centroids->encoding == kFloat32;
   if (!encoding || !is_plain) return std::nullopt;
-  std::vector<TensorPart> parts =
-      planes_of_vectors({m.rows, m.cols, &indices, &centroids, residuals}, *encoding, table);
+  std::optional<std::vector<std::uint32_t>> outliers = outliers_in_order(m, *encoding);
+  if (!outliers) return std::nullopt;
+  std::vector<TensorPart> parts = planes_of_vectors(
+      {m.rows, m.cols, from.indices, from.centroids, from.residuals, has_outliers ? from.outlier_indices : nullptr,
+       has_outliers ? from.of_outliers : nullptr, std::move(*outliers)},
+      *encoding, table);
   if (parts.empty()) return std::nullopt;
   return TensorEntry{
       m.name + std::string(kWeightSuffix), {m.rows, m.cols}, std::string(encoding->name), std::move(parts)};
@@ -404,9 +434,11 @@ void unpack_vptq(LayoutTable& table) {
            indices->name, centroids->name, module);
     const TensorPart home = indices->parts[0];
     const std::string type = centroids->encoding;
-    const TensorEntry* found_residuals = table.find(module + std::string(kResiduals));
+    const PlaneTensors found{centroids, indices, table.find(module + std::string(kResiduals)),
+                             table.find(module + std::string(kOutlierIndices)),
+                             table.find(module + std::string(kOfOutliers))};
     Module m = module_at(*centroids, Settings(*settings, module), table, home.file);
-    if (std::optional<TensorEntry> planes = planes_of(m, *centroids, *indices, found_residuals, table)) {
+    if (std::optional<TensorEntry> planes = planes_of(m, found, table)) {
       table.put(std::move(*planes), "");
       continue;
     }

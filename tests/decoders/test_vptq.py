@@ -9,7 +9,8 @@ import vptq
 from quern_program import MODEL, REPORT_TEXT, compress
 
 # The largest codebooks are larger than the codes of the bundled model's matrices.
-CODECS = ["vptq_v4_k256_r256", "vptq_v2_k256", "vptq_v3_k512", "vptq_v2_k64", "vptq_v4_k256", "vptq_v3_k64", "vptq_v2_k16", "vptq_v8_k256"]
+CODECS = ["vptq_v4_k256_r256", "vptq_v2_k256", "vptq_v3_k512", "vptq_v2_k64", "vptq_v4_k256_o256", "vptq_v4_k256", "vptq_v3_k64", "vptq_v2_k16",
+          "vptq_v8_k256"]
 
 
 class Vptq(DecoderTest):

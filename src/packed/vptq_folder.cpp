@@ -155,7 +155,7 @@ StoredLayout lay_out_outliers(const TensorSpec& tensor, const VectorEncoding& en
     fail(
         ErrorCode::kInput,
         "tensor \"{}\" of shape {} cannot be stored as {} in a folder of the vptq package: that takes 2 to {} columns, "
-        "and rows that fill more than half of the last vectors of {}; use --format safetensors",
+        "and rows that fill more than half of the last vectors of {}; choose `format` safetensors",
         tensor.name, to_string(tensor.shape), encoding.name, kMostColumns, encoding.length);
   const std::string module = module_of(tensor.name);
   StoredLayout layout;

@@ -61,15 +61,18 @@ struct Stripe {
                            std::span<const std::uint32_t> residuals, const float* x, std::size_t stride,
                            FourSums (&sums)[kTokens]) {
     const float *of_vectors = vectors_of(codebook), *of_residuals = codebook.residuals().values().data();
+    FourSums own[kTokens];  // in registers: `sums` would be stored at every step
+    std::copy_n(sums, kTokens, own);
     for (std::size_t c = 0; c < vectors.size(); c += kSums * Columns::kEntries) {
       for (std::size_t s = 0; s < kSums; ++s) {
         const std::size_t first = c + s * Columns::kEntries;
         Lanes weights = Columns::load(of_vectors, &vectors[first]);
         if constexpr (kForm == VectorForm::kWithResidual) weights += Columns::load(of_residuals, &residuals[first]);
         for (std::size_t t = 0; t < kTokens; ++t)
-          sums[t][s] = fused(weights, Columns::spread(x + t * stride + first), sums[t][s]);
+          own[t][s] = fused(weights, Columns::spread(x + t * stride + first), own[t][s]);
       }
     }
+    std::copy_n(own, kTokens, sums);
   }
 
   // Rows first .. first + count - 1 of the stripe.

@@ -5,12 +5,7 @@
 # Most of the time of a compilation goes into headers, so files of a layer are compiled eight at a time (a third of the
 # time), and share the names that they keep to themselves. APART: patterns of files that do not, since each is a row of
 # a table that names its parts as the others do, is compiled for wider instructions, or has what a program may replace.
-#
-# Most of the time of a compilation goes into headers, so files of a layer are compiled eight at a time (a third of the
-# time): they share the names that they keep to themselves. APART says of a layer's `sources`, or its `tests`, that they
-# do not: files that are each a row of a table name their parts alike, and some are compiled for wider instructions.
 include(GoogleTest)
-option(QUERN_TOGETHER "Compile files of a layer eight at a time" ON)
 option(QUERN_TOGETHER "Compile files of a layer eight at a time" ON)
 
 function(quern_layer name)
@@ -32,9 +27,6 @@ function(quern_layer name)
     set(visibility PUBLIC)
     target_link_libraries(quern_${name} PRIVATE quern_flags ${LAYER_LINK})
     set_target_properties(quern_${name} PROPERTIES UNITY_BUILD ${QUERN_TOGETHER})
-    if(NOT sources IN_LIST LAYER_APART)
-      set_target_properties(quern_${name} PROPERTIES UNITY_BUILD ${QUERN_TOGETHER})
-    endif()
   endif()
   add_library(quern::${name} ALIAS quern_${name})
   target_include_directories(quern_${name} ${visibility} ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
@@ -44,9 +36,7 @@ function(quern_layer name)
   if(QUERN_TESTS AND tests)
     add_executable(quern_${name}_test ${tests})
     target_link_libraries(quern_${name}_test PRIVATE quern_${name} quern_api quern_flags GTest::gtest GTest::gtest_main)
-    if(NOT tests IN_LIST LAYER_APART)
-      set_target_properties(quern_${name}_test PROPERTIES UNITY_BUILD ${QUERN_TOGETHER})
-    endif()
+    set_target_properties(quern_${name}_test PROPERTIES UNITY_BUILD ${QUERN_TOGETHER})
     quern_discover_tests(quern_${name}_test)
   endif()
   if(QUERN_BENCH AND benches)

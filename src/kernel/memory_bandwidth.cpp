@@ -10,6 +10,7 @@
 #include <new>
 #include <vector>
 
+#include "base/elapsed.h"
 #include "base/fail.h"
 
 namespace quern {
@@ -66,8 +67,8 @@ double memory_read_bandwidth(ThreadPool& pool, const BandwidthLimits& limits) {
     const auto start = std::chrono::steady_clock::now();
     parallel_for(pool, buffer.size(), kPiece,
                  [&](std::size_t begin, std::size_t end) { sink += sum_of(&buffer[begin], end - begin); });
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    best = std::max(best, static_cast<double>(buffer.size() * sizeof(Words)) / seconds.count() / 1e9);
+    const double seconds = seconds_since(start);
+    best = std::max(best, static_cast<double>(buffer.size() * sizeof(Words)) / seconds / 1e9);
   }
   // The sum is known: it shows that every byte was read, and keeps the reading in the program.
   std::uint64_t expected = 0;

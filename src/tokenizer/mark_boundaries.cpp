@@ -6,13 +6,11 @@
 namespace quern {
 namespace {
 
-constexpr std::string_view kMark = "\u2581";
-
 // The next place behind `from` where a mark follows another character, or npos.
 std::size_t next_boundary(std::string_view text, std::size_t from) {
-  std::size_t at = text.find(kMark, from);
-  while (at != std::string_view::npos && (at == 0 || text.substr(0, at).ends_with(kMark)))
-    at = text.find(kMark, at + kMark.size());
+  std::size_t at = text.find(kSpaceMark, from);
+  while (at != std::string_view::npos && (at == 0 || text.substr(0, at).ends_with(kSpaceMark)))
+    at = text.find(kSpaceMark, at + kSpaceMark.size());
   return at;
 }
 
@@ -23,7 +21,7 @@ bool ends_at_marks(const Vocabulary& vocabulary) {
   const auto crosses = [](const Piece& piece) {
     return piece.in_model && next_boundary(piece.text, 0) != std::string_view::npos;
   };
-  const auto is_mark = [](const Piece& piece) { return piece.in_model && piece.text == kMark; };
+  const auto is_mark = [](const Piece& piece) { return piece.in_model && piece.text == kSpaceMark; };
   return std::ranges::any_of(vocabulary.pieces, is_mark) && std::ranges::none_of(vocabulary.pieces, crosses);
 }
 

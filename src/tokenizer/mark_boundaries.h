@@ -8,6 +8,8 @@
 
 namespace quern {
 
+inline constexpr std::string_view kSpaceMark = "\u2581";  // stands for a space in sentencepiece's pieces
+
 // Whether no piece goes on behind a word into the mark of the next, and the mark is a piece: then every segmentation
 // has a boundary wherever the mark follows another character.
 bool ends_at_marks(const Vocabulary& vocabulary);

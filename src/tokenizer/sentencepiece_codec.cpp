@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "base/fail.h"
+#include "tokenizer/mark_boundaries.h"
 #include "tokenizer/sentencepiece_proto.h"
 #include "tokenizer/text_codec.h"
 #include "tokenizer/vocabulary_check.h"
@@ -14,7 +15,6 @@ namespace {
 
 using Type = Vocabulary::PieceType;
 
-constexpr std::string_view kSpaceMark = "\xe2\x96\x81";              // U+2581, which stands for a space
 constexpr std::string_view kUnknownSurface = " \xe2\x81\x87 ";       // what sentencepiece writes for an unknown piece
 constexpr std::size_t kByteDigits = std::string_view("<0x").size();  // position of the digits in "<0x0A>"
 

@@ -53,6 +53,9 @@ struct Vocabulary {
     std::vector<double> scores;           // kUnigram, to their last bit; 0 for pieces behind them
   };
 
+  // REQUIRES: an id of a piece.
+  const std::string& text_of(std::int32_t id) const { return pieces[static_cast<std::size_t>(id)].text; }
+
   Model model = Model::kBpe;
   std::vector<Piece> pieces;
   std::int32_t bos = -1, eos = -1, unknown = -1, pad = -1;  // -1: none

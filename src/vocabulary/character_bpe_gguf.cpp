@@ -5,11 +5,10 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "tokenizer/mark_boundaries.h"
 
 namespace quern {
 namespace {
-
-constexpr const char* kWordMark = "\u2581";
 
 constexpr CharacterSplit kMarkedSplit{"sarvam-moe", CharacterSplit::Spaces::kMarked, CharacterSplit::Bos::kAsStated};
 constexpr CharacterSplit kSplits[] = {
@@ -19,7 +18,7 @@ constexpr CharacterSplit kSplits[] = {
     {"whitespace", CharacterSplit::Spaces::kCut, CharacterSplit::Bos::kAsStated},
 };
 
-Json replacing(const char* text, const char* content) {
+Json replacing(std::string_view text, std::string_view content) {
   return Json::object({{"type", "Replace"}, {"pattern", Json::object({{"String", text}})}, {"content", content}});
 }
 
@@ -29,11 +28,11 @@ Json at_line_feeds() {
 }
 
 void mark_spaces(Vocabulary::Pipeline& pipeline) {
-  pipeline.normalizer = replacing(" ", kWordMark);
+  pipeline.normalizer = replacing(" ", kSpaceMark);
   pipeline.pre_tokenizer = at_line_feeds();
   pipeline.decoder =
       Json::object({{"type", "Sequence"},
-                    {"decoders", Json::array({replacing(kWordMark, " "), Json::object({{"type", "ByteFallback"}}),
+                    {"decoders", Json::array({replacing(kSpaceMark, " "), Json::object({{"type", "ByteFallback"}}),
                                               Json::object({{"type", "Fuse"}})})}});
 }
 

@@ -8,14 +8,13 @@
 #include "base/fail.h"
 #include "text/json_part.h"
 #include "tokenizer/byte_bpe.h"
+#include "tokenizer/mark_boundaries.h"
 #include "vocabulary/character_bpe_gguf.h"
 
 namespace quern {
 namespace {
 
 using Type = Vocabulary::PieceType;
-
-constexpr const char* kMark = "\u2581";
 
 [[noreturn]] void refuse(std::string_view what) {
   fail(ErrorCode::kInput,
@@ -126,7 +125,7 @@ void check_character_bpe(const Vocabulary& vocabulary) {
 
 void check_words_end_at_marks(const Vocabulary& vocabulary) {
   for (const Vocabulary::Merge& merge : vocabulary.merges)
-    if (const std::string text = joined(vocabulary, merge); text.find(kMark, 1) != std::string::npos)
+    if (const std::string text = joined(vocabulary, merge); text.find(kSpaceMark, 1) != std::string::npos)
       refuse(fmt::format("that cuts words at spaces and whose merges give \"{}\"", text));
 }
 
@@ -137,9 +136,9 @@ void become_bpe(Vocabulary& out) {
   if (out.ignore_merges) refuse("that takes whole words and falls back to bytes");
   bool marks_spaces = false;
   for (const Json* part : members_of(pipeline.normalizer, "normalizers")) {
-    if (is_type(*part, "Prepend") && part->at("prepend").as_string() == kMark) {
+    if (is_type(*part, "Prepend") && part->at("prepend").as_string() == kSpaceMark) {
       out.add_space_prefix = true;
-    } else if (replaces(*part, " ", kMark)) {
+    } else if (replaces(*part, " ", kSpaceMark)) {
       marks_spaces = true;
     } else {
       refuse_part("normalizer", *part);
@@ -172,7 +171,7 @@ void become_unigram(Vocabulary& out, const Vocabulary::Pipeline& pipeline) {
   for (const Json* part : members_of(pipeline.normalizer, "normalizers")) {
     if (is_type(*part, "Precompiled")) {
       out.precompiled_charsmap = decode_base64(part->at("precompiled_charsmap").as_string());
-    } else if (replaces(*part, " {2,}", " ") || replaces(*part, " {2,}", kMark) || is_type(*part, "Strip")) {
+    } else if (replaces(*part, " {2,}", " ") || replaces(*part, " {2,}", kSpaceMark) || is_type(*part, "Strip")) {
       out.remove_extra_whitespaces = true;
     } else {
       refuse_part("normalizer", *part);
@@ -235,8 +234,8 @@ void add_bert_pipeline(Vocabulary& vocabulary, const BertOptions& options) {
   for (Vocabulary::Piece& piece : vocabulary.pieces) {
     const bool is_special = piece.type != Type::kNormal || (piece.text.starts_with('[') && piece.text.ends_with(']'));
     if (is_special) continue;
-    if (piece.text.starts_with(kMark)) {
-      piece.text.erase(0, std::string_view(kMark).size());
+    if (piece.text.starts_with(kSpaceMark)) {
+      piece.text.erase(0, kSpaceMark.size());
     } else {
       piece.text.insert(0, "##");
     }
@@ -246,7 +245,7 @@ void add_bert_pipeline(Vocabulary& vocabulary, const BertOptions& options) {
 
 std::string bert_text(const Vocabulary::Piece& piece) {
   if (piece.type != Type::kNormal) return piece.text;
-  return piece.text.starts_with("##") ? piece.text.substr(2) : kMark + piece.text;
+  return piece.text.starts_with("##") ? piece.text.substr(2) : std::string(kSpaceMark) + piece.text;
 }
 
 BertOptions bert_options(const Vocabulary& vocabulary) {

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/fail.h"
+#include "tokenizer/mark_boundaries.h"
 
 namespace quern {
 namespace {
@@ -18,7 +19,6 @@ namespace {
 using Type = Vocabulary::PieceType;
 
 constexpr std::size_t kHeader = 4, kFields = 8;
-constexpr std::string_view kSpaceMark = "\u2581";
 
 std::string with_marks(std::string_view text) {
   std::string marked;

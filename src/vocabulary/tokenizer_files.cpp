@@ -33,10 +33,6 @@ const ModelFile& file_of(const Vocabulary& vocabulary) {
   return *row;
 }
 
-const std::string& text_of(const Vocabulary& vocabulary, std::int32_t id) {
-  return vocabulary.pieces[static_cast<std::size_t>(id)].text;
-}
-
 TextFile json_file(const char* name, const Json& json) { return {name, dump_json(json, 2) + "\n"}; }
 
 }  // namespace
@@ -51,8 +47,8 @@ std::vector<TextFile> tokenizer_files(Vocabulary vocabulary, const std::vector<C
                               {"add_prefix_space", vocabulary.add_space_prefix},
                               {"clean_up_tokenization_spaces", false}});
   for (const SpecialToken& row : kSpecialTokens)
-    if (const std::int32_t id = vocabulary.*row.id; id >= 0) config.set(row.text_key, text_of(vocabulary, id));
-  if (vocabulary.unknown >= 0) config.set("unk_token", text_of(vocabulary, vocabulary.unknown));
+    if (const std::int32_t id = vocabulary.*row.id; id >= 0) config.set(row.text_key, vocabulary.text_of(id));
+  if (vocabulary.unknown >= 0) config.set("unk_token", vocabulary.text_of(vocabulary.unknown));
   if (!templates.empty()) config.set("chat_template", chat_template_json(templates));
   return {{file.name, file.write(vocabulary)}, json_file("tokenizer_config.json", config)};
 }

@@ -11,16 +11,12 @@ namespace {
 
 using Type = Vocabulary::PieceType;
 
-const std::string& piece_text(const Vocabulary& vocabulary, std::int32_t id) {
-  return vocabulary.pieces[static_cast<std::size_t>(id)].text;
-}
-
 bool is_added(const Vocabulary::Piece& piece) {
   return piece.type == Type::kControl || piece.type == Type::kUserDefined || piece.is_added;
 }
 
 Json unknown_text(const Vocabulary& vocabulary) {
-  return vocabulary.unknown >= 0 ? Json(piece_text(vocabulary, vocabulary.unknown)) : Json();
+  return vocabulary.unknown >= 0 ? Json(vocabulary.text_of(vocabulary.unknown)) : Json();
 }
 
 // Text -> id of what a word can become.
@@ -39,7 +35,7 @@ Json bpe_part(const Vocabulary& vocabulary) {
   const auto affix = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
   Json::Array merges;
   for (const auto& [left, right] : vocabulary.merges)
-    merges.push_back(Json::array({piece_text(vocabulary, left), piece_text(vocabulary, right)}));
+    merges.push_back(Json::array({vocabulary.text_of(left), vocabulary.text_of(right)}));
   return Json::object({{"type", "BPE"},
                        {"dropout", Json()},
                        {"unk_token", unknown_text(vocabulary)},
@@ -147,7 +143,7 @@ Json post_processor_part(const Vocabulary& vocabulary) {
   Json::Array single, pair;
   Json::Object tokens;
   const auto add = [&](std::int32_t id, Json::Array& items, int type) {
-    const std::string& text = piece_text(vocabulary, id);
+    const std::string& text = vocabulary.text_of(id);
     items.push_back(special_item(text, type));
     if (std::ranges::none_of(tokens, [&](const Json::Member& member) { return member.first == text; }))
       tokens.emplace_back(text,
